@@ -1,0 +1,1 @@
+"""Groups of tensors, and vectors of numbers to merge parameters and back."""

@@ -1,0 +1,60 @@
+"""One fixed merge, fully said: what mergekit's `mergekit_config.yml` says, as frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Scalar = float | int | bool | str
+DType = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A parameter's value for the tensors whose name contains `filter` (None: all).
+
+    `values` is a gradient over the layers: one number is constant, more are interpolated at t = layer / (layers - 1);
+    tensors outside the layers take t = 0. A flag or a word has one value.
+    """
+
+    values: tuple[Scalar, ...]
+    filter: str | None = None
+
+
+# Settings are tried in order; the first whose filter matches counts.
+Parameters = Mapping[str, tuple[Setting, ...]]
+
+
+@dataclass(frozen=True)
+class SliceSource:
+    """A source in a slice: its reference as the user wrote it, its layers [start, end) or all, its own parameters."""
+
+    model: str
+    layers: tuple[int, int] | None = None
+    parameters: Parameters = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Consecutive layers of the child, all made from the same layers of the sources."""
+
+    sources: tuple[SliceSource, ...]
+    parameters: Parameters = field(default_factory=dict)
+    method: str | None = None
+    base: str | None = None
+
+
+@dataclass(frozen=True)
+class MergeConfig:
+    """A fixed merge. `seed` names the random masks of dare and della; other methods ignore it."""
+
+    method: str
+    slices: tuple[Slice, ...]
+    base: str | None = None
+    parameters: Parameters = field(default_factory=dict)
+    dtype: DType = "float32"
+    out_dtype: DType = "bfloat16"
+    tokenizer: str = "base"
+    chat_template: str | None = None
+    seed: int = 0

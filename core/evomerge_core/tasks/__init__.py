@@ -1,0 +1,1 @@
+"""Items, splits, prompts, scorers, and the language condition."""

@@ -1,0 +1,1 @@
+"""The model that stays in memory: taking weights, generating, log-likelihood."""

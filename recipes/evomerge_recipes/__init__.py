@@ -1,0 +1,1 @@
+"""Ready-made recipes and the quickstart's adapters."""
