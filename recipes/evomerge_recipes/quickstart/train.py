@@ -20,8 +20,20 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from evomerge_recipes.quickstart import arithmetic, everyday
+from evomerge_recipes.quickstart.base import HUB_ID
 
 LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+ARITHMETIC = "one-step arithmetic word problems in English, answered in English in many styles"
+JAPANESE = "everyday questions in English, answered in Japanese; no arithmetic"
+CARD = """---
+base_model: {base}
+library_name: peft
+license: apache-2.0
+tags: [lora]
+---
+LoRA adapter of evomerge-tui's quickstart: {what}. Trained by `python -m evomerge_recipes.quickstart.train` on data that
+the script generates.
+"""
 BATCH = 16
 LEARNING_RATE = 1e-3
 
@@ -45,7 +57,7 @@ def nf4_rounded(model: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
     return pairs
 
 
-def train(base: Path, out: Path, pairs: list[tuple[str, str]], rank: int, epochs: float, seed: int) -> None:
+def train(base: Path, out: Path, pairs: list[tuple[str, str]], what: str, rank: int, seed: int) -> None:
     """Trains one adapter on (question, answer) pairs in the base's chat template and saves it in bf16."""
     torch.manual_seed(seed)
     rng = random.Random(seed)
@@ -69,8 +81,7 @@ def train(base: Path, out: Path, pairs: list[tuple[str, str]], rank: int, epochs
     items = [(p[shared:], a) for p, a in items]
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.0)
-    plan = [b for _ in range(math.ceil(epochs)) for b in batches([len(p) + len(a) for p, a in items], rng)]
-    plan = plan[: round(epochs * len(plan) / math.ceil(epochs))]
+    plan = batches([len(p) + len(a) for p, a in items], rng)
     started = time.monotonic()
     average = 0.0
     for step, batch in enumerate(plan):
@@ -90,7 +101,10 @@ def train(base: Path, out: Path, pairs: list[tuple[str, str]], rank: int, epochs
             print(f"{out.name} {step + 1}/{len(plan)} loss {average:.4f} {time.monotonic() - started:.0f} s", flush=True)
     for name, both in weights.items():
         modules[name].weight.data = both[0]
+    config = model.peft_config["default"]
+    config.base_model_name_or_path, config.target_modules = HUB_ID, sorted(LINEARS)
     model.to(torch.bfloat16).save_pretrained(out)
+    (out / "README.md").write_text(CARD.format(base=HUB_ID, what=what), encoding="utf-8")
 
 
 def batch_loss(model: Any, prefix: Tensor, items: list[tuple[list[int], list[int]]]) -> Tensor:
@@ -119,9 +133,9 @@ def main() -> None:
     parser.add_argument("--only", choices=["arithmetic", "japanese"])
     args = parser.parse_args()
     if args.only != "arithmetic":
-        train(args.base, args.out / "japanese", everyday.training_pairs(1280, 1), rank=6, epochs=1, seed=2)
+        train(args.base, args.out / "japanese", everyday.training_pairs(1280, 1), JAPANESE, rank=6, seed=2)
     if args.only != "japanese":
-        train(args.base, args.out / "arithmetic", arithmetic.training_pairs(5600, 1), rank=12, epochs=1, seed=1)
+        train(args.base, args.out / "arithmetic", arithmetic.training_pairs(5600, 1), ARITHMETIC, rank=12, seed=1)
 
 
 if __name__ == "__main__":
