@@ -1,0 +1,40 @@
+"""All merge methods by name. Importing a method's file registers it."""
+
+from __future__ import annotations
+
+from evomerge_core.errors import InputError
+from evomerge_core.methods import (  # noqa: F401
+    breadcrumbs,
+    breadcrumbs_ties,
+    dare_linear,
+    dare_ties,
+    della,
+    della_linear,
+    karcher,
+    linear,
+    model_stock,
+    multislerp,
+    nearswap,
+    nuslerp,
+    passthrough,
+    sce,
+    slerp,
+    task_arithmetic,
+    ties,
+)
+from evomerge_core.methods.method import Method, Parameter, PerSource, register, registered
+from evomerge_core.methods.nearest_name import unknown_name
+
+__all__ = ["Method", "Parameter", "PerSource", "get_method", "method_names", "register"]
+
+
+def get_method(name: str) -> Method:
+    """The method of this name; InputError with the nearest one when there is none."""
+    if name not in registered:
+        raise InputError(unknown_name("merge method", name, registered))
+    return registered[name]
+
+
+def method_names() -> tuple[str, ...]:
+    """Every method's name, in alphabetical order."""
+    return tuple(sorted(registered))

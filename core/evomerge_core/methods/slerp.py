@@ -1,0 +1,35 @@
+"""SLERP: along the great circle from the base to another model."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from evomerge_core.methods.method import register
+from evomerge_core.methods.reductions import dot, norm
+
+_SMALLEST_NORM = 1e-8
+_PARALLEL = 0.9995
+
+
+@register("slerp", max_sources=1)
+def slerp(tensors: list[Tensor], base: Tensor, *, t: float) -> Tensor:
+    """The base at t = 0, the other model at t = 1; each tensor is one vector, float32 inside.
+
+    The angle is that between the unit vectors; above 0.9995 of cosine, either way, the line is taken instead.
+    """
+    start, end = base.float(), tensors[0].float()
+    cosine = dot(start, end) / (_length(start) * _length(end))
+    if abs(cosine) > _PARALLEL:
+        from_start, from_end = 1 - t, t
+    else:
+        angle = math.acos(cosine)
+        from_start = math.sin((1 - t) * angle) / math.sin(angle)
+        from_end = math.sin(t * angle) / math.sin(angle)
+    return (start * from_start).add_(end * from_end).to(base.dtype)
+
+
+def _length(tensor: Tensor) -> float:
+    length = norm(tensor)
+    return length if length > _SMALLEST_NORM else 1.0
