@@ -1,0 +1,204 @@
+"""A model folder: config.json and its weights, mapped and never loaded whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evomerge_core.errors import InputError
+from evomerge_core.sources.json_file import read_json
+from evomerge_core.sources.weight_file import DTYPES, TensorFacts, WeightFile, open_weights
+
+# Files beside the weights that make a model what it is; whichever of them exist are part of its fingerprint.
+COMPANIONS = (
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+EMBEDDING = re.compile(r"(^|\.)(embed_tokens|wte|embed_in|word_embeddings|tok_embeddings)\.weight$")
+HEAD = re.compile(r"^(language_model\.)?(lm_head|embed_out|output)\.(weight|bias)$")
+# Constants that old checkpoints carry and every reader computes anew.
+BUFFERS = re.compile(r"(^|\.)(rotary_emb\.inv_freq|rope\.freqs|masked_bias|position_ids)$")
+CAUSAL_MASK = re.compile(r"\.(attn|attention)\.bias$")
+QUANTISED_NAMES = re.compile(
+    r"\.(qweight|qzeros|g_idx|weight_format|SCB|weight_packed|weight_scale(_inv)?|weight\.(absmax|nested_absmax|quant_map|quant_state.*))$"
+)
+UNQUANTISED_REMEDY = "merging needs the unquantised original: give that instead (bf16, f16 or f32 safetensors)"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An open model folder; two are equal when they are the same folder.
+
+    `tensors` keeps the order of the files. A tied head that was stored all the same is kept apart in `tied_copies`;
+    constants such as rotary frequencies are left out.
+    """
+
+    folder: Path
+    config: Mapping[str, Any] = field(compare=False)
+    tensors: Mapping[str, WeightFile] = field(compare=False, repr=False)
+    files: tuple[Path, ...] = field(compare=False)
+    tied_copies: Mapping[str, WeightFile] = field(compare=False, repr=False, default_factory=dict)
+
+    @property
+    def tied(self) -> bool:
+        """Whether the head shares the embedding's weights, so that there is no tensor for it."""
+        return not any(HEAD.search(name) for name in self.tensors)
+
+    def facts(self, name: str) -> TensorFacts:
+        """The stored shape and dtype of a tensor; raises InputError when there is none of that name."""
+        return self._file(name).facts[name]
+
+    def dtype(self, name: str) -> torch.dtype:
+        """The stored dtype: bfloat16, float16 or float32."""
+        return DTYPES[self.facts(name).dtype]
+
+    def read(self, name: str) -> Tensor:
+        """The tensor as stored, mapped from the file: no copy is made, and it must not be written to."""
+        return self._file(name).read(name)
+
+    def _file(self, name: str) -> WeightFile:
+        if name not in self.tensors:
+            raise InputError(f"{self.folder}: has no tensor {name}: check that the models share an architecture")
+        return self.tensors[name]
+
+
+def open_checkpoint(folder: Path, *, allow_pickle: bool = False) -> Checkpoint:
+    """Opens a model folder, single file or sharded.
+
+    Raises InputError when the folder, config.json, a shard or a tensor is missing or damaged, when the model is
+    quantised, and when it is a pickle and `allow_pickle` is False.
+    """
+    _require_model_folder(folder)
+    config = read_json(folder / "config.json")
+    _refuse_quantised_config(folder, config)
+    listing = _find_weights(folder)
+    files = [open_weights(path, allow_pickle=allow_pickle) for path in listing.files]
+    _require_listed(listing, files)
+    tensors = _gather(files)
+    tied_copies = {name: tensors.pop(name) for name in _tied_copies(config, tensors)}
+    read = [folder / "config.json", *([listing.index] if listing.index else []), *listing.files]
+    companions = [folder / name for name in COMPANIONS if (folder / name).is_file()]
+    return Checkpoint(folder, config, tensors, (*read, *companions), tied_copies)
+
+
+def _require_model_folder(folder: Path) -> None:
+    if folder.suffix == ".gguf":
+        raise InputError(f"{folder}: a GGUF is an export, mostly quantised: {UNQUANTISED_REMEDY}")
+    if not folder.exists():
+        raise InputError(f"{folder}: no such folder: check the path")
+    if not folder.is_dir():
+        raise InputError(f"{folder}: not a folder: give the folder that holds config.json and the safetensors")
+    if (folder / "config.json").is_file():
+        return
+    if (folder / "adapter_config.json").is_file():
+        raise InputError(f"{folder}: is a LoRA adapter: write it after its model, as MODEL+{folder.name}")
+    if any(folder.glob("*.gguf")):
+        raise InputError(f"{folder}: holds a GGUF and no config.json: {UNQUANTISED_REMEDY}")
+    raise InputError(f"{folder / 'config.json'}: no such file: give a folder that transformers' save_pretrained wrote")
+
+
+def _refuse_quantised_config(folder: Path, config: Mapping[str, Any]) -> None:
+    for key in ("quantization_config", "compression_config"):
+        settings = config.get(key)
+        if settings:
+            method = settings.get("quant_method", "") if isinstance(settings, dict) else ""
+            raise InputError(f"{folder / 'config.json'}: {key}: already quantised ({method or key}): {UNQUANTISED_REMEDY}")
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """The weight files, and the shard that the index gives each tensor (empty for a single file)."""
+
+    files: tuple[Path, ...]
+    index: Path | None
+    weight_map: Mapping[str, str]
+
+
+def _find_weights(folder: Path) -> _Listing:
+    for stem in ("model.safetensors", "pytorch_model.bin"):
+        single, index = folder / stem, folder / f"{stem}.index.json"
+        if single.is_file():
+            return _Listing((single,), None, {})
+        if index.is_file():
+            return _read_index(index)
+    if any(folder.glob("*.gguf")):
+        raise InputError(f"{folder}: holds a GGUF and no safetensors: {UNQUANTISED_REMEDY}")
+    raise InputError(f"{folder / 'model.safetensors'}: no such file, and no index of shards: download or copy the model again")
+
+
+def _read_index(index: Path) -> _Listing:
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise InputError(f"{index}: weight_map is missing or empty: download or copy the model again")
+    for name, shard in weight_map.items():
+        # A shard elsewhere would let a downloaded folder read any file.
+        if not isinstance(shard, str) or re.search(r"[/\\:]", shard) or shard in ("", ".", ".."):
+            raise InputError(f"{index}: {name} is said to be in {shard!r}: shards must lie beside the index")
+        if not (index.parent / shard).is_file():
+            raise InputError(f"{index.parent / shard}: missing shard, it holds {name}: download or copy the model again")
+    shards = sorted(set(weight_map.values()))
+    return _Listing(tuple(index.parent / shard for shard in shards), index, weight_map)
+
+
+def _require_listed(listing: _Listing, files: Sequence[WeightFile]) -> None:
+    held = {file.path.name: file.facts for file in files}
+    for name, shard in listing.weight_map.items():
+        if name not in held[shard]:
+            raise InputError(
+                f"{listing.index}: {name} is said to be in {shard}, which doesn't hold it: download or copy the model again"
+            )
+
+
+def _gather(files: Sequence[WeightFile]) -> dict[str, WeightFile]:
+    tensors: dict[str, WeightFile] = {}
+    for file in files:
+        for name, facts in file.facts.items():
+            if _is_constant(name, facts):
+                continue
+            _require_float(file.path, name, facts)
+            if name in tensors:
+                raise InputError(f"{file.path}: {name} is also in {tensors[name].path.name}: download or copy the model again")
+            tensors[name] = file
+    if not tensors:
+        raise InputError(f"{files[0].path}: holds no weights: download or copy the model again")
+    return tensors
+
+
+def _is_constant(name: str, facts: TensorFacts) -> bool:
+    return bool(BUFFERS.search(name)) or (len(facts.shape) == 4 and bool(CAUSAL_MASK.search(name)))
+
+
+def _require_float(path: Path, name: str, facts: TensorFacts) -> None:
+    if QUANTISED_NAMES.search(name) or (facts.dtype not in DTYPES and facts.dtype != "F64"):
+        raise InputError(f"{path}: {name} is stored as {facts.dtype}, already quantised: {UNQUANTISED_REMEDY}")
+    if facts.dtype == "F64":
+        raise InputError(f"{path}: {name} is stored as F64: save the model as float32, bfloat16 or float16")
+
+
+def _tied_copies(config: Mapping[str, Any], tensors: Mapping[str, WeightFile]) -> list[str]:
+    """The stored heads that the config ties to the embedding; where it doesn't say, those that hold the same."""
+    text = config.get("text_config")
+    tied = config.get("tie_word_embeddings", text.get("tie_word_embeddings") if isinstance(text, dict) else None)
+    embedding = next((name for name in tensors if EMBEDDING.search(name)), None)
+    if embedding is None or tied is False:
+        return []
+    heads = [name for name in tensors if HEAD.search(name) and name.endswith(".weight")]
+    return heads if tied else [name for name in heads if _is_same(tensors[embedding].read(embedding), tensors[name].read(name))]
+
+
+def _is_same(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other)

@@ -1,0 +1,41 @@
+"""Relative paths of a shared file, made absolute; none may lead out of the file's own folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evomerge_core.errors import InputError
+from evomerge_core.sources.resolve import FILE_ENDINGS, HUB_ID, split_reference
+
+
+def absolute_reference(reference: str, folder: Path) -> str:
+    """`model` or `model+adapter` with local relative paths made absolute from `folder`; hub ids stay as they are.
+
+    Raises InputError for a relative path that leads outside `folder`.
+    """
+    model, adapter = split_reference(reference, folder)
+    parts = [model] if adapter is None else [model, adapter]
+    return "+".join(_absolute_part(part, folder) for part in parts)
+
+
+def absolute_path(path: str, folder: Path) -> Path:
+    """A local path, absolute; what is absolute already, or begins with `~`, is the writer's own choice.
+
+    Raises InputError for a relative path that leads outside `folder`, by `..` or by a link.
+    """
+    given = Path(path).expanduser()
+    if given.is_absolute():
+        return given
+    meant = (folder / given).absolute()
+    if not meant.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"{path}: leads outside the recipe's folder {folder}; copy it into that folder or give its absolute path"
+        )
+    return meant
+
+
+def _absolute_part(part: str, folder: Path) -> str:
+    is_hub_id = HUB_ID.fullmatch(part) is not None and not part.endswith(FILE_ENDINGS)
+    if is_hub_id and not (folder / part).exists():
+        return part
+    return str(absolute_path(part, folder))

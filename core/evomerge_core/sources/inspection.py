@@ -1,0 +1,159 @@
+"""What a model is, as facts for a table or JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from evomerge_core.sources import compatibility
+from evomerge_core.sources.adapter import Adapter
+from evomerge_core.sources.architecture import settings
+from evomerge_core.sources.checkpoint import EMBEDDING
+from evomerge_core.sources.finite import check_finite
+from evomerge_core.sources.json_file import read_json
+from evomerge_core.sources.soundness import own_problems
+from evomerge_core.sources.source import Source
+from evomerge_core.sources.tokens import vocabulary
+
+
+@dataclass(frozen=True)
+class AdapterFacts:
+    """A LoRA adapter: its rank and alpha (of most layers), the layers' names that it changes, its parameters."""
+
+    rank: int
+    alpha: float
+    targets: tuple[str, ...]
+    parameters: int
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """A model in figures; None where config.json doesn't say.
+
+    `parameters` counts the model's weights without the adapter's, `dtypes` the number of tensors of each dtype, `rows` the
+    embedding's height and `tokens` the tokenizer's entries, `bytes` the size of the files that are read; `sha256` is short
+    and of all of them.
+    """
+
+    reference: str
+    folder: str
+    architecture: str
+    parameters: int
+    dtypes: Mapping[str, int]
+    layers: int | None
+    hidden_size: int | None
+    intermediate_size: int | None
+    heads: int | None
+    kv_heads: int | None
+    rows: int | None
+    tokens: int | None
+    tied: bool
+    rope: Mapping[str, Any] | None
+    context: int | None
+    norm: str | None
+    chat_template: bool
+    adapter: AdapterFacts | None
+    bytes: int
+    licence: str | None
+    sha256: str
+    problems: tuple[str, ...]
+
+
+def inspect(source: Source) -> ModelFacts:
+    """The facts of one model; hashes its files and scans its weights for NaN and Inf."""
+    stated = settings(source)
+    checkpoint, adapter = source.checkpoint, source.adapter
+    facts = [file.facts[name] for name, file in checkpoint.tensors.items()]
+    tokens = vocabulary(source)
+    return ModelFacts(
+        reference=source.reference,
+        folder=str(source.folder),
+        architecture=next(iter(source.config.get("architectures") or ()), str(source.config.get("model_type"))),
+        parameters=sum(_count(entry.shape) for entry in facts),
+        dtypes=dict(Counter(entry.dtype for entry in facts)),
+        layers=stated.get("num_hidden_layers"),
+        hidden_size=stated.get("hidden_size"),
+        intermediate_size=stated.get("intermediate_size"),
+        heads=stated.get("num_attention_heads"),
+        kv_heads=stated.get("num_key_value_heads"),
+        rows=next((source.shape(name)[0] for name in source.names if EMBEDDING.search(name)), None),
+        tokens=None if tokens is None else len(tokens),
+        tied=source.tied,
+        rope=stated.get("rope_parameters"),
+        context=stated.get("max_position_embeddings"),
+        norm=_norm(source, stated),
+        chat_template=_has_chat_template(source),
+        adapter=None if adapter is None else _adapter_facts(adapter),
+        bytes=sum(path.stat().st_size for path in source.files),
+        licence=_licence(source),
+        sha256=_digest(source.fingerprints()),
+        problems=(*own_problems(source), *check_finite(source)),
+    )
+
+
+def compare(base: Source, sources: Sequence[Source]) -> tuple[str, ...]:
+    """The lines on what keeps each source from being merged into the base; empty when nothing does."""
+    return tuple(compatibility.check(base, sources))
+
+
+def _count(shape: Sequence[int]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def _norm(source: Source, stated: Mapping[str, Any]) -> str | None:
+    """The norm's type and epsilon, such as `RMSNorm 1e-05`."""
+    norms = [name for name in source.names if re.search(r"(norm|\.ln_\w+)\.(weight|bias)$", name)]
+    if not norms:
+        return None
+    kind = "LayerNorm" if any(name.endswith(".bias") for name in norms) else "RMSNorm"
+    keys = ("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_eps", "norm_epsilon")
+    eps = next((stated[key] for key in keys if isinstance(stated.get(key), float)), None)
+    return kind if eps is None else f"{kind} {eps:.3g}"
+
+
+def _has_chat_template(source: Source) -> bool:
+    folder = source.tokenizer_folder
+    if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
+        return True
+    path = folder / "tokenizer_config.json"
+    return path.is_file() and bool(read_json(path).get("chat_template"))
+
+
+def _adapter_facts(adapter: Adapter) -> AdapterFacts:
+    ranks = Counter(adapter.weights.facts[pair.a].shape[0] for pair in adapter.pairs.values())
+    targets = {name.removesuffix(".weight").rpartition(".")[2] for name in (*adapter.pairs, *adapter.replaced)}
+    return AdapterFacts(
+        rank=ranks.most_common(1)[0][0] if ranks else 0,
+        alpha=float(adapter.config.get("lora_alpha", 8)),
+        targets=tuple(sorted(targets)),
+        parameters=sum(_count(facts.shape) for facts in adapter.weights.facts.values()),
+    )
+
+
+def _licence(source: Source) -> str | None:
+    """The licence in the model card's front matter."""
+    card = source.folder / "README.md"
+    if not card.is_file():
+        return None
+    found = re.match(r"---\s*\n(.*?)\n---\s*(\n|$)", card.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
+    try:
+        head = yaml.safe_load(found[1]) if found else None
+    except yaml.YAMLError:
+        return None
+    if not isinstance(head, dict) or not isinstance(head.get("license"), str):
+        return None
+    return str(head.get("license_name") or head["license"])
+
+
+def _digest(fingerprints: Mapping[str, str]) -> str:
+    lines = "\n".join(f"{name} {digest}" for name, digest in sorted(fingerprints.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()[:12]

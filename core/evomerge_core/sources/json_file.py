@@ -1,0 +1,24 @@
+"""A JSON object from a user's file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from evomerge_core.errors import InputError
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object that the file holds; raises InputError when it can't be read, parsed, or is no object."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file: download or copy the model again") from None
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror}): check the file's permissions") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}): download or copy it again") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: holds no JSON object: download or copy it again")
+    return value

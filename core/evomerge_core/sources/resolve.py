@@ -1,0 +1,137 @@
+"""Where a reference's files lie: a local folder, or a model of the hub, downloaded when it isn't there yet."""
+
+from __future__ import annotations
+
+import errno
+import re
+from pathlib import Path, PureWindowsPath
+from typing import NamedTuple
+
+from evomerge_core.errors import InputError
+
+HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?")
+FILE_ENDINGS = (".gguf", ".safetensors", ".bin")
+WANTED = ("*.safetensors", "*.json", "tokenizer.model", "merges.txt", "vocab.txt", "*.jinja", "README.md")
+# Folders hold other formats of the same weights, `consolidated` a second copy of them.
+UNWANTED = ("*/*", "consolidated*")
+
+
+class Place(NamedTuple):
+    """The folders of a reference's model and, where it has one, its adapter."""
+
+    model: Path
+    adapter: Path | None
+
+
+def locate(reference: str, *, relative_to: Path, confined: bool, allow_pickle: bool) -> Place:
+    """Finds, and from the hub downloads, what `model` or `model+adapter` names.
+
+    A local folder is absolute, from `~`, or relative to `relative_to`; anything else of the form `owner/name`, with or without
+    `@revision`, is a hub id. `confined` refuses local files outside `relative_to`. Raises InputError.
+    """
+    model, adapter = split_reference(reference, relative_to)
+    folders = [
+        _folder(part, relative_to, confined, allow_pickle) for part in ((model,) if adapter is None else (model, adapter))
+    ]
+    return Place(folders[0], folders[1] if len(folders) > 1 else None)
+
+
+def split_reference(reference: str, relative_to: Path) -> tuple[str, str | None]:
+    """The model's part and the adapter's part; a `+` inside the path of a folder that exists is part of its name."""
+    reference = reference.strip()
+    if not reference:
+        raise InputError("model: an empty reference: give a folder or a hub id (owner/name)")
+    if not reference.isprintable():
+        raise InputError(f"{reference!r}: holds characters that no path has: give a folder or a hub id (owner/name)")
+    if "+" not in reference or _local(reference, relative_to).exists():
+        return reference, None
+    cuts = [(reference[:at], reference[at + 1 :]) for at, sign in enumerate(reference) if sign == "+"]
+    known = [cut for cut in cuts if all(_is_known(part, relative_to) for part in cut)]
+    model, adapter = known[-1] if known else cuts[-1]
+    if not model.strip() or not adapter.strip():
+        raise InputError(f"{reference}: nothing on one side of the +: write MODEL+ADAPTER")
+    return model.strip(), adapter.strip()
+
+
+def _is_known(part: str, relative_to: Path) -> bool:
+    part = part.strip()
+    return bool(part) and (_local(part, relative_to).exists() or HUB_ID.fullmatch(part) is not None)
+
+
+def _local(part: str, relative_to: Path) -> Path:
+    try:
+        return relative_to / Path(part).expanduser()
+    except RuntimeError:
+        raise InputError(f"{part}: there is no such home folder: give the path from the root") from None
+
+
+def _folder(part: str, relative_to: Path, confined: bool, allow_pickle: bool) -> Path:
+    path = _local(part, relative_to)
+    hub = HUB_ID.fullmatch(part)
+    if hub is None or path.exists() or part.endswith(FILE_ENDINGS):
+        if confined:
+            _require_inside(part, path, relative_to)
+        if hub is None and not path.exists():
+            raise InputError(f"{part}: no such folder ({path}): check the path; a hub id has the form owner/name")
+        return path
+    return _download(hub["repo"], hub["revision"], allow_pickle)
+
+
+def _require_inside(part: str, path: Path, relative_to: Path) -> None:
+    """Refuses a path that leads out of the recipe's folder, itself or by a link among its files."""
+    remedy = "a shared recipe may only read beside itself: copy the model there, or give its hub id"
+    windows = PureWindowsPath(part)
+    if part.startswith("~") or Path(part).is_absolute() or windows.drive or windows.root or ".." in windows.parts:
+        raise InputError(f"{part}: leads outside the recipe's folder: {remedy}")
+    root = relative_to.resolve()
+    for place in (path, *(path.iterdir() if path.is_dir() else ())):
+        if not place.resolve().is_relative_to(root):
+            raise InputError(f"{part}: {place.name} is a link that leads outside the recipe's folder: {remedy}")
+
+
+def _download(repo: str, revision: str | None, allow_pickle: bool) -> Path:
+    from huggingface_hub import snapshot_download
+
+    # The hub's library changes its HTTP client between releases; its own name for the client's base error stays.
+    from huggingface_hub.errors import HTTPError, XetDownloadError  # type: ignore[attr-defined]
+
+    wanted = [*WANTED, "*.bin", "*.bin.index.json"] if allow_pickle else list(WANTED)
+    try:
+        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=wanted, ignore_patterns=list(UNWANTED)))
+    except (HTTPError, XetDownloadError, OSError, ValueError, RuntimeError) as error:
+        raise InputError(f"{repo}{f'@{revision}' if revision else ''}: {_reason(error)}") from None
+    weights = ("*.safetensors", "*.bin") if allow_pickle else ("*.safetensors",)
+    if not any(found for ending in weights for found in folder.glob(ending)):
+        raise InputError(
+            f"{repo}: has no safetensors: give the unquantised original of a GGUF, and allow pickles explicitly for .bin files"
+        )
+    return folder
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong with a download, and what to do about it, in one line."""
+    from huggingface_hub import constants, errors
+
+    if isinstance(error, errors.GatedRepoError):
+        return f"is gated: accept its terms at {constants.ENDPOINT}, then log in with `hf auth login` or set HF_TOKEN"
+    if isinstance(error, errors.RevisionNotFoundError):
+        return "the hub has no such revision: check what stands after the @"
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return "neither a folder here nor a public model on the hub: check the name, or log in with `hf auth login`"
+    if isinstance(error, errors.HFValidationError):
+        return "no valid hub id: write owner/name"
+    if _is_disk_full(error):
+        return f"no space left in {constants.HF_HUB_CACHE}: free some, or point HF_HOME to a bigger disk"
+    if constants.HF_HUB_OFFLINE:
+        return f"no folder here, and not whole in {constants.HF_HUB_CACHE}: unset HF_HUB_OFFLINE to download it"
+    said = " ".join(str(error.__cause__ or error).split())[:200]
+    return f"no folder here, and the download from {constants.ENDPOINT} failed ({said}): check the network and try again"
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    while error is not None:
+        # The compiled downloader reports errors of the system as text.
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+            return True
+        error = error.__cause__
+    return False
