@@ -1,0 +1,211 @@
+"""The search space: vectors of numbers to merge configurations and back, without loss.
+
+Order of a vector: parameter by parameter as the method's signature has them; in each, source by source as the recipe
+has them (one block for a parameter that all sources share); in each, group by group as in `groups`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evomerge_core.errors import InputError
+from evomerge_core.genome.groups import Grouping, make_grouping
+from evomerge_core.merging.config import MergeConfig, Parameters, Scalar, Setting, Slice, SliceSource
+from evomerge_core.methods.registry import get_method
+from evomerge_core.recipe.schema import ParameterRange, Recipe
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One number of a genome. `source` is a label, None when all sources share the number."""
+
+    parameter: str
+    source: str | None
+    group: str
+    low: float
+    high: float
+    start: float
+
+    @property
+    def name(self) -> str:
+        """`weight·japanese·layers 0-7`."""
+        return "·".join(word for word in (self.parameter, self.source, self.group) if word)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of a genome as screens and reports show it."""
+
+    group: str
+    source: str | None
+    parameter: str
+    value: float
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The dimensions of one parameter and source: one for each group. `source` is an index, None when shared."""
+
+    parameter: str
+    source: int | None
+    limits: ParameterRange
+
+
+@dataclass(frozen=True)
+class Space:
+    """Which numbers are evolved, and what a vector of them means."""
+
+    base: str
+    sources: tuple[str, ...]
+    labels: tuple[str, ...]
+    method: str
+    takes_base: bool
+    grouping: Grouping
+    blocks: tuple[_Block, ...]
+    fixed: Mapping[str, Scalar]
+    seed: int
+
+    @cached_property
+    def dimensions(self) -> tuple[Dimension, ...]:
+        """What each number of a vector is."""
+        return tuple(self._dimensions())
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers a vector has."""
+        return len(self.dimensions)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The dimensions' names."""
+        return tuple(one.name for one in self.dimensions)
+
+    @property
+    def low(self) -> Vector:
+        """The lowest values, [dimension]."""
+        return np.array([one.low for one in self.dimensions])
+
+    @property
+    def high(self) -> Vector:
+        """The highest values, [dimension]."""
+        return np.array([one.high for one in self.dimensions])
+
+    @property
+    def start(self) -> Vector:
+        """Where the search starts, [dimension]."""
+        return np.array([one.start for one in self.dimensions])
+
+    def to_config(self, vector: Vector) -> MergeConfig:
+        """The merge that a vector means; ValueError unless it has `dimension` finite numbers."""
+        if vector.shape != (self.dimension,) or not np.isfinite(vector).all():
+            raise ValueError(f"a genome is {self.dimension} finite numbers, not {vector}")
+        shared, own = self._settings([float(value) for value in vector])
+        sources = tuple(SliceSource(model, None, own[index]) for index, model in enumerate(self.sources))
+        return MergeConfig(
+            method=self.method,
+            slices=(Slice(sources),),
+            base=self.base if self.takes_base else None,
+            parameters=shared,
+            tokenizer="base" if self.takes_base else self.base,
+            seed=self.seed,
+        )
+
+    def to_vector(self, config: MergeConfig) -> Vector:
+        """The vector that `to_config` makes this merge of; InputError when there is none."""
+        try:
+            vector = np.array(list(self._values(config)), dtype=np.float64)
+            if self.to_config(vector) == config:
+                return vector
+        except (LookupError, ValueError, TypeError):
+            pass
+        raise InputError("the merge is not from this search space: its models, groups or parameters differ; use its own recipe")
+
+    def uniform(self, weight: float) -> Vector:
+        """All weights equal and whole task vectors (density as near to 1 as its range allows); the rest at its start.
+
+        A space without weights gives its start.
+        """
+        return np.array([_uniform_value(one, weight) for one in self.dimensions])
+
+    def source_config(self, reference: str) -> MergeConfig:
+        """One model as it is, in the base's vocabulary."""
+        tokenizer = "base" if reference == self.base else self.base
+        return MergeConfig("passthrough", (Slice((SliceSource(reference),)),), tokenizer=tokenizer)
+
+    def describe(self, vector: Vector) -> tuple[Row, ...]:
+        """A vector's numbers with what they are, in the vector's order."""
+        pairs = zip(self.dimensions, vector, strict=True)
+        return tuple(Row(one.group, one.source, one.parameter, float(value)) for one, value in pairs)
+
+    def _dimensions(self) -> Iterator[Dimension]:
+        for block in self.blocks:
+            label = None if block.source is None else self.labels[block.source]
+            for group in self.grouping.names:
+                yield Dimension(block.parameter, label, group, block.limits.low, block.limits.high, block.limits.start)
+
+    def _settings(self, values: Sequence[float]) -> tuple[Parameters, tuple[Parameters, ...]]:
+        """The parameters that all sources share, and each source's own."""
+        shared: dict[str, tuple[Setting, ...]] = {name: (Setting((value,)),) for name, value in self.fixed.items()}
+        own: tuple[dict[str, tuple[Setting, ...]], ...] = tuple({} for _ in self.sources)
+        groups = len(self.grouping.names)
+        for index, block in enumerate(self.blocks):
+            settings = self._gradients(values[index * groups : (index + 1) * groups])
+            (shared if block.source is None else own[block.source])[block.parameter] = settings
+        return shared, own
+
+    def _gradients(self, values: Sequence[float]) -> tuple[Setting, ...]:
+        """One setting for each part: a number, or one number for each layer when there are several bands."""
+        bands = self.grouping.bands
+        settings = []
+        for index, part in enumerate(self.grouping.parts):
+            own = values[index * len(bands) : (index + 1) * len(bands)]
+            spread = [value for value, (start, end) in zip(own, bands, strict=True) for _ in range(start, end)]
+            settings.append(Setting(tuple(spread if len(bands) > 1 else own), part.filter))
+        return tuple(settings)
+
+    def _values(self, config: MergeConfig) -> Iterator[Scalar]:
+        sources = config.slices[0].sources
+        bands = self.grouping.bands
+        for block in self.blocks:
+            parameters = config.parameters if block.source is None else sources[block.source].parameters
+            for setting in parameters[block.parameter]:
+                yield from (setting.values[start] for start, _ in bands)
+
+
+def _uniform_value(one: Dimension, weight: float) -> float:
+    if one.parameter == "weight":
+        return weight
+    return min(one.high, max(one.low, 1.0)) if one.parameter == "density" else one.start
+
+
+def make_space(recipe: Recipe, layers: int, tensors: Sequence[str]) -> Space:
+    """The search space of a recipe whose base has this many layers and these tensors (names as in its checkpoint).
+
+    InputError when its groups don't fit the model.
+    """
+    wanted = recipe.search_space
+    method = get_method(wanted.method)
+    blocks = tuple(
+        _Block(parameter.name, source, wanted.parameters[parameter.name])
+        for parameter in method.parameters.values()
+        if parameter.name in wanted.parameters
+        for source in (range(len(recipe.sources)) if parameter.per_source else (None,))
+    )
+    return Space(
+        base=recipe.base,
+        sources=tuple(source.model for source in recipe.sources),
+        labels=tuple(source.name for source in recipe.sources),
+        method=method.name,
+        takes_base=method.takes_base,
+        grouping=make_grouping(wanted.groups, layers, tensors, len(blocks)),
+        blocks=blocks,
+        fixed=wanted.fixed,
+        seed=recipe.seed,
+    )

@@ -1,0 +1,148 @@
+"""From a file's data to a recipe, and from pydantic's errors to one line that a user can act on."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from evomerge_core.errors import InputError
+from evomerge_core.methods.nearest_name import unknown_name
+from evomerge_core.recipe.consistency import find_inconsistency
+from evomerge_core.recipe.schema import Recipe
+from evomerge_core.recipe.yaml_file import Location, YamlFile, key_name, unknown_key
+
+
+def to_recipe(file: YamlFile) -> Recipe:
+    """The recipe; InputError with the first problem and its line."""
+    try:
+        recipe = Recipe.model_validate(file.data, context={"folder": file.path.parent})
+    except ValidationError as error:
+        raise _first_problem(file, error) from error
+    problem = find_inconsistency(recipe)
+    if problem is not None:
+        raise file.error(problem.location, f"key '{key_name(problem.location)}': {problem.text}")
+    return recipe
+
+
+def _first_problem(file: YamlFile, error: ValidationError) -> InputError:
+    """The first problem by line; a missing key comes last, since a misspelt one is often its cause."""
+    problems = error.errors(include_url=False)
+    # A list whose items are wrong is also called too short; the item says more.
+    parents = {_location(one)[:end] for one in problems for end in range(len(_location(one)))}
+    first = min(
+        (one for one in problems if _location(one) not in parents),
+        key=lambda one: (one["type"] == "missing", file.line(_location(one)), one["type"]),
+    )
+    return file.error(_location(first), _message(file, first))
+
+
+def _location(problem: ErrorDetails) -> Location:
+    location = problem["loc"]
+    key = problem.get("ctx", {}).get("key")
+    return (*location, key) if key else location
+
+
+def _message(file: YamlFile, problem: ErrorDetails) -> str:
+    kind, location = problem["type"], _location(problem)
+    name = key_name(location)
+    if kind == "extra_forbidden":
+        return unknown_key(location, _known_keys(location[:-1]))
+    if kind == "missing":
+        return f"key '{name}' is missing; add it"
+    if location not in file.lines:
+        location = _known_part(file, location)
+        name = key_name(location)
+    subject = f"key '{name}'" if name else "the recipe"
+    return f"{subject} {_rule(problem)}"
+
+
+def _known_part(file: YamlFile, location: Location) -> Location:
+    while location and location not in file.lines:
+        location = location[:-1]
+    return location
+
+
+def _rule(problem: ErrorDetails) -> str:
+    kind, context, value = problem["type"], problem.get("ctx", {}), problem["input"]
+    if kind == "rule":
+        return str(context["problem"])
+    if kind in _BOUNDS:
+        word, bound = _BOUNDS[kind]
+        return f"must be {word} {context[bound]:g}, not {value!r}"
+    if kind == "literal_error":
+        return f"must be {context['expected'].replace(chr(39), '')}, not {value!r}{_near(value, context['expected'])}"
+    if kind in ("too_short", "string_too_short"):
+        return "must not be empty"
+    if kind in _KINDS:
+        quotes = " (write it in quotes)" if kind == "string_type" and isinstance(value, bool | int | float) else ""
+        return f"must be {_KINDS[kind]}, not {_shown(value)}{quotes}"
+    return f"is not right: {problem['msg']}"
+
+
+_BOUNDS = {
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("below", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+_KINDS = {
+    "string_type": "text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping of keys to values",
+    "mapping_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+}
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "empty"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return repr(value)
+
+
+def _near(value: object, expected: str) -> str:
+    known = [word.strip(" '") for part in expected.split(",") for word in part.split(" or ")]
+    text = unknown_name("value", str(value), known)
+    return text[text.index(";") :] if "did you mean" in text else ""
+
+
+def _known_keys(location: Location) -> list[str]:
+    """The keys that the schema has at a place."""
+    here: Any = Recipe
+    for part in location:
+        here = _inside(here, part)
+    model = _model(here)
+    return list(model.model_fields) if model else []
+
+
+def _inside(here: Any, part: str | int) -> Any:
+    model = _model(here)
+    if model is not None:
+        field = model.model_fields.get(str(part))
+        return field.annotation if field else None
+    arguments = typing.get_args(here)
+    if typing.get_origin(here) in (typing.Union, types.UnionType):
+        return next((found for one in arguments if (found := _inside(one, part)) is not None), None)
+    return arguments[0 if isinstance(part, int) else -1] if arguments else None
+
+
+def _model(here: Any) -> type[BaseModel] | None:
+    for one in (here, *typing.get_args(here)):
+        if isinstance(one, type) and not typing.get_args(one) and issubclass(one, BaseModel):
+            return one if one is here or typing.get_origin(here) in (typing.Union, types.UnionType) else None
+    return None

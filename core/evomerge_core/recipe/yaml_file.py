@@ -1,0 +1,213 @@
+"""YAML files whose keys remember their lines, read and written without loss.
+
+Numbers follow YAML 1.2 (`1e-5` is a number), everything else YAML 1.1 as in PyYAML and mergekit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from evomerge_core.errors import InputError
+from evomerge_core.methods.nearest_name import unknown_name
+
+Location = tuple[str | int, ...]
+
+# Aliases may point to one node many times; a small file must not unfold into a huge one.
+_MAX_VALUES = 100_000
+_FLOAT = re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$")
+
+
+@dataclass(frozen=True)
+class YamlFile:
+    """A file's data with the line (from 1) of every key and list item."""
+
+    path: Path
+    text: str
+    data: Any
+    lines: Mapping[Location, int]
+
+    def line(self, location: Location) -> int:
+        """The line of a key, or of its nearest parent that the file has."""
+        while location not in self.lines:
+            location = location[:-1]
+        return self.lines[location]
+
+    def value(self, location: Location) -> Any:
+        """The value at a place; None when the file has no such key."""
+        data: Any = self.data
+        for part in location:
+            found = part in data if isinstance(data, Mapping) else isinstance(data, list) and isinstance(part, int)
+            data = data[part] if found else None
+        return data
+
+    def require_keys(self, location: Location, known: Collection[str], refused: Mapping[str, str] | None = None) -> None:
+        """InputError when the mapping at a place has a key that isn't known; `refused` says why for some of them."""
+        for key in self.value(location):
+            place = (*location, key)
+            if key not in known and key in (refused or {}):
+                raise self.key_error(place, (refused or {})[key])
+            if key not in known:
+                raise self.error(place, unknown_key(place, known))
+
+    def error(self, location: Location, problem: str) -> InputError:
+        """An error in one line: file, line, problem."""
+        return InputError(f"{self.path}:{self.line(location)}: {' '.join(problem.split())}")
+
+    def key_error(self, location: Location, problem: str) -> InputError:
+        """The same, about the key itself: `key 'a.b' PROBLEM`."""
+        return self.error(location, f"key '{key_name(location)}' {problem}")
+
+
+def key_name(location: Location) -> str:
+    """A location as a reader writes it: `tasks[0].prompt`."""
+    name = ""
+    for part in location:
+        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
+    return name
+
+
+def unknown_key(location: Location, known: Iterable[str]) -> str:
+    """`key 'x' is unknown in 'y'; did you mean 'z'?`."""
+    where = f" in '{key_name(location[:-1])}'" if len(location) > 1 else ""
+    remedy = unknown_name("key", str(location[-1]), known).split("; ", 1)[1]
+    return f"key '{location[-1]}' is unknown{where}; {remedy}"
+
+
+def read_yaml(path: Path) -> YamlFile:
+    """Reads one YAML document whose top is a mapping; a key given twice is refused."""
+    text = _read_text(path)
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> YamlFile:
+    """The same for text that is at hand; `path` is for messages."""
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        raise InputError(f"{path}:{_error_line(error)}: not valid YAML: {_error_text(error)}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(node, yaml.MappingNode):
+        raise InputError(f"{path}:1: the file holds no keys; it must be a YAML mapping of keys to values")
+    return _Reader(loader, path, text).read(node)
+
+
+def dump_yaml(data: Any) -> str:
+    """Block-style YAML in the order given; numbers keep every digit, lists of numbers stay on one line."""
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+class _Loader(yaml.SafeLoader):
+    pass
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+    def represent_list(self, data: Any) -> yaml.SequenceNode:
+        flow = all(isinstance(value, bool | int | float) for value in data)
+        return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=flow)
+
+    def represent_text(self, data: str) -> yaml.ScalarNode:
+        # A prompt or template is read as lines, a short stop text as one.
+        style = None if "\n" not in data else '"' if len(data) < 40 else "|"
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+for _resolver in (_Loader, _Dumper):
+    _resolver.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+_Dumper.add_representer(list, _Dumper.represent_list)
+_Dumper.add_representer(str, _Dumper.represent_text)
+_Dumper.add_representer(tuple, _Dumper.represent_list)
+
+
+class _Reader:
+    """Turns one file's nodes into data, noting lines; lives for one call."""
+
+    def __init__(self, loader: _Loader, path: Path, text: str) -> None:
+        self._loader = loader
+        self._path = path
+        self._text = text
+        self._lines: dict[Location, int] = {(): 1}
+        self._values = 0
+
+    def read(self, node: yaml.Node) -> YamlFile:
+        data = self._value(node, (), ())
+        return YamlFile(self._path, self._text, data, self._lines)
+
+    def _value(self, node: yaml.Node, location: Location, parents: tuple[yaml.Node, ...]) -> Any:
+        self._values += 1
+        if self._values > _MAX_VALUES:
+            raise self._error(node, f"more than {_MAX_VALUES} values; write the file without aliases")
+        if any(node is parent for parent in parents):
+            raise self._error(node, "an alias points to its own parent; write the values out")
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, location, (*parents, node))
+        if isinstance(node, yaml.SequenceNode):
+            return self._sequence(node, location, (*parents, node))
+        try:
+            return self._loader.construct_object(node)
+        except (yaml.YAMLError, ValueError) as error:
+            raise self._error(node, f"can't read the value {node.value!r}; write it in quotes if it is text") from error
+
+    def _mapping(self, node: yaml.MappingNode, location: Location, parents: tuple[yaml.Node, ...]) -> dict[str, Any]:
+        self._refuse_duplicates(node)
+        try:
+            self._loader.flatten_mapping(node)
+        except yaml.YAMLError as error:
+            raise self._error(node, "'<<' must point to a mapping; write the keys out") from error
+        data: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = key_node.value
+            self._lines[(*location, key)] = key_node.start_mark.line + 1
+            data[key] = self._value(value_node, (*location, key), parents)
+        return data
+
+    def _sequence(self, node: yaml.SequenceNode, location: Location, parents: tuple[yaml.Node, ...]) -> list[Any]:
+        data = []
+        for index, item in enumerate(node.value):
+            self._lines[(*location, index)] = item.start_mark.line + 1
+            data.append(self._value(item, (*location, index), parents))
+        return data
+
+    def _refuse_duplicates(self, node: yaml.MappingNode) -> None:
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise self._error(key, "a key must be a word, not a list or a mapping")
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                raise self._error(key, f"key '{key.value}' is given twice, first in line {seen[key.value]}; keep one")
+            seen[key.value] = line
+
+    def _error(self, node: yaml.Node, problem: str) -> InputError:
+        return InputError(f"{self._path}:{node.start_mark.line + 1}: {problem}")
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text; save the file as UTF-8") from error
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; check the path") from error
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror}); give a YAML file") from error
+
+
+def _error_line(error: yaml.MarkedYAMLError) -> int:
+    mark = error.problem_mark or error.context_mark
+    return mark.line + 1 if mark else 1
+
+
+def _error_text(error: yaml.MarkedYAMLError) -> str:
+    return " ".join((error.problem or error.context or "check the indentation").split())
