@@ -1,0 +1,111 @@
+"""A task: what it asks of a model, and what it thinks of the answer."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evomerge_core.tasks.exchange import Answer, Question
+from evomerge_core.tasks.items import Item, Value
+from evomerge_core.tasks.language import is_language
+from evomerge_core.tasks.prompt import ChatTokenizer, fill, render_chat
+from evomerge_core.tasks.scorers.multiple_choice import right_choice
+from evomerge_core.tasks.scorers.registry import Expected, Scorer
+
+
+@dataclass(frozen=True)
+class Score:
+    """One answer's score.
+
+    `value` is 0..1, and 0 when the language is wrong; `loss` is the gold answer's mean negative log-likelihood per token
+    in nats (for multiple choice, the right choice's), nan when there is none; `truncated` answers met the token limit.
+    """
+
+    value: float
+    loss: float
+    truncated: bool
+    language_ok: bool
+
+
+@dataclass(frozen=True)
+class Task:
+    """How items become questions, and answers scores.
+
+    `prompt`, `system` and `gold` are templates of the items' fields. `choices` are texts, or the name of the field that
+    holds them. The scorer compares with the field `answer`; `gold` is the text whose log-likelihood is wanted. `language`
+    is the code that an answer must be in, "" for any. `weight` is the task's share of the score.
+    """
+
+    name: str
+    prompt: str
+    scorer: Scorer
+    system: str | None = None
+    chat: bool = True
+    gold: str = ""
+    pattern: re.Pattern[str] | None = None
+    choices: tuple[str, ...] | str = ()
+    language: str = ""
+    weight: float = 1.0
+    max_new_tokens: int = 256
+    stop: tuple[str, ...] = ()
+
+    def question(self, item: Item, tokenizer: ChatTokenizer) -> Question:
+        """The item as a question; the prompt is in the tokenizer's chat template, or plain when `chat` is off.
+
+        Raises `InputError` when the tokenizer has no chat template or a template names a field that isn't there.
+        """
+        prompt = self.plain_prompt(item)
+        if self.chat:
+            system = None if self.system is None else self._filled("system", self.system, item.fields)
+            prompt = render_chat(prompt, system, tokenizer, task=self.name)
+        return Question(
+            prompt=prompt,
+            gold=self.gold_text(item),
+            choices=self.expected(item).choices,
+            max_new_tokens=self.max_new_tokens,
+            stop=self.stop,
+            add_special_tokens=not self.chat,
+        )
+
+    def score(self, item: Item, answer: Answer) -> Score:
+        """The answer's score: the scorer's value, when the language is right too."""
+        expected = self.expected(item)
+        language_ok = not self.language or is_language(answer.text, self.language)
+        return Score(
+            value=self.scorer.score(answer, expected) if language_ok else 0.0,
+            loss=_choice_loss(answer, expected) if self.scorer.choices else _gold_loss(answer),
+            truncated=answer.truncated,
+            language_ok=language_ok,
+        )
+
+    def plain_prompt(self, item: Item) -> str:
+        """The prompt before the chat template."""
+        return self._filled("prompt", self.prompt, item.fields)
+
+    def gold_text(self, item: Item) -> str:
+        """The gold answer's text; of a list of right answers, the first."""
+        fields = {name: item.texts(name)[0] for name in item.fields}
+        return self._filled("gold", self.gold, fields)
+
+    def expected(self, item: Item) -> Expected:
+        """What the scorer compares with."""
+        choices = item.texts(self.choices) if isinstance(self.choices, str) else self.choices
+        references = item.texts("answer") if "answer" in item.fields else ()
+        return Expected(references, choices, self.pattern, self.language)
+
+    def _filled(self, key: str, template: str, fields: Mapping[str, Value]) -> str:
+        return fill(template, fields, key=f"{self.name}: {key}")
+
+
+def _gold_loss(answer: Answer) -> float:
+    return -answer.gold_logprob / answer.gold_tokens if answer.gold_tokens else math.nan
+
+
+def _choice_loss(answer: Answer, expected: Expected) -> float:
+    right = right_choice(expected)
+    if right is None or right >= len(answer.choice_logprobs):
+        return math.nan
+    logprob, tokens = answer.choice_logprobs[right]
+    return -logprob / tokens if tokens else math.nan
