@@ -1,0 +1,72 @@
+"""Merges a plan tensor by tensor: the same engine for a search's candidates and for a merge that is written to disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from evomerge_core.merging.elementwise import is_elementwise, merge_elementwise
+from evomerge_core.merging.plan import TensorMerge
+from evomerge_core.merging.task_vector import VectorFacts
+from evomerge_core.merging.whole_tensor import Loaded, load, loaded_ahead, merge_loaded
+from evomerge_core.methods.random_field import field_key
+from evomerge_core.methods.registry import get_method
+from evomerge_core.sources.source import Source
+
+
+class MergeEngine:
+    """Merges the tensors of open sources; keeps the thresholds and norms that don't depend on the genome.
+
+    The maths is done in `dtype`, the result rounded once to `out_dtype`. `seed` names the masks of random methods: the same
+    seed, tensor and source give the same mask, nested in density. The same plan gives the same bytes on the same device,
+    whatever the number of threads; on CUDA the merged tensors stay there.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        dtype: torch.dtype = torch.float32,
+        out_dtype: torch.dtype = torch.bfloat16,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self._sources = sources
+        self._dtype = dtype
+        self._out_dtype = out_dtype
+        self._seed = seed
+        self._device = torch.device(device)
+        self._facts = VectorFacts()
+        self._identities: dict[str, str] = {}
+
+    def stream(self, plan: Sequence[TensorMerge]) -> Iterator[tuple[str, Tensor]]:
+        """The child's tensors by name, merged one at a time, each in memory of its own."""
+        if self._device.type == "cuda":
+            for loaded in loaded_ahead(plan, self._sources, self._dtype, self._device):
+                yield loaded.merge.name, self._merge_loaded(loaded)
+            return
+        for merge in plan:
+            yield merge.name, self._merge(merge)
+
+    def _merge(self, merge: TensorMerge) -> Tensor:
+        if self._dtype == torch.float32 and is_elementwise(merge):
+            return merge_elementwise(merge, self._sources, self._keys(merge), self._facts, self._out_dtype)
+        return self._merge_loaded(load(merge, self._sources, self._dtype, self._device))
+
+    def _merge_loaded(self, loaded: Loaded) -> Tensor:
+        return merge_loaded(loaded, self._keys(loaded.merge), self._out_dtype)
+
+    def _keys(self, merge: TensorMerge) -> list[int]:
+        if not get_method(merge.method).random:
+            return []
+        return [field_key(self._seed, merge.name, self._identity(one.model)) for one in merge.inputs]
+
+    def _identity(self, model: str) -> str:
+        """A source's name by what its weights are, not by where they lie: a moved folder keeps its masks."""
+        if model not in self._identities:
+            files = self._sources[model].fingerprints().items()
+            weights = sorted(digest for file, digest in files if file.endswith((".safetensors", ".bin")))
+            self._identities[model] = hashlib.sha256(" ".join(weights).encode()).hexdigest()
+        return self._identities[model]

@@ -1,0 +1,68 @@
+"""One fixed merge, from its configuration to a model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from evomerge_core.errors import InputError
+from evomerge_core.merging.card import model_card
+from evomerge_core.merging.chat_template import chosen_template
+from evomerge_core.merging.child_config import child_config
+from evomerge_core.merging.config import DType, MergeConfig
+from evomerge_core.merging.engine import MergeEngine
+from evomerge_core.merging.folder import ModelFiles, write_model
+from evomerge_core.merging.plan import TensorMerge, make_plan
+from evomerge_core.merging.slices import plan_slices, references
+from evomerge_core.sources.source import Source
+
+DTYPES: Mapping[DType, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def write_merge(
+    folder: Path,
+    config: MergeConfig,
+    sources: Mapping[str, Source],
+    mergekit_config: str,
+    device: torch.device | str = "cpu",
+) -> None:
+    """Merges and writes the child with its tokenizer, template, card and `mergekit_config` (the merge as YAML).
+
+    `sources` holds an open source for each of the merge's references, its vocabulary aligned to the base's. Raises InputError
+    when the merge can't be planned or the folder can't be written; nothing is left behind then.
+    """
+    plan = make_plan(config, sources)
+    engine = make_engine(config, sources, device)
+    write_model(folder, engine.stream(plan), model_files(config, plan, sources, mergekit_config))
+
+
+def make_engine(config: MergeConfig, sources: Mapping[str, Source], device: torch.device | str = "cpu") -> MergeEngine:
+    """The engine that merges with the configuration's dtypes and seed."""
+    return MergeEngine(sources, DTYPES[config.dtype], DTYPES[config.out_dtype], config.seed, device)
+
+
+def model_files(
+    config: MergeConfig, plan: tuple[TensorMerge, ...], sources: Mapping[str, Source], mergekit_config: str
+) -> ModelFiles:
+    """All that a child's folder holds besides the numbers."""
+    merged = {reference: sources[reference] for reference in references(config)}
+    slices = plan_slices(config, sources)
+    tokenizer = slices[0].template.model if config.tokenizer == "base" else config.tokenizer
+    if tokenizer not in merged:
+        raise InputError(f"tokenizer_source: {tokenizer!r} is neither base nor one of the models; give one of them")
+    return ModelFiles(
+        shapes={one.name: sources[one.inputs[0].model].shape(one.inputs[0].name) for one in plan},
+        dtype=DTYPES[config.out_dtype],
+        config=child_config(slices, plan, sources, config.out_dtype),
+        model_folder=sources[slices[0].template.model].folder,
+        tokenizer_folder=merged[tokenizer].tokenizer_folder,
+        card=model_card(config.method, list(merged.values()), mergekit_config),
+        mergekit_config=mergekit_config,
+        chat_template=chosen_template(config.chat_template, merged),
+    )

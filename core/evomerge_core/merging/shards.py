@@ -1,0 +1,93 @@
+"""Writes safetensors shards from a stream, one tensor in memory at a time."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from torch import Tensor
+
+from evomerge_core.sources.weight_file import DTYPES
+
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file: its name and its tensors' shapes in the order in which they lie."""
+
+    file: str
+    shapes: Mapping[str, tuple[int, ...]]
+
+
+def plan_shards(shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype, shard_bytes: int) -> tuple[Shard, ...]:
+    """Fills files of at most `shard_bytes` in the order of `shapes`; a larger tensor gets a file of its own."""
+    groups: list[dict[str, tuple[int, ...]]] = []
+    filled = 0
+    for name, shape in shapes.items():
+        size = math.prod(shape) * dtype.itemsize
+        if not groups or filled + size > shard_bytes:
+            groups.append({})
+            filled = 0
+        groups[-1][name] = shape
+        filled += size
+    if len(groups) == 1:
+        return (Shard("model.safetensors", groups[0]),)
+    return tuple(
+        Shard(f"model-{number:05d}-of-{len(groups):05d}.safetensors", group) for number, group in enumerate(groups, start=1)
+    )
+
+
+def tensor_bytes(shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype) -> int:
+    """The size of all tensors."""
+    return sum(math.prod(shape) for shape in shapes.values()) * dtype.itemsize
+
+
+def write_shards(
+    folder: Path, shards: Sequence[Shard], stream: Iterable[tuple[str, Tensor]], dtype: torch.dtype
+) -> None:
+    """Writes the shards, and the index where there are several. `stream` gives the tensors in the order of the shards.
+
+    ValueError when it gives another tensor, shape or dtype than was planned.
+    """
+    tensors = iter(stream)
+    for shard in shards:
+        with (folder / shard.file).open("wb") as file:
+            file.write(_header(shard, dtype))
+            for name, shape in shard.shapes.items():
+                _write(file, next(tensors, None), name, shape, dtype)
+    if next(tensors, None) is not None:
+        raise ValueError("more tensors than were planned")
+    if len(shards) > 1:
+        index = {
+            "metadata": {"total_size": sum(tensor_bytes(shard.shapes, dtype) for shard in shards)},
+            "weight_map": {name: shard.file for shard in shards for name in shard.shapes},
+        }
+        text = json.dumps(index, indent=2, sort_keys=True) + "\n"
+        (folder / "model.safetensors.index.json").write_text(text, encoding="utf-8", newline="\n")
+
+
+def _header(shard: Shard, dtype: torch.dtype) -> bytes:
+    entries: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    offset = 0
+    for name, shape in shard.shapes.items():
+        end = offset + math.prod(shape) * dtype.itemsize
+        entries[name] = {"dtype": _NAMES[dtype], "shape": list(shape), "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    # Spaces at the end align the numbers that follow, as the format asks.
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _write(file: BinaryIO, given: tuple[str, Tensor] | None, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    if given is None:
+        raise ValueError(f"{name} is missing from the stream")
+    if (given[0], tuple(given[1].shape), given[1].dtype) != (name, shape, dtype):
+        raise ValueError(f"{given[0]} {list(given[1].shape)} {given[1].dtype} in the place of {name} {list(shape)} {dtype}")
+    file.write(given[1].cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
