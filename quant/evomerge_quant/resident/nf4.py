@@ -1,0 +1,141 @@
+"""NF4 on the CPU: one compiled pass that quantises a tensor and, when asked, writes the values that the codes stand for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+
+BLOCK = 64
+
+# The 16 levels of NF4 (QLoRA, https://arxiv.org/abs/2305.14314, appendix E), as float32; bitsandbytes uses the same.
+LEVELS = np.array(
+    [
+        -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+        -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+        0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+        0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+    ],
+    dtype=np.float32,
+)  # fmt: skip
+MIDPOINTS = (LEVELS[:-1] + LEVELS[1:]) / np.float32(2)
+# bitsandbytes divides by no smaller absmax than this.
+SMALLEST = np.float32(1e-38)
+
+_CHUNK = 64  # blocks given to a thread at a time
+
+
+def code_bytes(count: int) -> int:
+    """Bytes of packed codes for `count` weights."""
+    return (count + 1) // 2
+
+
+def block_count(count: int) -> int:
+    """Blocks, and so scales, for `count` weights; the last block may be short."""
+    return -(-count // BLOCK)
+
+
+def quantize(weight: Tensor, codes: Tensor, absmax: Tensor, dense: Tensor | None = None) -> bool:
+    """Quantises `weight` (CPU; bfloat16, float16 or float32; any shape) to NF4 in blocks of 64 over the flat tensor.
+
+    Writes `codes` (uint8, two weights a byte, the first in the high half), `absmax` (float32, one a block) and, when
+    given, `dense` (float32, one a weight: level * absmax). The bytes are those of bitsandbytes' `quantize_4bit` on CPU.
+    False when the tensor holds NaN or Inf; what was written is then of no use.
+    """
+    flat = weight.detach().contiguous().reshape(-1)
+    if flat.dtype == torch.float16:
+        flat = flat.float()
+    values = torch.empty(0) if dense is None else dense.reshape(-1)
+    scales = absmax.reshape(-1).numpy()
+    _quantize(_bits(flat), codes.reshape(-1).numpy(), scales, values.numpy())
+    return bool(np.isfinite(scales).all())
+
+
+def _bits(flat: Tensor) -> Any:
+    """The numbers' bits: uint16 for bfloat16, uint32 for float32."""
+    if flat.dtype == torch.bfloat16:
+        return flat.view(torch.int16).numpy().view(np.uint16)
+    if flat.dtype == torch.float32:
+        return flat.numpy().view(np.uint32)
+    raise ValueError(f"can't quantise {flat.dtype}: want bfloat16, float16 or float32")
+
+
+@numba.njit(parallel=True, cache=True, error_model="numpy")
+def _quantize(bits, codes, absmax, dense):  # type: ignore[no-untyped-def]
+    full = bits.size // 64
+    for chunk in numba.prange((full + _CHUNK - 1) // _CHUNK):
+        found = np.empty(64, np.int32)
+        for block in range(chunk * _CHUNK, min(full, (chunk + 1) * _CHUNK)):
+            start = block * 64
+            own = bits[start : start + 64]
+            largest = _largest(own)
+            absmax[block] = largest
+            _find_levels(own, np.float32(1) / max(largest, SMALLEST), found)
+            _pack(found, codes[start // 2 : start // 2 + 32])
+            if dense.size:
+                _write_values(found, largest, dense[start : start + 64])
+    if full * 64 < bits.size:
+        _quantize_rest(bits[full * 64 :], codes[full * 32 :], absmax[full:], dense[full * 64 :])
+
+
+# The loops below run over whole slices from 0: only then does the compiler know that no index is negative, and
+# treats eight numbers at a time.
+@numba.njit(cache=True, error_model="numpy")
+def _number(bits, i):  # type: ignore[no-untyped-def]
+    wide = np.uint32(np.uint32(bits[i]) << np.uint32(16)) if bits.itemsize == 2 else np.uint32(bits[i])
+    return wide.view(np.float32)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _largest(bits):  # type: ignore[no-untyped-def]
+    # Without their signs, floats are ordered as their bits are, and NaN and Inf come last.
+    most = np.uint32(0)
+    for i in range(bits.size):
+        wide = np.uint32(np.uint32(bits[i]) << np.uint32(16)) if bits.itemsize == 2 else np.uint32(bits[i])
+        most = max(most, np.uint32(wide & np.uint32(0x7FFFFFFF)))
+    found = np.uint32(most)  # numba reads the bits of a name that is bound once only
+    return found.view(np.float32)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _level(scaled):  # type: ignore[no-untyped-def]
+    above = np.int32(0)
+    for j in range(15):
+        above += np.int32(scaled > MIDPOINTS[j])
+    return above
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _find_levels(bits, inverse, found):  # type: ignore[no-untyped-def]
+    for i in range(64):
+        found[i] = _level(_number(bits, i) * inverse)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _pack(found, codes):  # type: ignore[no-untyped-def]
+    for i in range(32):
+        codes[i] = np.uint8(np.int32(np.int32(found[2 * i] << np.int32(4)) | found[2 * i + 1]))
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _write_values(found, largest, dense):  # type: ignore[no-untyped-def]
+    for i in range(64):
+        dense[i] = LEVELS[np.uint32(found[i])] * largest
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _quantize_rest(bits, codes, absmax, dense):  # type: ignore[no-untyped-def]
+    # bitsandbytes treats a short last block otherwise than full ones: it divides, and keeps the raised scale.
+    largest = max(_largest(bits), SMALLEST)
+    absmax[0] = largest
+    for i in range(bits.size):
+        level = _level(_number(bits, i) / largest)
+        if i % 2 == 0:
+            codes[i // 2] = np.uint8((level << 4) | 7)
+        else:
+            codes[i // 2] = np.uint8((codes[i // 2] & 0xF0) | level)
+        if dense.size:
+            dense[i] = LEVELS[level] * largest

@@ -1,0 +1,76 @@
+"""Text to token ids and back, and the tokens that end an answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evomerge_core.errors import InputError
+from tokenizers import Tokenizer
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A tokenizer; the ids that end an answer; the one of them that a gold answer ends with (None: the model has none)."""
+
+    tokenizer: Tokenizer
+    ends: frozenset[int]
+    end: int | None
+
+    def encode(self, text: str, *, special: bool = False) -> list[int]:
+        """Token ids of a text; `special` adds what the tokenizer puts around every text (a begin token, say)."""
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=special).ids
+        return ids
+
+    def continuation(self, prompt: str, ids: list[int], text: str, *, special: bool) -> list[int]:
+        """Token ids of `text` after `prompt`, whose own ids are `ids`.
+
+        Encoded together, so that a space at the seam lands where the tokenizer wants it; apart when the seam is inside
+        of a token.
+        """
+        whole = self.encode(prompt + text, special=special)
+        return whole[len(ids) :] if whole[: len(ids)] == ids else self.encode(text)
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of token ids, without special tokens."""
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return text
+
+
+def read_vocabulary(folder: Path) -> Vocabulary:
+    """The vocabulary of a model folder. InputError when it has no `tokenizer.json`.
+
+    Reads `tokenizer.json` itself: for some families what transformers 5 builds from it gives other ids.
+    """
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        raise InputError(f"{file}: not found; save the model's fast tokenizer there")
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    ends = _end_ids(folder)
+    named = tokenizer.token_to_id(_end_token(folder))
+    end = named if named in ends else next(iter(ends), None)
+    return Vocabulary(tokenizer, frozenset(ends), end)
+
+
+def _end_ids(folder: Path) -> list[int]:
+    for name in ("generation_config.json", "config.json"):
+        found = _read(folder / name).get("eos_token_id")
+        if found is not None:
+            return [found] if isinstance(found, int) else list(found)
+    return []
+
+
+def _end_token(folder: Path) -> str:
+    token = _read(folder / "tokenizer_config.json").get("eos_token") or ""
+    return str(token["content"] if isinstance(token, dict) else token)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content

@@ -1,0 +1,208 @@
+"""Candidates into the resident model: what it then holds, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import bitsandbytes.functional as bnb
+import pytest
+import torch
+from bitsandbytes.nn import Linear4bit
+from evomerge_core.errors import InputError
+from evomerge_core.tasks.exchange import CandidateError, Question
+from evomerge_quant import memory
+from evomerge_quant.resident.linear import Nf4Linear
+from evomerge_quant.resident.model import ResidentModel, build
+from evomerge_quant.resident.skeleton import Precision
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+MakeFolder = Callable[..., Path]
+IDS = torch.tensor([[30, 31, 140, 32, 299, 33]])
+QUESTIONS = [Question(f"w{30 + i} w{100 + i} w31", gold=f"w{60 + i} w61", max_new_tokens=8) for i in range(10)]
+ROOMS = pytest.mark.parametrize("unpacked", [True, False], ids=["unpacked", "packed"])
+
+
+def candidate(folder: Path, dtype: torch.dtype = torch.bfloat16) -> dict[str, Tensor]:
+    return {name: tensor.to(dtype) for name, tensor in load_file(folder / "model.safetensors").items()}
+
+
+def dequantized(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The values that bitsandbytes' NF4 gives the decoder layers' matrices; the rest as it is."""
+    out = {}
+    for name, tensor in tensors.items():
+        out[name] = tensor.float()
+        if "_proj.weight" in name:
+            codes, state = bnb.quantize_4bit(tensor, blocksize=64, quant_type="nf4")
+            state.dtype = torch.float32
+            out[name] = bnb.dequantize_4bit(codes, state)
+    return out
+
+
+@torch.no_grad()
+def oracle_logits(folder: Path, tensors: dict[str, Tensor]) -> Tensor:
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    model.load_state_dict(tensors, strict=False)
+    model.tie_weights()
+    logits: Tensor = model(IDS).logits
+    return logits
+
+
+@torch.no_grad()
+def logits(model: ResidentModel) -> Tensor:
+    out: Tensor = model.module(IDS).logits
+    return out
+
+
+def built(folder: Path, precision: Precision, unpacked: bool, monkeypatch: pytest.MonkeyPatch) -> ResidentModel:
+    if not unpacked:
+        monkeypatch.setattr(memory, "available_bytes", lambda _: 1000)
+    return build(folder, precision=precision, device="cpu", batch_size=4)
+
+
+@ROOMS
+@pytest.mark.parametrize("family", ["llama", "llama-tied", "qwen2", "gemma2"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_nf4_logits_are_those_of_the_dequantised_weights(
+    model_folder: MakeFolder, family: str, dtype: torch.dtype, unpacked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = model_folder(family)
+    model = built(folder, "nf4", unpacked, monkeypatch)
+    linears = [module for module in model.module.modules() if isinstance(module, Linear4bit)]
+    assert len(linears) == 3 * 7
+    assert all((layer.dense is not None) == unpacked for layer in linears)
+    tensors = candidate(folder, dtype)
+    model.load(tensors.items())
+    rounded = {k: v if "_proj.weight" in k else v.bfloat16() for k, v in tensors.items()}
+    torch.testing.assert_close(logits(model), oracle_logits(folder, dequantized(rounded)), rtol=1e-5, atol=2e-5)
+
+
+def test_nf4_layers_hold_what_bitsandbytes_holds_for_the_same_checkpoint(model_folder: MakeFolder) -> None:
+    folder = model_folder("llama")
+    settings = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32)
+    theirs = AutoModelForCausalLM.from_pretrained(folder, quantization_config=settings, dtype=torch.float32)
+    model = build(folder, precision="nf4", device="cpu")
+    model.load(candidate(folder, torch.float32).items())
+    compared = 0
+    for name, layer in model.module.named_modules():
+        if isinstance(layer, Nf4Linear):
+            other = theirs.get_submodule(name)
+            assert torch.equal(layer.weight.data, other.weight.data)
+            assert torch.equal(layer.quant_state.absmax, other.weight.quant_state.absmax)
+            compared += 1
+    assert compared == 21
+
+
+@ROOMS
+@pytest.mark.parametrize("precision", ["nf4", "bf16", "fp32"])
+def test_a_then_b_then_a(
+    model_folder: MakeFolder, precision: Precision, unpacked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = model_folder("llama-tied", seed=1), model_folder("llama-tied", seed=2)
+    model = built(first, precision, unpacked, monkeypatch)
+    model.load(candidate(first).items())
+    answers, outputs = model.answer(QUESTIONS), logits(model)
+    model.load(candidate(second).items())
+    assert model.answer(QUESTIONS) != answers
+    model.load(reversed(candidate(first).items()))
+    assert model.answer(QUESTIONS) == answers
+    assert torch.equal(logits(model), outputs)
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)])
+def test_plain_precisions(model_folder: MakeFolder, precision: Precision, dtype: torch.dtype) -> None:
+    folder = model_folder("qwen2")
+    model = build(folder, precision=precision, device="cpu")
+    model.load(candidate(folder, torch.float32).items())
+    expected = {name: tensor.to(dtype).float() for name, tensor in candidate(folder, torch.float32).items()}
+    assert model.precision == precision
+    torch.testing.assert_close(logits(model), oracle_logits(folder, expected), rtol=1e-5, atol=2e-5)
+
+
+def test_the_swap_with_bitsandbytes_own_quantising_gives_the_same_products() -> None:
+    """The way that CUDA takes, run here on the CPU: weights, state and the module's state change together."""
+    layer = Nf4Linear(torch.nn.Linear(128, 96, bias=False), torch.float32)
+    layer.place(torch.device("cpu"), unpacked=False)
+    x = torch.randn(5, 128)
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        weight = torch.randn(96, 128).bfloat16()
+        assert layer._take_with_bitsandbytes(weight)
+        assert layer.weight.quant_state is layer.quant_state
+        with torch.no_grad():
+            product = layer(x)
+        values = bnb.dequantize_4bit(*bnb.quantize_4bit(weight.float(), blocksize=64, quant_type="nf4"))
+        torch.testing.assert_close(product, x @ values.t())
+
+
+@pytest.mark.parametrize("precision", ["nf4", "bf16", "fp32"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("name", ["model.layers.1.mlp.up_proj.weight", "model.embed_tokens.weight", "model.norm.weight"])
+def test_a_tensor_with_nan_or_inf_is_named_and_nothing_is_answered(
+    model_folder: MakeFolder, precision: Precision, bad: float, name: str
+) -> None:
+    folder = model_folder()
+    model = build(folder, precision=precision, device="cpu")
+    model.load(candidate(folder).items())
+    tensors = candidate(folder)
+    tensors[name].view(-1)[-3] = bad
+    with pytest.raises(CandidateError, match=f"{name} holds NaN or Inf"):
+        model.load(tensors.items())
+    with pytest.raises(ValueError, match="holds no candidate"):
+        model.answer(QUESTIONS)
+    model.load(candidate(folder).items())
+    assert len(model.answer(QUESTIONS)) == len(QUESTIONS)
+
+
+@pytest.mark.parametrize("change", ["missing", "unknown", "shape"])
+def test_a_candidate_of_another_make_is_refused(model_folder: MakeFolder, change: str) -> None:
+    folder = model_folder()
+    name = "model.layers.0.mlp.up_proj.weight"
+    tensors = candidate(folder)
+    if change == "missing":
+        del tensors[name]
+    elif change == "unknown":
+        tensors["model.layers.9.mlp.up_proj.weight"] = tensors[name]
+        name = "model.layers.9.mlp.up_proj.weight"
+    else:
+        tensors[name] = tensors[name].t()
+    with pytest.raises(ValueError, match=name):
+        build(folder, precision="nf4", device="cpu").load(tensors.items())
+
+
+def test_a_tied_heads_second_copy_is_passed_over(model_folder: MakeFolder) -> None:
+    folder = model_folder("llama-tied")
+    model = build(folder, precision="nf4", device="cpu")
+    model.load(candidate(folder).items())
+    alone = logits(model)
+    model.load([*candidate(folder).items(), ("lm_head.weight", torch.zeros(300, 64))])
+    assert torch.equal(logits(model), alone)
+    assert model.module.lm_head.weight is model.module.model.embed_tokens.weight
+
+
+def test_weights_that_overflow_are_a_failed_candidate(model_folder: MakeFolder) -> None:
+    folder = model_folder()
+    tensors = {k: v * 1e30 if "_proj" in k else v for k, v in candidate(folder).items()}
+    model = build(folder, precision="nf4", device="cpu")
+    model.load(tensors.items())
+    for questions in (QUESTIONS, [Question("w30 w31")], [Question("w30 w31", choices=("w50", "w60"))]):
+        with pytest.raises(CandidateError, match="NaN or Inf"):
+            model.answer(questions)
+
+
+def test_a_folder_without_config_or_tokenizer(model_folder: MakeFolder) -> None:
+    folder = model_folder()
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(InputError, match=r"tokenizer\.json: not found"):
+        build(folder, precision="nf4", device="cpu")
+    with pytest.raises(InputError, match=r"config\.json: not found"):
+        build(folder / "none", precision="nf4", device="cpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
+def test_cuda_where_there_is_none(model_folder: MakeFolder) -> None:
+    with pytest.raises(InputError, match="no CUDA device"):
+        build(model_folder(), precision="nf4", device="cuda")
+    assert build(model_folder(), precision="nf4").device.type == "cpu"
