@@ -1,0 +1,109 @@
+"""Where a run stands, read from its store: what `status` prints and the live display shows."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from evomerge_core.run.folder import is_held, open_store
+from evomerge_core.run.store import Candidate, Evaluation, Store
+
+_RECENT = 15  # candidates whose median time stands for those to come
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A candidate's search score in 0..1, or why it has none."""
+
+    label: str
+    score: float | None
+    loss: float | None
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A run at one moment. `state`: created, starting, running, paused, stopped, interrupted, finished or failed.
+
+    `evaluations` counts the search's candidates; `phase_done` of `phase_total` those of the phase; `seconds` is the
+    time spent evaluating, `seconds_left` an estimate for the search (None when unknown), `age` the seconds since the
+    last event.
+    """
+
+    folder: str
+    state: str
+    message: str | None
+    phase: str | None
+    phase_done: int
+    phase_total: int
+    generation: int
+    evaluations: int
+    evaluations_total: int
+    failed: int
+    best: Scored | None
+    parents: tuple[Scored, ...]
+    uniform: tuple[Scored, ...]
+    seconds: float
+    seconds_left: float | None
+    age: float | None
+    tokens_generated: int
+
+
+def read_progress(folder: Path) -> Progress:
+    """Reads a run's progress; nothing is written and no lock is kept."""
+    store = open_store(folder)
+    try:
+        return _progress(folder, store)
+    finally:
+        store.close()
+
+
+def _progress(folder: Path, store: Store) -> Progress:
+    state = store.fact("state")
+    if state in ("starting", "running", "paused") and not is_held(folder):
+        state = "interrupted"
+    precision, total = store.fact("precision", "nf4"), store.fact("evaluations_total", 0)
+    scored = store.scored("search", precision)
+    search = [(c, e) for c, e in scored if c.kind == "search"]
+    fine = [(c, e) for c, e in search if e.score is not None]
+    best = max(fine, key=lambda ce: (ce[1].score or 0.0, -(ce[1].loss or 0.0)), default=None)
+    phase = store.fact("phase")
+    events = store.last_event_time()
+    return Progress(
+        folder=str(folder),
+        state=state,
+        message=store.fact("message"),
+        phase=phase,
+        phase_done=_phase_done(store, phase, len(search)),
+        phase_total=store.fact("phase_total", 0),
+        generation=store.fact("generation", 0),
+        evaluations=len(search),
+        evaluations_total=total,
+        failed=len(search) - len(fine),
+        best=None if best is None else _scored(*best),
+        parents=tuple(_scored(c, e) for c, e in scored if c.kind == "parent"),
+        uniform=tuple(_scored(c, e) for c, e in scored if c.kind == "uniform"),
+        seconds=store.fact("active_seconds", 0.0),
+        seconds_left=_seconds_left(search, total) if phase == "search" else None,
+        age=None if events is None else max(0.0, time.time() - events),
+        tokens_generated=store.generated_tokens(),
+    )
+
+
+def _scored(candidate: Candidate, evaluation: Evaluation) -> Scored:
+    return Scored(candidate.label, evaluation.score, evaluation.loss, evaluation.failure)
+
+
+def _phase_done(store: Store, phase: str | None, searched: int) -> int:
+    if phase in (None, "search"):
+        return searched
+    if phase == "references":
+        return store.count_evaluations("search") - searched
+    return store.count_evaluations(phase)
+
+
+def _seconds_left(search: list[tuple[Candidate, Evaluation]], total: int) -> float | None:
+    recent = [e.seconds for _, e in search[-_RECENT:]]
+    return statistics.median(recent) * (total - len(search)) if recent else None

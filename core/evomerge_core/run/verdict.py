@@ -1,0 +1,104 @@
+"""Whether the child is better than its parents: test scores with intervals, and paired tests on the same items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from evomerge_core.run.setup import Setup
+from evomerge_core.run.statistics import compare, interval
+from evomerge_core.run.store import Candidate, ItemScore, Store
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A candidate on the test items: score in 0..1 (None: it failed) with its 95 % interval, and shares of the answers
+    that met the token limit or were in the wrong language."""
+
+    name: str
+    test: float | None
+    interval: tuple[float, float] | None
+    truncated: float
+    wrong_language: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The child against one reference: items it wins and loses, two-sided exact p of no difference."""
+
+    against: str
+    wins: int
+    losses: int
+    p: float
+
+
+def judge(setup: Setup, store: Store, winner: Candidate, precision: str) -> dict[str, Any]:
+    """The verdict in one precision, ready for JSON: every standing, every comparison, and a sentence.
+
+    The child counts as better only when it beats the parent that did best on the very test items.
+    """
+    parents, uniform = store.candidates("parent"), store.candidates("uniform")
+    standings = {c.id: _standing(setup, store, c, precision) for c in (*parents, *uniform, winner)}
+    against = {c.id: _compare(setup, store, winner, c, precision) for c in (*parents, *uniform)}
+    best = max(parents, key=lambda c: standings[c.id].test or 0.0)
+    paired = against[best.id]
+    return {
+        "items": setup.items("test"),
+        "parents": [asdict(standings[c.id]) for c in parents],
+        "uniform": [asdict(standings[c.id]) for c in uniform],
+        "winner": asdict(standings[winner.id]),
+        "paired": asdict(paired),
+        "against": [asdict(one) for one in against.values()],
+        "verdict": _sentence(standings[winner.id], standings[best.id], paired),
+    }
+
+
+def _standing(setup: Setup, store: Store, candidate: Candidate, precision: str) -> Standing:
+    evaluation = store.evaluation(candidate.id, "test", precision)
+    items = store.item_scores(candidate.id, "test", precision)
+    if evaluation is None or evaluation.score is None:
+        return Standing(candidate.label, None, None, 0.0, 0.0)
+    low, high = interval(_values(setup, items))
+    truncated = sum(i.truncated for i in items) / len(items)
+    wrong = sum(not i.language_ok for i in items) / len(items)
+    return Standing(candidate.label, evaluation.score, (low, high), truncated, wrong)
+
+
+def _compare(setup: Setup, store: Store, winner: Candidate, other: Candidate, precision: str) -> Comparison:
+    """A reference that failed lost every item: it answered none."""
+    ours = store.item_scores(winner.id, "test", precision)
+    theirs: Mapping[tuple[str, str], ItemScore] = {
+        (i.task, i.item): i for i in store.item_scores(other.id, "test", precision)
+    }
+    missing = ItemScore("", "", 0.0, None, False, False, 0, "")
+    matched = [theirs.get((i.task, i.item), missing) for i in ours]
+    result = compare(_values(setup, ours), _values(setup, [_like(m, i) for m, i in zip(matched, ours, strict=True)]))
+    return Comparison(other.label, result.wins, result.losses, result.p)
+
+
+def _like(score: ItemScore, item: ItemScore) -> ItemScore:
+    return ItemScore(**{**asdict(score), "task": item.task, "item": item.item})
+
+
+def _values(setup: Setup, items: Sequence[ItemScore]) -> list[float]:
+    """Item values whose mean is the weighted score: with one task the plain values, 0 and 1 where the scorer says so."""
+    if len(setup.tasks) == 1:
+        return [i.value for i in items]
+    total = sum(task.weight for task in setup.tasks)
+    counts = {task.name: sum(i.task == task.name for i in items) for task in setup.tasks}
+    factor = {task.name: task.weight / total * len(items) / counts[task.name] for task in setup.tasks}
+    return [i.value * factor[i.task] for i in items]
+
+
+def _sentence(winner: Standing, best: Standing, paired: Comparison) -> str:
+    if winner.test is None:
+        return "the child could not be scored on the test items"
+    figures = f"({paired.wins} items won, {paired.losses} lost, p = {paired.p:.2g})"
+    if paired.p < SIGNIFICANT and paired.wins > paired.losses:
+        return f"the child beats the best parent, {best.name} {figures}"
+    if paired.p < SIGNIFICANT:
+        return f"the child is worse than the best parent, {best.name} {figures}"
+    return f"the child is no better than the best parent, {best.name} {figures}"
