@@ -1,0 +1,33 @@
+"""Sends a command to a run's job and waits until the job has acknowledged it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from evomerge_core.errors import InputError
+from evomerge_core.run.folder import is_held, open_store
+from evomerge_core.run.progress import read_progress
+from evomerge_tui.cli.arguments import print_json
+
+_POLL_SECONDS = 0.2
+
+
+def send(args: argparse.Namespace, name: str) -> int:
+    """Appends the command to the store of `args.run`; returns when the job has obeyed or has ended."""
+    store = open_store(args.run)
+    try:
+        if not is_held(args.run):
+            state = read_progress(args.run).state
+            raise InputError(f"{args.run}: no job is at work (the run is {state}); `evomerge-tui resume {args.run}` starts it")
+        number = store.add_command(name)
+        while is_held(args.run) and (name == "stop" or not store.is_acknowledged(number)):
+            time.sleep(_POLL_SECONDS)
+    finally:
+        store.close()
+    state = read_progress(args.run).state
+    if args.json:
+        print_json({"run": str(args.run), "command": name, "state": state})
+    else:
+        print(f"{args.run}: {state}")
+    return 0

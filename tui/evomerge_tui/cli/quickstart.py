@@ -1,0 +1,32 @@
+"""`evomerge-tui quickstart`: the paper in miniature on a real model, from nothing to a child that was not there before."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from evomerge_tui.cli.arguments import Subparsers, add_json
+from evomerge_tui.cli.follow import follow
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser("quickstart", help="cross arithmetic with Japanese on a small model, in minutes, without a GPU")
+    parser.add_argument("--out", type=Path, metavar="DIR", default=Path("quickstart"), help="the run's folder (default: quickstart)")
+    parser.add_argument("--evaluations", type=int, metavar="N", help="candidates to score")
+    parser.add_argument("--minutes", type=float, metavar="M", help="time limit")
+    parser.add_argument("--seed", type=int, metavar="S", default=0, help="seed (default: 0)")
+    add_json(parser)
+    parser.set_defaults(command=_quickstart)
+
+
+def _quickstart(args: argparse.Namespace) -> int:
+    from platformdirs import user_cache_path
+
+    from evomerge_core.run.folder import require_empty
+    from evomerge_core.run.setup import create_run
+    from evomerge_recipes.quickstart.prepare import prepared_recipe
+
+    require_empty(args.out)
+    recipe = prepared_recipe(user_cache_path("evomerge-tui"))
+    folder = create_run(recipe, out=args.out, evaluations=args.evaluations, minutes=args.minutes, seed=args.seed)
+    return follow(folder, detach=False, as_json=args.json)

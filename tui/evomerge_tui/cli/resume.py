@@ -1,0 +1,25 @@
+"""`evomerge-tui resume RUN`: goes on with a run that is paused, stopped or was killed."""
+
+from __future__ import annotations
+
+import argparse
+
+from evomerge_core.run.folder import is_held, open_store
+from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder
+from evomerge_tui.cli.command_job import send
+from evomerge_tui.cli.follow import add_detach, follow
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser("resume", help="go on with a run that is paused, stopped or was killed")
+    add_run_folder(parser)
+    add_detach(parser)
+    add_json(parser)
+    parser.set_defaults(command=_resume)
+
+
+def _resume(args: argparse.Namespace) -> int:
+    open_store(args.run).close()
+    if is_held(args.run):
+        return send(args, "resume")
+    return follow(args.run, detach=args.detach, as_json=args.json)

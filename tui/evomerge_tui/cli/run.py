@@ -1,0 +1,30 @@
+"""`evomerge-tui run RECIPE`: evolves what the recipe asks for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from evomerge_tui.cli.arguments import Subparsers, add_json
+from evomerge_tui.cli.follow import add_detach, follow
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser("run", help="evolve a merge as a recipe says")
+    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="a recipe (YAML), or mergekit-evolve's genome file")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder, new or empty (default: the recipe's output)")
+    parser.add_argument("--evaluations", type=int, metavar="N", help="candidates to score, instead of the recipe's number")
+    parser.add_argument("--minutes", type=float, metavar="M", help="time limit, instead of the recipe's")
+    parser.add_argument("--seed", type=int, metavar="S", help="seed, instead of the recipe's")
+    add_detach(parser)
+    add_json(parser)
+    parser.set_defaults(command=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from evomerge_core.recipe.load import load_recipe
+    from evomerge_core.run.setup import create_run
+
+    recipe = load_recipe(args.recipe)
+    folder = create_run(recipe, out=args.out, evaluations=args.evaluations, minutes=args.minutes, seed=args.seed)
+    return follow(folder, detach=args.detach, as_json=args.json)

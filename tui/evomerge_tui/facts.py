@@ -1,0 +1,36 @@
+"""Facts about models as a table: one column a model, one row a fact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+
+def facts_table(models: Sequence[Mapping[str, Any]]) -> Table:
+    """The table that `inspect` prints; what a model has not is left out or empty."""
+    table = Table(box=None)
+    table.add_column("")
+    for model in models:
+        table.add_column(Text(str(model["reference"])), overflow="fold")
+    for fact in models[0]:
+        values = [model[fact] for model in models]
+        if fact != "reference" and any(value not in (None, (), [], {}) for value in values):
+            table.add_row(fact.replace("_", " "), *(Text(_shown(value)) for value in values))
+    return table
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_shown(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_shown(inner) for inner in value)
+    return str(value)

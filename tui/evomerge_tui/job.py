@@ -1,0 +1,84 @@
+"""The job: `python -m evomerge_tui.job RUN` carries a run out, apart from the terminal that started it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from evomerge_core.errors import InputError
+from evomerge_core.run.control import Stopped
+from evomerge_core.run.folder import LOG, RECIPE, check_unchanged, hold, is_held, open_store
+
+_START_SECONDS = 60
+
+
+def start(folder: Path) -> None:
+    """Starts the job in a session of its own, so that it outlives this process, and waits until it holds the lock."""
+    if is_held(folder):
+        raise InputError(f"{folder}: a job is at work on this run already; see `evomerge-tui status {folder}`")
+    store = open_store(folder)
+    store.set_facts(state="starting", message=None)
+    store.close()
+    # the literal flags of Windows' API: the names exist in `subprocess` on Windows only
+    flags = 0x00000200 | 0x00000008 if os.name == "nt" else 0  # CREATE_NEW_PROCESS_GROUP | DETACHED_PROCESS
+    with (folder / LOG).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "evomerge_tui.job", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=os.name != "nt",
+            creationflags=flags,
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while not is_held(folder) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def work(folder: Path) -> int:
+    """Carries the run in `folder` out to its verdict; returns the exit status. Everything it learns is in the store."""
+    with hold(folder):
+        store = open_store(folder)
+        store.set_facts(pid=os.getpid())
+        store.add_event("started", pid=os.getpid())
+        try:
+            _carry_out(folder)
+        except Stopped:
+            store.add_event("stopped")
+            return 0
+        except InputError as error:
+            store.set_facts(state="failed", message=str(error))
+            store.add_event("failed", message=str(error))
+            return 2
+        except Exception as error:
+            # the job's last words: whoever watches must learn why it ended; the log has the whole story
+            store.set_facts(state="failed", message=f"{type(error).__name__}: {error} (see {folder / LOG})")
+            store.add_event("failed", message=str(error))
+            traceback.print_exc()
+            return 1
+        store.set_facts(state="finished")
+        store.add_event("finished")
+        return 0
+
+
+def _carry_out(folder: Path) -> None:
+    from evomerge_core.recipe.load import load_recipe
+    from evomerge_core.run.finish import finish
+    from evomerge_core.run.loop import run
+    from evomerge_core.run.setup import prepare
+    from evomerge_quant.resident.model import build
+
+    setup = prepare(load_recipe(folder / RECIPE), folder)
+    check_unchanged(folder, setup.fingerprints)
+    store = open_store(folder)
+    device = setup.recipe.evaluation.device
+    winner = run(setup, store, lambda precision: build(setup.base_folder, precision=precision, device=device))
+    finish(setup, store, winner, folder)
+
+
+if __name__ == "__main__":
+    sys.exit(work(Path(sys.argv[1])))

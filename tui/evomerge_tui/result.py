@@ -1,0 +1,50 @@
+"""A run's result as tables: parents, uniform merges and winner on the held-out test, with intervals and paired tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+
+def result_tables(result: Mapping[str, Any]) -> Group:
+    """One table a precision, then the verdicts, and where the child lies."""
+    tables = [_table(result["precision"], result)]
+    tables += [_table(precision, confirmed) for precision, confirmed in result["confirmed"].items()]
+    verdicts = [Text(f"{p}: {r['verdict']}", style="bold") for p, r in _precisions(result)]
+    files = [Text(f"{what}: {path}") for what, path in result["files"].items()]
+    return Group(*tables, *verdicts, *files)
+
+
+def _precisions(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(result["precision"], result), *result["confirmed"].items()]
+
+
+def _table(precision: str, part: Mapping[str, Any]) -> Table:
+    table = Table(title=f"held-out test, {part['items']} items, {precision}", title_justify="left", box=None)
+    table.add_column("")
+    for column in ("test", "95 % interval", "cut off", "child wins", "loses", "p"):
+        table.add_column(column, justify="right")
+    paired = {one["against"]: one for one in part["against"]}
+    for row in (*part["parents"], *part["uniform"]):
+        _add(table, row, paired.get(row["name"]))
+    _add(table, part["winner"], None, "bold green")
+    return table
+
+
+def _add(table: Table, row: Mapping[str, Any], paired: Mapping[str, Any] | None, style: str = "") -> None:
+    if row["test"] is None:
+        table.add_row(Text(row["name"]), Text("failed"))
+        return
+    low, high = row["interval"]
+    cells = [row["name"], _percent(row["test"]), f"{_percent(low)} to {_percent(high)}", _percent(row["truncated"])]
+    if paired is not None:
+        cells += [str(paired["wins"]), str(paired["losses"]), f"{paired['p']:.2g}"]
+    table.add_row(*(Text(cell, style=style) for cell in cells))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

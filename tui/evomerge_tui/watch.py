@@ -1,0 +1,91 @@
+"""Watches a run until its job ends: a live display on a terminal, plain lines when piped."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from evomerge_core.run.progress import Progress, Scored, read_progress
+
+_POLL_SECONDS = 0.25
+ENDED = frozenset({"finished", "failed", "stopped", "interrupted"})
+
+
+def watch(folder: Path, console: Console) -> Progress:
+    """Shows progress until the job has ended; returns the last one. Interrupting it leaves the job at work."""
+    return _live(folder, console) if console.is_terminal else _lines(folder, console)
+
+
+def _live(folder: Path, console: Console) -> Progress:
+    with Live(console=console, refresh_per_second=8) as live:
+        while True:
+            progress = read_progress(folder)
+            live.update(display(progress))
+            if progress.state in ENDED:
+                return progress
+            time.sleep(_POLL_SECONDS)
+
+
+def _lines(folder: Path, console: Console) -> Progress:
+    said = ""
+    while True:
+        progress = read_progress(folder)
+        line = plain_line(progress)
+        if line != said:
+            console.print(Text(line), soft_wrap=True)
+            said = line
+        if progress.state in ENDED:
+            return progress
+        time.sleep(_POLL_SECONDS)
+
+
+def plain_line(progress: Progress) -> str:
+    """One line without the clock, so that it changes only when something happened."""
+    where = f"{progress.phase} {progress.phase_done}/{progress.phase_total}" if progress.phase else "getting ready"
+    best = "" if progress.best is None else f"  best {percent(progress.best)} ({progress.best.label})"
+    failed = f"  failed {progress.failed}" if progress.failed else ""
+    return f"{progress.state}  {where}{best}{failed}"
+
+
+def display(progress: Progress) -> Group:
+    """The live display: state, bar, references and best, time left."""
+    head = Text.assemble((progress.state, "bold"), f"  {progress.folder}")
+    bar = ProgressBar(total=max(1, progress.phase_total), completed=progress.phase_done, width=40)
+    where = f"{progress.phase or 'getting ready'} {progress.phase_done}/{progress.phase_total}"
+    row = Table.grid(padding=(0, 2))
+    row.add_row(bar, Text(where), Text(_clock(progress)))
+    table = Table(box=None, pad_edge=False)
+    for column in ("on the search items", "score", "gold log-loss"):
+        table.add_column(column, justify="left" if column.startswith("on") else "right")
+    for scored in (*progress.parents, *progress.uniform):
+        _add(table, scored, "")
+    if progress.best is not None:
+        _add(table, progress.best, "bold green")
+    return Group(head, row, table)
+
+
+def percent(scored: Scored) -> str:
+    return "failed" if scored.score is None else f"{100 * scored.score:.1f} %"
+
+
+def _add(table: Table, scored: Scored, style: str) -> None:
+    label = f"best so far: {scored.label}" if style else scored.label
+    loss = "" if scored.loss is None else f"{scored.loss:.3f}"
+    table.add_row(Text(label, style=style), Text(percent(scored), style=style), Text(loss))
+
+
+def _clock(progress: Progress) -> str:
+    spent = f"{_minutes(progress.seconds)} spent"
+    left = "" if progress.seconds_left is None else f", search ends in about {_minutes(progress.seconds_left)}"
+    age = "" if progress.age is None or progress.age < 60 else f", last event {_minutes(progress.age)} ago"
+    return spent + left + age
+
+
+def _minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
