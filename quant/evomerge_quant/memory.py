@@ -18,6 +18,8 @@ MOST_ROWS = {"cpu": 64, "cuda": 256}
 # Of the free memory, the share that a batch may take. RAM is shared with merging, and running out of it ends the process.
 SHARE = {"cpu": 0.5, "cuda": 0.9}
 
+CONTROL_GROUP = Path("/sys/fs/cgroup")
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -33,7 +35,7 @@ def available_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int(free)
-    return min(psutil.virtual_memory().available, _container_bytes())
+    return min(int(psutil.virtual_memory().available), _container_bytes())
 
 
 def resident_bytes(config: Any, precision: Precision, compute_dtype: torch.dtype, *, unpacked: bool = False) -> int:
@@ -75,9 +77,8 @@ def _is_nf4(parameter: torch.nn.Parameter) -> bool:
 
 def _container_bytes() -> int:
     """What the control group (cgroup v2) still allows; a very large number without a limit."""
-    folder = Path("/sys/fs/cgroup")
     try:
-        limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        limit, used = ((CONTROL_GROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
     except OSError:
         return 2**62
     return 2**62 if limit == "max" else max(0, int(limit) - int(used))

@@ -54,7 +54,7 @@ def work(folder: Path) -> int:
             store.set_facts(state="failed", message=str(error))
             store.add_event("failed", message=str(error))
             return 2
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # the job's last words: whoever watches must learn why it ended; the log has the whole story
             store.set_facts(state="failed", message=f"{type(error).__name__}: {error} (see {folder / LOG})")
             store.add_event("failed", message=str(error))

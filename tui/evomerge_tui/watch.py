@@ -47,19 +47,17 @@ def _lines(folder: Path, console: Console) -> Progress:
 
 def plain_line(progress: Progress) -> str:
     """One line without the clock, so that it changes only when something happened."""
-    where = f"{progress.phase} {progress.phase_done}/{progress.phase_total}" if progress.phase else "getting ready"
     best = "" if progress.best is None else f"  best {percent(progress.best)} ({progress.best.label})"
     failed = f"  failed {progress.failed}" if progress.failed else ""
-    return f"{progress.state}  {where}{best}{failed}"
+    return f"{progress.state}  {_where(progress)}{best}{failed}"
 
 
 def display(progress: Progress) -> Group:
     """The live display: state, bar, references and best, time left."""
     head = Text.assemble((progress.state, "bold"), f"  {progress.folder}")
-    bar = ProgressBar(total=max(1, progress.phase_total), completed=progress.phase_done, width=40)
-    where = f"{progress.phase or 'getting ready'} {progress.phase_done}/{progress.phase_total}"
+    bar = ProgressBar(total=progress.phase_total, completed=progress.phase_done, width=30)
     row = Table.grid(padding=(0, 2))
-    row.add_row(bar, Text(where), Text(_clock(progress)))
+    row.add_row(bar, Text(_where(progress)), Text(_clock(progress)))
     table = Table(box=None, pad_edge=False)
     for column in ("on the search items", "score", "gold log-loss"):
         table.add_column(column, justify="left" if column.startswith("on") else "right")
@@ -68,6 +66,13 @@ def display(progress: Progress) -> Group:
     if progress.best is not None:
         _add(table, progress.best, "bold green")
     return Group(head, row, table)
+
+
+def _where(progress: Progress) -> str:
+    if progress.phase is None:
+        return "getting ready"
+    total = "" if progress.phase_total is None else f"/{progress.phase_total}"
+    return f"{progress.phase} {progress.phase_done}{total}"
 
 
 def percent(scored: Scored) -> str:

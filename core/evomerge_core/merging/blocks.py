@@ -31,10 +31,7 @@ def for_blocks(kernel: Callable[..., Result], size: int, *arguments: object) -> 
     blocks = block_count(size)
     parts = max(1, min(torch.get_num_threads(), blocks // _BLOCKS_PER_THREAD))
     edges = [blocks * part // parts for part in range(parts + 1)]
-    others = [
-        _threads(parts - 1).submit(kernel, first, last, size, *arguments)
-        for first, last in pairwise(edges[1:])
-    ]
+    others = [_threads(parts - 1).submit(kernel, first, last, size, *arguments) for first, last in pairwise(edges[1:])]
     own = kernel(edges[0], edges[1], size, *arguments)
     return [own, *(other.result() for other in others)]
 

@@ -110,6 +110,7 @@ def _thinned(vector: TaskVector, kind: _Kind, one: TensorInput, key: int, rescal
     weight, density = one.parameters["weight"], one.parameters.get("density", 1.0)
     if kind.drop == "nothing" or density >= 1:
         return vector.with_fields(weight=weight, factor=weight).operand
+    vector = vector.multiplied_out()
     if kind.drop == "random":
         fields = _random(density, key)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +13,19 @@ from torch import Tensor
 from evomerge_core.merging.kernels import ABSENT, BF16, F32, LOW_RANK, OPERAND, Operands
 from evomerge_core.sources.adapter import LowRank
 
+_NAMES = OPERAND.names or ()
+
 
 @dataclass(frozen=True, eq=False)
 class Operand:
     """The fields of one `kernels.OPERAND` and the tensors that its addresses point into."""
 
-    fields: dict[str, Any]
+    fields: Mapping[str, Any]
     tensors: tuple[Tensor, ...] = field(default=(), repr=False)
+
+    def with_fields(self, **fields: Any) -> Operand:
+        """The same tensor with these fields set."""
+        return Operand({**self.fields, **fields}, self.tensors)
 
 
 NOTHING = Operand({"kind": ABSENT})
@@ -44,8 +50,5 @@ def low_rank(added: LowRank) -> Operand:
 
 def records(operands: Sequence[Operand]) -> Operands:
     """The operands as the loops take them; valid as long as the operands live."""
-    made = np.zeros(len(operands), OPERAND)
-    for record, operand in zip(made, operands, strict=True):
-        for name, value in operand.fields.items():
-            record[name] = value
-    return made
+    rows = [tuple(operand.fields.get(name, 0) for name in _NAMES) for operand in operands]
+    return np.array(rows, OPERAND)

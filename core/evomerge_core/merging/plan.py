@@ -113,9 +113,7 @@ def _require_known(place: str, parameters: Parameters, methods: Sequence[Method]
             raise InputError(f"{place}: {error}") from None
 
 
-def _require_effect(
-    config: MergeConfig, slices: Sequence[PlannedSlice], origins: Sequence[Origin], used: set[int]
-) -> None:
+def _require_effect(config: MergeConfig, slices: Sequence[PlannedSlice], origins: Sequence[Origin], used: set[int]) -> None:
     for part in slices:
         for member in part.members:
             for name, setting in _unused(member.parameters, used):

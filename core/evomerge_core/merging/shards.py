@@ -48,9 +48,7 @@ def tensor_bytes(shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype) -> i
     return sum(math.prod(shape) for shape in shapes.values()) * dtype.itemsize
 
 
-def write_shards(
-    folder: Path, shards: Sequence[Shard], stream: Iterable[tuple[str, Tensor]], dtype: torch.dtype
-) -> None:
+def write_shards(folder: Path, shards: Sequence[Shard], stream: Iterable[tuple[str, Tensor]], dtype: torch.dtype) -> None:
     """Writes the shards, and the index where there are several. `stream` gives the tensors in the order of the shards.
 
     ValueError when it gives another tensor, shape or dtype than was planned.

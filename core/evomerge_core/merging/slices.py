@@ -88,9 +88,7 @@ def _plan_slice(config: MergeConfig, definition: Slice, stacks: Mapping[str, Lay
     return planned
 
 
-def _member(
-    model: str, layers: tuple[int, int] | None, parameters: Parameters, stacks: Mapping[str, LayerStack]
-) -> Member:
+def _member(model: str, layers: tuple[int, int] | None, parameters: Parameters, stacks: Mapping[str, LayerStack]) -> Member:
     depth = len(stacks[model].layers)
     start, stop = (0, depth) if layers is None else layers
     if layers is not None and not 0 <= start < stop <= depth:

@@ -38,7 +38,12 @@ def finish(setup: Setup, store: Store, winner: Candidate, folder: Path) -> None:
 
 def _result(setup: Setup, store: Store, winner: Candidate, folder: Path) -> dict[str, Any]:
     verdicts = {precision: judge(setup, store, winner, precision) for precision in setup.precisions}
-    result: dict[str, Any] = {"run": str(folder), "recipe": setup.recipe.name, "seed": setup.recipe.seed, "precision": setup.precision}
+    result: dict[str, Any] = {
+        "run": str(folder),
+        "recipe": setup.recipe.name,
+        "seed": setup.recipe.seed,
+        "precision": setup.precision,
+    }
     result |= verdicts.pop(setup.precision)
     scores = {
         split: evaluation.score

@@ -45,7 +45,7 @@ class Bench:
 
 def run(setup: Setup, store: Store, make_evaluator: Callable[[Precision], Evaluator]) -> Candidate:
     """Scores references, searches, re-scores the finalists and tests the winner, which is returned."""
-    store.set_facts(state="running", precision=setup.precision)
+    store.set_facts(state="running", precision=setup.precision, evaluations_total=setup.recipe.budget.evaluations)
     bench = Bench(make_evaluator)
     evaluated = _Evaluated(setup, store, bench)
     references = list(add_references(setup, store))

@@ -37,10 +37,10 @@ class Progress:
     message: str | None
     phase: str | None
     phase_done: int
-    phase_total: int
+    phase_total: int | None
     generation: int
     evaluations: int
-    evaluations_total: int
+    evaluations_total: int | None
     failed: int
     best: Scored | None
     parents: tuple[Scored, ...]
@@ -64,7 +64,7 @@ def _progress(folder: Path, store: Store) -> Progress:
     state = store.fact("state")
     if state in ("starting", "running", "paused") and not is_held(folder):
         state = "interrupted"
-    precision, total = store.fact("precision", "nf4"), store.fact("evaluations_total", 0)
+    precision, total = store.fact("precision", "nf4"), store.fact("evaluations_total")
     scored = store.scored("search", precision)
     search = [(c, e) for c, e in scored if c.kind == "search"]
     fine = [(c, e) for c, e in search if e.score is not None]
@@ -77,7 +77,7 @@ def _progress(folder: Path, store: Store) -> Progress:
         message=store.fact("message"),
         phase=phase,
         phase_done=_phase_done(store, phase, len(search)),
-        phase_total=store.fact("phase_total", 0),
+        phase_total=store.fact("phase_total"),
         generation=store.fact("generation", 0),
         evaluations=len(search),
         evaluations_total=total,
@@ -104,6 +104,6 @@ def _phase_done(store: Store, phase: str | None, searched: int) -> int:
     return store.count_evaluations(phase)
 
 
-def _seconds_left(search: list[tuple[Candidate, Evaluation]], total: int) -> float | None:
+def _seconds_left(search: list[tuple[Candidate, Evaluation]], total: int | None) -> float | None:
     recent = [e.seconds for _, e in search[-_RECENT:]]
-    return statistics.median(recent) * (total - len(search)) if recent else None
+    return statistics.median(recent) * (total - len(search)) if recent and total else None

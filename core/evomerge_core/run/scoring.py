@@ -13,9 +13,7 @@ from evomerge_core.tasks.combination import weighted_mean
 from evomerge_core.tasks.exchange import Answer, CandidateError, Evaluator
 
 
-def score_candidate(
-    setup: Setup, config: MergeConfig, split: str, evaluator: Evaluator
-) -> tuple[Evaluation, list[ItemScore]]:
+def score_candidate(setup: Setup, config: MergeConfig, split: str, evaluator: Evaluator) -> tuple[Evaluation, list[ItemScore]]:
     """Merges, asks and scores; a candidate that fails comes back with its reason instead of a score."""
     asked = setup.asked[split]
     started = time.perf_counter()

@@ -191,7 +191,9 @@ class Store:
             "ORDER BY task, item",
             (split, precision, candidate),
         )
-        return [ItemScore(**{**dict(r), "truncated": bool(r["truncated"]), "language_ok": bool(r["language_ok"])}) for r in rows]
+        return [
+            ItemScore(**{**dict(r), "truncated": bool(r["truncated"]), "language_ok": bool(r["language_ok"])}) for r in rows
+        ]
 
     def scored(self, split: str, precision: str) -> list[tuple[Candidate, Evaluation]]:
         """Every candidate with an evaluation of its own on this split, in the order in which they finished."""

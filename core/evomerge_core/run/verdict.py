@@ -70,9 +70,7 @@ def _standing(setup: Setup, store: Store, candidate: Candidate, precision: str) 
 def _compare(setup: Setup, store: Store, winner: Candidate, other: Candidate, precision: str) -> Comparison:
     """A reference that failed lost every item: it answered none."""
     ours = store.item_scores(winner.id, "test", precision)
-    theirs: Mapping[tuple[str, str], ItemScore] = {
-        (i.task, i.item): i for i in store.item_scores(other.id, "test", precision)
-    }
+    theirs: Mapping[tuple[str, str], ItemScore] = {(i.task, i.item): i for i in store.item_scores(other.id, "test", precision)}
     missing = ItemScore("", "", 0.0, None, False, False, 0, "")
     matched = [theirs.get((i.task, i.item), missing) for i in ours]
     result = compare(_values(setup, ours), _values(setup, [_like(m, i) for m, i in zip(matched, ours, strict=True)]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.resolve import FILE_ENDINGS, HUB_ID, split_reference
@@ -24,13 +24,16 @@ def absolute_path(path: str, folder: Path) -> Path:
     Raises InputError for a relative path that leads outside `folder`, by `..` or by a link.
     """
     given = Path(path).expanduser()
-    if given.is_absolute():
+    if given.is_absolute() or PureWindowsPath(path).is_absolute():
         return given
     meant = (folder / given).absolute()
-    if not meant.resolve().is_relative_to(folder.resolve()):
-        raise InputError(
-            f"{path}: leads outside the recipe's folder {folder}; copy it into that folder or give its absolute path"
-        )
+    root = folder.resolve()
+    for place in (meant, *(meant.iterdir() if meant.is_dir() else ())):
+        if not place.resolve().is_relative_to(root) or ".." in PureWindowsPath(path).parts:
+            link = f" ({place.name} is a link)" if place.is_symlink() else ""
+            raise InputError(
+                f"{path}: leads outside the recipe's folder {folder}{link}; copy it there or give its absolute path"
+            )
     return meant
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import NamedTuple
 
 from evomerge_core.errors import InputError
@@ -23,16 +23,14 @@ class Place(NamedTuple):
     adapter: Path | None
 
 
-def locate(reference: str, *, relative_to: Path, confined: bool, allow_pickle: bool) -> Place:
+def locate(reference: str, *, relative_to: Path, allow_pickle: bool) -> Place:
     """Finds, and from the hub downloads, what `model` or `model+adapter` names.
 
     A local folder is absolute, from `~`, or relative to `relative_to`; anything else of the form `owner/name`, with or without
-    `@revision`, is a hub id. `confined` refuses local files outside `relative_to`. Raises InputError.
+    `@revision`, is a hub id. Raises InputError.
     """
     model, adapter = split_reference(reference, relative_to)
-    folders = [
-        _folder(part, relative_to, confined, allow_pickle) for part in ((model,) if adapter is None else (model, adapter))
-    ]
+    folders = [_folder(part, relative_to, allow_pickle) for part in ((model,) if adapter is None else (model, adapter))]
     return Place(folders[0], folders[1] if len(folders) > 1 else None)
 
 
@@ -65,28 +63,14 @@ def _local(part: str, relative_to: Path) -> Path:
         raise InputError(f"{part}: there is no such home folder: give the path from the root") from None
 
 
-def _folder(part: str, relative_to: Path, confined: bool, allow_pickle: bool) -> Path:
+def _folder(part: str, relative_to: Path, allow_pickle: bool) -> Path:
     path = _local(part, relative_to)
     hub = HUB_ID.fullmatch(part)
     if hub is None or path.exists() or part.endswith(FILE_ENDINGS):
-        if confined:
-            _require_inside(part, path, relative_to)
         if hub is None and not path.exists():
             raise InputError(f"{part}: no such folder ({path}): check the path; a hub id has the form owner/name")
         return path
     return _download(hub["repo"], hub["revision"], allow_pickle)
-
-
-def _require_inside(part: str, path: Path, relative_to: Path) -> None:
-    """Refuses a path that leads out of the recipe's folder, itself or by a link among its files."""
-    remedy = "a shared recipe may only read beside itself: copy the model there, or give its hub id"
-    windows = PureWindowsPath(part)
-    if part.startswith("~") or Path(part).is_absolute() or windows.drive or windows.root or ".." in windows.parts:
-        raise InputError(f"{part}: leads outside the recipe's folder: {remedy}")
-    root = relative_to.resolve()
-    for place in (path, *(path.iterdir() if path.is_dir() else ())):
-        if not place.resolve().is_relative_to(root):
-            raise InputError(f"{part}: {place.name} is a link that leads outside the recipe's folder: {remedy}")
 
 
 def _download(repo: str, revision: str | None, allow_pickle: bool) -> Path:

@@ -146,23 +146,21 @@ class Source:
         return aligned
 
 
-def open_source(reference: str, *, relative_to: Path, confined: bool = False, allow_pickle: bool = False) -> Source:
+def open_source(reference: str, *, relative_to: Path, allow_pickle: bool = False) -> Source:
     """Opens `model` or `model+adapter`, each a local folder or a hub id (`owner/name`, `owner/name@revision`).
 
-    `relative_to` is the folder that relative paths start from, `confined` keeps them inside it, `allow_pickle` admits
+    `relative_to` is the folder that relative paths start from, `allow_pickle` admits
     `.bin` files. Raises InputError with what is wrong and what to do.
     """
-    return open_sources([reference], relative_to=relative_to, confined=confined, allow_pickle=allow_pickle)[reference]
+    return open_sources([reference], relative_to=relative_to, allow_pickle=allow_pickle)[reference]
 
 
-def open_sources(
-    references: Iterable[str], *, relative_to: Path, confined: bool = False, allow_pickle: bool = False
-) -> dict[str, Source]:
+def open_sources(references: Iterable[str], *, relative_to: Path, allow_pickle: bool = False) -> dict[str, Source]:
     """Opens sources by reference, as `open_source` does; a checkpoint that several share is opened once."""
     opened: dict[Path, Checkpoint] = {}
     sources: dict[str, Source] = {}
     for reference in references:
-        place = locate(reference, relative_to=relative_to, confined=confined, allow_pickle=allow_pickle)
+        place = locate(reference, relative_to=relative_to, allow_pickle=allow_pickle)
         if place.model not in opened:
             opened[place.model] = open_checkpoint(place.model, allow_pickle=allow_pickle)
         checkpoint = opened[place.model]

@@ -18,17 +18,15 @@ from evomerge_core.tasks.split import ItemSplits, refuse_duplicates, split_items
 from evomerge_core.tasks.task import Task
 
 
-def draw_items(
-    spec: TaskSpec, task: Task, sizes: Splits, *, folder: Path, confined: bool = False, exclude: str | None = None
-) -> ItemSplits:
+def draw_items(spec: TaskSpec, task: Task, sizes: Splits, *, folder: Path, exclude: str | None = None) -> ItemSplits:
     """Reads the entry's items and draws the splits.
 
-    Relative paths are meant from `folder`; `confined` refuses those that lead out of it. `exclude` names a file whose
+    Relative paths are meant from `folder`. `exclude` names a file whose
     questions (column `question`, or the first of a TSV or CSV without header) are left out, of the search and validation
     files where each split has a file. Raises `InputError` for files that can't be read, items that the task can't ask or
     score, the same question twice, and too few items.
     """
-    reader = _Reader(spec, None if spec.task is None else get_ready(spec.task), folder, confined)
+    reader = _Reader(spec, None if spec.task is None else get_ready(spec.task), folder)
     held_out = () if exclude is None else reader.questions(exclude)
     if spec.files is not None:
         return _from_files(spec.files, reader, task, sizes, held_out)
@@ -82,11 +80,10 @@ class _Reader:
     spec: TaskSpec
     ready: ReadyTask | None
     folder: Path
-    confined: bool
 
     def items(self, file: str) -> tuple[Item, ...]:
         """The items of a local file."""
-        return self._read(self._path(file, "file"))
+        return self._read(self._path(file))
 
     def dataset(self) -> tuple[Item, ...]:
         """The items of the hub dataset that the entry, or its ready definition, names."""
@@ -101,7 +98,7 @@ class _Reader:
 
     def questions(self, file: str) -> tuple[Item, ...]:
         """The questions of a file of held-out items."""
-        path = self._path(file, "exclude")
+        path = self._path(file)
         return load_items(path, _columns(path, {"question": ("question",)}, {"question": 0}))
 
     def _read(self, path: Path) -> tuple[Item, ...]:
@@ -110,11 +107,8 @@ class _Reader:
         fields = self.spec.fields or _columns(path, self.ready.columns, self.ready.numbers)
         return tuple(self.ready.refine(item) for item in load_items(path, fields))
 
-    def _path(self, file: str, key: str) -> Path:
-        path = self.folder / Path(file).expanduser()
-        if self.confined and not path.resolve().is_relative_to(self.folder.resolve()):
-            raise InputError(f"{self.spec.name}: {key}: {file} leads outside the recipe's folder; copy the file into it")
-        return path
+    def _path(self, file: str) -> Path:
+        return self.folder / Path(file).expanduser()
 
 
 def _columns(path: Path, columns: Mapping[str, tuple[str, ...]], numbers: Mapping[str, int]) -> Mapping[str, Column]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from evomerge_core.tasks.exchange import Answer
-
 from evomerge_quant.resident.decode import decode
 from evomerge_quant.resident.ending import Ending
 from evomerge_quant.resident.prefill import Started, prefill, read_prefix

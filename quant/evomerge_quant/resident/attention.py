@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from evomerge_core.errors import InputError
 from torch import Tensor
+
+from evomerge_core.errors import InputError
 
 # The position of a column that holds padding.
 PADDING = -1

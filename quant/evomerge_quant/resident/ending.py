@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evomerge_core.tasks.exchange import Question
-
 from evomerge_quant.resident.vocabulary import Vocabulary
 
 

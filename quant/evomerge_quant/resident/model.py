@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import bitsandbytes.functional as bnb
 import torch
-from evomerge_core.errors import InputError
-from evomerge_core.tasks.exchange import Answer, CandidateError, Question
 from torch import Tensor
 from transformers import AutoConfig
 
+from evomerge_core.errors import InputError
+from evomerge_core.tasks.exchange import Answer, CandidateError, Question
 from evomerge_quant import memory
 from evomerge_quant.resident.answering import PREFILL_TOKENS, answer_rows
 from evomerge_quant.resident.reader import LOGITS_AT_ONCE, Reader, make_reader

@@ -84,8 +84,15 @@ def _quantize(bits, codes, absmax, dense):  # type: ignore[no-untyped-def]
 # The loops below run over whole slices from 0: only then does the compiler know that no index is negative, and
 # treats eight numbers at a time.
 @numba.njit(cache=True, error_model="numpy")
+def _wide(bits, i):  # type: ignore[no-untyped-def]
+    if bits.itemsize == 2:
+        return np.uint32(np.uint32(bits[i]) << np.uint32(16))
+    return np.uint32(bits[i])
+
+
+@numba.njit(cache=True, error_model="numpy")
 def _number(bits, i):  # type: ignore[no-untyped-def]
-    wide = np.uint32(np.uint32(bits[i]) << np.uint32(16)) if bits.itemsize == 2 else np.uint32(bits[i])
+    wide = np.uint32(_wide(bits, i))  # numba reads a name's bits only when it is bound to a number like this, once
     return wide.view(np.float32)
 
 
@@ -94,9 +101,8 @@ def _largest(bits):  # type: ignore[no-untyped-def]
     # Without their signs, floats are ordered as their bits are, and NaN and Inf come last.
     most = np.uint32(0)
     for i in range(bits.size):
-        wide = np.uint32(np.uint32(bits[i]) << np.uint32(16)) if bits.itemsize == 2 else np.uint32(bits[i])
-        most = max(most, np.uint32(wide & np.uint32(0x7FFFFFFF)))
-    found = np.uint32(most)  # numba reads the bits of a name that is bound once only
+        most = max(most, np.uint32(_wide(bits, i) & np.uint32(0x7FFFFFFF)))
+    found = np.uint32(most)
     return found.view(np.float32)
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from evomerge_core.tasks.exchange import CandidateError
 from torch import Tensor, nn
 
+from evomerge_core.tasks.exchange import CandidateError
 from evomerge_quant.resident.attention import Windows, masks, windows
 from evomerge_quant.resident.cache import RowCache
 

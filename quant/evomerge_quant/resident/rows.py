@@ -8,7 +8,6 @@ from itertools import takewhile
 
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.exchange import Question
-
 from evomerge_quant.resident.vocabulary import Vocabulary
 
 

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 import torch
 from accelerate import init_empty_weights  # type: ignore[import-untyped]
-from evomerge_core.errors import InputError
 from torch import nn
 from transformers import AutoModelForCausalLM
 
+from evomerge_core.errors import InputError
 from evomerge_quant.resident.linear import Nf4Linear
 
 Precision = Literal["nf4", "bf16", "fp32"]

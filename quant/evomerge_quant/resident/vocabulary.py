@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evomerge_core.errors import InputError
 from tokenizers import Tokenizer
+
+from evomerge_core.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from evomerge_core.tasks.exchange import CandidateError
 from torch import Tensor
 
+from evomerge_core.tasks.exchange import CandidateError
 from evomerge_quant.resident.linear import Nf4Linear
 
 # What checkpoints call a tensor that transformers calls otherwise (GPT-NeoX's head).

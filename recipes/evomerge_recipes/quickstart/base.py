@@ -36,7 +36,7 @@ def base_folder(cache: Path) -> Path:
     if made.is_dir():
         return made
     try:
-        return locate(HUB_ID, relative_to=cache, confined=False, allow_pickle=False).model
+        return locate(HUB_ID, relative_to=cache, allow_pickle=False).model
     except InputError as hub:
         try:
             cache.mkdir(parents=True, exist_ok=True)

@@ -119,7 +119,8 @@ def batch_loss(model: Any, prefix: Tensor, items: list[tuple[list[int], list[int
     decoder = model.get_base_model().model
     cache = DynamicCache()
     decoder(prefix, past_key_values=cache, use_cache=True)
-    for layer in cache.layers:
+    layers: Any = cache.layers
+    for layer in layers:
         layer.keys, layer.values = (t.expand(rows, -1, -1, -1) for t in (layer.keys, layer.values))
     hidden = decoder(tokens, past_key_values=cache, use_cache=True).last_hidden_state
     wanted = targets != -100

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig, LlamaConfig, PretrainedConfig
+
 from evomerge_core.errors import InputError
 from evomerge_core.genome.groups import make_grouping
 from evomerge_core.recipe.schema import Groups
-from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig, LlamaConfig, PretrainedConfig
 
 LLAMA = LlamaConfig(
     hidden_size=64, intermediate_size=96, num_hidden_layers=6, num_attention_heads=4, num_key_value_heads=2, vocab_size=300

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from evomerge_core.errors import InputError
 from evomerge_core.genome.space import Space, make_space
 from evomerge_core.merging.config import MergeConfig, Setting
 from evomerge_core.recipe.mergekit import read_mergekit, write_mergekit
 from evomerge_core.recipe.schema import Recipe
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 LAYERS = 6
 TENSORS = ["model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"] + [

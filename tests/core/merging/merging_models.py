@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from evomerge_core.merging.config import MergeConfig, Parameters, Scalar, Setting, Slice, SliceSource
 from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import LlamaConfig, LlamaForCausalLM
+
+from evomerge_core.merging.config import MergeConfig, Parameters, Scalar, Setting, Slice, SliceSource
 
 SIZES: dict[str, Any] = {
     "hidden_size": 64,

@@ -9,6 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from merging_models import merge_of, write_base, write_fine_tune
+from peft import PeftModel
+from torch import Tensor
+from transformers import AutoModelForCausalLM
+
 from evomerge_core.errors import InputError
 from evomerge_core.merging.config import MergeConfig
 from evomerge_core.merging.engine import MergeEngine
@@ -16,10 +21,6 @@ from evomerge_core.merging.plan import make_plan
 from evomerge_core.methods.random_field import field_key
 from evomerge_core.methods.registry import get_method
 from evomerge_core.sources.source import Source, open_sources
-from merging_models import merge_of, write_base, write_fine_tune
-from peft import PeftModel
-from torch import Tensor
-from transformers import AutoModelForCausalLM
 
 Sources = Mapping[str, Source]
 TWO = {"first": {"weight": 0.7}, "second": {"weight": 0.9}}

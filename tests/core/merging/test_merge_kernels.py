@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
 from evomerge_core.merging.blocks import for_blocks
 from evomerge_core.merging.kernels import BLOCK, KEEP_RANDOM, merge_blocks
 from evomerge_core.merging.magnitudes import coarse_counts, threshold
@@ -12,8 +15,6 @@ from evomerge_core.merging.operands import NOTHING, Operand, low_rank, records, 
 from evomerge_core.merging.task_vector import TaskVector, VectorFacts
 from evomerge_core.methods.random_field import uniform_field
 from evomerge_core.sources.adapter import LowRank
-from numpy.typing import NDArray
-from torch import Tensor
 
 SIZE = 5 * BLOCK + 1234
 Floats = NDArray[np.float32]

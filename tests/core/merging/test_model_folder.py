@@ -13,16 +13,17 @@ from types import SimpleNamespace
 import pytest
 import torch
 import yaml
+from merging_models import merge_of, parameters, write_base
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
 from evomerge_core.errors import InputError
 from evomerge_core.merging.config import MergeConfig, Slice, SliceSource
 from evomerge_core.merging.folder import ModelFiles, write_model
 from evomerge_core.merging.merge import make_engine, model_files, write_merge
 from evomerge_core.merging.plan import make_plan
 from evomerge_core.sources.source import Source, open_sources
-from merging_models import merge_of, parameters, write_base
-from safetensors.torch import load_file
-from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 Sources = Mapping[str, Source]
 HALVES = merge_of("linear", {"first": {"weight": 0.5}, "second": {"weight": 0.5}})

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.recipe.mergekit import read_mergekit
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 RECIPE = {
     "evomerge": 1,

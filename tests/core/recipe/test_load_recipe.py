@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.load import dump_recipe, load_recipe
 from evomerge_core.recipe.schema import Recipe, last_part

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.load import dump_recipe, load_recipe
 from evomerge_core.recipe.mergekit_evolve import read_genome_file

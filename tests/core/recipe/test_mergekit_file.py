@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from evomerge_core.errors import InputError
 from evomerge_core.merging.config import MergeConfig, Parameters, Setting, Slice, SliceSource
 from evomerge_core.recipe.mergekit import read_mergekit, write_mergekit
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 TIES = """\
 models:

@@ -6,8 +6,9 @@ from math import comb
 
 import numpy as np
 import pytest
-from evomerge_core.run.statistics import Paired, bootstrap_mean, compare, interval, mcnemar, sign_flip, wilson
 from scipy import stats
+
+from evomerge_core.run.statistics import Paired, bootstrap_mean, compare, interval, mcnemar, sign_flip, wilson
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 10), (10, 10), (85, 200), (1, 250), (130, 250)])

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from evomerge_core.errors import InputError
-from evomerge_core.sources.compatibility import check, require
-from evomerge_core.sources.source import Source, open_source
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from source_models import change_config, write_model, write_tokenizer
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
+
+from evomerge_core.errors import InputError
+from evomerge_core.sources.compatibility import check, require
+from evomerge_core.sources.source import Source, open_source
 
 CopyOf = Callable[[str], Path]
 WORDS = [f"w{row}" for row in range(30)]

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from evomerge_core.errors import InputError
 from evomerge_core.sources import fingerprint
 from evomerge_core.sources.source import open_source

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import evomerge_core
 import huggingface_hub
 import pytest
+from hub_server import COMMIT, serve
+
+import evomerge_core
 from evomerge_core.errors import InputError
 from evomerge_core.sources.resolve import locate
-from hub_server import COMMIT, serve
 
 # Prints one JSON line for each reference: the folders found, or the refusal.
 ASK = """
@@ -23,7 +24,7 @@ from evomerge_core.sources.resolve import locate
 allow_pickle = sys.argv[1] == "pickle"
 for reference in sys.argv[2:]:
     try:
-        place = locate(reference, relative_to=Path("."), confined=True, allow_pickle=allow_pickle)
+        place = locate(reference, relative_to=Path("."), allow_pickle=allow_pickle)
         print(json.dumps({"folders": [str(part) for part in place if part]}))
     except InputError as error:
         print(json.dumps({"error": str(error)}))
@@ -118,4 +119,4 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, e
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     with pytest.raises(InputError, match=r"owner/model: no space left in .*: free some, or point HF_HOME to a bigger disk"):
-        locate("owner/model", relative_to=tmp_path, confined=False, allow_pickle=False)
+        locate("owner/model", relative_to=tmp_path, allow_pickle=False)

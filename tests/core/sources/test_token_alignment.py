@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from evomerge_core.errors import InputError
-from evomerge_core.sources.source import Source, open_source
-from evomerge_core.sources.tokens import align, align_all, shared_tokens, vocabulary
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from source_models import write_model, write_tokenizer
@@ -16,6 +13,10 @@ from tokenizers import AddedToken, Tokenizer
 from tokenizers.models import BPE, Unigram, WordLevel, WordPiece
 from torch import Tensor
 from transformers import LlamaForCausalLM
+
+from evomerge_core.errors import InputError
+from evomerge_core.sources.source import Source, open_source
+from evomerge_core.sources.tokens import align, align_all, shared_tokens, vocabulary
 
 WORDS = [f"w{row}" for row in range(30)]
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"

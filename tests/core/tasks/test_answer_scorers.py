@@ -7,6 +7,7 @@ from functools import cache
 from itertools import product
 
 import pytest
+
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.exchange import Answer
 from evomerge_core.tasks.scorers.registry import Expected, get_scorer, scorer_names

@@ -14,10 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
-import evomerge_core
 import pyarrow
 import pyarrow.parquet
 import pytest
+
+import evomerge_core
 
 
 def _parquet(*questions: str) -> bytes:

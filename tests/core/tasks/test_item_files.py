@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
+
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.load import Fields, load_items
 

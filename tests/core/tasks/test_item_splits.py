@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.exclusion import leave_out
 from evomerge_core.tasks.items import Item, make_item

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.language import check_language, is_language, language_probability
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from evomerge_core.errors import InputError
-from evomerge_core.tasks.prompt import fill, render_chat
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
+
+from evomerge_core.errors import InputError
+from evomerge_core.tasks.prompt import fill, render_chat
 
 TEMPLATE = (
     "{% for m in messages %}{% if m['role'] == 'system' and no_system %}{{ raise_exception('no system') }}{% endif %}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from evomerge_core.recipe.schema import Splits, TaskSpec
 from evomerge_core.tasks.draw_items import draw_items
 from evomerge_core.tasks.exchange import Answer

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from evomerge_core.errors import InputError
-from evomerge_core.tasks.exchange import Answer, CandidateError, Question
-from evomerge_quant.resident.model import ResidentModel, build
 from safetensors.torch import load_file
 from tiny_models import ENDS, FAMILIES, WORDS
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
+
+from evomerge_core.errors import InputError
+from evomerge_core.tasks.exchange import Answer, CandidateError, Question
+from evomerge_quant.resident.model import ResidentModel, build
 
 MakeFolder = Callable[..., Path]
 

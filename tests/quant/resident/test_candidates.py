@@ -9,15 +9,16 @@ import bitsandbytes.functional as bnb
 import pytest
 import torch
 from bitsandbytes.nn import Linear4bit
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.exchange import CandidateError, Question
 from evomerge_quant import memory
 from evomerge_quant.resident.linear import Nf4Linear
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_quant.resident.skeleton import Precision
-from safetensors.torch import load_file
-from torch import Tensor
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 MakeFolder = Callable[..., Path]
 IDS = torch.tensor([[30, 31, 140, 32, 299, 33]])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import bitsandbytes.functional as bnb
 import pytest
 import torch
-from evomerge_quant.resident import nf4
 from torch import Tensor
+
+from evomerge_quant.resident import nf4
 
 
 def quantized(weight: Tensor) -> tuple[bool, Tensor, Tensor, Tensor]:

@@ -10,8 +10,12 @@ from evomerge_tui.cli.follow import follow
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("quickstart", help="cross arithmetic with Japanese on a small model, in minutes, without a GPU")
-    parser.add_argument("--out", type=Path, metavar="DIR", default=Path("quickstart"), help="the run's folder (default: quickstart)")
+    parser = commands.add_parser(
+        "quickstart", help="cross arithmetic with Japanese on a small model, in minutes, without a GPU"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("quickstart"), help="the run's folder (default: quickstart)"
+    )
     parser.add_argument("--evaluations", type=int, metavar="N", help="candidates to score")
     parser.add_argument("--minutes", type=float, metavar="M", help="time limit")
     parser.add_argument("--seed", type=int, metavar="S", default=0, help="seed (default: 0)")

@@ -1,0 +1,339 @@
+"""Compares `evomerge-tui merge` with mergekit 0.1.5, tensor by tensor, for every deterministic method.
+
+    python tests/benchmarks/mergekit_parity.py BASE FIRST SECOND [--work FOLDER] [--only NAME...]
+
+BASE is a model folder; FIRST and SECOND are fine-tunes of it, as model folders or as PEFT adapter folders, which peft
+merges into the base and saves in bfloat16. mergekit gets an environment of its own in the work folder; both programs
+read the same YAML (dtype float32, out_dtype bfloat16). Prints a Markdown table.
+
+Distances are in bfloat16 steps (ulps). Where equal magnitudes straddle the cut of a trimming method it is not defined
+which of them stay: such entries are counted apart. bfloat16 task vectors have many; so the methods that cut are compared
+on float32 fine-tunes too, when adapters are given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import safe_open
+from torch import Tensor
+
+# Without the pin pip may bring a build of torch for CUDA.
+REQUIREMENTS = (["torch==2.13.0"], ["mergekit==0.1.5"])
+
+APPLY_ADAPTER = """
+import sys, torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+base, adapter, out, dtype = sys.argv[1:]
+model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+model = PeftModel.from_pretrained(model, adapter).merge_and_unload().to(getattr(torch, dtype))
+model.save_pretrained(out)
+AutoTokenizer.from_pretrained(base).save_pretrained(out)
+"""
+
+Reader = Callable[[str], Tensor]
+# (task vectors of a tensor) -> True where equal values straddle a cut.
+Ties = Callable[[Sequence[Tensor]], Tensor]
+
+
+@dataclass(frozen=True)
+class Models:
+    base: Path
+    first: Path
+    second: Path
+
+
+@dataclass(frozen=True)
+class Case:
+    """One merge: a name for the table, the configuration and, for a method that cuts, where it isn't defined."""
+
+    name: str
+    config: Mapping[str, Any]
+    ties: Ties | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far two checkpoints lie apart, over all entries that are defined; `tied` entries are not."""
+
+    tensors: int = 0
+    entries: int = 0
+    one_step: int = 0
+    further: int = 0
+    steps: int = 0
+    tied: int = 0
+    tied_apart: int = 0
+    only_in_one: tuple[str, ...] = ()
+
+
+def main() -> int:
+    """Runs all cases, or those named; status 1 when a defined entry is further than one rounding away."""
+    arguments = _arguments()
+    work = (arguments.work or Path(tempfile.mkdtemp(prefix="mergekit-parity-"))).resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        python = mergekit_environment(work / "environment")
+        models = _models(arguments, python, work / "models-bfloat16", "bfloat16")
+        cases = [(case, models) for case in all_cases(models)]
+        finer = _models(arguments, python, work / "models-float32", "float32")
+        if finer != models:
+            cuts = [case for case in all_cases(finer) if case.ties]
+            cases += [(replace(case, name=f"{case.name}; float32 fine-tunes"), finer) for case in cuts]
+        print(f"\n{TABLE_HEAD}", flush=True)
+        worst = 0
+        for case, used in cases:
+            if arguments.only and case.name not in arguments.only:
+                continue
+            result = run_case(case, used, python, work / "merges")
+            print(table_row(case.name, result), flush=True)
+            worst = max(worst, result.further)
+    finally:
+        if arguments.work is None:
+            shutil.rmtree(work)
+    return 1 if worst else 0
+
+
+def mergekit_environment(folder: Path) -> Path:
+    """The Python of an environment that has mergekit; made when it isn't there yet."""
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    if not (folder / "complete").exists():
+        venv.create(folder, with_pip=True, clear=True)
+        for requirement in REQUIREMENTS:
+            subprocess.run([python, "-m", "pip", "install", "--quiet", *requirement], check=True)
+        (folder / "complete").touch()
+    return python
+
+
+def run_case(case: Case, models: Models, python: Path, folder: Path) -> Comparison:
+    """Merges with both programs, compares, and removes what they wrote."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    file, theirs, ours = folder / "merge.yml", folder / "mergekit", folder / "evomerge"
+    file.write_text(yaml.safe_dump(dict(case.config), sort_keys=False), encoding="utf-8")
+    _run([python, "-m", "mergekit.scripts.run_yaml", file, theirs, "--quiet"])
+    _run([sys.executable, "-m", "evomerge_tui", "merge", file, ours])
+    result = compare(ours, theirs, _tied_entries(case, models))
+    shutil.rmtree(folder)
+    return result
+
+
+def compare(ours: Path, theirs: Path, tied_entries: Callable[[str], Tensor | None]) -> Comparison:
+    """Compares two checkpoints; `tied_entries` says of a tensor which of its entries aren't defined (None: all are)."""
+    left, right = _readers(ours), _readers(theirs)
+    total = Comparison(only_in_one=tuple(sorted(left.keys() ^ right.keys())))
+    for name in sorted(left.keys() & right.keys()):
+        a, b = left[name](name), right[name](name)
+        if a.dtype != torch.bfloat16 or a.dtype != b.dtype or a.shape != b.shape:
+            raise SystemExit(f"{name}: {a.dtype} {tuple(a.shape)} and {b.dtype} {tuple(b.shape)} can't be compared")
+        total = _added(total, _steps_apart(a, b), tied_entries(name))
+    return total
+
+
+def _added(total: Comparison, apart: Tensor, tied: Tensor | None) -> Comparison:
+    undefined = torch.zeros_like(apart, dtype=torch.bool) if tied is None else tied
+    defined = apart.masked_fill(undefined, 0)
+    return replace(
+        total,
+        tensors=total.tensors + 1,
+        entries=total.entries + apart.numel(),
+        one_step=total.one_step + int((defined == 1).sum()),
+        further=total.further + int((defined > 1).sum()),
+        steps=max(total.steps, int(defined.max())),
+        tied=total.tied + int(undefined.sum()),
+        tied_apart=total.tied_apart + int((apart[undefined] > 0).sum()),
+    )
+
+
+def _steps_apart(left: Tensor, right: Tensor) -> Tensor:
+    """How many bfloat16 numbers lie between two, counting one end; both zeros are one number."""
+    return (_position(left) - _position(right)).abs()
+
+
+def _position(tensor: Tensor) -> Tensor:
+    bits = tensor.contiguous().view(torch.int16).int()
+    return torch.where(bits >= 0, bits, -(bits & 0x7FFF))
+
+
+TABLE_HEAD = (
+    "| merge | tensors | entries | equal | one rounding apart | further | at most (ulp) | tied at a cut | of these apart |\n"
+    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+)
+
+
+def table_row(name: str, result: Comparison) -> str:
+    """One line of the table; a note when the two checkpoints don't hold the same tensors."""
+    equal = result.entries - result.tied - result.one_step - result.further
+    numbers = [
+        result.tensors,
+        result.entries,
+        equal,
+        result.one_step,
+        result.further,
+        result.steps,
+        result.tied,
+        result.tied_apart,
+    ]
+    note = f" (only in one: {', '.join(result.only_in_one)})" if result.only_in_one else ""
+    return f"| {name}{note} | {' | '.join(f'{number:,}' for number in numbers)} |"
+
+
+def all_cases(models: Models) -> list[Case]:
+    """Every deterministic method, with and without what changes its way."""
+    base, first, second = (str(folder) for folder in (models.base, models.first, models.second))
+
+    def merge(
+        method: str, per_source: Mapping[str, Sequence[Any]], with_base: bool = True, **parameters: Any
+    ) -> dict[str, Any]:
+        listed = [
+            {"model": model, "parameters": {key: values[index] for key, values in per_source.items()}}
+            for index, model in enumerate((first, second))
+        ]
+        shared = {key.rstrip("_"): value for key, value in parameters.items()}
+        found: dict[str, Any] = {"merge_method": method, "models": listed, "parameters": shared} | _dtypes()
+        return found | ({"base_model": base} if with_base else {})
+
+    def pair(method: str, **parameters: Any) -> dict[str, Any]:
+        listed = [{"model": base}, {"model": first}]
+        return {"merge_method": method, "base_model": base, "models": listed, "parameters": parameters} | _dtypes()
+
+    weight = {"weight": [0.7, 0.4]}
+    opposed = {"weight": [0.9, -0.3]}
+    half = {**weight, "density": [0.5, 0.3]}
+    crumbs = {**weight, "density": [0.6, 0.4], "gamma": [0.02, 0.01]}
+    trimmed = cut_ties(lambda size: [[int(0.5 * size)], [int(0.3 * size)]])
+    band = cut_ties(
+        lambda size: [
+            [int(gamma * size), int(gamma * size) + int(density * size)] for density, gamma in ((0.6, 0.02), (0.4, 0.01))
+        ]
+    )
+    layered = {"weight": [[{"filter": "mlp", "value": [0.1, 0.9]}, {"value": 0.5}], [0.8, 0.2, 0.6]]}
+    return [
+        Case("linear", merge("linear", weight, with_base=False)),
+        Case("linear, not normalised", merge("linear", opposed, with_base=False, normalize=False)),
+        Case("slerp", pair("slerp", t=0.4)),
+        Case("slerp, gradient and filters", pair("slerp", t=[{"filter": "self_attn", "value": [0, 0.5, 1]}, {"value": 0.3}])),
+        Case("nuslerp", merge("nuslerp", weight, with_base=False)),
+        Case("nuslerp of task vectors", merge("nuslerp", weight)),
+        Case("nuslerp, by rows", merge("nuslerp", weight, nuslerp_flatten=False)),
+        Case("nuslerp, by columns", merge("nuslerp", weight, nuslerp_flatten=False, nuslerp_row_wise=True)),
+        Case("multislerp", merge("multislerp", weight, with_base=False)),
+        Case("multislerp of task vectors", merge("multislerp", weight)),
+        Case("karcher", merge("karcher", {}, with_base=False)),
+        Case("task_arithmetic", merge("task_arithmetic", weight)),
+        Case("task_arithmetic, normalised, lambda", merge("task_arithmetic", opposed, normalize=True, lambda_=0.8)),
+        Case("task_arithmetic, gradient and filters", merge("task_arithmetic", layered)),
+        Case("ties", merge("ties", half), trimmed),
+        Case("ties, not normalised, rescaled", merge("ties", half, normalize=False, rescale=True), trimmed),
+        Case("breadcrumbs", merge("breadcrumbs", crumbs), band),
+        Case("breadcrumbs_ties, rescaled", merge("breadcrumbs_ties", crumbs, rescale=True), band),
+        Case("model_stock", merge("model_stock", {})),
+        Case("model_stock, by filters", merge("model_stock", {}, filter_wise=True)),
+        Case("sce", merge("sce", {})),
+        Case("sce, select_topk 0.3", merge("sce", {}, select_topk=0.3), lambda deltas: variance_ties(deltas, 0.3)),
+        Case("nearswap", pair("nearswap", t=0.002)),
+        Case("passthrough, layers of two models", passthrough(models)),
+    ]
+
+
+def passthrough(models: Models) -> dict[str, Any]:
+    """The first two thirds of one model's layers, then the last two thirds of the other's."""
+    layers = int(json.loads((models.base / "config.json").read_text(encoding="utf-8"))["num_hidden_layers"])
+    ranges = {models.first: [0, 2 * layers // 3], models.second: [layers // 3, layers]}
+    slices = [{"sources": [{"model": str(model), "layer_range": layer_range}]} for model, layer_range in ranges.items()]
+    return {"merge_method": "passthrough", "slices": slices} | _dtypes()
+
+
+def cut_ties(cuts: Callable[[int], Sequence[Sequence[int]]]) -> Ties:
+    """Where a trim isn't defined; `cuts` says, of a tensor's size, after how many of the largest entries each model is cut."""
+
+    def tied(deltas: Sequence[Tensor]) -> Tensor:
+        found = torch.zeros_like(deltas[0], dtype=torch.bool)
+        for delta, counts in zip(deltas, cuts(deltas[0].numel()), strict=True):
+            for count in counts:
+                found |= straddling(delta.abs(), count)
+        return found
+
+    return tied
+
+
+def variance_ties(deltas: Sequence[Tensor], part: float) -> Tensor:
+    """Where SCE isn't defined: nowhere or, the weights being mean squares of what is selected, everywhere."""
+    variance = torch.stack(list(deltas)).var(dim=0, unbiased=False)
+    tied = straddling(variance, int(part * int(variance.count_nonzero())))
+    return torch.full_like(tied, bool(tied.any()))
+
+
+def straddling(values: Tensor, count: int) -> Tensor:
+    """True at the entries equal to the last of the `count` largest when some of them aren't among these; zeros don't matter."""
+    ordered = values.flatten().sort(descending=True).values
+    if not 0 < count < len(ordered) or ordered[count - 1] != ordered[count] or ordered[count] == 0:
+        return torch.zeros_like(values, dtype=torch.bool)
+    return values == ordered[count]
+
+
+def _tied_entries(case: Case, models: Models) -> Callable[[str], Tensor | None]:
+    base, first, second = (_readers(folder) for folder in (models.base, models.first, models.second))
+
+    def tied(name: str) -> Tensor | None:
+        if case.ties is None:
+            return None
+        start = base[name](name).float()
+        return case.ties([model[name](name).float() - start for model in (first, second)])
+
+    return tied
+
+
+def _readers(folder: Path) -> dict[str, Reader]:
+    files = [safe_open(file, "pt") for file in sorted(folder.glob("*.safetensors"))]
+    return {name: file.get_tensor for file in files for name in file.offset_keys()}  # type: ignore[no-untyped-call]
+
+
+def _models(arguments: argparse.Namespace, python: Path, folder: Path, dtype: str) -> Models:
+    def fine_tune(given: Path, name: str) -> Path:
+        if not (given / "adapter_config.json").exists():
+            return given.resolve()
+        if not (folder / name / "config.json").exists():
+            _run([python, "-c", APPLY_ADAPTER, arguments.base, given, folder / name, dtype])
+        return folder / name
+
+    return Models(arguments.base.resolve(), fine_tune(arguments.first, "first"), fine_tune(arguments.second, "second"))
+
+
+def _dtypes() -> dict[str, Any]:
+    return {"dtype": "float32", "out_dtype": "bfloat16"}
+
+
+def _run(command: Sequence[str | Path]) -> None:
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, command[:4]))} ... ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Compares evomerge-tui merge with mergekit 0.1.5.")
+    parser.add_argument("base", type=Path, help="the base model's folder")
+    parser.add_argument("first", type=Path, help="a fine-tune of it: a model folder, or a PEFT adapter's")
+    parser.add_argument("second", type=Path, help="another")
+    parser.add_argument("--work", type=Path, help="keep the environment and the fine-tunes here (default: a temporary folder)")
+    parser.add_argument(
+        "--models-dtype", choices=("bfloat16", "float32"), default="bfloat16", help="what peft's models are saved in"
+    )
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="run only the merges with these names in the table")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

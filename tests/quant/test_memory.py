@@ -1,0 +1,94 @@
+"""Memory estimates agree with what torch then holds, and batches fit themselves to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_models import FAMILIES
+from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
+
+from evomerge_core.tasks.exchange import Question
+from evomerge_quant import memory
+from evomerge_quant.memory import Budget
+from evomerge_quant.resident.linear import Nf4Linear
+from evomerge_quant.resident.model import build
+from evomerge_quant.resident.skeleton import Precision
+
+MakeFolder = Callable[..., Path]
+CPU = torch.device("cpu")
+
+
+def held_bytes(model: torch.nn.Module) -> int:
+    """What torch holds: each storage once, beside parameters the scales and values of NF4 layers."""
+    tensors = list(model.parameters())
+    for layer in model.modules():
+        if isinstance(layer, Nf4Linear):
+            tensors += [layer.quant_state.absmax, *([] if layer.dense is None else [layer.dense])]
+    return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}.values())
+
+
+@pytest.mark.parametrize("family", ["llama", "llama-tied", "qwen2"])
+@pytest.mark.parametrize("precision", ["nf4", "bf16", "fp32"])
+@pytest.mark.parametrize("unpacked", [True, False])
+def test_resident_bytes_are_what_torch_holds(
+    model_folder: MakeFolder, family: str, precision: Precision, unpacked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = model_folder(family)
+    monkeypatch.setattr(memory, "available_bytes", lambda _: 2**40 if unpacked else 1000)
+    model = build(folder, precision=precision, device="cpu")
+    config = AutoConfig.from_pretrained(folder)
+    assert held_bytes(model.module) == memory.resident_bytes(config, precision, model.compute_dtype, unpacked=unpacked)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_kv_bytes_are_those_of_transformers_cache(model_folder: MakeFolder, family: str) -> None:
+    folder = model_folder(family)
+    cache = DynamicCache()
+    AutoModelForCausalLM.from_pretrained(folder)(torch.tensor([[30, 31, 32, 33, 34]]), past_key_values=cache)
+    held = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
+    assert memory.kv_bytes_per_token(AutoConfig.from_pretrained(folder), torch.float32) == held / 5
+
+
+@pytest.mark.parametrize("free", [0, 10**6, 10**8, 10**12])
+@pytest.mark.parametrize("row_tokens", [1, 100, 100_000])
+def test_a_batch_stays_within_its_share(free: int, row_tokens: int) -> None:
+    budget = Budget(free=free, workspace=10**5, token=1000)
+    rows = memory.fit_batch(budget, row_tokens, CPU)
+    assert 1 <= rows <= memory.MOST_ROWS["cpu"]
+    assert rows == 1 or 2 * rows * row_tokens * 1000 + 10**5 <= free / 2
+    more = 2 * (rows + 1) * row_tokens * 1000 + 10**5
+    assert rows == memory.MOST_ROWS["cpu"] or more > free / 2
+
+
+def test_free_ram_is_what_the_system_says() -> None:
+    assert 0 < memory.available_bytes(CPU) <= psutil.virtual_memory().total
+
+
+def test_a_containers_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "memory.max").write_text("5000\n")
+    (tmp_path / "memory.current").write_text("1500\n")
+    monkeypatch.setattr(memory, "CONTROL_GROUP", tmp_path)
+    assert memory.available_bytes(CPU) == 3500
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.available_bytes(CPU) > 10**6
+
+
+def test_the_batch_fits_itself_to_free_memory_and_stays(model_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = model_folder()
+    questions = [Question(f"w30 w{40 + i}", max_new_tokens=5) for i in range(20)]
+    model = build(folder, precision="fp32", device="cpu")
+    model.load(load_file(folder / "model.safetensors").items())
+    config = AutoConfig.from_pretrained(folder)
+    workspace = memory.workspace_bytes(config, torch.float32, 1024, 2**24)
+    seven_rows = 7 * 7 * memory.kv_bytes_per_token(config, torch.float32)
+    monkeypatch.setattr(memory, "available_bytes", lambda _: 2 * (workspace + 2 * seven_rows) + 2)
+    few = model.answer(questions)
+    assert model.batch_size == 7
+    monkeypatch.undo()
+    assert model.answer(questions) == few
+    assert model.batch_size == 7
