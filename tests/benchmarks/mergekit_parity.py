@@ -6,7 +6,9 @@ BASE is a model folder; FIRST and SECOND are fine-tunes of it, as model folders 
 merges into the base and saves in bfloat16. mergekit gets an environment of its own in the work folder; both programs
 read the same YAML (dtype float32, out_dtype bfloat16). Prints a Markdown table.
 
-Distances are in bfloat16 steps (ulps). Where equal magnitudes straddle the cut of a trimming method it is not defined
+Distances are in bfloat16 steps (ulps). Where terms cancel, a last digit of float32 can be many steps of a result near 0:
+entries further than one step, but by less than 4 float32 roundings of the largest of the inputs, are counted as noise.
+Where equal magnitudes straddle the cut of a trimming method it is not defined
 which of them stay: such entries are counted apart. bfloat16 task vectors have many; so the methods that cut are compared
 on float32 fine-tunes too, when adapters are given.
 """
@@ -32,6 +34,8 @@ from torch import Tensor
 
 # Without the pin pip may bring a build of torch for CUDA.
 REQUIREMENTS = (["torch==2.13.0"], ["mergekit==0.1.5"])
+
+NOISE = 4 * 2.0**-24
 
 APPLY_ADAPTER = """
 import sys, torch
@@ -72,6 +76,7 @@ class Comparison:
     tensors: int = 0
     entries: int = 0
     one_step: int = 0
+    noise: int = 0
     further: int = 0
     steps: int = 0
     tied: int = 0
@@ -125,33 +130,41 @@ def run_case(case: Case, models: Models, python: Path, folder: Path) -> Comparis
     file.write_text(yaml.safe_dump(dict(case.config), sort_keys=False), encoding="utf-8")
     _run([python, "-m", "mergekit.scripts.run_yaml", file, theirs, "--quiet"])
     _run([sys.executable, "-m", "evomerge_tui", "merge", file, ours])
-    result = compare(ours, theirs, _tied_entries(case, models))
+    result = compare(ours, theirs, _tied_entries(case, models), _sizes(models))
     shutil.rmtree(folder)
     return result
 
 
-def compare(ours: Path, theirs: Path, tied_entries: Callable[[str], Tensor | None]) -> Comparison:
-    """Compares two checkpoints; `tied_entries` says of a tensor which of its entries aren't defined (None: all are)."""
+def compare(ours: Path, theirs: Path, ties: Callable[[str], Tensor | None], sizes: Reader) -> Comparison:
+    """Compares two checkpoints.
+
+    `ties` says of a tensor which of its entries aren't defined (None: all are), `sizes` how large the inputs of each are.
+    """
     left, right = _readers(ours), _readers(theirs)
     total = Comparison(only_in_one=tuple(sorted(left.keys() ^ right.keys())))
     for name in sorted(left.keys() & right.keys()):
         a, b = left[name](name), right[name](name)
         if a.dtype != torch.bfloat16 or a.dtype != b.dtype or a.shape != b.shape:
             raise SystemExit(f"{name}: {a.dtype} {tuple(a.shape)} and {b.dtype} {tuple(b.shape)} can't be compared")
-        total = _added(total, _steps_apart(a, b), tied_entries(name))
+        apart, tied = _steps_apart(a, b), ties(name)
+        undefined = torch.zeros_like(apart, dtype=torch.bool) if tied is None else tied
+        far = (apart > 1) & ~undefined
+        if far.any():
+            far &= (a.float() - b.float()).abs() > NOISE * sizes(name)
+        total = _added(total, apart, undefined, far)
     return total
 
 
-def _added(total: Comparison, apart: Tensor, tied: Tensor | None) -> Comparison:
-    undefined = torch.zeros_like(apart, dtype=torch.bool) if tied is None else tied
+def _added(total: Comparison, apart: Tensor, undefined: Tensor, far: Tensor) -> Comparison:
     defined = apart.masked_fill(undefined, 0)
     return replace(
         total,
         tensors=total.tensors + 1,
         entries=total.entries + apart.numel(),
         one_step=total.one_step + int((defined == 1).sum()),
-        further=total.further + int((defined > 1).sum()),
-        steps=max(total.steps, int(defined.max())),
+        noise=total.noise + int(((defined > 1) & ~far).sum()),
+        further=total.further + int(far.sum()),
+        steps=max(total.steps, int(defined.masked_fill((defined > 1) & ~far, 0).max())),
         tied=total.tied + int(undefined.sum()),
         tied_apart=total.tied_apart + int((apart[undefined] > 0).sum()),
     )
@@ -168,26 +181,18 @@ def _position(tensor: Tensor) -> Tensor:
 
 
 TABLE_HEAD = (
-    "| merge | tensors | entries | equal | one rounding apart | further | at most (ulp) | tied at a cut | of these apart |\n"
-    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    "| merge | tensors | entries | equal | one rounding | noise | further | at most (ulp) | tied at a cut | tied, apart |\n"
+    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
 )
 
 
 def table_row(name: str, result: Comparison) -> str:
     """One line of the table; a note when the two checkpoints don't hold the same tensors."""
-    equal = result.entries - result.tied - result.one_step - result.further
-    numbers = [
-        result.tensors,
-        result.entries,
-        equal,
-        result.one_step,
-        result.further,
-        result.steps,
-        result.tied,
-        result.tied_apart,
-    ]
+    equal = result.entries - result.tied - result.one_step - result.noise - result.further
+    counts = [result.tensors, result.entries, equal, result.one_step, result.noise, result.further, result.steps]
+    numbers = [f"{number:,}" for number in (*counts, result.tied, result.tied_apart)]
     note = f" (only in one: {', '.join(result.only_in_one)})" if result.only_in_one else ""
-    return f"| {name}{note} | {' | '.join(f'{number:,}' for number in numbers)} |"
+    return f"| {name}{note} | {' | '.join(numbers)} |"
 
 
 def all_cases(models: Models) -> list[Case]:
@@ -294,6 +299,16 @@ def _tied_entries(case: Case, models: Models) -> Callable[[str], Tensor | None]:
         return case.ties([model[name](name).float() - start for model in (first, second)])
 
     return tied
+
+
+def _sizes(models: Models) -> Reader:
+    """The largest magnitude among the models' entries at each place of a tensor."""
+    readers = [_readers(folder) for folder in (models.base, models.first, models.second)]
+
+    def largest(name: str) -> Tensor:
+        return torch.stack([reader[name](name).float().abs() for reader in readers]).amax(dim=0)
+
+    return largest
 
 
 def _readers(folder: Path) -> dict[str, Reader]:

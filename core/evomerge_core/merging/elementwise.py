@@ -20,6 +20,7 @@ from evomerge_core.merging.operands import NOTHING, Operand, low_rank, records, 
 from evomerge_core.merging.plan import TensorInput, TensorMerge
 from evomerge_core.merging.task_vector import TaskVector, VectorFacts
 from evomerge_core.methods.sparsify import breadcrumb_ranks, trimmed_size
+from evomerge_core.methods.total_weight import total_weight
 from evomerge_core.sources.source import Source
 
 
@@ -110,7 +111,6 @@ def _thinned(vector: TaskVector, kind: _Kind, one: TensorInput, key: int, rescal
     weight, density = one.parameters["weight"], one.parameters.get("density", 1.0)
     if kind.drop == "nothing" or density >= 1:
         return vector.with_fields(weight=weight, factor=weight).operand
-    vector = vector.multiplied_out()
     if kind.drop == "random":
         fields = _random(density, key)
     else:
@@ -151,4 +151,4 @@ def _divisor(merge: TensorMerge, kind: _Kind) -> float:
 
 
 def _weights(merge: TensorMerge) -> float:
-    return sum(one.parameters["weight"] for one in merge.inputs)
+    return total_weight([one.parameters["weight"] for one in merge.inputs])

@@ -66,7 +66,7 @@ def write_model(folder: Path, stream: Iterable[tuple[str, Tensor]], files: Model
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        _require_space(folder, files)
+        require_space(folder, tensor_bytes(files.shapes, files.dtype))
         shards = plan_shards(files.shapes, files.dtype, shard_bytes)
         write_shards(part, shards, stream, files.dtype)
         _write_small_files(part, files)
@@ -90,9 +90,11 @@ def require_free(folder: Path) -> None:
         raise InputError(f"{folder}: is not empty; empty it or give another folder")
 
 
-def _require_space(folder: Path, files: ModelFiles) -> None:
-    needed = tensor_bytes(files.shapes, files.dtype) + _SPARE_BYTES
-    free = shutil.disk_usage(folder.parent).free
+def require_space(folder: Path, weights: int) -> None:
+    """InputError unless the disk of `folder`, which needn't exist yet, has room for so many bytes of weights."""
+    needed = weights + _SPARE_BYTES
+    there = next(place for place in folder.absolute().parents if place.exists())
+    free = shutil.disk_usage(there).free
     if free < needed:
         raise InputError(
             f"{folder}: no space left: {needed / 1e9:.2f} GB needed, {free / 1e9:.2f} GB free; free some or give another folder"

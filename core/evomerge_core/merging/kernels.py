@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 CHUNK = 2048
 BLOCK = 8 * CHUNK
 
-ABSENT, BF16, F32, VECTOR, LOW_RANK = range(5)
+ABSENT, BF16, F32, LOW_RANK = range(4)
 KEEP_ALL, KEEP_RANDOM, KEEP_BAND = range(3)
 
 # One tensor of a merge: where its numbers lie, its weight, and which entries of its task vector stay.
-#   kind      ABSENT: zeros; BF16, F32: the whole tensor at `address`; VECTOR: the task vector itself, float32, there;
-#             LOW_RANK: `up` [rows, rank] there times `down` [rank, width] at `down`, both float32, are the task vector
+#   kind      ABSENT: zeros; BF16, F32: the whole tensor at `address`; LOW_RANK: the task vector itself, `up` [rows, rank]
+#             at `address` times `down` [rank, width] at `down`, both float32
 #   factor    what the task vector is multiplied by (the weight, with the L1 norm given back); `weight` is the raw weight
 #   keep      KEEP_RANDOM: where the field of key (key_low, key_high) is below `keep_below` * 2**-24;
 #             KEEP_BAND: magnitudes from `floor` up, not those from `ceiling` up, both as float32 bits; of those equal to
@@ -122,16 +122,6 @@ def merge_blocks(
 
 
 @_compiled
-def multiply_blocks(first: int, last: int, size: int, operands: Operands, out: Operands) -> None:
-    """Multiplies out the first operand, a LOW_RANK one; `out` holds one F32 operand."""
-    vector = np.empty(CHUNK, np.float32)
-    for start in range(first * BLOCK, min(last * BLOCK, size), CHUNK):
-        n = min(CHUNK, size - start)
-        _task_vector(operands, 0, start, n, vector, vector)
-        _store(out, start, n, vector)
-
-
-@_compiled
 def norm_blocks(
     first: int,
     last: int,
@@ -223,7 +213,7 @@ def _load(operands: Operands, s: int, start: int, n: int, out: NDArray[np.float3
         bits = out.view(np.uint32)
         for j in range(n):
             bits[j] = np.uint32(stored[j]) << np.uint32(16)
-    elif kind == F32 or kind == VECTOR:
+    elif kind == F32:
         whole = carray(_pointer(address + 4 * start), n, np.float32)
         for j in range(n):
             out[j] = whole[j]
@@ -238,9 +228,8 @@ def _task_vector(operands: Operands, s: int, start: int, n: int, base: NDArray[n
         _multiply(operands[s].address, operands[s].down, operands[s].rank, operands[s].width, start, n, out)
         return
     _load(operands, s, start, n, out)
-    if operands[s].kind != VECTOR:
-        for j in range(n):
-            out[j] -= base[j]
+    for j in range(n):
+        out[j] -= base[j]
 
 
 @_compiled

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 
 from evomerge_core.merging.blocks import block_count, for_blocks
-from evomerge_core.merging.kernels import F32, LOW_RANK, VECTOR, multiply_blocks, norm_blocks
+from evomerge_core.merging.kernels import norm_blocks
 from evomerge_core.merging.magnitudes import Counts, Threshold, coarse_counts, threshold
 from evomerge_core.merging.operands import Operand, records
 
@@ -37,15 +36,6 @@ class TaskVector:
     def with_fields(self, **fields: Any) -> TaskVector:
         """The same task vector with these fields of its `kernels.OPERAND` set."""
         return TaskVector(self.subject, self.size, self.base, self.operand.with_fields(**fields))
-
-    def multiplied_out(self) -> TaskVector:
-        """The same numbers, not to be multiplied out again in each pass over a task vector of low rank."""
-        if self.operand.fields["kind"] != LOW_RANK:
-            return self
-        made = torch.empty(self.size, dtype=torch.float32)
-        out = Operand({"kind": F32, "address": made.data_ptr()}, (made,))
-        for_blocks(multiply_blocks, self.size, records([self.operand]), records([out]))
-        return TaskVector(self.subject, self.size, self.base, out.with_fields(kind=VECTOR))
 
 
 @dataclass(frozen=True, eq=False)

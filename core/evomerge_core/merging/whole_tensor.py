@@ -44,10 +44,7 @@ def merge_loaded(loaded: Loaded, keys: Sequence[int], out_dtype: torch.dtype) ->
 def loaded_ahead(
     plan: Sequence[TensorMerge], sources: Mapping[str, Source], dtype: torch.dtype, device: torch.device
 ) -> Iterator[Loaded]:
-    """The merges of a plan in order; on a GPU the next one's tensors are copied while the last one's are merged."""
-    if device.type != "cuda":
-        yield from (load(merge, sources, dtype, device) for merge in plan)
-        return
+    """The merges of a plan in order, on a GPU: the next one's tensors are copied while the last one's are merged."""
     # A merge is only queued when its turn comes, so that the next copies run beside it.
     copies = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     for merge in plan:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from evomerge_core.errors import InputError
 from evomerge_core.methods.method import PerSource, for_each, register
+from evomerge_core.methods.total_weight import total_weight
 
 
 @register("linear")
@@ -16,7 +17,7 @@ def linear(tensors: list[Tensor], *, weight: PerSource, normalize: bool = True) 
     InputError when that sum is 0.
     """
     weights = for_each(weight, tensors)
-    divisor = sum(weights) if normalize else 1.0
+    divisor = total_weight(weights) if normalize else 1.0
     if divisor == 0:
         raise InputError("linear: the weights sum to 0; change one, or set normalize: false")
     total = torch.zeros_like(tensors[0], dtype=torch.float32)

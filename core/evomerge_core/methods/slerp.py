@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from evomerge_core.methods.method import register
@@ -22,7 +23,8 @@ def slerp(tensors: list[Tensor], base: Tensor, *, t: float) -> Tensor:
     start, end = base.float(), tensors[0].float()
     cosine = dot(start, end) / (_length(start) * _length(end))
     if abs(cosine) > _PARALLEL:
-        from_start, from_end = 1 - t, t
+        # In float32 like the rest: the last digit shows where both ends cancel.
+        from_start, from_end = float(1 - torch.tensor(t, dtype=torch.float32)), t
     else:
         angle = math.acos(cosine)
         from_start = math.sin((1 - t) * angle) / math.sin(angle)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from evomerge_core.methods.total_weight import total_weight
+
 _SMALLEST_SUM = 1e-8
 
 
@@ -19,7 +21,7 @@ def add_all(base: Tensor, deltas: Sequence[Tensor], weights: Sequence[float], *,
     for delta, weight in zip(deltas, weights, strict=True):
         total += delta * weight
     if normalize:
-        divisor = sum(weights)
+        divisor = total_weight(weights)
         total /= 1.0 if abs(divisor) < _SMALLEST_SUM else divisor
     return _added(base, total, lambda_)
 

@@ -12,6 +12,8 @@ import torch
 from evomerge_core.errors import InputError
 from evomerge_core.genome.space import Space, make_space
 from evomerge_core.merging.engine import MergeEngine
+from evomerge_core.merging.folder import require_space
+from evomerge_core.merging.shards import tensor_bytes
 from evomerge_core.recipe.load import dump_recipe
 from evomerge_core.recipe.schema import Precision, Recipe
 from evomerge_core.run.absolute_paths import with_absolute_paths
@@ -113,6 +115,8 @@ def create_run(
     setup = prepare(frozen, folder)
     for source in setup.sources.values():
         require_finite(source)
+    base = setup.sources[frozen.base]
+    require_space(folder, tensor_bytes({name: base.shape(name) for name in base.names}, torch.bfloat16))
     create_folder(folder, dump_recipe(frozen), setup.fingerprints)
     return folder
 
