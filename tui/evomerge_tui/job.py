@@ -8,10 +8,15 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.control import Stopped
 from evomerge_core.run.folder import LOG, RECIPE, check_unchanged, hold, is_held, open_store
+
+if TYPE_CHECKING:
+    from evomerge_core.recipe.schema import Precision
+    from evomerge_core.tasks.exchange import Evaluator
 
 _START_SECONDS = 60
 
@@ -76,7 +81,11 @@ def _carry_out(folder: Path) -> None:
     check_unchanged(folder, setup.fingerprints)
     store = open_store(folder)
     device = setup.recipe.evaluation.device
-    winner = run(setup, store, lambda precision: build(setup.base_folder, precision=precision, device=device))
+
+    def make_evaluator(precision: Precision, batch_size: int | None) -> Evaluator:
+        return build(setup.base_folder, precision=precision, device=device, batch_size=batch_size)
+
+    winner = run(setup, store, make_evaluator)
     finish(setup, store, winner, folder)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,25 +29,34 @@ from evomerge_core.tasks.exchange import Evaluator
 FINALISTS = 4
 UNIFORM_WEIGHTS = (0.5, 0.75, 1.0)
 
+# An evaluator in a precision, with the recorded number of rows to answer together, or None to fit it to the memory.
+MakeEvaluator = Callable[[Precision, int | None], Evaluator]
+
 
 @dataclass
 class Bench:
     """The one evaluator that is in memory, made anew when another precision is asked for."""
 
-    make: Callable[[Precision], Evaluator]
+    store: Store
+    make: MakeEvaluator
     present: Evaluator | None = None
 
     def evaluator(self, precision: Precision) -> Evaluator:
         if self.present is None or self.present.precision != precision:
             self.present = None  # two models at once may not fit
-            self.present = self.make(precision)
+            self.present = self.make(precision, self.store.fact(f"batch_size_{precision}"))
         return self.present
 
+    def record_batch_size(self) -> None:
+        """Keeps the number of rows that were answered together, for the next job of this run."""
+        if self.present is not None:
+            self.store.set_facts(**{f"batch_size_{self.present.precision}": self.present.batch_size})
 
-def run(setup: Setup, store: Store, make_evaluator: Callable[[Precision], Evaluator]) -> Candidate:
+
+def run(setup: Setup, store: Store, make_evaluator: MakeEvaluator) -> Candidate:
     """Scores references, searches, re-scores the finalists and tests the winner, which is returned."""
     store.set_facts(state="running", precision=setup.precision, evaluations_total=setup.recipe.budget.evaluations)
-    bench = Bench(make_evaluator)
+    bench = Bench(store, make_evaluator)
     evaluated = _Evaluated(setup, store, bench)
     references = list(add_references(setup, store))
     _phase(store, "references", len(references))
@@ -93,6 +103,7 @@ class _Evaluated:
         started = time.perf_counter()
         config = config_of(self.setup, candidate)
         evaluation, items = score_candidate(self.setup, config, split, self.bench.evaluator(precision))
+        self.bench.record_batch_size()
         self.store.save_evaluation(candidate.twin or candidate.id, split, precision, evaluation, items)
         spent = self.store.fact("active_seconds", 0.0) + time.perf_counter() - started
         self.store.set_facts(active_seconds=spent)
@@ -144,12 +155,15 @@ def _asked(store: Store, generation: int, position: int, genome: Sequence[float]
 
 
 def _out_of_time(setup: Setup, store: Store) -> bool:
-    """Whether one more candidate would leave too little of the minutes for the finalists and the test."""
+    """Whether one more candidate would leave too little of the minutes for the finalists and the test.
+
+    The first candidate is always scored: a search without any has no winner.
+    """
     minutes = setup.recipe.budget.minutes
-    if minutes is None:
+    scored = store.scored("search", setup.precision)
+    if minutes is None or all(c.kind != "search" for c, _ in scored):
         return False
-    scored = [e for _, e in store.scored("search", setup.precision)]
-    per_item = max(e.seconds for e in scored) / setup.items("search")
+    per_item = statistics.median(e.seconds for _, e in scored) / setup.items("search")
     references = len(store.candidates("parent")) + len(store.candidates("uniform"))
     items = FINALISTS * setup.items("validation") + (1 + references) * setup.items("test")
     ahead = per_item * (items * len(setup.precisions) + setup.items("search"))

@@ -51,6 +51,14 @@ class Evaluator(Protocol):
         """The precision that answers are given in: `nf4`, `bf16` or `fp32`."""
         ...
 
+    @property
+    def batch_size(self) -> int | None:
+        """Rows that are answered together, fitted to the memory at the first answer (None before it).
+
+        Sums depend on it in their last bits: a resumed run goes on with the recorded number.
+        """
+        ...
+
     def load(self, tensors: Iterable[tuple[str, Tensor]]) -> None:
         """Takes a whole candidate, tensor by tensor, in place of the last one.
 

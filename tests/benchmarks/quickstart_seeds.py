@@ -1,0 +1,83 @@
+"""The quickstart from start to verdict, seed by seed: `python tests/benchmarks/quickstart_seeds.py [--seeds 0 1 2 3 4]`.
+
+Each run is a process of its own; time is the whole command's, memory the peak of all its processes together (resident
+sets summed, so pages that they share count twice). Prints one Markdown table a precision.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+def run_quickstart(seed: int, folder: Path) -> dict[str, Any]:
+    """One quickstart; its result with the whole command's `wall` seconds and `peak` bytes."""
+    command = [sys.executable, "-m", "evomerge_tui", "quickstart", "--seed", str(seed), "--out", str(folder), "--json"]
+    started, peak = time.monotonic(), 0
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    tree = psutil.Process(process.pid)
+    while process.poll() is None:
+        peak = max(peak, resident(tree))
+        time.sleep(0.5)
+    assert process.stdout is not None
+    if process.returncode:
+        sys.exit(f"seed {seed}: ended with status {process.returncode}")
+    result: dict[str, Any] = json.loads(process.stdout.read().splitlines()[-1])
+    return {**result, "wall": time.monotonic() - started, "peak": peak}
+
+
+def resident(tree: psutil.Process) -> int:
+    total = 0
+    try:
+        for process in (tree, *tree.children(recursive=True)):
+            total += process.memory_info().rss
+    except psutil.NoSuchProcess:
+        pass  # it ended between the listing and the look
+    return total
+
+
+def table(results: dict[int, dict[str, Any]], precision: str) -> str:
+    """Test scores in per cent, and the greatest p of the winner against parents and uniform merges."""
+    lines = [
+        f"Test accuracy in {precision}, %:",
+        "",
+        "| seed | arithmetic | japanese | uniform 0.5 | 0.75 | 1 | **child** | 95 % interval | largest p | minutes | peak GB |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for seed, result in results.items():
+        part = result if precision == result["precision"] else result["confirmed"][precision]
+        low, high = part["winner"]["interval"]
+        others = " | ".join(f"{100 * one['test']:.1f}" for one in (*part["parents"], *part["uniform"]))
+        p = max(one["p"] for one in part["against"])
+        lines.append(
+            f"| {seed} | {others} | **{100 * part['winner']['test']:.1f}** | {100 * low:.0f} to {100 * high:.0f} | {p:.1g} "
+            f"| {result['wall'] / 60:.1f} | {result['peak'] / 1e9:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--out", type=Path, help="folder for the runs (default: a temporary one)")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        place = args.out or Path(scratch)
+        results: dict[int, dict[str, Any]] = {}
+        for seed in args.seeds:
+            results[seed] = run_quickstart(seed, place / f"seed-{seed}")
+            print(f"seed {seed}: {results[seed]['verdict']}", file=sys.stderr, flush=True)
+        for precision in ("nf4", "bf16"):
+            print(table(results, precision), end="\n\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
