@@ -41,7 +41,7 @@ def available_bytes(device: torch.device) -> int:
 def resident_bytes(config: Any, precision: Precision, compute_dtype: torch.dtype, *, unpacked: bool = False) -> int:
     """Bytes of a resident model's weights; `unpacked` NF4 layers also hold the values that their codes stand for."""
     model = make_skeleton(config, precision, compute_dtype)
-    total = sum(p.numel() * compute_dtype.itemsize for p in model.parameters() if not _is_nf4(p))
+    total: int = sum(p.numel() * compute_dtype.itemsize for p in model.parameters() if not _is_nf4(p))
     for layer in (module for module in model.modules() if isinstance(module, Nf4Linear)):
         count = layer.in_features * layer.out_features
         total += nf4.code_bytes(count) + 4 * nf4.block_count(count)

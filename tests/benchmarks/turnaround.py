@@ -5,9 +5,10 @@
 BASE is a model folder; FIRST and SECOND are fine-tunes of it, as model folders or as PEFT adapter folders, which peft
 merges into the base and saves in bfloat16. Ours: the plan of a merge, merged tensor by tensor and quantised in place.
 Theirs: mergekit 0.1.5 as a process of its own, then `from_pretrained(load_in_4bit)` in this process; both on the CPU and
-on the same configuration (dtype float32, out_dtype bfloat16), NF4 without double quantisation. Each repeat merges with other weights and
-densities, so nothing that depends on them is kept from the last. Prints the median seconds of each as a Markdown table.
-Building the resident model is done once a run and is told apart. Ends with status 1 when our way writes a byte.
+on the same configuration (dtype float32, out_dtype bfloat16), NF4 without double quantisation. Each repeat merges with
+other weights and densities, so nothing that depends on them is kept from the last. Prints the median seconds of each as a
+Markdown table. Building the resident model is done once a run and is told apart. Ends with status 1 when our way writes
+a byte.
 """
 
 from __future__ import annotations

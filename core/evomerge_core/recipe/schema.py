@@ -31,7 +31,11 @@ Count = Annotated[int, Field(strict=True, ge=1)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Precision = Literal["nf4", "bf16", "fp32"]
-Scorer = Literal["final_number", "exact", "normalized", "multiple_choice", "contains", "regex", "rouge_l"]
+Scorer = Literal[
+    "final_number", "exact", "normalized", "multiple_choice", "multiple_choice_per_token", "contains", "regex", "rouge_l"
+]
+# Scorers that rate given texts by their log-likelihood.
+_CHOOSING = ("multiple_choice", "multiple_choice_per_token")
 
 
 def key_problem(key: str | None, problem: str) -> PydanticCustomError:
@@ -233,12 +237,12 @@ class TaskSpec(_Frozen):
     def _check_scoring(self) -> None:
         if (self.pattern is not None) != (self.scorer == "regex"):
             raise _partner(self.pattern, "pattern", "scorer: regex", "a regular expression")
-        if (self.choices is not None) != (self.scorer == "multiple_choice"):
+        if (self.choices is not None) != (self.scorer in _CHOOSING):
             raise _partner(self.choices, "choices", "scorer: multiple_choice", "the texts to choose from or their field")
-        if self.scorer == "multiple_choice":
+        if self.scorer in _CHOOSING:
             for key in ("max_new_tokens", "stop", "language"):
                 if getattr(self, key) is not None:
-                    raise key_problem(key, "has no effect with scorer: multiple_choice, which generates no text; remove it")
+                    raise key_problem(key, f"has no effect with scorer: {self.scorer}, which generates no text; remove it")
         if self.pattern is not None:
             try:
                 re.compile(self.pattern)
@@ -322,7 +326,10 @@ class Evaluation(_Frozen):
 
 
 class Recipe(_Frozen):
-    """Everything that a run needs. Relative paths are meant from `folder`, where the recipe's file lies."""
+    """Everything that a run needs. Relative paths are meant from `folder`, where the recipe's file lies.
+
+    `allow_pickle` admits sources whose weights are pickles (`.bin`); only tensors are read from them.
+    """
 
     evomerge: Literal[1]
     name: Text
@@ -335,6 +342,7 @@ class Recipe(_Frozen):
     search: SearchSettings = SearchSettings()
     evaluation: Evaluation = Evaluation()
     seed: Whole = 0
+    allow_pickle: Flag = False
     output: Text | None = None
 
     _folder: Path = PrivateAttr(default=Path())

@@ -14,9 +14,12 @@ class Stopped(Exception):
     """The run was asked to stop; everything finished is in the store, and `resume` goes on from there."""
 
 
-def obey(store: Store) -> None:
-    """Carries out the commands that wait: returns when the run may go on, raises `Stopped` when it may not."""
-    paused = False
+def obey(store: Store) -> float:
+    """Carries out the commands that wait: returns when the run may go on, raises `Stopped` when it may not.
+
+    Gives the seconds that the run was paused.
+    """
+    paused, since = False, time.perf_counter()
     while True:
         for name in store.take_commands():
             if name == "stop":
@@ -26,5 +29,5 @@ def obey(store: Store) -> None:
                 paused = name == "pause"
                 store.set_facts(state="paused" if paused else "running")
         if not paused:
-            return
+            return time.perf_counter() - since
         time.sleep(_POLL_SECONDS)

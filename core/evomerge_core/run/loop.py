@@ -11,7 +11,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -89,24 +89,28 @@ def config_of(setup: Setup, candidate: Candidate) -> MergeConfig:
 
 @dataclass
 class _Evaluated:
-    """Evaluates a candidate, or finds its evaluation in the store."""
+    """Evaluates a candidate, or finds its evaluation in the store.
+
+    `since` is where the clock of the run's active time stands: all time counts but that of pauses.
+    """
 
     setup: Setup
     store: Store
     bench: Bench
+    since: float = field(default_factory=time.perf_counter)
 
     def __call__(self, candidate: Candidate, split: str, precision: Precision) -> Evaluation:
         known = self.store.evaluation(candidate.id, split, precision)
         if known is not None:
             return known
-        obey(self.store)
-        started = time.perf_counter()
+        waited = obey(self.store)
         config = config_of(self.setup, candidate)
         evaluation, items = score_candidate(self.setup, config, split, self.bench.evaluator(precision))
         self.bench.record_batch_size()
         self.store.save_evaluation(candidate.twin or candidate.id, split, precision, evaluation, items)
-        spent = self.store.fact("active_seconds", 0.0) + time.perf_counter() - started
-        self.store.set_facts(active_seconds=spent)
+        now = time.perf_counter()
+        self.store.set_facts(active_seconds=self.store.fact("active_seconds", 0.0) + now - self.since - waited)
+        self.since = now
         return evaluation
 
 

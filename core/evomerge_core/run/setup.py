@@ -78,7 +78,7 @@ def prepare(recipe: Recipe, folder: Path) -> Setup:
     Raises `InputError` with the first thing that is wrong.
     """
     references = [recipe.base, *(source.model for source in recipe.sources)]
-    opened = open_sources(references, relative_to=folder)
+    opened = open_sources(references, relative_to=folder, allow_pickle=recipe.allow_pickle)
     base = opened[recipe.base]
     require(base, [opened[source.model] for source in recipe.sources])
     sources = align_all(base, opened)

@@ -70,9 +70,15 @@ class ResidentModel:
 
     @torch.no_grad()
     def load(self, tensors: Iterable[tuple[str, Tensor]]) -> None:
-        """Takes a whole candidate. CandidateError names a tensor with NaN or Inf; ValueError a wrong or missing one."""
+        """Takes a whole candidate. CandidateError names a tensor with NaN or Inf, or says that memory ran out; ValueError
+        names a wrong or missing tensor."""
         self._loaded = False
-        take_all(self._parts.slots, tensors)
+        try:
+            take_all(self._parts.slots, tensors)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise CandidateError("out of memory while the weights were merged and taken") from None
         self._loaded = True
 
     @torch.inference_mode()
