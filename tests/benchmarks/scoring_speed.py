@@ -84,7 +84,7 @@ def generate(resident: ResidentModel, questions: Sequence[Question], tokenizer: 
     batch = batch.to(resident.device)
     out = model.generate(**batch, do_sample=False, max_new_tokens=limit)[:, batch.input_ids.shape[1] :]
     texts = tokenizer.batch_decode(out, skip_special_tokens=True)
-    golds = [tokenizer(q.gold, add_special_tokens=False).input_ids + [tokenizer.eos_token_id] for q in questions]
+    golds = [[*tokenizer(q.gold, add_special_tokens=False).input_ids, tokenizer.eos_token_id] for q in questions]
     prompts = [tokenizer(q.prompt, add_special_tokens=False).input_ids for q in questions]
     width = max(len(p) + len(g) for p, g in zip(prompts, golds, strict=True))
     rows = [[0] * (width - len(p) - len(g)) + p + g for p, g in zip(prompts, golds, strict=True)]

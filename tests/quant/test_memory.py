@@ -15,8 +15,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 from evomerge_core.tasks.exchange import Question
 from evomerge_quant import memory
 from evomerge_quant.memory import Budget
+from evomerge_quant.resident.answering import PREFILL_TOKENS
 from evomerge_quant.resident.linear import Nf4Linear
 from evomerge_quant.resident.model import build
+from evomerge_quant.resident.reader import LOGITS_AT_ONCE
 from evomerge_quant.resident.skeleton import Precision
 
 MakeFolder = Callable[..., Path]
@@ -84,7 +86,7 @@ def test_the_batch_fits_itself_to_free_memory_and_stays(model_folder: MakeFolder
     model = build(folder, precision="fp32", device="cpu")
     model.load(load_file(folder / "model.safetensors").items())
     config = AutoConfig.from_pretrained(folder)
-    workspace = memory.workspace_bytes(config, torch.float32, 1024, 2**24)
+    workspace = memory.workspace_bytes(config, torch.float32, PREFILL_TOKENS["cpu"], LOGITS_AT_ONCE)
     seven_rows = 7 * 7 * memory.kv_bytes_per_token(config, torch.float32)
     monkeypatch.setattr(memory, "available_bytes", lambda _: 2 * (workspace + 2 * seven_rows) + 2)
     few = model.answer(questions)

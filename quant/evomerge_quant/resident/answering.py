@@ -13,7 +13,7 @@ from evomerge_quant.resident.rows import Row, batches, common_prefix
 from evomerge_quant.resident.vocabulary import Vocabulary
 
 # Tokens, padding included, that one forward pass reads; more is no faster and takes memory.
-PREFILL_TOKENS = {"cpu": 1024, "cuda": 8192}
+PREFILL_TOKENS = {"cpu": 512, "cuda": 8192}
 
 
 def answer_rows(reader: Reader, rows: Sequence[Row], vocabulary: Vocabulary, batch_size: int) -> list[Answer]:
