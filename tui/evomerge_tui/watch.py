@@ -13,7 +13,7 @@ from rich.text import Text
 
 from evomerge_core.run.progress import Progress, Scored, read_progress
 
-_POLL_SECONDS = 0.25
+_POLL_SECONDS = 0.5
 ENDED = frozenset({"finished", "failed", "stopped", "interrupted"})
 
 
@@ -55,9 +55,10 @@ def plain_line(progress: Progress) -> str:
 def display(progress: Progress) -> Group:
     """The live display: state, bar, references and best, time left."""
     head = Text.assemble((progress.state, "bold"), f"  {progress.folder}")
-    bar = ProgressBar(total=progress.phase_total, completed=progress.phase_done, width=30)
+    done, total = (1, 1) if progress.state == "finished" else (progress.phase_done, progress.phase_total)
+    bar = ProgressBar(total=total, completed=done, width=30)
     row = Table.grid(padding=(0, 2))
-    row.add_row(bar, Text(_where(progress)), Text(_clock(progress)))
+    row.add_row(bar, Text(_where(progress)))
     table = Table(box=None, pad_edge=False)
     for column in ("on the search items", "score", "gold log-loss"):
         table.add_column(column, justify="left" if column.startswith("on") else "right")
@@ -65,10 +66,12 @@ def display(progress: Progress) -> Group:
         _add(table, scored, "")
     if progress.best is not None:
         _add(table, progress.best, "bold green")
-    return Group(head, row, table)
+    return Group(head, row, Text(_clock(progress), style="dim"), table)
 
 
 def _where(progress: Progress) -> str:
+    if progress.state == "finished":
+        return f"{progress.evaluations} candidates searched"
     if progress.phase is None:
         return "getting ready"
     total = "" if progress.phase_total is None else f"/{progress.phase_total}"
@@ -87,7 +90,7 @@ def _add(table: Table, scored: Scored, style: str) -> None:
 
 def _clock(progress: Progress) -> str:
     spent = f"{_minutes(progress.seconds)} spent"
-    left = "" if progress.seconds_left is None else f", search ends in about {_minutes(progress.seconds_left)}"
+    left = "" if progress.seconds_left is None else f", about {_minutes(progress.seconds_left)} of the search left"
     age = "" if progress.age is None or progress.age < 60 else f", last event {_minutes(progress.age)} ago"
     return spent + left + age
 

@@ -24,7 +24,7 @@ def finish(setup: Setup, store: Store, winner: Candidate, folder: Path) -> None:
 
     Raises `InputError` when there is no space; what is written is whole, and finishing again goes on from there.
     """
-    store.set_facts(phase="winner", phase_total=0)
+    store.set_facts(phase="winner", phase_total=None)
     place = folder / WINNER
     place.mkdir(exist_ok=True)
     config = config_of(setup, winner)
