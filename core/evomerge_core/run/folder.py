@@ -62,7 +62,8 @@ def hold(folder: Path) -> AbstractContextManager[object]:
     """The run's lock, held by the one job; refused when another job holds it."""
     lock = FileLock(folder / LOCK)
     try:
-        return lock.acquire(blocking=False)
+        # a look by `is_held` is over in no time, a job is not
+        return lock.acquire(timeout=2.0, poll_interval=0.02)
     except Timeout:
         raise InputError(f"{folder}: a job is at work on this run already; see `evomerge-tui status {folder}`") from None
 
@@ -71,7 +72,7 @@ def is_held(folder: Path) -> bool:
     """Whether a job is alive. The lock goes with its process, whatever ended it."""
     lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=0.05, poll_interval=0.01)
     except Timeout:
         return True
     lock.release()
