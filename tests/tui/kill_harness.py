@@ -36,11 +36,11 @@ def start(run: Path) -> int:
 def kill_once(run: Path, rng: random.Random) -> bool:
     """Starts a job and kills it a moment after its next evaluation, or earlier; whether it was still alive."""
     child = start(run)
-    wanted = evaluations(run) + rng.choice((0, 1, 1, 2))
+    wanted = evaluations(run) + rng.choice((0, 1, 1, 1))
     deadline = time.monotonic() + 60
     while evaluations(run) < wanted and time.monotonic() < deadline and os.waitpid(child, os.WNOHANG)[0] == 0:
         time.sleep(0.002)
-    time.sleep(rng.uniform(0, 0.15) if wanted else rng.uniform(0, 1.0))
+    time.sleep(rng.uniform(0, 0.03) if wanted else rng.uniform(0, 1.0))
     try:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

@@ -27,7 +27,7 @@ def harness(run: Path, rounds: int, seed: int) -> str:
 
 @pytest.mark.skipif(os.name == "nt", reason="the harness forks; Windows has no fork")
 def test_thirty_kills_change_nothing(tmp_path: Path) -> None:
-    recipe = load_recipe(write_recipe(tmp_path))
+    recipe = load_recipe(write_recipe(tmp_path, budget={"evaluations": 120}))
     whole = create_run(recipe, out=tmp_path / "whole")
     harness(whole, 0, 0)
     killed = create_run(recipe, out=tmp_path / "killed")

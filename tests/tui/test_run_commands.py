@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import torch
-from conftest import command
+from command_line import command
 from safetensors.torch import load_file
 from tiny_run import scores, timeless, write_recipe
 

@@ -61,9 +61,7 @@ def read_progress(folder: Path) -> Progress:
 
 
 def _progress(folder: Path, store: Store) -> Progress:
-    state = store.fact("state")
-    if state in ("starting", "running", "paused") and not is_held(folder):
-        state = "interrupted"
+    state = _state(folder, store)
     precision, total = store.fact("precision", "nf4"), store.fact("evaluations_total")
     scored = store.scored("search", precision)
     search = [(c, e) for c, e in scored if c.kind == "search"]
@@ -90,6 +88,13 @@ def _progress(folder: Path, store: Store) -> Progress:
         age=None if events is None else max(0.0, time.time() - events),
         tokens_generated=store.generated_tokens(),
     )
+
+
+def _state(folder: Path, store: Store) -> str:
+    """A job says how it ended before it lets its lock go: so the lock is looked at first, and then what was said."""
+    held = is_held(folder)
+    state: str = store.fact("state")
+    return "interrupted" if state in ("starting", "running", "paused") and not held else state
 
 
 def _scored(candidate: Candidate, evaluation: Evaluation) -> Scored:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 
+from torch import Tensor
+
+from evomerge_core.errors import InputError
 from evomerge_core.merging.config import MergeConfig
 from evomerge_core.merging.plan import make_plan
 from evomerge_core.run.setup import Asked, Setup
@@ -18,14 +22,25 @@ def score_candidate(setup: Setup, config: MergeConfig, split: str, evaluator: Ev
     asked = setup.asked[split]
     started = time.perf_counter()
     try:
-        evaluator.load(setup.engine.stream(make_plan(config, setup.sources)))
+        evaluator.load(_merged(setup, config))
         answers = evaluator.answer([a.question for a in asked])
-    except CandidateError as failure:
+    except (CandidateError, UnmergeableError) as failure:
         return Evaluation(None, None, str(failure), time.perf_counter() - started, 0), []
     items = [_item_score(a, answer) for a, answer in zip(asked, answers, strict=True)]
     tokens = sum(i.tokens for i in items)
     seconds = time.perf_counter() - started
     return Evaluation(weighted_score(setup, items), _mean_loss(items), None, seconds, tokens), items
+
+
+class UnmergeableError(Exception):
+    """A genome's numbers can't be merged, such as weights that sum to 0 where the method divides by their sum."""
+
+
+def _merged(setup: Setup, config: MergeConfig) -> Iterator[tuple[str, Tensor]]:
+    try:
+        yield from setup.engine.stream(make_plan(config, setup.sources))
+    except InputError as error:
+        raise UnmergeableError(str(error)) from error
 
 
 def weighted_score(setup: Setup, items: list[ItemScore]) -> float:
