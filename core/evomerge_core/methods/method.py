@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 from torch import Tensor
 
 from evomerge_core.errors import InputError
-from evomerge_core.methods.nearest_name import unknown_name
+from evomerge_core.nearest_name import unknown_name
 
 Value = float | int | bool
 Function = TypeVar("Function", bound=Callable[..., Tensor])

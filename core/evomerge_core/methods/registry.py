@@ -23,7 +23,7 @@ from evomerge_core.methods import (  # noqa: F401
     ties,
 )
 from evomerge_core.methods.method import Method, Parameter, PerSource, register, registered
-from evomerge_core.methods.nearest_name import unknown_name
+from evomerge_core.nearest_name import unknown_name
 
 __all__ = ["Method", "Parameter", "PerSource", "get_method", "method_names", "register"]
 

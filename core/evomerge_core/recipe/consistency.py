@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evomerge_core.errors import InputError
-from evomerge_core.methods.nearest_name import unknown_name
+from evomerge_core.nearest_name import unknown_name
 from evomerge_core.recipe.schema import Recipe, SearchSpace
 
 if TYPE_CHECKING:

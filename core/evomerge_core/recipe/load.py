@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evomerge_core.methods.nearest_name import unknown_name
+from evomerge_core.nearest_name import unknown_name
 from evomerge_core.recipe.mergekit_evolve import to_recipe_data
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.recipe.validate import to_recipe

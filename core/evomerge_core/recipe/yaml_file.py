@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from evomerge_core.errors import InputError
-from evomerge_core.methods.nearest_name import unknown_name
+from evomerge_core.nearest_name import unknown_name
 
 Location = tuple[str | int, ...]
 

@@ -6,7 +6,6 @@ import time
 
 from evomerge_core.run.store import Store
 
-COMMANDS = ("pause", "resume", "stop")
 _POLL_SECONDS = 0.2
 
 

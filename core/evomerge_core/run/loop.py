@@ -24,6 +24,7 @@ from evomerge_core.run.scoring import score_candidate
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store import Candidate, Evaluation, Store
 from evomerge_core.search.cma_es import CmaEs
+from evomerge_core.search.optimizer import Optimizer
 from evomerge_core.tasks.exchange import Evaluator
 
 FINALISTS = 4
@@ -46,11 +47,6 @@ class Bench:
             self.present = None  # two models at once may not fit
             self.present = self.make(precision, self.store.fact(f"batch_size_{precision}"))
         return self.present
-
-    def record_batch_size(self) -> None:
-        """Keeps the number of rows that were answered together, for the next job of this run."""
-        if self.present is not None:
-            self.store.set_facts(**{f"batch_size_{self.present.precision}": self.present.batch_size})
 
 
 def run(setup: Setup, store: Store, make_evaluator: MakeEvaluator) -> Candidate:
@@ -105,11 +101,14 @@ class _Evaluated:
             return known
         waited = obey(self.store)
         config = config_of(self.setup, candidate)
-        evaluation, items = score_candidate(self.setup, config, split, self.bench.evaluator(precision))
-        self.bench.record_batch_size()
-        self.store.save_evaluation(candidate.twin or candidate.id, split, precision, evaluation, items)
+        evaluator = self.bench.evaluator(precision)
+        evaluation, items = score_candidate(self.setup, config, split, evaluator)
         now = time.perf_counter()
-        self.store.set_facts(active_seconds=self.store.fact("active_seconds", 0.0) + now - self.since - waited)
+        facts = {
+            "active_seconds": self.store.fact("active_seconds", 0.0) + now - self.since - waited,
+            f"batch_size_{precision}": evaluator.batch_size,
+        }
+        self.store.save_evaluation(candidate.twin or candidate.id, split, precision, evaluation, items, **facts)
         self.since = now
         return evaluation
 
@@ -117,7 +116,7 @@ class _Evaluated:
 def _search(setup: Setup, store: Store, evaluated: _Evaluated) -> None:
     """Generations until the budget is spent; a generation cut short by it is not told."""
     recipe, space = setup.recipe, setup.space
-    optimizer = CmaEs(
+    optimizer: Optimizer = CmaEs(
         space.low,
         space.high,
         space.start,

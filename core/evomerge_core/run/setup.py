@@ -18,7 +18,7 @@ from evomerge_core.recipe.load import dump_recipe
 from evomerge_core.recipe.schema import Precision, Recipe
 from evomerge_core.run.absolute_paths import with_absolute_paths
 from evomerge_core.run.folder import create_folder, require_empty
-from evomerge_core.sources.compatibility import require
+from evomerge_core.sources.compatibility import require_compatible
 from evomerge_core.sources.finite import require_finite
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_core.sources.tokens import align_all
@@ -75,12 +75,12 @@ class Setup:
 def prepare(recipe: Recipe, folder: Path) -> Setup:
     """Opens and checks everything that the recipe names; `folder` is where its relative paths start.
 
-    Raises `InputError` with the first thing that is wrong.
+    Raises `InputError` with the first thing that is wrong. The weights' values are not read: `create_run` does that once.
     """
     references = [recipe.base, *(source.model for source in recipe.sources)]
     opened = open_sources(references, relative_to=folder, allow_pickle=recipe.allow_pickle)
     base = opened[recipe.base]
-    require(base, [opened[source.model] for source in recipe.sources])
+    require_compatible(base, [opened[source.model] for source in recipe.sources])
     sources = align_all(base, opened)
     space = make_space(recipe, int(base.config["num_hidden_layers"]), base.names)
     tasks, asked = _tasks(recipe, folder, base)

@@ -117,8 +117,7 @@ class Store:
 
     def set_facts(self, **facts: Any) -> None:
         with self._transaction() as c:
-            rows = [(key, json.dumps(value)) for key, value in facts.items()]
-            c.executemany("INSERT INTO facts VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", rows)
+            _set_facts(c, facts)
 
     # candidates and their evaluations
 
@@ -158,9 +157,9 @@ class Store:
         return None if row is None else _candidate(row)
 
     def save_evaluation(
-        self, candidate: int, split: str, precision: str, evaluation: Evaluation, items: Sequence[ItemScore]
+        self, candidate: int, split: str, precision: str, evaluation: Evaluation, items: Sequence[ItemScore], **facts: Any
     ) -> None:
-        """An evaluation, its item scores and its event, in one transaction: whole or not at all."""
+        """An evaluation, its item scores, its event and the facts it changes, in one transaction: whole or not at all."""
         at = time.time()
         values = (evaluation.score, evaluation.loss, evaluation.failure, evaluation.seconds, evaluation.tokens)
         rows = [
@@ -173,6 +172,7 @@ class Store:
             c.execute(f"INSERT INTO evaluations VALUES (?, ?, ?{', ?' * 6})", (candidate, split, precision, *values, at))
             c.executemany(f"INSERT INTO item_scores VALUES (?{', ?' * 10})", rows)
             _add_event(c, at, "evaluation", data)
+            _set_facts(c, facts)
 
     def evaluation(self, candidate: int, split: str, precision: str) -> Evaluation | None:
         """A candidate's evaluation, or its twin's."""
@@ -253,6 +253,11 @@ class Store:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
+
+
+def _set_facts(connection: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
+    rows = [(key, json.dumps(value)) for key, value in facts.items()]
+    connection.executemany("INSERT INTO facts VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", rows)
 
 
 def _add_event(connection: sqlite3.Connection, at: float, kind: str, data: Mapping[str, Any]) -> None:

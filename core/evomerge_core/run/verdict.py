@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from evomerge_core.run.setup import Setup
@@ -69,16 +69,11 @@ def _standing(setup: Setup, store: Store, candidate: Candidate, precision: str) 
 
 def _compare(setup: Setup, store: Store, winner: Candidate, other: Candidate, precision: str) -> Comparison:
     """A reference that failed lost every item: it answered none."""
+    theirs = {(i.task, i.item): i.value for i in store.item_scores(other.id, "test", precision)}
     ours = store.item_scores(winner.id, "test", precision)
-    theirs: Mapping[tuple[str, str], ItemScore] = {(i.task, i.item): i for i in store.item_scores(other.id, "test", precision)}
-    missing = ItemScore("", "", 0.0, None, False, False, 0, "")
-    matched = [theirs.get((i.task, i.item), missing) for i in ours]
-    result = compare(_values(setup, ours), _values(setup, [_like(m, i) for m, i in zip(matched, ours, strict=True)]))
+    matched = [replace(i, value=theirs.get((i.task, i.item), 0.0)) for i in ours]
+    result = compare(_values(setup, ours), _values(setup, matched))
     return Comparison(other.label, result.wins, result.losses, result.p)
-
-
-def _like(score: ItemScore, item: ItemScore) -> ItemScore:
-    return ItemScore(**{**asdict(score), "task": item.task, "item": item.item})
 
 
 def _values(setup: Setup, items: Sequence[ItemScore]) -> list[float]:

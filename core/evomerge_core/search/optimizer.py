@@ -15,6 +15,16 @@ class Optimizer(Protocol):
     """Ask-and-tell. The same seed and the same told fitness give the same questions, so telling a stored history
     again brings an optimiser back to where it was."""
 
+    @property
+    def sigma(self) -> float:
+        """The present step size, as a fraction of the range."""
+        ...
+
+    @property
+    def mean(self) -> Genome:
+        """The present centre of the search, float64 [dimension]."""
+        ...
+
     def ask(self) -> list[Genome]:
         """The genomes of the next generation, within the bounds; asking twice without telling is an error."""
         ...

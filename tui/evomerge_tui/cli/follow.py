@@ -6,11 +6,15 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.folder import WINNER, open_store
+from evomerge_core.run.folder import LOG, WINNER, open_store
 from evomerge_core.run.progress import read_progress
 from evomerge_tui.cli.arguments import print_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def add_detach(parser: argparse.ArgumentParser) -> None:
@@ -43,20 +47,17 @@ def follow(folder: Path, *, detach: bool, as_json: bool) -> int:
     if progress.state == "failed":
         raise InputError(progress.message or f"{folder}: the job failed; see its job.log")
     if progress.state != "finished":
-        print(f"{folder}: {progress.state}; `evomerge-tui resume {folder}` goes on", file=sys.stderr)
+        print(f"{folder}: {progress.state} (see its {LOG}); `evomerge-tui resume {folder}` goes on", file=sys.stderr)
         return 1
     _show_result(folder, as_json, console)
     return 0
 
 
-def _show_result(folder: Path, as_json: bool, console: object) -> None:
-    from rich.console import Console
-
+def _show_result(folder: Path, as_json: bool, console: Console) -> None:
     from evomerge_tui.result import result_tables
 
     result = json.loads((folder / WINNER / "result.json").read_text(encoding="utf-8"))
     if as_json:
         print_json(result)
-        return
-    assert isinstance(console, Console)
-    console.print(result_tables(result))
+    else:
+        console.print(result_tables(result))
