@@ -19,10 +19,8 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
-import venv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,35 +28,15 @@ from typing import Any
 
 import torch
 import yaml
+from mergekit_environment import Models, fine_tunes, mergekit_environment, run_command
 from safetensors import safe_open
 from torch import Tensor
 
-# Without the pin pip may bring a build of torch for CUDA.
-REQUIREMENTS = (["torch==2.13.0"], ["mergekit==0.1.5"])
-
 NOISE = 4 * 2.0**-24
-
-APPLY_ADAPTER = """
-import sys, torch
-from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
-base, adapter, out, dtype = sys.argv[1:]
-model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-model = PeftModel.from_pretrained(model, adapter).merge_and_unload().to(getattr(torch, dtype))
-model.save_pretrained(out)
-AutoTokenizer.from_pretrained(base).save_pretrained(out)
-"""
 
 Reader = Callable[[str], Tensor]
 # (task vectors of a tensor) -> True where equal values straddle a cut.
 Ties = Callable[[Sequence[Tensor]], Tensor]
-
-
-@dataclass(frozen=True)
-class Models:
-    base: Path
-    first: Path
-    second: Path
 
 
 @dataclass(frozen=True)
@@ -105,9 +83,9 @@ def main() -> int:
     work.mkdir(parents=True, exist_ok=True)
     try:
         python = mergekit_environment(work / "environment")
-        models = _models(arguments, python, work / "models-bfloat16", "bfloat16")
+        models = fine_tunes(arguments.base, (arguments.first, arguments.second), python, work / "models-bfloat16", "bfloat16")
         cases = [(case, models) for case in all_cases(models)]
-        finer = _models(arguments, python, work / "models-float32", "float32")
+        finer = fine_tunes(arguments.base, (arguments.first, arguments.second), python, work / "models-float32", "float32")
         if finer != models:
             cuts = [case for case in all_cases(finer) if case.ties]
             cases += [(replace(case, name=f"{case.name}; float32 fine-tunes"), finer) for case in cuts]
@@ -125,17 +103,6 @@ def main() -> int:
     return 1 if worst else 0
 
 
-def mergekit_environment(folder: Path) -> Path:
-    """The Python of an environment that has mergekit; made when it isn't there yet."""
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    if not (folder / "complete").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        for requirement in REQUIREMENTS:
-            subprocess.run([python, "-m", "pip", "install", "--quiet", *requirement], check=True)
-        (folder / "complete").touch()
-    return python
-
-
 def run_case(case: Case, models: Models, python: Path, folder: Path) -> Result:
     """Merges with both programs, compares, and removes what they wrote."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -143,7 +110,7 @@ def run_case(case: Case, models: Models, python: Path, folder: Path) -> Result:
     file, ours, theirs, exact = (folder / name for name in ("merge.yml", "evomerge", "mergekit", "float64"))
     ties, sizes = _tied_entries(case, models), _sizes(models)
     _write_yaml(file, case.config)
-    _run([sys.executable, "-m", "evomerge_tui", "merge", file, ours])
+    run_command([sys.executable, "-m", "evomerge_tui", "merge", file, ours])
     _merge_with_mergekit(python, file, theirs)
     result = Result(compare(ours, theirs, ties, sizes))
     if result.both.further:
@@ -159,7 +126,7 @@ def _write_yaml(file: Path, config: Mapping[str, Any]) -> None:
 
 
 def _merge_with_mergekit(python: Path, file: Path, out: Path) -> None:
-    _run([python, "-m", "mergekit.scripts.run_yaml", file, out, "--quiet"])
+    run_command([python, "-m", "mergekit.scripts.run_yaml", file, out, "--quiet"])
 
 
 def compare(ours: Path, theirs: Path, ties: Callable[[str], Tensor | None], sizes: Reader) -> Comparison:
@@ -344,25 +311,8 @@ def _readers(folder: Path) -> dict[str, Reader]:
     return {name: file.get_tensor for file in files for name in file.offset_keys()}  # type: ignore[no-untyped-call]
 
 
-def _models(arguments: argparse.Namespace, python: Path, folder: Path, dtype: str) -> Models:
-    def fine_tune(given: Path, name: str) -> Path:
-        if not (given / "adapter_config.json").exists():
-            return given.resolve()
-        if not (folder / name / "config.json").exists():
-            _run([python, "-c", APPLY_ADAPTER, arguments.base, given, folder / name, dtype])
-        return folder / name
-
-    return Models(arguments.base.resolve(), fine_tune(arguments.first, "first"), fine_tune(arguments.second, "second"))
-
-
 def _dtypes() -> dict[str, Any]:
     return {"dtype": "float32", "out_dtype": "bfloat16"}
-
-
-def _run(command: Sequence[str | Path]) -> None:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, command[:4]))} ... ended with {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
 def _arguments() -> argparse.Namespace:

@@ -17,7 +17,6 @@ import argparse
 import contextlib
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,7 +27,7 @@ from typing import Any
 
 import psutil
 import torch
-from mergekit_parity import APPLY_ADAPTER, mergekit_environment
+from mergekit_environment import Models, fine_tunes, mergekit_environment, run_command
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging
 
@@ -41,15 +40,6 @@ from evomerge_quant.resident.linear import Nf4Linear
 from evomerge_quant.resident.model import ResidentModel, build
 
 METHODS = ("dare_ties", "ties")
-
-
-@dataclass(frozen=True)
-class Models:
-    """Model folders: the base and two fine-tunes of it."""
-
-    base: Path
-    first: Path
-    second: Path
 
 
 @dataclass(frozen=True)
@@ -76,7 +66,7 @@ def main() -> int:
     logging.disable_progress_bar()
     with _work_folder(arguments.work) as work:
         python = mergekit_environment(arguments.mergekit_venv or work / "environment")
-        models = _models(arguments, python, work)
+        models = fine_tunes(arguments.base, (arguments.first, arguments.second), python, work, "bfloat16")
         sources = open_sources([str(path) for path in (models.base, models.first, models.second)], relative_to=work)
         start = time.perf_counter()
         resident = build(models.base, precision="nf4", device="cpu")
@@ -143,7 +133,7 @@ def merge_and_rebuild(config: MergeConfig, python: Path, folder: Path) -> tuple[
     lines = [line for line in write_mergekit(config).splitlines() if not line.startswith("tokenizer_source:")]
     file.write_text("\n".join(lines), encoding="utf-8")
     start = time.perf_counter()
-    _run([python, "-m", "mergekit.scripts.run_yaml", file, out, "--quiet"])
+    run_command([python, "-m", "mergekit.scripts.run_yaml", file, out, "--quiet"])
     merged = time.perf_counter()
     settings = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
     model: Any = AutoModelForCausalLM.from_pretrained(out, quantization_config=settings, dtype=torch.bfloat16)
@@ -188,23 +178,6 @@ def _work_folder(given: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="turnaround-") as made:
         yield Path(made)
-
-
-def _models(arguments: argparse.Namespace, python: Path, work: Path) -> Models:
-    def fine_tune(given: Path, name: str) -> Path:
-        if not (given / "adapter_config.json").exists():
-            return given.resolve()
-        if not (work / name / "config.json").exists():
-            _run([python, "-c", APPLY_ADAPTER, arguments.base, given, work / name, "bfloat16"])
-        return work / name
-
-    return Models(arguments.base.resolve(), fine_tune(arguments.first, "first"), fine_tune(arguments.second, "second"))
-
-
-def _run(command: list[str | Path]) -> None:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, command[:4]))} ... ended with {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
 def _arguments() -> argparse.Namespace:
