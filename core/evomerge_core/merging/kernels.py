@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 # Five buffers of a chunk stay in the first-level cache.
 CHUNK = 2048
 BLOCK = 8 * CHUNK
+# More than any tensor has numbers.
+INDICES = 1 << 44
 
 ABSENT, BF16, F32, LOW_RANK = range(4)
 KEEP_ALL, KEEP_RANDOM, KEEP_BAND = range(3)
@@ -184,6 +186,37 @@ def count_blocks(
             if np.uint32(magnitude >> prefix_shift) == prefix:
                 row[np.int64(np.uint32(magnitude >> shift) & mask)] += 1
     return counts
+
+
+@_compiled
+def collect_blocks(
+    first: int,
+    last: int,
+    size: int,
+    base: Operands,
+    operands: Operands,
+    shift: np.uint32,
+    prefix: np.uint32,
+    most: int,
+) -> NDArray[np.int64]:
+    """Keys of the first operand's magnitudes where bits >> shift == prefix, `most` at most: the lower the index of equal
+    magnitudes, the larger the key. The bits below `shift` come first in a key, INDICES - 1 - flat index after them."""
+    keys = np.empty(most, np.int64)
+    start_values = np.empty(CHUNK, np.float32)
+    vector = np.empty(CHUNK, np.float32)
+    bits = vector.view(np.uint32)
+    below = np.uint32((np.uint32(1) << shift) - np.uint32(1))
+    found = 0
+    for start in range(first * BLOCK, min(last * BLOCK, size), CHUNK):
+        n = min(CHUNK, size - start)
+        _load(base, 0, start, n, start_values)
+        _task_vector(operands, 0, start, n, start_values, vector)
+        for j in range(n):
+            magnitude = np.uint32(bits[j] & _MAGNITUDE)
+            if np.uint32(magnitude >> shift) == prefix:
+                keys[found] = np.int64(magnitude & below) * INDICES + (INDICES - 1 - (start + j))
+                found += 1
+    return keys[:found]
 
 
 @_compiled

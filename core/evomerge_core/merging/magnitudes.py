@@ -1,6 +1,7 @@
-"""The k-th largest magnitude of a task vector, exactly, in two passes once its coarse counts are known.
+"""The k-th largest magnitude of a task vector, exactly, in one pass once its coarse counts are known.
 
-A float32's 31 bits without the sign order as the magnitudes do; they are found from the top: 12, 12 and 7 of them.
+A float32's 31 bits without the sign order as the magnitudes do. The upper 14 tell a bin of coarse counts; the magnitudes in
+it are few as a rule, and are collected and ranked. A full bin (many equal magnitudes) is counted down further instead.
 """
 
 from __future__ import annotations
@@ -11,9 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evomerge_core.merging.blocks import for_blocks
-from evomerge_core.merging.kernels import Operands, count_blocks, nth_equal
+from evomerge_core.merging.kernels import INDICES, Operands, collect_blocks, count_blocks, nth_equal
 
 Counts = NDArray[np.int64]
+
+_COARSE_SHIFT = 17
+# A bin with a smaller share of all magnitudes than this is collected.
+_FEW = 1 / 16
 
 
 class Threshold(NamedTuple):
@@ -28,8 +33,8 @@ NONE_REACH = Threshold(0xFFFFFFFF, -1)
 
 
 def coarse_counts(size: int, base: Operands, vector: Operands) -> Counts:
-    """How many of the task vector's magnitudes have each value of their upper 12 bits: [4096]."""
-    return _counts(size, base, vector, _Step(31, 0, 19, 12))
+    """How many of the task vector's magnitudes have each value of their upper 14 bits: [16384]."""
+    return _counts(size, base, vector, _Step(31, 0, _COARSE_SHIFT, 14)).astype(np.int32 if size < 2**31 else np.int64)
 
 
 def threshold(size: int, base: Operands, vector: Operands, k: int, coarse: Counts) -> Threshold:
@@ -39,16 +44,30 @@ def threshold(size: int, base: Operands, vector: Operands, k: int, coarse: Count
     """
     if k <= 0:
         return NONE_REACH
-    upper, missing = _bin_of(coarse, k)
-    middle, missing = _bin_of(_counts(size, base, vector, _Step(19, upper, 7, 12)), missing)
-    prefix = upper << 12 | middle
+    prefix, rank = _bin_of(coarse, k)
+    count = int(coarse[prefix])
+    if count <= _FEW * size:
+        return _ranked(size, base, vector, prefix, rank, count)
+    return _counted_down(size, base, vector, prefix, rank)
+
+
+def _ranked(size: int, base: Operands, vector: Operands, prefix: int, rank: int, count: int) -> Threshold:
+    step = (np.uint32(_COARSE_SHIFT), np.uint32(prefix), count)
+    keys = np.concatenate(for_blocks(collect_blocks, size, base, vector, *step))
+    low, mirrored = divmod(int(np.partition(keys, count - rank)[count - rank]), INDICES)
+    return Threshold(prefix << _COARSE_SHIFT | low, INDICES - 1 - mirrored)
+
+
+def _counted_down(size: int, base: Operands, vector: Operands, prefix: int, rank: int) -> Threshold:
+    middle, rank = _bin_of(_counts(size, base, vector, _Step(_COARSE_SHIFT, prefix, 7, 10)), rank)
+    prefix = prefix << 10 | middle
     by_block = _counts_by_block(size, base, vector, _Step(7, prefix, 0, 7))
-    lower, missing = _bin_of(by_block.sum(axis=0), missing)
+    lower, rank = _bin_of(by_block.sum(axis=0), rank)
     bits = prefix << 7 | lower
     equal = np.cumsum(by_block[:, lower])
-    block = int(np.searchsorted(equal, missing))
+    block = int(np.searchsorted(equal, rank))
     before = int(equal[block - 1]) if block else 0
-    return Threshold(bits, int(nth_equal(size, base, vector, block, np.uint32(bits), missing - before)))
+    return Threshold(bits, int(nth_equal(size, base, vector, block, np.uint32(bits), rank - before)))
 
 
 class _Step(NamedTuple):
