@@ -71,7 +71,7 @@ def take_all(slots: Slots, tensors: Iterable[tuple[str, Tensor]]) -> None:
 def _copy_into(room: Tensor, *, rounded: bool) -> Callable[[Tensor], bool]:
     def take(tensor: Tensor) -> bool:
         room.copy_(tensor.to(torch.bfloat16) if rounded else tensor)
-        # In float64 no sum of float32 numbers overflows, so the sum is finite when all of them are.
-        return bool(torch.isfinite(room.sum(dtype=torch.float64)))
+        # A sum is finite only when all its terms are; one that overflowed is summed in float64, where none of float32 does.
+        return bool(torch.isfinite(room.sum())) or bool(torch.isfinite(room.sum(dtype=torch.float64)))
 
     return take
