@@ -5,25 +5,45 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tokenizers import Tokenizer
 
 from evomerge_core.errors import InputError
 
 
+class Encoded(Protocol):
+    """A text in tokens."""
+
+    @property
+    def ids(self) -> list[int]:
+        """The tokens' ids."""
+        ...
+
+
+class TextTokenizer(Protocol):
+    """What is wanted of a tokenizer: of `tokenizers.Tokenizer`, or of one that answers like it."""
+
+    def encode(self, sequence: str, *, add_special_tokens: bool) -> Encoded:
+        """The text's tokens."""
+        ...
+
+    def decode(self, ids: list[int], *, skip_special_tokens: bool) -> str:
+        """The tokens' text."""
+        ...
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """A tokenizer; the ids that end an answer; the one of them that a gold answer ends with (None: the model has none)."""
 
-    tokenizer: Tokenizer
+    tokenizer: TextTokenizer
     ends: frozenset[int]
     end: int | None
 
     def encode(self, text: str, *, special: bool = False) -> list[int]:
         """Token ids of a text; `special` adds what the tokenizer puts around every text (a begin token, say)."""
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=special).ids
-        return ids
+        return self.tokenizer.encode(text, add_special_tokens=special).ids
 
     def continuation(self, prompt: str, ids: list[int], text: str, *, special: bool) -> list[int]:
         """Token ids of `text` after `prompt`, whose own ids are `ids`.
@@ -36,8 +56,7 @@ class Vocabulary:
 
     def decode(self, ids: list[int]) -> str:
         """The text of token ids, without special tokens."""
-        text: str = self.tokenizer.decode(ids, skip_special_tokens=True)
-        return text
+        return self.tokenizer.decode(ids, skip_special_tokens=True)
 
 
 def read_vocabulary(folder: Path) -> Vocabulary:

@@ -1,0 +1,57 @@
+"""The llama.cpp library: loaded once, silent, its complaints kept for error messages."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections import deque
+from functools import cache
+from typing import Any
+
+import psutil
+
+from evomerge_core.errors import InputError
+
+_ERROR = 4  # GGML_LOG_LEVEL_ERROR
+_complaints: deque[str] = deque(maxlen=16)
+_kept: list[Any] = []  # C holds the listener's address, but no reference to it
+
+
+@cache
+def load_library() -> Any:
+    """The binding's functions, llama.cpp's log silenced. InputError when llama-cpp-python isn't there or doesn't load."""
+    # Threads that wait for one another spin for microseconds, then sleep: sleeping at once halves the speed of small models,
+    # spinning for long starves whatever else is at work. GNU's OpenMP reads this when it is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    try:
+        from llama_cpp import llama_cpp as library
+    except (ImportError, OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"llama-cpp-python can't be loaded ({reason}); install it with `pip install llama-cpp-python`, "
+            "which needs a C++ compiler and takes some minutes"
+        ) from error
+    _kept.append(library.llama_log_callback(_listen))
+    library.llama_log_set(_kept[0], ctypes.c_void_p(0))
+    library.llama_backend_init()
+    return library
+
+
+def last_complaint() -> str:
+    """The first of llama.cpp's error messages since this was last asked, in one line; "" for none."""
+    said = _complaints[0] if _complaints else ""
+    _complaints.clear()
+    return said
+
+
+def default_threads() -> int:
+    """Cores that this process may use; hyperthreads are left out."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+
+
+def _listen(level: int, text: bytes, _: object) -> None:
+    if level == _ERROR:
+        line = " ".join(text.decode("utf-8", errors="replace").split())
+        # "llama_model_load: error loading model: unknown ..." -> the part that a person can use
+        _complaints.append(line.split(": ", 1)[-1])
