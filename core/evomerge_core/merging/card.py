@@ -8,18 +8,17 @@ from typing import Any
 
 import yaml
 
+from evomerge_core.sources.model_card import FENCE, front_matter
 from evomerge_core.sources.source import Source
 
-_FENCE = "---"
 
-
-def model_card(method: str, sources: Sequence[Source], recipe: str) -> str:
-    """README.md: what was merged, under which licences as far as the sources' cards say, and the recipe (YAML)."""
-    parts = {part: folder for source in sources for part, folder in _parts(source)}
-    cards = {part: front_matter(folder / "README.md") for part, folder in parts.items()}
-    licences = {part: card["license"] for part, card in cards.items() if isinstance(card.get("license"), str)}
-    head: dict[str, Any] = {"base_model": list(parts), "library_name": "transformers"}
-    head["tags"] = ["mergekit", "merge", "evomerge"]
+def model_card(method: str, sources: Sequence[Source], recipe: str, recipe_file: str = "mergekit_config.yml") -> str:
+    """README.md: what was merged, under which licences as far as the sources' cards say, and the recipe (YAML), a file too."""
+    cards = _cards(sources)
+    parts = list(cards)
+    licences = {part: licence for part, licence in stated_licences(sources).items() if licence is not None}
+    head: dict[str, Any] = {"base_model": parts, "library_name": "transformers"}
+    head["tags"] = [*(["mergekit"] if recipe_file == "mergekit_config.yml" else []), "merge", "evomerge"]
     if len(set(licences.values())) == 1 and len(licences) == len(parts):
         head["license"] = next(iter(licences.values()))
     languages = _languages(cards.values())
@@ -28,34 +27,29 @@ def model_card(method: str, sources: Sequence[Source], recipe: str) -> str:
     front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
     listing = "\n".join(f"- {part} (licence: {licences.get(part, 'see its own card')})" for part in parts)
     return (
-        f"{_FENCE}\n{front}{_FENCE}\n\n# A merge of {len(parts)} models\n\n"
+        f"{FENCE}\n{front}{FENCE}\n\n# A merge of {len(parts)} models\n\n"
         f"Merged with evomerge-tui by the method `{method}` from:\n\n{listing}\n\n"
-        f"## Recipe\n\nAlso in `mergekit_config.yml`.\n\n```yaml\n{recipe.rstrip()}\n```\n"
+        f"## Recipe\n\nAlso in `{recipe_file}`.\n\n```yaml\n{recipe.rstrip()}\n```\n"
     )
 
 
-def front_matter(card: Path) -> Mapping[str, Any]:
-    """The metadata at the head of a model card; empty when there is no card, or none that can be read."""
-    try:
-        lines = card.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return {}
-    if not lines or lines[0].strip() != _FENCE or _FENCE not in lines[1:]:
-        return {}
-    try:
-        head = yaml.safe_load("\n".join(lines[1 : lines.index(_FENCE, 1)]))
-    except yaml.YAMLError:
-        return {}
-    return head if isinstance(head, dict) else {}
+def stated_licences(sources: Sequence[Source]) -> dict[str, str | None]:
+    """The licence that the card of each model and adapter states, by public name; None where it states none."""
+    return {part: card["license"] if isinstance(card.get("license"), str) else None for part, card in _cards(sources).items()}
+
+
+def _cards(sources: Sequence[Source]) -> dict[str, Mapping[str, Any]]:
+    parts = {part: folder for source in sources for part, folder in _parts(source)}
+    return {part: front_matter(folder / "README.md") for part, folder in parts.items()}
 
 
 def _parts(source: Source) -> list[tuple[str, Path]]:
     """The models that make a source, by public name, with their folders."""
     folders = [source.folder] if source.adapter is None else [source.folder, source.adapter.folder]
-    return [(_public_name(folder), folder) for folder in folders]
+    return [(public_name(folder), folder) for folder in folders]
 
 
-def _public_name(folder: Path) -> str:
+def public_name(folder: Path) -> str:
     """The hub id of a folder in the hub's cache; else the folder's own name, as a card shouldn't tell where it lay."""
     repository = folder.parent.parent.name
     if folder.parent.name == "snapshots" and repository.startswith("models--"):

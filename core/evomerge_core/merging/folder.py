@@ -42,6 +42,7 @@ class ModelFiles:
 
     `shapes` are the tensors' in the order in which they come, all of `dtype`. `model_folder` gives generation_config.json and
     a model's own code, `tokenizer_folder` the tokenizer and its chat template, which `chat_template` (Jinja) replaces.
+    `recipe` is the file `recipe_file` that makes the model again.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -50,7 +51,8 @@ class ModelFiles:
     model_folder: Path
     tokenizer_folder: Path
     card: str
-    mergekit_config: str
+    recipe: str
+    recipe_file: str = "mergekit_config.yml"
     chat_template: str | None = None
 
 
@@ -74,7 +76,7 @@ def write_model(folder: Path, stream: Iterable[tuple[str, Tensor]], files: Model
             folder.rmdir()
         part.rename(folder)
     except OSError as error:
-        reason = _reason(error)
+        reason = unwritable(error)
         if reason is None:
             raise
         raise InputError(f"{folder}: {reason}; give another folder") from None
@@ -101,7 +103,8 @@ def require_space(folder: Path, weights: int) -> None:
         )
 
 
-def _reason(error: OSError) -> str | None:
+def unwritable(error: OSError) -> str | None:
+    """Why a place can't be written to; None for an error that has other reasons."""
     if error.errno in _NO_SPACE:
         return "no space left on the disk; free some"
     if isinstance(error, (PermissionError, FileExistsError, NotADirectoryError)) or error.errno == errno.EROFS:
@@ -120,7 +123,7 @@ def _write_small_files(folder: Path, files: ModelFiles) -> None:
         _replace_template(folder, files.chat_template)
     _write_json(folder / "config.json", files.config)
     _write_text(folder / "README.md", files.card)
-    _write_text(folder / "mergekit_config.yml", files.mergekit_config)
+    _write_text(folder / files.recipe_file, files.recipe)
 
 
 def _copy(file: Path, folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""GGUF: conversion, quantising, importance matrix, proof and hand-over to runners."""

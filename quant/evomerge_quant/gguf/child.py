@@ -1,0 +1,83 @@
+"""Heavy steps run in processes of their own: they can be stopped at any moment, and their memory is given back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import IO
+
+_KEPT_LINES = 60
+
+
+def start(module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Starts `python -m module arguments`. It is to end when its standard input does, so that it never outlives this process.
+
+    `-P` keeps the working folder, which may hold anything, off the module path.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", module, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **(environment or {}), "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def follow(process: subprocess.Popen[bytes], on_line: Callable[[str], None]) -> tuple[int, list[str]]:
+    """Hands over each line until the process ends; gives its status and its last lines. Whatever stops us kills it."""
+    assert process.stdout is not None
+    kept: deque[str] = deque(maxlen=_KEPT_LINES)
+    try:
+        for line in _lines(process.stdout):
+            kept.append(line)
+            on_line(line)
+        return process.wait(), list(kept)
+    finally:
+        end(process)
+
+
+def ask(process: subprocess.Popen[bytes], request: str, mark: str) -> tuple[str | None, list[str]]:
+    """Sends a line and waits for the line that begins with `mark`: what follows the mark, or None when the process ends before.
+
+    Gives also the last lines until then. An interruption leaves the process to whoever started it.
+    """
+    assert process.stdout is not None
+    send(process, request)
+    kept: deque[str] = deque(maxlen=_KEPT_LINES)
+    for line in _lines(process.stdout):
+        if line.startswith(mark):
+            return line.removeprefix(mark), list(kept)
+        kept.append(line)
+    return None, list(kept)
+
+
+def send(process: subprocess.Popen[bytes], request: str) -> None:
+    """Sends a line; a process that has ended doesn't hear it, and its last lines say why."""
+    assert process.stdin is not None
+    with contextlib.suppress(OSError):
+        process.stdin.write(request.encode() + b"\n")
+        process.stdin.flush()
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kills the process if it still runs, and closes its pipes."""
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+
+
+def _lines(pipe: IO[bytes]) -> Iterator[str]:
+    """Lines that end with a line feed or, as progress bars do, with a carriage return."""
+    rest = b""
+    while chunk := os.read(pipe.fileno(), 1 << 16):
+        *whole, rest = (rest + chunk).replace(b"\r", b"\n").split(b"\n")
+        yield from (line.decode(errors="replace").rstrip() for line in whole if line.strip())
+    if rest.strip():
+        yield rest.decode(errors="replace").rstrip()

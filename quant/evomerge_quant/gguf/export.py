@@ -1,0 +1,182 @@
+"""A whole export: merge if need be, check, convert once, quantise to each type, prove, and only then name the file."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from evomerge_core.errors import InputError
+from evomerge_core.merging.folder import unwritable
+from evomerge_core.sources.fingerprint import sha256_of
+from evomerge_quant.gguf.convert import check_model, run_converter
+from evomerge_quant.gguf.handover import Handover, Runner, hand_over, require_handover
+from evomerge_quant.gguf.places import SUSPECT
+from evomerge_quant.gguf.plan import ExportPlan, PlannedFile
+from evomerge_quant.gguf.progress import OnStep, Step
+from evomerge_quant.gguf.proof_items import ProofItem
+from evomerge_quant.gguf.quantize import quantize
+from evomerge_quant.gguf.subject import Subject, metadata
+
+
+class ProofLike(Protocol):
+    """What an export wants to know of a proof."""
+
+    @property
+    def passed(self) -> bool: ...
+
+    @property
+    def failures(self) -> tuple[str, ...]: ...
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+# Proves a GGUF against the model folder that it was made of; the string is its type.
+Prove = Callable[[Path, Path, str, OnStep], ProofLike]
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A finished file; `handover` says what was placed for the wanted runner and what comes next."""
+
+    path: Path
+    type: str
+    bytes: int
+    bits_per_weight: float
+    sha256: str
+    proof: ProofLike | None = None
+    handover: Handover | None = None
+
+    @property
+    def suspect(self) -> bool:
+        return self.proof is not None and not self.proof.passed
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "path": str(self.path),
+            "type": self.type,
+            "bytes": self.bytes,
+            "bits_per_weight": round(self.bits_per_weight, 3),
+            "sha256": self.sha256,
+            "proof": None if self.proof is None else self.proof.to_json(),
+            "handover": None if self.handover is None else self.handover.to_json(),
+        }
+
+
+@dataclass(frozen=True)
+class Exported:
+    """All files of an export in the plan's order, and what was noticed on the way."""
+
+    files: tuple[ExportedFile, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not any(file.suspect for file in self.files)
+
+
+def export(
+    plan: ExportPlan,
+    converter: subprocess.Popen[bytes],
+    on_step: OnStep,
+    *,
+    prove: Prove | None,
+    calibration: Sequence[ProofItem] = (),
+    runner: Runner | None = None,
+) -> Exported:
+    """Carries a plan out; `converter` is waiting (`waiting_converter`), `calibration` the items of the importance matrix.
+
+    A file whose proof fails keeps `.suspect` in its name. InputError for a model that the gate refuses, a failing step, and a
+    place that can't be written; what is finished by then stays, nothing else does, whatever ends the export.
+    """
+    with _workspace(plan) as place:
+        model = _model(plan.subject, place, on_step)
+        on_step(Step("check"))
+        warnings = check_model(converter, model)
+        require_handover(runner, model)
+        plain = place / "plain.part"
+        run_converter(converter, model, plain, plan.subject.kind, metadata(plan.subject), on_step)
+        imatrix = _imatrix(plan, place, model, plain, calibration, on_step)
+        made = {}
+        # The plain file is what the others are made from: it goes last.
+        for file in sorted(plan.files, key=lambda file: file.type.name == plan.subject.kind):
+            made[file.path] = _make(file, plan, plain, model, imatrix, prove, runner, on_step)
+    return Exported(tuple(made[file.path] for file in plan.files), (*plan.warnings, *warnings))
+
+
+@contextlib.contextmanager
+def _workspace(plan: ExportPlan) -> Iterator[Path]:
+    """A hidden folder in the destination, on the same disk, so that a finished file only needs its name."""
+    place = plan.destination / f".{plan.subject.name.stem}.part"
+    created = [folder for folder in (plan.destination, *plan.destination.parents) if not folder.exists()]
+    try:
+        shutil.rmtree(place, ignore_errors=True)
+        try:
+            place.mkdir(parents=True)
+        except OSError as error:
+            raise InputError(
+                f"{plan.destination}: can't be written ({error.strerror}); give another place with --out"
+            ) from None
+        yield place
+    except OSError as error:
+        reason = unwritable(error)
+        if reason is None:
+            raise
+        raise InputError(f"{plan.destination}: {reason}; give another place with --out") from None
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        for folder in created:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # only when nothing came of it
+
+
+def _model(subject: Subject, place: Path, on_step: OnStep) -> Path:
+    if subject.folder is not None:
+        return subject.folder
+    assert subject.merge is not None
+    on_step(Step("merge"))
+    subject.merge(place / "model")
+    return place / "model"
+
+
+def _imatrix(
+    plan: ExportPlan, place: Path, model: Path, plain: Path, calibration: Sequence[ProofItem], on_step: OnStep
+) -> Path | None:
+    if not plan.imatrix or all(file.type.is_float for file in plan.files):
+        return None
+    from evomerge_quant.gguf.imatrix import collect, save_imatrix
+    from evomerge_quant.llama.model import Offload, open_gguf
+
+    with open_gguf(plain, offload=Offload(0)) as opened:
+        architecture = opened.metadata["general.architecture"]
+    path = place / "imatrix.npz"
+    save_imatrix(path, collect(model, architecture, calibration, on_step))
+    return path
+
+
+def _make(
+    file: PlannedFile,
+    plan: ExportPlan,
+    plain: Path,
+    model: Path,
+    imatrix: Path | None,
+    prove: Prove | None,
+    runner: Runner | None,
+    on_step: OnStep,
+) -> ExportedFile:
+    made = plain
+    if file.type.name != plan.subject.kind:
+        made = plain.with_name(f"{file.type.name}.part")
+        quantize(plain, made, file.type, on_step, imatrix)
+    proof = None if prove is None else prove(made, model, file.type.name, on_step)
+    suspect = proof is not None and not proof.passed
+    final = file.path.with_name(f"{file.path.stem}{SUSPECT}.gguf") if suspect else file.path
+    made.replace(final)
+    size = final.stat().st_size
+    bits = 8 * size / max(1, plan.subject.shapes.parameters)
+    handover = None if runner is None or suspect else hand_over(runner, final, model, plan.subject.name)
+    return ExportedFile(final, file.type.name, size, bits, sha256_of(final), proof, handover)

@@ -1,0 +1,100 @@
+"""What an export will write, how large it is and what it is worth: known before anything is written."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evomerge_core.errors import InputError
+from evomerge_core.merging.folder import require_space
+from evomerge_quant.gguf.file_types import FileType
+from evomerge_quant.gguf.mixture import float_bytes, predict
+from evomerge_quant.gguf.subject import Subject
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """One file: its predicted bytes, its bits per weight with everything that is in it, and what it loses, if published.
+
+    `loss` is a change of perplexity. `larger` counts tensors that get a larger type, because their rows can't be divided into
+    the type's blocks.
+    """
+
+    type: FileType
+    path: Path
+    bytes: int
+    bits_per_weight: float
+    larger: int
+    loss: float | None
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    """A whole export. `needed` and `free` are bytes on the destination's disk, `needed` with all that is deleted in the end."""
+
+    subject: Subject
+    files: tuple[PlannedFile, ...]
+    imatrix: bool
+    destination: Path
+    needed: int
+    free: int
+    warnings: tuple[str, ...]
+
+
+def make_plan(
+    subject: Subject, types: Sequence[FileType], out: Path | None, *, imatrix: bool, only_look: bool = False
+) -> ExportPlan:
+    """Plans files of these types into `out`, a folder or (for one type) a file `.gguf`; None: the subject's own place.
+
+    InputError when a file is there already, or the disk has no room; not when it is `only_look`ed at.
+    """
+    paths = _paths(subject, types, out)
+    files = tuple(_planned(subject, one, path, imatrix) for one, path in zip(types, paths, strict=True))
+    for file in files:
+        if file.path.exists() and not only_look:
+            raise InputError(f"{file.path}: exists already; remove it, or give another place with --out")
+    destination = paths[0].parent
+    needed = _needed(subject, files)
+    if not only_look:
+        require_space(paths[0], needed)
+    warnings = (*subject.warnings, *_warnings(files))
+    return ExportPlan(subject, files, imatrix, destination, needed, _free(destination), warnings)
+
+
+def _paths(subject: Subject, types: Sequence[FileType], out: Path | None) -> list[Path]:
+    if out is not None and out.suffix == ".gguf":
+        if len(types) > 1:
+            raise InputError(f"--out {out}: is one file, but there are {len(types)} types; give a folder")
+        return [out.absolute()]
+    folder = (out or subject.home).absolute()
+    return [folder / subject.name.file_name(one.name) for one in types]
+
+
+def _planned(subject: Subject, wanted: FileType, path: Path, imatrix: bool) -> PlannedFile:
+    found = predict(subject.shapes, wanted, imatrix=imatrix)
+    size = found.bytes + subject.vocabulary_bytes
+    bits = 8 * size / max(1, subject.shapes.parameters)
+    return PlannedFile(wanted, path, size, bits, found.larger, wanted.expected_loss(imatrix=imatrix))
+
+
+def _needed(subject: Subject, files: Sequence[PlannedFile]) -> int:
+    """The files, the plain GGUF that they are made from, and the merge where that must be done first."""
+    plain = float_bytes(subject.shapes, subject.kind) + subject.vocabulary_bytes
+    merged = 2 * subject.shapes.parameters if subject.folder is None else 0
+    return merged + plain + sum(file.bytes for file in files if file.type.name != subject.kind)
+
+
+def _free(folder: Path) -> int:
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    return shutil.disk_usage(there).free
+
+
+def _warnings(files: Sequence[PlannedFile]) -> list[str]:
+    lines = [
+        f"{file.type.name}: {file.larger} tensors get a larger type, as their rows can't be divided into its blocks"
+        for file in files
+        if file.larger
+    ]
+    return lines + [f"{file.type.name}: {file.type.note}" for file in files if file.type.note]

@@ -1,0 +1,184 @@
+"""The best candidates of a run, scored as the files that would be shipped: what is evolved is what is shipped."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from evomerge_core.errors import InputError
+from evomerge_core.run.finalists import best_of_search
+from evomerge_core.run.fitness import fitness
+from evomerge_core.run.folder import WINNER, open_store
+from evomerge_core.run.scoring import evaluation_on, item_score
+from evomerge_core.run.setup import Setup
+from evomerge_core.run.store import Candidate, Evaluation, ItemScore, Store
+from evomerge_core.tasks.exchange import CandidateError
+from evomerge_quant.gguf.convert import waiting_converter
+from evomerge_quant.gguf.export import export
+from evomerge_quant.gguf.file_types import FileType
+from evomerge_quant.gguf.plan import make_plan
+from evomerge_quant.gguf.progress import OnStep, Step
+from evomerge_quant.gguf.proof_items import proof_items
+from evomerge_quant.gguf.run_subject import subject_of
+from evomerge_quant.llama.answering import GgufEvaluator
+from evomerge_quant.llama.context import LlamaError
+from evomerge_quant.llama.model import open_gguf
+
+RESCORED = "rescored.json"
+_SPLIT = "validation"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A candidate: scores in 0..1, by the resident model on the search's items, and as a file on validation items.
+
+    `failure` says why there is no score of the file.
+    """
+
+    label: str
+    search: float | None
+    file: float | None
+    loss: float | None
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """The candidates in the order of the search, and which of them is best as a file.
+
+    `precision` is what the search scored in, `encoding` the files' type (`+imatrix` with an importance matrix), `winner` the
+    run's own, `items` the number of validation items.
+    """
+
+    precision: str
+    encoding: str
+    items: int
+    rows: tuple[Row, ...]
+    best: str
+    winner: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class MakeFile(Protocol):
+    """Makes a candidate's file in a folder, and gives its path."""
+
+    def __call__(self, candidate: Candidate, folder: Path, on_step: OnStep) -> Path: ...
+
+
+def rescore(run: Path, setup: Setup, count: int, encoding: str, make: MakeFile, on_step: OnStep) -> Rescored:
+    """Scores the run's winner and the best of the search, `count` in all, as files on the validation items.
+
+    `encoding` names what `make` makes, such as `Q4_K_M` or `Q4_K_M+imatrix`.
+
+    Each score goes to the run's store as soon as it is known, so that a second call only does what is missing; the table goes
+    to `winner/rescored.json`. InputError for a run without winner or without validation items.
+    """
+    store = open_store(run)
+    try:
+        winner = _winner(run, setup, store, count)
+        candidates = _candidates(setup, store, winner, count)
+        with _scratch(run) as place:
+            for number, candidate in enumerate(candidates, 1):
+                what = f"rescore {candidate.label} ({number} of {len(candidates)})"
+                _score(setup, store, candidate, encoding, lambda c, step: make(c, place, step), _within(on_step, what))
+        rescored = _table(setup, store, candidates, winner, encoding)
+    finally:
+        store.close()
+    (run / WINNER / RESCORED).write_text(json.dumps(rescored.to_json(), indent=2) + "\n", encoding="utf-8")
+    return rescored
+
+
+def score_file(setup: Setup, gguf: Path, split: str) -> tuple[Evaluation, list[ItemScore]]:
+    """A GGUF on a split of a run's items, scored by the run's own tasks; a file that gives no numbers fails with its reason."""
+    asked = setup.asked[split]
+    started = time.perf_counter()
+    try:
+        with open_gguf(gguf) as model:
+            answers = GgufEvaluator(model).answer([a.question for a in asked])
+    except (CandidateError, LlamaError) as failure:
+        return Evaluation(None, None, str(failure), time.perf_counter() - started, 0), []
+    items = [item_score(a, answer) for a, answer in zip(asked, answers, strict=True)]
+    return evaluation_on(setup, items, time.perf_counter() - started), items
+
+
+def exporter(run: Path, setup: Setup, wanted: FileType, converter: Path, *, imatrix: bool) -> MakeFile:
+    """Makes files exactly as an export does, but for the proof."""
+    calibration = proof_items(setup, "search") if imatrix else ()
+
+    def make(candidate: Candidate, folder: Path, on_step: OnStep) -> Path:
+        plan = make_plan(subject_of(setup, run, candidate), (wanted,), folder, imatrix=imatrix)
+        with waiting_converter(converter) as process:
+            return export(plan, process, on_step, prove=None, calibration=calibration).files[0].path
+
+    return make
+
+
+def _winner(run: Path, setup: Setup, store: Store, count: int) -> Candidate:
+    if count < 1:
+        raise InputError(f"--rescore {count}: must be above 0")
+    if not setup.items(_SPLIT):
+        raise InputError(f"--rescore: {run} has no validation items; give `splits: validation` in the recipe of a new run")
+    winner = store.fact("winner")
+    if winner is None:
+        raise InputError(f"--rescore: {run} has no winner yet; finish it with `evomerge-tui resume {run}`")
+    return store.candidate(winner)
+
+
+def _candidates(setup: Setup, store: Store, winner: Candidate, count: int) -> list[Candidate]:
+    best = best_of_search(setup, setup.stages[-1], store, count)
+    return best if winner.id in [c.id for c in best] else [*best[: count - 1], winner]
+
+
+def _score(
+    setup: Setup,
+    store: Store,
+    candidate: Candidate,
+    encoding: str,
+    make: Callable[[Candidate, OnStep], Path],
+    on_step: OnStep,
+) -> None:
+    if store.evaluation(candidate.id, _SPLIT, encoding) is not None:
+        return
+    file = make(candidate, on_step)
+    on_step(Step("score"))
+    evaluation, items = score_file(setup, file, _SPLIT)
+    store.save_evaluation(candidate.twin or candidate.id, _SPLIT, encoding, evaluation, items)
+    file.unlink()
+
+
+def _table(setup: Setup, store: Store, candidates: list[Candidate], winner: Candidate, encoding: str) -> Rescored:
+    found = [(c, store.evaluation(c.id, _SPLIT, encoding)) for c in candidates]
+    searched = {c.id: store.evaluation(c.id, "search", setup.precision) for c in candidates}
+    rows = [
+        Row(c.label, _score_of(searched[c.id]), _score_of(e), e.loss if e else None, e.failure if e else "not scored")
+        for c, e in found
+    ]
+    fit = {c.label: f for c, e in found if e is not None and (f := fitness(e, setup.items(_SPLIT))) is not None}
+    if not fit:
+        raise InputError(f"--rescore: none of the files could be scored ({rows[0].failure}); take another type")
+    # Equal files: the run's own winner stays.
+    best = max(fit, key=lambda label: (fit[label], label == winner.label))
+    return Rescored(setup.precision, encoding, setup.items(_SPLIT), tuple(rows), best, winner.label)
+
+
+def _score_of(evaluation: Evaluation | None) -> float | None:
+    return None if evaluation is None else evaluation.score
+
+
+def _within(on_step: OnStep, what: str) -> OnStep:
+    return lambda step: on_step(Step(f"{what}: {step.what}", step.share))
+
+
+@contextmanager
+def _scratch(run: Path) -> Iterator[Path]:
+    """A folder on the run's disk that is gone afterwards, whatever happens."""
+    with tempfile.TemporaryDirectory(prefix=".rescore-", dir=run) as folder:
+        yield Path(folder)

@@ -1,0 +1,19 @@
+"""Fixtures of the GGUF tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evomerge_core.errors import InputError
+from evomerge_quant.gguf.converter import find_converter
+
+
+@pytest.fixture(scope="session")
+def converter() -> Path:
+    """llama.cpp's converter as users get it: from the cache, or downloaded once."""
+    try:
+        return find_converter()
+    except InputError as error:
+        pytest.skip(f"needs llama.cpp's converter: {error}")

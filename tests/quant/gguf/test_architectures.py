@@ -1,0 +1,73 @@
+"""Every family comes out of the export as what went in: llama.cpp's logits are transformers', on the same tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gguf_models import FAMILIES, make_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from evomerge_quant.gguf.convert import run_converter, waiting_converter
+from evomerge_quant.gguf.export import export
+from evomerge_quant.gguf.file_types import FILE_TYPES, find_types
+from evomerge_quant.gguf.plan import make_plan
+from evomerge_quant.gguf.quantize import quantize
+from evomerge_quant.gguf.subject import find_subject
+from evomerge_quant.llama.context import LlamaContext, Run
+from evomerge_quant.llama.model import open_gguf
+
+TEXTS = ("The quick brown fox", "boils at 100 degrees, doesn't it?", "  two  spaces,\ttabs\nand größer 東京 🙂")
+
+
+def llama_logits(gguf: Path, tokens: list[int]) -> np.ndarray:
+    with open_gguf(gguf) as model, LlamaContext(model, cells=len(tokens)) as context:
+        return context.read([Run(0, 0, tokens, wanted=len(tokens))])[0]
+
+
+@torch.inference_mode()
+def transformers_logits(folder: Path, tokens: list[int]) -> np.ndarray:
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    return model(torch.tensor([tokens])).logits[0].numpy()
+
+
+def mean_kl(wanted: np.ndarray, found: np.ndarray) -> float:
+    """Of the next-token distributions, in nats."""
+    p, q = (torch.log_softmax(torch.from_numpy(logits).double(), dim=-1) for logits in (wanted, found))
+    return float((p.exp() * (p - q)).sum(dim=-1).mean())
+
+
+def require_same_logits(folder: Path, files: Iterable[Path]) -> None:
+    tokens = torch.randint(3, 300, (40,), generator=torch.Generator().manual_seed(1)).tolist()
+    wanted = transformers_logits(folder, tokens)
+    for path in files:
+        found = llama_logits(path, tokens)
+        # What is left is llama.cpp's 16-bit keys and values; a tensor that is wrong makes it about 1.
+        assert np.linalg.norm(found - wanted) < 0.01 * np.linalg.norm(wanted)
+        assert mean_kl(wanted, found) < 1e-4
+
+
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "qwen2"])
+def test_logits_and_tokens_survive_with_a_tokenizer_made_here(family: str, tmp_path: Path, converter: Path) -> None:
+    folder = make_model(tmp_path / "random-1M-test", family)
+    plan = make_plan(find_subject(folder), find_types(["F32", "F16"], imatrix=False), tmp_path / "out", imatrix=False)
+    with waiting_converter(converter) as process:
+        files = {one.type: one.path for one in export(plan, process, lambda _: None, prove=None).files}
+
+    require_same_logits(folder, files.values())
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    with open_gguf(files["F16"]) as model:
+        assert [model.tokenize(text) for text in TEXTS] == [tokenizer.encode(text, add_special_tokens=False) for text in TEXTS]
+
+
+def test_qwen2_logits_survive_conversion_with_a_tokenizer_that_transformers_misreads(tmp_path: Path, converter: Path) -> None:
+    """transformers reads every qwen2 tokenizer as Qwen's own, which can't be had here; so the gate stays out of this one."""
+    folder = make_model(tmp_path / "random", "qwen2")
+    plain, half = tmp_path / "plain.gguf", tmp_path / "half.gguf"
+    with waiting_converter(converter) as process:
+        run_converter(process, folder, plain, "F32", {}, lambda _: None)
+    quantize(plain, half, FILE_TYPES["F16"], lambda _: None)
+    require_same_logits(folder, [plain, half])

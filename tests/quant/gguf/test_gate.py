@@ -1,0 +1,100 @@
+"""What a GGUF would carry on without a word is refused before conversion, in one line that says what to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from gguf_models import make_model, write_tokenizer
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, normalizers
+
+from evomerge_core.errors import InputError
+from evomerge_core.sources.checkpoint import open_checkpoint
+from evomerge_core.sources.source import Source
+from evomerge_quant.gguf.gate import check_tokenizer, check_weights
+
+
+def check(folder: Path) -> None:
+    check_weights(Source(str(folder), open_checkpoint(folder)))
+
+
+def spoil(folder: Path, name: str, tensor: torch.Tensor | None = None, value: float | None = None) -> None:
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    if tensor is not None:
+        tensors[name] = tensor
+    if value is not None:
+        tensors[name][1, 2] = value
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def reconfigure(folder: Path, file: str = "config.json", **changes: object) -> None:
+    path = folder / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_model(tmp_path / "model")
+
+
+def test_a_sound_model_passes_without_a_warning(folder: Path) -> None:
+    check(folder)
+    assert check_tokenizer(folder) == ()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_values_must_be_finite(folder: Path, value: float) -> None:
+    spoil(folder, "model.layers.1.mlp.up_proj.weight", value=value)
+    with pytest.raises(InputError, match=r"model\.layers\.1\.mlp\.up_proj\.weight holds NaN or Inf"):
+        check(folder)
+
+
+def test_every_token_needs_a_row(folder: Path) -> None:
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        spoil(folder, name, load_file(folder / "model.safetensors")[name][:300].clone())
+    with pytest.raises(InputError, match="has 300 rows: give the tokenizer"):
+        check(folder)
+
+
+def test_the_tied_flag_must_agree_with_the_tensors(folder: Path) -> None:
+    reconfigure(folder, tie_word_embeddings=True)
+    with pytest.raises(InputError, match="tie_word_embeddings is true, but"):
+        check(folder)
+
+
+def test_what_is_quantised_already_is_refused(folder: Path) -> None:
+    reconfigure(folder, quantization_config={"quant_method": "bitsandbytes"})
+    with pytest.raises(InputError, match="already quantised"):
+        check(folder)
+
+
+def test_a_tokenizer_that_transformers_reads_in_another_way_is_refused(tmp_path: Path) -> None:
+    """transformers takes every qwen2 tokenizer for Qwen's own, whatever its files say (its issues 45488, 45812, 45920)."""
+    with pytest.raises(InputError, match=r"AutoTokenizer reads .* the file itself as"):
+        check_tokenizer(make_model(tmp_path / "model", "qwen2"))
+
+
+def test_a_tokenizer_that_loses_plain_text_is_refused(folder: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), tokenizer.normalizer])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    with pytest.raises(InputError, match='comes back as "the quick'):
+        check_tokenizer(folder)
+
+
+def test_no_tokenizer_is_told(folder: Path) -> None:
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(InputError, match="copy the tokenizer of the original model"):
+        check_tokenizer(folder)
+
+
+def test_a_missing_chat_template_is_a_warning(tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "model")
+    write_tokenizer(folder, template=None)
+    (warning,) = check_tokenizer(folder)
+    assert "chat template" in warning
