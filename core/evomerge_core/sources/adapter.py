@@ -98,8 +98,12 @@ def open_adapter(folder: Path, checkpoint: Checkpoint, *, allow_pickle: bool = F
     Raises InputError for a kind of adapter that isn't plain LoRA, a factor without its partner, a pair that fits no
     tensor of the checkpoint, and wrong widths or ranks.
     """
-    config = _read_config(folder)
-    weights = open_weights(_weights_path(folder), allow_pickle=allow_pickle)
+    config = read_adapter_config(folder)
+    return fit_adapter(folder, config, open_weights(_weights_path(folder), allow_pickle=allow_pickle), checkpoint)
+
+
+def fit_adapter(folder: Path, config: Mapping[str, Any], weights: WeightFile, checkpoint: Checkpoint) -> Adapter:
+    """The same for a config and factors that are open already."""
     for name, facts in weights.facts.items():
         if facts.dtype not in DTYPES:
             raise InputError(f"{weights.path}: {name} is stored as {facts.dtype}: save the adapter as float32 or bfloat16")
@@ -115,7 +119,8 @@ def open_adapter(folder: Path, checkpoint: Checkpoint, *, allow_pickle: bool = F
     return Adapter(folder, config, weights, pairs, replaced, tuple(files))
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_adapter_config(folder: Path) -> dict[str, Any]:
+    """adapter_config.json; raises InputError for a kind of adapter that isn't plain LoRA."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder: give the adapter's folder, with adapter_config.json in it")
     path = folder / "adapter_config.json"

@@ -83,16 +83,30 @@ def open_checkpoint(folder: Path, *, allow_pickle: bool = False) -> Checkpoint:
     quantised, and when it is a pickle and `allow_pickle` is False.
     """
     _require_model_folder(folder)
-    config = read_json(folder / "config.json")
-    _refuse_quantised_config(folder, config)
+    config = read_config(folder)
     listing = _find_weights(folder)
     files = [open_weights(path, allow_pickle=allow_pickle) for path in listing.files]
     _require_listed(listing, files)
+    read = [*([listing.index] if listing.index else []), *listing.files]
+    return make_checkpoint(folder, config, files, read)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """A model folder's config.json; raises InputError where it can't be read or says that the model is quantised."""
+    config = read_json(folder / "config.json")
+    _refuse_quantised_config(folder, config)
+    return config
+
+
+def make_checkpoint(folder: Path, config: Mapping[str, Any], files: Sequence[WeightFile], read: Sequence[Path]) -> Checkpoint:
+    """The checkpoint of open weight files; `read` are the files that they are read from, the index included.
+
+    Raises InputError for tensors that are quantised or stored twice.
+    """
     tensors = _gather(files)
     tied_copies = {name: tensors.pop(name) for name in _tied_copies(config, tensors)}
-    read = [folder / "config.json", *([listing.index] if listing.index else []), *listing.files]
     companions = [folder / name for name in COMPANIONS if (folder / name).is_file()]
-    return Checkpoint(folder, config, tensors, (*read, *companions), tied_copies)
+    return Checkpoint(folder, config, tensors, (folder / "config.json", *read, *companions), tied_copies)
 
 
 def _require_model_folder(folder: Path) -> None:

@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from evomerge_core.sources import compatibility
 from evomerge_core.sources.adapter import Adapter
 from evomerge_core.sources.architecture import settings
 from evomerge_core.sources.checkpoint import EMBEDDING
 from evomerge_core.sources.finite import check_finite
 from evomerge_core.sources.json_file import read_json
+from evomerge_core.sources.model_card import front_matter, licence_in
 from evomerge_core.sources.soundness import own_problems
 from evomerge_core.sources.source import Source
 from evomerge_core.sources.tokens import vocabulary
@@ -91,7 +90,7 @@ def inspect(source: Source) -> ModelFacts:
         chat_template=_has_chat_template(source),
         adapter=None if adapter is None else _adapter_facts(adapter),
         bytes=sum(path.stat().st_size for path in source.files),
-        licence=_licence(source),
+        licence=licence_in(front_matter(source.folder / "README.md")),
         sha256=_digest(source.fingerprints()),
         problems=(*own_problems(source), *check_finite(source)),
     )
@@ -137,21 +136,6 @@ def _adapter_facts(adapter: Adapter) -> AdapterFacts:
         targets=tuple(sorted(targets)),
         parameters=sum(_count(facts.shape) for facts in adapter.weights.facts.values()),
     )
-
-
-def _licence(source: Source) -> str | None:
-    """The licence in the model card's front matter."""
-    card = source.folder / "README.md"
-    if not card.is_file():
-        return None
-    found = re.match(r"---\s*\n(.*?)\n---\s*(\n|$)", card.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
-    try:
-        head = yaml.safe_load(found[1]) if found else None
-    except yaml.YAMLError:
-        return None
-    if not isinstance(head, dict) or not isinstance(head.get("license"), str):
-        return None
-    return str(head.get("license_name") or head["license"])
 
 
 def _digest(fingerprints: Mapping[str, str]) -> str:

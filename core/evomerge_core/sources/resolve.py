@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,31 +67,50 @@ def _local(part: str, relative_to: Path) -> Path:
 
 def _folder(part: str, relative_to: Path, allow_pickle: bool) -> Path:
     path = _local(part, relative_to)
-    hub = HUB_ID.fullmatch(part)
-    if hub is None or path.exists() or part.endswith(FILE_ENDINGS):
-        if hub is None and not path.exists():
+    hub = hub_id(part, path)
+    if hub is None:
+        if not path.exists() and HUB_ID.fullmatch(part) is None:
             raise InputError(f"{part}: no such folder ({path}): check the path; a hub id has the form owner/name")
         return path
-    return _download(hub["repo"], hub["revision"], allow_pickle)
+    return download(*hub, allow_pickle=allow_pickle)
 
 
-def _download(repo: str, revision: str | None, allow_pickle: bool) -> Path:
+def hub_id(part: str, path: Path) -> tuple[str, str | None] | None:
+    """The repository and revision that a part of a reference names on the hub; None where it names the local `path`."""
+    hub = HUB_ID.fullmatch(part)
+    return None if hub is None or path.exists() or part.endswith(FILE_ENDINGS) else (hub["repo"], hub["revision"])
+
+
+def wanted_files(allow_pickle: bool) -> list[str]:
+    """The patterns of the files that a model is read from; `UNWANTED` are left out of them."""
+    return [*WANTED, "*.bin", "*.bin.index.json"] if allow_pickle else list(WANTED)
+
+
+def download(repo: str, revision: str | None, *, allow_pickle: bool) -> Path:
+    """The folder of a hub model in the hub's cache, downloaded as far as it isn't there. Raises InputError."""
     from huggingface_hub import snapshot_download
 
-    # The hub's library changes its HTTP client between releases; its own name for the client's base error stays.
-    from huggingface_hub.errors import HTTPError, XetDownloadError  # type: ignore[attr-defined]
-
-    wanted = [*WANTED, "*.bin", "*.bin.index.json"] if allow_pickle else list(WANTED)
-    try:
+    wanted = wanted_files(allow_pickle)
+    with told_in_one_line(repo, revision):
         folder = Path(snapshot_download(repo, revision=revision, allow_patterns=wanted, ignore_patterns=list(UNWANTED)))
-    except (HTTPError, XetDownloadError, OSError, ValueError, RuntimeError) as error:
-        raise InputError(f"{repo}{f'@{revision}' if revision else ''}: {_reason(error)}") from None
     weights = ("*.safetensors", "*.bin") if allow_pickle else ("*.safetensors",)
     if not any(found for ending in weights for found in folder.glob(ending)):
         raise InputError(
             f"{repo}: has no safetensors: give the unquantised original of a GGUF, and allow pickles explicitly for .bin files"
         )
     return folder
+
+
+@contextmanager
+def told_in_one_line(repo: str, revision: str | None = None) -> Iterator[None]:
+    """Makes an InputError of what the hub's library raises for a repository."""
+    # The hub's library changes its HTTP client between releases; its own name for the client's base error stays.
+    from huggingface_hub.errors import HTTPError, XetDownloadError  # type: ignore[attr-defined]
+
+    try:
+        yield
+    except (HTTPError, XetDownloadError, OSError, ValueError, RuntimeError) as error:
+        raise InputError(f"{repo}{f'@{revision}' if revision else ''}: {_reason(error)}") from None
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,1 @@
+"""Models that are there, or could be: folders, the hub's cache, the hub."""

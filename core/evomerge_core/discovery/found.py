@@ -1,0 +1,106 @@
+"""A model or adapter that was found, in the few facts by which a person chooses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from evomerge_core.errors import InputError
+from evomerge_core.sources.adapter import read_adapter_config
+from evomerge_core.sources.checkpoint import open_checkpoint
+from evomerge_core.sources.json_file import read_json
+from evomerge_core.sources.model_card import base_models, front_matter, licence_in
+from evomerge_core.sources.weight_file import WeightFile, open_weights
+
+Kind = Literal["model", "adapter"]
+Where = Literal["folder", "cache", "hub"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """`reference` is what a recipe calls it: a folder's path or a hub id. None where nothing says it.
+
+    `made_from` are the hub ids that it says it was made from; an adapter's first is the model it belongs to. `problem` is why
+    it can't be a source at all, "" when nothing is in the way.
+    """
+
+    reference: str
+    kind: Kind
+    where: Where
+    architecture: str | None = None
+    parameters: int | None = None
+    bytes: int | None = None
+    licence: str | None = None
+    made_from: tuple[str, ...] = ()
+    downloads: int | None = None
+    problem: str = ""
+
+
+def is_model_folder(folder: Path) -> bool:
+    """Whether a folder holds a checkpoint or an adapter, whole or not."""
+    return (folder / "config.json").is_file() or (folder / "adapter_config.json").is_file()
+
+
+def describe(folder: Path, reference: str, where: Where) -> Found:
+    """The facts of a model's or adapter's folder, read from its small files and the headers of its weights."""
+    card = front_matter(folder / "README.md")
+    try:
+        if (folder / "config.json").is_file():
+            return _model(folder, reference, where, card)
+        return _adapter(folder, reference, where, card)
+    except InputError as error:
+        kind: Kind = "model" if (folder / "config.json").is_file() else "adapter"
+        architecture = architecture_of(_config_or_nothing(folder))
+        return Found(reference, kind, where, architecture, licence=licence_in(card), problem=str(error))
+
+
+def architecture_of(config: Mapping[str, Any]) -> str | None:
+    """The architecture's name in config.json, else the model type."""
+    named = config.get("architectures")
+    first = named[0] if isinstance(named, list) and named else config.get("model_type")
+    return first if isinstance(first, str) else None
+
+
+def _config_or_nothing(folder: Path) -> Mapping[str, Any]:
+    try:
+        return read_json(folder / "config.json")
+    except InputError:
+        return {}
+
+
+def _model(folder: Path, reference: str, where: Where, card: Mapping[str, Any]) -> Found:
+    checkpoint = open_checkpoint(folder)
+    files = {file.path: file for file in checkpoint.tensors.values()}
+    return Found(
+        reference,
+        "model",
+        where,
+        architecture=architecture_of(checkpoint.config),
+        parameters=sum(math.prod(checkpoint.facts(name).shape) for name in checkpoint.tensors),
+        bytes=sum(path.stat().st_size for path in files),
+        licence=licence_in(card),
+        made_from=base_models(card),
+    )
+
+
+def _adapter(folder: Path, reference: str, where: Where, card: Mapping[str, Any]) -> Found:
+    config = read_adapter_config(folder)
+    weights = open_weights(folder / "adapter_model.safetensors", allow_pickle=False)
+    base = config.get("base_model_name_or_path")
+    return Found(
+        reference,
+        "adapter",
+        where,
+        architecture="LoRA",
+        parameters=_count(weights),
+        bytes=weights.path.stat().st_size,
+        licence=licence_in(card),
+        made_from=(base,) if isinstance(base, str) and base else base_models(card),
+    )
+
+
+def _count(weights: WeightFile) -> int:
+    return sum(math.prod(facts.shape) for facts in weights.facts.values())

@@ -1,0 +1,1 @@
+"""Makes what several folders of tests use importable: modules beside this file."""
