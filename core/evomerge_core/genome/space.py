@@ -11,42 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evomerge_core.errors import InputError
+from evomerge_core.genome.dimension import Dimension, Dimensions, Vector
 from evomerge_core.genome.groups import Grouping, make_grouping
 from evomerge_core.merging.config import MergeConfig, Parameters, Scalar, Setting, Slice, SliceSource
 from evomerge_core.methods.registry import get_method
-from evomerge_core.recipe.schema import ParameterRange, Recipe
-
-Vector = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Dimension:
-    """One number of a genome. `source` is a label, None when all sources share the number."""
-
-    parameter: str
-    source: str | None
-    group: str
-    low: float
-    high: float
-    start: float
-
-    @property
-    def name(self) -> str:
-        """`weight·japanese·layers 0-7`."""
-        return "·".join(word for word in (self.parameter, self.source, self.group) if word)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One number of a genome as screens and reports show it."""
-
-    group: str
-    source: str | None
-    parameter: str
-    value: float
+from evomerge_core.recipe.fields import ParameterRange
+from evomerge_core.recipe.schema import Recipe, SearchSpace
 
 
 @dataclass(frozen=True)
@@ -59,7 +31,7 @@ class _Block:
 
 
 @dataclass(frozen=True)
-class Space:
+class Space(Dimensions):
     """Which numbers are evolved, and what a vector of them means."""
 
     base: str
@@ -77,35 +49,9 @@ class Space:
         """What each number of a vector is."""
         return tuple(self._dimensions())
 
-    @property
-    def dimension(self) -> int:
-        """How many numbers a vector has."""
-        return len(self.dimensions)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The dimensions' names."""
-        return tuple(one.name for one in self.dimensions)
-
-    @property
-    def low(self) -> Vector:
-        """The lowest values, [dimension]."""
-        return np.array([one.low for one in self.dimensions])
-
-    @property
-    def high(self) -> Vector:
-        """The highest values, [dimension]."""
-        return np.array([one.high for one in self.dimensions])
-
-    @property
-    def start(self) -> Vector:
-        """Where the search starts, [dimension]."""
-        return np.array([one.start for one in self.dimensions])
-
     def to_config(self, vector: Vector) -> MergeConfig:
         """The merge that a vector means; ValueError unless it has `dimension` finite numbers."""
-        if vector.shape != (self.dimension,) or not np.isfinite(vector).all():
-            raise ValueError(f"a genome is {self.dimension} finite numbers, not {vector}")
+        self.require_vector(vector)
         shared, own = self._settings([float(value) for value in vector])
         sources = tuple(SliceSource(model, None, own[index]) for index, model in enumerate(self.sources))
         return MergeConfig(
@@ -133,16 +79,6 @@ class Space:
         A space without weights gives its start.
         """
         return np.array([_uniform_value(one, weight) for one in self.dimensions])
-
-    def source_config(self, reference: str) -> MergeConfig:
-        """One model as it is, in the base's vocabulary."""
-        tokenizer = "base" if reference == self.base else self.base
-        return MergeConfig("passthrough", (Slice((SliceSource(reference),)),), tokenizer=tokenizer)
-
-    def describe(self, vector: Vector) -> tuple[Row, ...]:
-        """A vector's numbers with what they are, in the vector's order."""
-        pairs = zip(self.dimensions, vector, strict=True)
-        return tuple(Row(one.group, one.source, one.parameter, float(value)) for one, value in pairs)
 
     def _dimensions(self) -> Iterator[Dimension]:
         for block in self.blocks:
@@ -185,12 +121,14 @@ def _uniform_value(one: Dimension, weight: float) -> float:
     return min(one.high, max(one.low, 1.0)) if one.parameter == "density" else one.start
 
 
-def make_space(recipe: Recipe, layers: int, tensors: Sequence[str]) -> Space:
-    """The search space of a recipe whose base has this many layers and these tensors (names as in its checkpoint).
+def make_space(recipe: Recipe, layers: int, tensors: Sequence[str], searched: SearchSpace | None = None) -> Space:
+    """The space of what is `searched` (a stage's; None: the recipe's own).
+
+    The recipe's base has this many layers and these tensors (names as in its checkpoint).
 
     InputError when its groups don't fit the model.
     """
-    wanted = recipe.search_space
+    wanted = searched or recipe.search_space
     method = get_method(wanted.method)
     blocks = tuple(
         _Block(parameter.name, source, wanted.parameters[parameter.name])

@@ -58,3 +58,9 @@ class MergeConfig:
     tokenizer: str = "base"
     chat_template: str | None = None
     seed: int = 0
+
+
+def whole_model(reference: str, base: str) -> MergeConfig:
+    """One model as it is, in the base's vocabulary."""
+    tokenizer = "base" if reference == base else base
+    return MergeConfig("passthrough", (Slice((SliceSource(reference),)),), tokenizer=tokenizer)

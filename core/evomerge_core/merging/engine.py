@@ -41,6 +41,11 @@ class MergeEngine:
         self._facts = VectorFacts()
         self._identities: dict[str, str] = {}
 
+    @property
+    def device(self) -> torch.device:
+        """Where merging happens."""
+        return self._device
+
     def stream(self, plan: Sequence[TensorMerge]) -> Iterator[tuple[str, Tensor]]:
         """The child's tensors by name, merged one at a time, each in memory of its own."""
         if self._device.type == "cuda":

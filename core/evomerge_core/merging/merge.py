@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -10,12 +10,13 @@ import torch
 from evomerge_core.errors import InputError
 from evomerge_core.merging.card import model_card
 from evomerge_core.merging.chat_template import chosen_template
-from evomerge_core.merging.child_config import child_config
+from evomerge_core.merging.child_config import LayerOrigin, child_config
 from evomerge_core.merging.config import DType, MergeConfig
 from evomerge_core.merging.engine import MergeEngine
 from evomerge_core.merging.folder import ModelFiles, write_model
+from evomerge_core.merging.origins import is_head
 from evomerge_core.merging.plan import TensorMerge, make_plan
-from evomerge_core.merging.slices import plan_slices, references
+from evomerge_core.merging.slices import PlannedSlice, plan_slices, references
 from evomerge_core.sources.source import Source
 
 DTYPES: Mapping[DType, torch.dtype] = {
@@ -53,16 +54,28 @@ def model_files(
     """All that a child's folder holds besides the numbers."""
     merged = {reference: sources[reference] for reference in references(config)}
     slices = plan_slices(config, sources)
+    tied = is_tied(merge.name for merge in plan)
     tokenizer = slices[0].template.model if config.tokenizer == "base" else config.tokenizer
-    if tokenizer not in merged:
+    if tokenizer not in sources:
         raise InputError(f"tokenizer_source: {tokenizer!r} is neither base nor one of the models; give one of them")
     return ModelFiles(
         shapes={one.name: sources[one.inputs[0].model].shape(one.inputs[0].name) for one in plan},
         dtype=DTYPES[config.out_dtype],
-        config=child_config(slices, plan, sources, config.out_dtype),
+        config=child_config(sources[slices[0].template.model], layer_origins(slices, sources), tied, config.out_dtype),
         model_folder=sources[slices[0].template.model].folder,
-        tokenizer_folder=merged[tokenizer].tokenizer_folder,
+        tokenizer_folder=sources[tokenizer].tokenizer_folder,
         card=model_card(config.method, list(merged.values()), mergekit_config),
-        mergekit_config=mergekit_config,
+        recipe=mergekit_config,
         chat_template=chosen_template(config.chat_template, merged),
     )
+
+
+def layer_origins(slices: Sequence[PlannedSlice], sources: Mapping[str, Source]) -> list[LayerOrigin]:
+    """For each of the child's layers the model whose config tells of it: its slice's base."""
+    members = [part.template for part in slices]
+    return [(sources[one.model], layer) for one in members for layer in range(one.start, one.stop)]
+
+
+def is_tied(names: Iterable[str]) -> bool:
+    """Whether a child of these tensors has no head of its own."""
+    return not any(is_head(name) for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,16 @@ def open_aligned(config: MergeConfig, *, relative_to: Path, allow_pickle: bool =
     Relative paths start at `relative_to` and stay inside it. Raises InputError for what can't be opened or merged.
     """
     named = references(config)
+    tokenizer = named[0] if config.tokenizer in ("base", "") else config.tokenizer
+    return open_in_vocabulary(named, tokenizer, relative_to=relative_to, allow_pickle=allow_pickle)
+
+
+def open_in_vocabulary(
+    named: Sequence[str], tokenizer: str, *, relative_to: Path, allow_pickle: bool = False
+) -> dict[str, Source]:
+    """Opens the named models, of which `tokenizer` is one, in that one's vocabulary; else as `open_aligned`."""
     absolute = {reference: absolute_reference(reference, relative_to) for reference in named}
     opened = open_sources(absolute.values(), relative_to=relative_to, allow_pickle=allow_pickle)
     sources = {reference: replace(opened[absolute[reference]], reference=reference) for reference in named}
-    tokenizer = sources[named[0] if config.tokenizer in ("base", "") else config.tokenizer]
-    require(sources[named[0]], list(sources.values())[1:], tokenizer=tokenizer)
-    return align_all(tokenizer, sources)
+    require(sources[named[0]], list(sources.values())[1:], tokenizer=sources[tokenizer])
+    return align_all(sources[tokenizer], sources)

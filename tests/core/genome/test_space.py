@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evomerge_core.errors import InputError
 from evomerge_core.genome.space import Space, make_space
-from evomerge_core.merging.config import MergeConfig, Setting
+from evomerge_core.merging.config import MergeConfig, Setting, whole_model
 from evomerge_core.recipe.mergekit import read_mergekit, write_mergekit
 from evomerge_core.recipe.schema import Recipe
 
@@ -149,7 +149,7 @@ def test_a_uniform_genome_has_equal_weights_and_keeps_all_entries() -> None:
 
 
 def test_a_source_alone_is_passed_through() -> None:
-    config = SPACES[0].source_config("./models/source-1")
+    config = whole_model("./models/source-1", base="owner/base")
     assert (config.method, [source.model for source in config.slices[0].sources]) == ("passthrough", ["./models/source-1"])
 
 

@@ -106,12 +106,13 @@ def test_a_frankenmerge_runs_with_its_layers(sources: Sources, models: Path, tmp
 def test_lists_with_an_entry_per_layer_follow_the_layers(tmp_path: Path) -> None:
     folder = write_base(tmp_path / "base")
     config = json.loads((folder / "config.json").read_text())
-    config |= {"layer_types": ["a", "b", "c"], "torch_dtype": "float32"}
+    kinds = ["full_attention", "sliding_attention", "chunked_attention"]
+    config |= {"layer_types": kinds, "torch_dtype": "float32"}
     (folder / "config.json").write_text(json.dumps(config))
     sources = open_sources(["base"], relative_to=tmp_path)
     slices = (Slice((SliceSource("base", (0, 2)),)), Slice((SliceSource("base", (1, 3)),)))
     _, files = stream_of(MergeConfig("passthrough", slices), sources)
-    assert (files.config["layer_types"], files.config["num_hidden_layers"]) == (["a", "b", "b", "c"], 4)
+    assert (files.config["layer_types"], files.config["num_hidden_layers"]) == ([*kinds[:2], *kinds[1:]], 4)
     assert "torch_dtype" not in files.config
 
 
