@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evomerge_core.errors import InputError
 from evomerge_core.nearest_name import unknown_name
-from evomerge_core.recipe.schema import Recipe, SearchSpace
+from evomerge_core.recipe.schema import Recipe, SearchSettings, SearchSpace, TaskSpec
 
 if TYPE_CHECKING:
     from evomerge_core.methods.method import Method
+
+
+Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class Problem:
     """What is wrong, and at which key."""
 
-    location: tuple[str | int, ...]
+    location: Place
     text: str
 
 
@@ -28,16 +31,73 @@ def find_inconsistency(recipe: Recipe) -> Problem | None:
 
 
 def _problems(recipe: Recipe) -> Iterator[Problem]:
+    yield from _stage_problems(recipe)
+    for place, space in _search_spaces(recipe):
+        yield from _space_problems(recipe, space, place)
+    yield from _racing_problems(recipe)
+    yield from _task_problems(recipe)
+    if recipe.evaluation.early_end and not any(_ends_early(task) for task in recipe.tasks):
+        text = "has no effect: no task has a scorer (exact, contains) that knows before the end, and no language; remove it"
+        yield Problem(("evaluation", "early_end"), text)
+
+
+def _search_spaces(recipe: Recipe) -> Iterator[tuple[Place, SearchSpace]]:
+    """Every search for weights, with where it stands."""
+    for index, stage in enumerate(recipe.stages):
+        if stage.search_space is not None:
+            yield ("stages", index, "search_space"), stage.search_space
+    if not recipe.stages and recipe.paths is None:
+        yield ("search_space",), recipe.search_space
+
+
+def _stage_problems(recipe: Recipe) -> Iterator[Problem]:
+    names = [source.name for source in recipe.sources]
+    for index, stage in enumerate(recipe.stages):
+        place: Place = ("stages", index)
+        if stage.name in names:
+            yield Problem((*place, "name"), f"{stage.name!r} is a source's name already; choose another")
+        if stage.paths is not None:
+            if index + 1 < len(recipe.stages):
+                yield Problem((*place, "paths"), "paths must come last: their child has another depth than the sources")
+            earlier = [one.name for one in recipe.stages[:index]]
+            yield from _unknown_pool(stage.paths.sources, [*earlier, *names], (*place, "paths", "sources"))
+    if recipe.paths is not None:
+        yield from _unknown_pool(recipe.paths.sources, names, ("paths", "sources"))
+
+
+def _racing_problems(recipe: Recipe) -> Iterator[Problem]:
+    places: list[tuple[Place, SearchSettings | None]] = [(("search",), recipe.search)]
+    places += [(("stages", index, "search"), stage.search) for index, stage in enumerate(recipe.stages)]
+    for place, search in places:
+        racing = None if search is None else search.racing
+        if racing is None or not racing.enabled:
+            continue
+        if not recipe.splits.validation:
+            text = "needs validation items: few search items can't tell who wins; raise splits: validation, or write off"
+            yield Problem((*place, "racing"), text)
+        most = recipe.splits.search
+        for key in ("items", "first"):
+            asked = getattr(racing, key)
+            if asked is not None and asked > most:
+                yield Problem((*place, "racing", key), f"{asked} is more than the search has (splits: search: {most})")
+
+
+def _unknown_pool(sources: Sequence[str], known: Sequence[str], place: Place) -> Iterator[Problem]:
+    for index, name in enumerate(sources):
+        if name not in known:
+            yield Problem((*place, index), unknown_name("source or earlier stage", name, known))
+
+
+def _space_problems(recipe: Recipe, space: SearchSpace, place: Place) -> Iterator[Problem]:
     from evomerge_core.methods.registry import get_method  # imports torch
 
     try:
-        method = get_method(recipe.search_space.method)
+        method = get_method(space.method)
     except InputError as error:
-        yield Problem(("search_space", "method"), str(error))
+        yield Problem((*place, "method"), str(error))
         return
     yield from _source_problems(recipe, method)
-    yield from _parameter_problems(recipe.search_space, method)
-    yield from _task_problems(recipe)
+    yield from _parameter_problems(space, method, place)
 
 
 def _source_problems(recipe: Recipe, method: Method) -> Iterator[Problem]:
@@ -53,8 +113,8 @@ def _source_problems(recipe: Recipe, method: Method) -> Iterator[Problem]:
         yield Problem(("sources",), str(error))
 
 
-def _parameter_problems(space: SearchSpace, method: Method) -> Iterator[Problem]:
-    place = ("search_space", "parameters")
+def _parameter_problems(space: SearchSpace, method: Method, of_space: Place) -> Iterator[Problem]:
+    place = (*of_space, "parameters")
     for name, limits in space.parameters.items():
         try:
             parameter = method.parameter(name)
@@ -69,7 +129,7 @@ def _parameter_problems(space: SearchSpace, method: Method) -> Iterator[Problem]
         try:
             method.parameter(name).checked(value, method.name)
         except InputError as error:
-            yield Problem(("search_space", "fixed", name), str(error))
+            yield Problem((*of_space, "fixed", name), str(error))
     if not space.parameters:
         floats = ", ".join(one.name for one in method.parameters.values() if one.kind is float) or "none at all"
         text = f"nothing is evolved; {method.name} has these numbers to evolve: {floats}"
@@ -77,6 +137,12 @@ def _parameter_problems(space: SearchSpace, method: Method) -> Iterator[Problem]
     for parameter in method.parameters.values():
         if parameter.required and parameter.name not in {*space.parameters, *space.fixed}:
             yield Problem(place, f"{method.name} needs {parameter.name}; evolve it here or put it under 'fixed'")
+
+
+def _ends_early(spec: TaskSpec) -> bool:
+    from evomerge_core.tasks.make_task import make_task  # imports torch
+
+    return make_task(spec).decides_early
 
 
 def _task_problems(recipe: Recipe) -> Iterator[Problem]:

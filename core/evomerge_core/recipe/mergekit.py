@@ -48,7 +48,11 @@ _REFUSED = {
 
 def read_mergekit(path: Path) -> MergeConfig:
     """The merge that a mergekit configuration means; models stay as written. InputError in one line when it's not right."""
-    file = read_yaml(path)
+    return merge_in(read_yaml(path))
+
+
+def merge_in(file: YamlFile) -> MergeConfig:
+    """The same for a file that was read already."""
     file.require_keys((), _TOP_KEYS, _REFUSED)
     method = _method(file)
     base = _text(file, ("base_model",))
@@ -69,18 +73,24 @@ def write_mergekit(config: MergeConfig) -> str:
 
     ValueError when mergekit has no way to say it: a slice with a method of its own, slices without layers.
     """
-    data: dict[str, Any] = {"merge_method": config.method}
-    if config.base is not None:
-        data["base_model"] = config.base
-    data.update(_written_slices(config))
-    if config.parameters:
-        data["parameters"] = write_parameters(config.parameters)
+    data = written_models(config)
     data["dtype"] = config.dtype
     data["out_dtype"] = config.out_dtype
     data["tokenizer_source"] = config.tokenizer
     if config.chat_template is not None:
         data["chat_template"] = config.chat_template
     return f"# evomerge: {{version: {_VERSION}, seed: {config.seed}}}\n{dump_yaml(data)}"
+
+
+def written_models(config: MergeConfig) -> dict[str, Any]:
+    """What is merged and how, as YAML data in mergekit's words. ValueError as `write_mergekit`."""
+    data: dict[str, Any] = {"merge_method": config.method}
+    if config.base is not None:
+        data["base_model"] = config.base
+    data.update(_written_slices(config))
+    if config.parameters:
+        data["parameters"] = write_parameters(config.parameters)
+    return data
 
 
 def _method(file: YamlFile) -> Method:

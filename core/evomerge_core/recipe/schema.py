@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     SerializerFunctionWrapHandler,
@@ -22,14 +20,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from evomerge_core.recipe.fields import Count, Flag, Frozen, ParameterRange, Positive, Text, Whole, key_problem
+from evomerge_core.recipe.paths import Paths
 from evomerge_core.recipe.presets import complete
 
-Text = Annotated[str, Field(strict=True, min_length=1)]
-Flag = Annotated[bool, Field(strict=True)]
-Whole = Annotated[int, Field(strict=True, ge=0)]
-Count = Annotated[int, Field(strict=True, ge=1)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Precision = Literal["nf4", "bf16", "fp32"]
 Scorer = Literal[
     "final_number", "exact", "normalized", "multiple_choice", "multiple_choice_per_token", "contains", "regex", "rouge_l"
@@ -38,16 +32,7 @@ Scorer = Literal[
 _CHOOSING = ("multiple_choice", "multiple_choice_per_token")
 
 
-def key_problem(key: str | None, problem: str) -> PydanticCustomError:
-    """A rule that a model breaks, told at the line of `key` (None: the model's own line)."""
-    return PydanticCustomError("rule", "{problem}", {"key": key, "problem": problem})
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SourceSpec(_Frozen):
+class SourceSpec(Frozen):
     """A model that is merged: a folder, `owner/name@revision`, or either `+adapter`; `name` is its label on screens."""
 
     model: Text
@@ -76,7 +61,7 @@ def _bands(value: Any) -> Any:
     return value
 
 
-class Groups(_Frozen):
+class Groups(Frozen):
     """Which tensors share their numbers.
 
     `bands` consecutive layers of equal size (auto: as many as keep the search at 20 numbers or fewer), or bands of
@@ -123,29 +108,13 @@ _GROUP_WORDS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-class ParameterRange(_Frozen):
-    """The values that the search may give to a parameter, ends included, and where it starts."""
-
-    low: Number
-    high: Number
-    start: Number
-
-    @model_validator(mode="after")
-    def _ordered(self) -> ParameterRange:
-        if self.low >= self.high:
-            raise key_problem("high", f"must be above low ({self.low}); give a number that never changes under 'fixed'")
-        if not self.low <= self.start <= self.high:
-            raise key_problem("start", f"must be from {self.low} to {self.high}, not {self.start}")
-        return self
-
-
 def _scalar(value: Any) -> Any:
     if not isinstance(value, bool | int | float):
         raise key_problem(None, f"must be a number, true or false, not {value!r}")
     return value
 
 
-class SearchSpace(_Frozen):
+class SearchSpace(Frozen):
     """What is evolved: `parameters` per source and group; `fixed` are the method's other parameters.
 
     Keys that aren't given come from the preset, as far as the method has them.
@@ -170,7 +139,7 @@ class SearchSpace(_Frozen):
         return self
 
 
-class SplitFiles(_Frozen):
+class SplitFiles(Frozen):
     """A file of items for each split."""
 
     search: Text
@@ -178,7 +147,7 @@ class SplitFiles(_Frozen):
     test: Text
 
 
-class TaskSpec(_Frozen):
+class TaskSpec(Frozen):
     """What the child must be good at. `task` names a ready definition, whose keys the others override.
 
     Items come from a `file` (JSONL, TSV, CSV, Parquet), from `files` with one for each split, or from a hub `dataset`
@@ -271,7 +240,7 @@ def _partner(value: object, key: str, needed: str, what: str) -> PydanticCustomE
     return key_problem("scorer", f"needs the key '{key}': {what}")
 
 
-class Splits(_Frozen):
+class Splits(Frozen):
     """Numbers of items, drawn once by hash; `seed` draws others."""
 
     search: Count = 48
@@ -280,7 +249,7 @@ class Splits(_Frozen):
     seed: Whole = 0
 
 
-class Budget(_Frozen):
+class Budget(Frozen):
     """When the search ends: after this many evaluated candidates or minutes, whichever comes first."""
 
     evaluations: Count | None = None
@@ -293,13 +262,49 @@ class Budget(_Frozen):
         return self
 
 
-class SearchSettings(_Frozen):
-    """The optimiser. `sigma` is a fraction of each parameter's range; `population` None: 4 + floor(3 ln n)."""
+class Racing(Frozen):
+    """Candidates of a generation meet the same few items of the search, other ones each generation: `first` items of each
+    task, then twice as many, up to `items`. `error` is the chance that one as good as the better half is dropped on the way.
+    None: a number that fits. Words: on, and off, where every candidate is scored on all of the search's items.
+    """
+
+    enabled: Flag = True
+    items: Count | None = None
+    first: Count | None = None
+    error: Annotated[float, Field(strict=True, gt=0, lt=1)] = 0.1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_word(cls, value: Any) -> Any:
+        # YAML reads on and off as true and false
+        words = {"on": True, "off": False}
+        enabled = words.get(value, value) if isinstance(value, str) else value
+        return {"enabled": enabled} if isinstance(enabled, bool) else value
+
+    @model_validator(mode="after")
+    def _growing(self) -> Racing:
+        if not self.enabled and (self.items is not None or self.first is not None or "error" in self.model_fields_set):
+            raise key_problem("enabled", "is false, so that the keys beside it have no effect; remove them, or this")
+        if self.items is not None and self.first is not None and self.first > self.items:
+            raise key_problem("first", f"must be at most items ({self.items}), not {self.first}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_word(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return handler(self) if self.enabled else False
+
+
+class SearchSettings(Frozen):
+    """The optimiser. `sigma` is a fraction of each parameter's range; `population` None: 4 + floor(3 ln n).
+
+    `racing` None: on where the search has enough items, and validation some to choose the winner by.
+    """
 
     algorithm: Literal["cma-es"] = "cma-es"
     population: Annotated[int, Field(strict=True, ge=2)] | None = None
     sigma: Annotated[float, Field(strict=True, gt=0, le=1)] = 1 / 6
     tie_break: Literal["log_likelihood", "none"] = "log_likelihood"
+    racing: Racing | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -309,12 +314,56 @@ class SearchSettings(_Frozen):
         return value
 
 
-class Evaluation(_Frozen):
-    """How candidates are scored; parents and winner are scored on test once more in each precision of `confirm`."""
+class Stage(Frozen):
+    """One search of several: weights (`search_space`) or `paths`; `budget` and `search` are the recipe's unless given.
+
+    `name` stands for the stage's winner in the `sources` of later paths (default: weights or paths).
+    """
+
+    name: Text
+    search_space: SearchSpace | None = None
+    paths: Paths | None = None
+    budget: Budget | None = None
+    search: SearchSettings | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {"name": "paths" if "paths" in value else "weights", **_with_empty_paths(value)}
+
+    @model_validator(mode="after")
+    def _one_search(self) -> Stage:
+        if (self.search_space is None) == (self.paths is None):
+            raise key_problem(None, "must have either 'search_space' (weights) or 'paths'")
+        return self
+
+
+def _with_empty_paths(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`paths:` with nothing after it asks for paths as they come."""
+    return {**value, "paths": {}} if "paths" in value and value["paths"] is None else value
+
+
+class Evaluation(Frozen):
+    """How candidates are scored; parents and winner are scored on test once more in each precision of `confirm`.
+
+    `coherence`: children that repeat themselves, change language, never end or have forgotten how to speak, more than any
+    parent does, rank behind the others. `early_end`: in the search an answer ends as soon as its score is certain; off, since
+    what an answer does in the end (stop or not, repeat itself) is what coherence looks at.
+    """
 
     precision: Precision = "nf4"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     confirm: tuple[Precision, ...] = ()
+    coherence: Flag = True
+    early_end: Flag = False
+
+    @model_validator(mode="after")
+    def _whole_answers(self) -> Evaluation:
+        if self.early_end and self.coherence:
+            raise key_problem("early_end", "cuts the answers that coherence looks at; remove it, or write coherence: false too")
+        return self
 
     @model_validator(mode="after")
     def _others(self) -> Evaluation:
@@ -325,9 +374,10 @@ class Evaluation(_Frozen):
         return self
 
 
-class Recipe(_Frozen):
+class Recipe(Frozen):
     """Everything that a run needs. Relative paths are meant from `folder`, where the recipe's file lies.
 
+    What is evolved: weights (`search_space`), `paths`, or several `stages` one after the other, of which the last may be paths.
     `allow_pickle` admits sources whose weights are pickles (`.bin`); only tensors are read from them.
     """
 
@@ -336,6 +386,8 @@ class Recipe(_Frozen):
     base: Text
     sources: Annotated[tuple[SourceSpec, ...], Field(min_length=1)]
     search_space: SearchSpace = Field(default_factory=lambda: SearchSpace.model_validate({}))
+    paths: Paths | None = None
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)] = ()
     tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1)]
     splits: Splits = Splits()
     budget: Budget
@@ -356,11 +408,30 @@ class Recipe(_Frozen):
         if isinstance(context, Mapping) and "folder" in context:
             self._folder = Path(context["folder"])
 
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_paths(cls, value: Any) -> Any:
+        return _with_empty_paths(value) if isinstance(value, Mapping) else value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Recipe:
+        given = [key for key in ("search_space", "paths", "stages") if key in self.model_fields_set and getattr(self, key)]
+        if len(given) > 1:
+            raise key_problem(given[1], f"has no effect beside {given[0]}; keep one, or make each a stage under 'stages'")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, handler: SerializerFunctionWrapHandler) -> Any:
+        unused = [key for key in ("paths", "stages") if not getattr(self, key)]
+        unused += ["search_space"] if self.paths or self.stages else []
+        return {key: value for key, value in handler(self).items() if key not in unused}
+
     @model_validator(mode="after")
     def _unique(self) -> Recipe:
         for what, values in (
             ("sources", [source.model for source in self.sources]),
             ("sources", [source.name for source in self.sources]),
+            ("stages", [stage.name for stage in self.stages]),
             ("tasks", [task.name for task in self.tasks]),
         ):
             twice = [value for index, value in enumerate(values) if value in values[:index]]

@@ -1,0 +1,54 @@
+"""Three settings of a search to start from: how long it may take, and how much it then finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a recipe's keys become; `text` says in a line what one gets."""
+
+    title: str
+    text: str
+    search_space: Mapping[str, Any]
+    splits: Mapping[str, int]
+    evaluations: int
+
+
+EFFORTS: Mapping[str, Effort] = {
+    "quick": Effort(
+        "Quick",
+        "one weight a source, few items: is there anything to gain?",
+        {"preset": "default", "method": "task_arithmetic", "groups": "whole"},
+        {"search": 24, "validation": 32, "test": 100},
+        36,
+    ),
+    "balanced": Effort(
+        "Balanced",
+        "weights by bands of layers, and enough items for a verdict",
+        {"preset": "default", "method": "task_arithmetic", "groups": "auto"},
+        {"search": 48, "validation": 64, "test": 200},
+        120,
+    ),
+    # arXiv 2403.13187: DARE-TIES, one weight and density a source, 1,000 trials, 250 test items.
+    "paper": Effort(
+        "Paper",
+        "DARE-TIES, 1,000 candidates on many items: days rather than hours",
+        {"preset": "paper"},
+        {"search": 200, "validation": 64, "test": 250},
+        1000,
+    ),
+}
+
+
+def fitted_splits(wanted: Mapping[str, int], items: int) -> dict[str, int]:
+    """The sizes, all smaller by the same share where there are fewer items; test and search keep at least one."""
+    total = sum(wanted[split] for split in ("search", "validation", "test"))
+    if total <= items:
+        return {split: wanted[split] for split in ("search", "validation", "test")}
+    share = items / total
+    sizes = {split: int(wanted[split] * share) for split in ("search", "validation", "test")}
+    return {**sizes, "search": max(1, sizes["search"]), "test": max(1, sizes["test"])}
