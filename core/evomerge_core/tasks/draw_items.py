@@ -26,15 +26,26 @@ def draw_items(spec: TaskSpec, task: Task, sizes: Splits, *, folder: Path, exclu
     files where each split has a file. Raises `InputError` for files that can't be read, items that the task can't ask or
     score, the same question twice, and too few items.
     """
-    reader = _Reader(spec, None if spec.task is None else get_ready(spec.task), folder)
-    held_out = () if exclude is None else reader.questions(exclude)
     if spec.files is not None:
-        return _from_files(spec.files, reader, task, sizes, held_out)
-    items = _without(reader.items(spec.file) if spec.file is not None else reader.dataset(), held_out, task)
-    _check(items, task)
+        reader = _reader(spec, folder)
+        return _from_files(spec.files, reader, task, sizes, () if exclude is None else reader.questions(exclude))
+    items = read_items(spec, task, folder=folder, exclude=exclude)
     return split_items(
         items, search=sizes.search, validation=sizes.validation, test=sizes.test, seed=sizes.seed, task=task.name
     )
+
+
+def read_items(spec: TaskSpec, task: Task, *, folder: Path, exclude: str | None = None) -> tuple[Item, ...]:
+    """All items of an entry whose splits have no files of their own, checked, before any split is drawn."""
+    reader = _reader(spec, folder)
+    held_out = () if exclude is None else reader.questions(exclude)
+    items = _without(reader.items(spec.file) if spec.file is not None else reader.dataset(), held_out, task)
+    _check(items, task)
+    return items
+
+
+def _reader(spec: TaskSpec, folder: Path) -> _Reader:
+    return _Reader(spec, None if spec.task is None else get_ready(spec.task), folder)
 
 
 def _from_files(files: SplitFiles, reader: _Reader, task: Task, sizes: Splits, held_out: Sequence[Item]) -> ItemSplits:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from evomerge_core.tasks.deciding import Decision
+
 if TYPE_CHECKING:  # tasks are read without torch, which takes seconds to load
     from torch import Tensor
 
@@ -15,7 +17,8 @@ class Question:
     """A rendered prompt and what to do with it.
 
     `gold` is the text whose log-likelihood is wanted ("" for none); `choices`, when there are any, are scored by
-    log-likelihood and nothing is generated. `add_special_tokens` is False when a chat template wrote them already.
+    log-likelihood and nothing is generated. `add_special_tokens` is False when a chat template wrote them already. With
+    `decision` the answer ends as soon as its score is certain; it is then not counted as truncated.
     """
 
     prompt: str
@@ -24,6 +27,7 @@ class Question:
     max_new_tokens: int = 64
     stop: tuple[str, ...] = ()
     add_special_tokens: bool = False
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Answer:
 
     `tokens` counts generated tokens (the end token included); `truncated` means that the limit ended the answer.
     `gold_logprob` is the natural log-probability summed over `gold_tokens` tokens of the gold answer and the end token.
-    `choice_logprobs` are (sum of log-probabilities, number of tokens) for each choice.
+    `choice_logprobs` are (sum of log-probabilities, number of tokens) for each choice; `choices_greedy` says of each whether
+    the model, left to itself, would have written it.
     """
 
     text: str = ""
@@ -41,6 +46,7 @@ class Answer:
     gold_logprob: float = 0.0
     gold_tokens: int = 0
     choice_logprobs: tuple[tuple[float, int], ...] = ()
+    choices_greedy: tuple[bool, ...] = ()
 
 
 class Evaluator(Protocol):
@@ -63,6 +69,13 @@ class Evaluator(Protocol):
         """Takes a whole candidate, tensor by tensor, in place of the last one.
 
         Raises `CandidateError` when a tensor holds NaN or Inf; the model then holds no candidate.
+        """
+        ...
+
+    def follow(self, route: Sequence[tuple[int, float]]) -> None:
+        """Sends tokens through these of the loaded layers from now on: (number, what the layer's input is multiplied by).
+
+        The next `load` ends it.
         """
         ...
 

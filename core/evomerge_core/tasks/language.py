@@ -27,7 +27,15 @@ def language_probability(text: str, language: str) -> float:
     """
     if not any(character.isalpha() for character in text):
         return 0.0
-    return _probabilities(" ".join(text.split())).get(language, 0.0)
+    return _probabilities(_spaced(text)).get(language, 0.0)
+
+
+def likeliest_language(text: str) -> str | None:
+    """The language of a text, when its probability is above one half; None when no language is, or there are no letters."""
+    if not any(character.isalpha() for character in text):
+        return None
+    language, probability = max(_probabilities(_spaced(text)).items(), key=lambda pair: pair[1])
+    return language if probability > THRESHOLD else None
 
 
 def check_language(language: str, key: str) -> None:
@@ -35,6 +43,10 @@ def check_language(language: str, key: str) -> None:
     known = _probabilities("language")
     if language not in known:
         raise InputError(f"{key}: {unknown_name('language code', language, known)}")
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _probabilities(line: str) -> Mapping[str, float]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evomerge_core.tasks.deciding import Decision
 from evomerge_core.tasks.exchange import Answer, Question
 from evomerge_core.tasks.items import Item, Value
 from evomerge_core.tasks.language import is_language
@@ -79,6 +80,17 @@ class Task:
             truncated=answer.truncated,
             language_ok=language_ok,
         )
+
+    @property
+    def decides_early(self) -> bool:
+        """Whether an answer's score can be certain before its end. Where a language is wanted only the end tells."""
+        return not self.language and self.scorer.name in ("exact", "contains")
+
+    def decision(self, item: Item) -> Decision | None:
+        """When an answer's score is certain; None for tasks where only the end tells."""
+        if not self.decides_early:
+            return None
+        return Decision("exact" if self.scorer.name == "exact" else "contains", self.expected(item).references)
 
     def plain_prompt(self, item: Item) -> str:
         """The prompt before the chat template."""

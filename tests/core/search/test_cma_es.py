@@ -109,3 +109,16 @@ def test_telling_what_was_not_asked_is_refused() -> None:
     optimizer.ask()
     with pytest.raises(RuntimeError):
         optimizer.ask()
+
+
+def test_without_a_whole_ranking_the_worse_half_moves_nothing() -> None:
+    """Told the worse half in another order, both searches ask the same again, covariance included."""
+    first, second = (
+        CmaEs(np.zeros(8), np.ones(8), np.full(8, 0.5), seed=3, whole_ranking=False, population=10) for _ in range(2)
+    )
+    for _ in range(12):
+        first.ask()
+        second.ask()
+        first.tell([9, 8, 7, 6, 5, 4, 3, 2, 1, 0])
+        second.tell([9, 8, 7, 6, 5, 0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(first.ask(), second.ask())
