@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from evomerge_core.run.setup import Setup, StageSetup
 from evomerge_core.run.store import Evaluation
 
 
@@ -19,3 +20,13 @@ def fitness(evaluation: Evaluation, items: int, *, break_ties: bool = True) -> f
     if not break_ties or loss is None or math.isnan(loss):
         return evaluation.score
     return evaluation.score - loss / (1.0 + loss) / items
+
+
+def stage_fitness(setup: Setup, stage: StageSetup, evaluation: Evaluation, split: str) -> float | None:
+    """The fitness that a stage's search ranks by, from an evaluation on a split."""
+    return fitness(evaluation, setup.items(split), break_ties=breaks_ties(stage))
+
+
+def breaks_ties(stage: StageSetup) -> bool:
+    """Whether log-likelihood orders candidates of equal score."""
+    return stage.search.tie_break == "log_likelihood"

@@ -18,6 +18,7 @@ STORE = "run.db"
 LOCK = "job.lock"
 LOG = "job.log"
 WINNER = "winner"
+RESULT = "result.json"
 
 
 def require_empty(folder: Path) -> None:

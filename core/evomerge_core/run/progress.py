@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evomerge_core.run.folder import is_held, open_store
+from evomerge_core.run.states import LIVE
 from evomerge_core.run.store import Candidate, Evaluation, Store
 
 _RECENT = 15  # candidates whose median time stands for those to come
@@ -27,14 +28,15 @@ class Scored:
 class Progress:
     """A run at one moment. `state`: created, starting, running, paused, stopped, interrupted, finished or failed.
 
-    `evaluations` counts the search's candidates; `phase_done` of `phase_total` those of the phase; `seconds` is the
-    time spent evaluating, `seconds_left` an estimate for the search (None when unknown), `age` the seconds since the
-    last event.
+    `stage` is the present stage's name where a run has several. `evaluations` counts the search's candidates; `phase_done` of
+    `phase_total` those of the phase; `seconds` is the time spent evaluating, `seconds_left` an estimate for the search (None
+    when unknown), `age` the seconds since the last event.
     """
 
     folder: str
     state: str
     message: str | None
+    stage: str | None
     phase: str | None
     phase_done: int
     phase_total: int | None
@@ -61,20 +63,22 @@ def read_progress(folder: Path) -> Progress:
 
 
 def _progress(folder: Path, store: Store) -> Progress:
-    state = _state(folder, store)
+    state = state_of(folder, store)
     precision, total = store.fact("precision", "nf4"), store.fact("evaluations_total")
     scored = store.scored("search", precision)
     search = [(c, e) for c, e in scored if c.kind == "search"]
     fine = [(c, e) for c, e in search if e.score is not None]
     best = max(fine, key=lambda ce: (ce[1].score or 0.0, -(ce[1].loss or 0.0)), default=None)
-    phase = store.fact("phase")
+    phase, (stage, first) = store.fact("phase"), _stage(store)
+    of_stage = [(c, e) for c, e in search if c.generation is not None and c.generation >= first]
     events = store.last_event_time()
     return Progress(
         folder=str(folder),
         state=state,
         message=store.fact("message"),
+        stage=stage,
         phase=phase,
-        phase_done=_phase_done(store, phase, len(search)),
+        phase_done=_phase_done(store, phase, len(search), len(of_stage), first),
         phase_total=store.fact("phase_total"),
         generation=store.fact("generation", 0),
         evaluations=len(search),
@@ -84,29 +88,39 @@ def _progress(folder: Path, store: Store) -> Progress:
         parents=tuple(_scored(c, e) for c, e in scored if c.kind == "parent"),
         uniform=tuple(_scored(c, e) for c, e in scored if c.kind == "uniform"),
         seconds=store.fact("active_seconds", 0.0),
-        seconds_left=_seconds_left(search, total) if phase == "search" else None,
+        seconds_left=_seconds_left(of_stage, store.fact("phase_total")) if phase == "search" else None,
         age=None if events is None else max(0.0, time.time() - events),
         tokens_generated=store.generated_tokens(),
     )
 
 
-def _state(folder: Path, store: Store) -> str:
-    """A job says how it ended before it lets its lock go: so the lock is looked at first, and then what was said."""
+def state_of(folder: Path, store: Store) -> str:
+    """The run's state, `interrupted` when its job has gone without a word.
+
+    A job says how it ended before it lets its lock go: so the lock is looked at first, and then what was said."""
     held = is_held(folder)
     state: str = store.fact("state")
-    return "interrupted" if state in ("starting", "running", "paused") and not held else state
+    return "interrupted" if state in LIVE and not held else state
 
 
 def _scored(candidate: Candidate, evaluation: Evaluation) -> Scored:
     return Scored(candidate.label, evaluation.score, evaluation.loss, evaluation.failure)
 
 
-def _phase_done(store: Store, phase: str | None, searched: int) -> int:
+def _stage(store: Store) -> tuple[str | None, int]:
+    """The present stage's name where there are several, and its first generation."""
+    stages, index = store.fact("stages", []), store.fact("stage")
+    if index is None:
+        return None, 0
+    return (stages[index]["name"] if len(stages) > 1 else None), store.fact("stage_starts", [0])[index]
+
+
+def _phase_done(store: Store, phase: str | None, searched: int, of_stage: int, first: int) -> int:
     if phase in (None, "search"):
-        return searched
+        return of_stage
     if phase == "references":
         return store.count_evaluations("search") - searched
-    return store.count_evaluations(phase)
+    return store.count_evaluations(phase, first)
 
 
 def _seconds_left(search: list[tuple[Candidate, Evaluation]], total: int | None) -> float | None:

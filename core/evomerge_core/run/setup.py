@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,15 @@ from evomerge_core.errors import InputError
 from evomerge_core.genome.space import Space, make_space
 from evomerge_core.merging.engine import MergeEngine
 from evomerge_core.merging.folder import require_space
-from evomerge_core.merging.shards import tensor_bytes
+from evomerge_core.paths.fold import require_fold
+from evomerge_core.paths.make_space import make_path_space
+from evomerge_core.paths.path import Pool
+from evomerge_core.paths.size import most_layers, most_parameters
+from evomerge_core.paths.space import PathSpace
 from evomerge_core.recipe.load import dump_recipe
-from evomerge_core.recipe.schema import Precision, Recipe
+from evomerge_core.recipe.paths import Paths
+from evomerge_core.recipe.schema import Budget, Precision, Recipe, SearchSettings, Stage
+from evomerge_core.recipe.stages import PlannedStage, plan_stages
 from evomerge_core.run.absolute_paths import with_absolute_paths
 from evomerge_core.run.folder import create_folder, require_empty
 from evomerge_core.sources.compatibility import require_compatible
@@ -41,14 +47,29 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class StageSetup:
+    """One search of a run. `pool` names the models whose layers its paths run through: sources by label, and the winners of
+    earlier stages by the stage's name; () where weights are evolved."""
+
+    index: int
+    name: str
+    space: Space | PathSpace
+    pool: tuple[str, ...]
+    budget: Budget
+    search: SearchSettings
+
+
+@dataclass(frozen=True)
 class Setup:
-    """A recipe brought to life. `parents` maps labels to references, `asked` each split to its questions."""
+    """A recipe brought to life. `parents` maps labels to references, `asked` each split to its questions; every source has
+    `layers` layers."""
 
     recipe: Recipe
     base_folder: Path
     sources: Mapping[str, Source]
     parents: Mapping[str, str]
-    space: Space
+    layers: int
+    stages: tuple[StageSetup, ...]
     engine: MergeEngine
     tasks: tuple[Task, ...]
     asked: Mapping[str, tuple[Asked, ...]]
@@ -82,14 +103,15 @@ def prepare(recipe: Recipe, folder: Path) -> Setup:
     base = opened[recipe.base]
     require_compatible(base, [opened[source.model] for source in recipe.sources])
     sources = align_all(base, opened)
-    space = make_space(recipe, int(base.config["num_hidden_layers"]), base.names)
+    stages = make_stages(recipe, base)
     tasks, asked = _tasks(recipe, folder, base)
     return Setup(
         recipe=recipe,
         base_folder=base.folder,
         sources=sources,
         parents={source.name: source.model for source in recipe.sources},
-        space=space,
+        layers=_layer_count(base),
+        stages=stages,
         engine=MergeEngine(sources, seed=recipe.seed, device=_device(recipe)),
         tasks=tasks,
         asked=asked,
@@ -109,16 +131,20 @@ def create_run(
     What is given replaces the recipe's own. Raises `InputError`; then there is no folder.
     """
     recipe = _overridden(recipe, evaluations, minutes, seed)
-    folder = out or recipe.folder / (recipe.output or f"runs/{recipe.name}")
+    folder = out or run_folder(recipe)
     require_empty(folder)
     frozen = with_absolute_paths(recipe)
     setup = prepare(frozen, folder)
     for source in setup.sources.values():
         require_finite(source)
-    base = setup.sources[frozen.base]
-    require_space(folder, tensor_bytes({name: base.shape(name) for name in base.names}, torch.bfloat16))
+    require_space(folder, _most_bytes(setup))
     create_folder(folder, dump_recipe(frozen), setup.fingerprints)
     return folder
+
+
+def run_folder(recipe: Recipe) -> Path:
+    """Where a run is made unless somebody says otherwise: the recipe's `output`, or `runs/NAME`, beside its file."""
+    return recipe.folder / (recipe.output or f"runs/{recipe.name}")
 
 
 def _overridden(recipe: Recipe, evaluations: int | None, minutes: float | None, seed: int | None) -> Recipe:
@@ -127,9 +153,48 @@ def _overridden(recipe: Recipe, evaluations: int | None, minutes: float | None, 
             raise InputError(f"--{name} {value:g}: must be above 0")
     if seed is not None and seed < 0:
         raise InputError(f"--seed {seed}: must be 0 or more")
-    limits = {"evaluations": evaluations, "minutes": minutes}
-    budget = recipe.budget.model_copy(update={k: v for k, v in limits.items() if v is not None})
-    return recipe.model_copy(update={"budget": budget, "seed": recipe.seed if seed is None else seed})
+    share = None if minutes is None else minutes / max(1, len(recipe.stages))
+    limits = {name: value for name, value in (("evaluations", evaluations), ("minutes", share)) if value is not None}
+    stages = tuple(_limited(stage, recipe.budget, limits) for stage in recipe.stages)
+    budget = recipe.budget.model_copy(update=limits)
+    changes = {"budget": budget, "stages": stages, "seed": recipe.seed if seed is None else seed}
+    return recipe.model_copy(update=changes)
+
+
+def _limited(stage: Stage, usual: Budget, limits: Mapping[str, float]) -> Stage:
+    """What is given on the command line is for every stage; minutes are shared by all."""
+    return stage.model_copy(update={"budget": (stage.budget or usual).model_copy(update=limits)})
+
+
+def make_stages(recipe: Recipe, base: Source) -> tuple[StageSetup, ...]:
+    """The recipe's searches for models like `base`. Raises InputError when one doesn't fit the model."""
+    planned = plan_stages(recipe)
+    return tuple(_stage(recipe, base, index, one) for index, one in enumerate(planned))
+
+
+def _stage(recipe: Recipe, base: Source, index: int, planned: PlannedStage) -> StageSetup:
+    layers = _layer_count(base)
+    space: Space | PathSpace
+    if isinstance(planned.searched, Paths):
+        if planned.searched.scales != "none":
+            require_fold(base)
+        space = make_path_space(planned.searched, Pool(planned.pool, layers), most_layers(planned.searched, base))
+    else:
+        space = make_space(recipe, layers, base.names, planned.searched)
+    return StageSetup(index, planned.name, space, planned.pool, planned.budget, planned.search)
+
+
+def _layer_count(base: Source) -> int:
+    return int(base.config["num_hidden_layers"])
+
+
+def _most_bytes(setup: Setup) -> int:
+    """What the largest child takes in bf16."""
+    base, longest = setup.sources[setup.recipe.base], setup.layers
+    last = setup.stages[-1].space
+    if isinstance(last, PathSpace):
+        longest = max(longest, last.most_layers)
+    return most_parameters(base, longest) * torch.bfloat16.itemsize
 
 
 def _device(recipe: Recipe) -> torch.device:
@@ -149,5 +214,11 @@ def _tasks(recipe: Recipe, folder: Path, base: Source) -> tuple[tuple[Task, ...]
         items = draw_items(spec, task, recipe.splits, folder=folder, exclude=spec.exclude)
         tasks.append(task)
         for split in SPLITS:
-            asked[split] += tuple(Asked(task, item, task.question(item, tokenizer)) for item in getattr(items, split))
+            early = recipe.evaluation.early_end and split == "search"
+            asked[split] += tuple(_asked(task, item, tokenizer, early) for item in getattr(items, split))
     return tuple(tasks), asked
+
+
+def _asked(task: Task, item: Item, tokenizer: Any, early: bool) -> Asked:
+    question = task.question(item, tokenizer)
+    return Asked(task, item, replace(question, decision=task.decision(item)) if early else question)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from statistics import NormalDist
 
 import numpy as np
 
@@ -26,9 +28,7 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, flo
     """Wilson's score interval of a proportion (Wilson 1927), within 0..1; (0, 1) when n is 0."""
     if n == 0:
         return 0.0, 1.0
-    from scipy.stats import norm
-
-    z = float(norm.ppf(0.5 + confidence / 2))
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
     share = successes / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -37,11 +37,9 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, flo
 
 def mcnemar(wins: int, losses: int) -> float:
     """McNemar's exact two-sided p: the binomial test of wins among the items that differ; 1 when none differs."""
-    if wins + losses == 0:
-        return 1.0
-    from scipy.stats import binomtest
-
-    return float(binomtest(wins, wins + losses, 0.5).pvalue)
+    differing = wins + losses
+    tail = sum(math.comb(differing, fewer) for fewer in range(min(wins, losses) + 1))
+    return float(min(Fraction(1), Fraction(2 * tail, 2**differing)))
 
 
 def bootstrap_mean(scores: Sequence[float], confidence: float = 0.95, seed: int = 0) -> tuple[float, float]:

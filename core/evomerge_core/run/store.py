@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,29 @@ CREATE TABLE IF NOT EXISTS item_scores (
     answer TEXT NOT NULL,
     PRIMARY KEY (candidate, split, precision, task, item)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS passes (
+    id INTEGER PRIMARY KEY,
+    candidate INTEGER NOT NULL REFERENCES candidates (id),
+    split TEXT NOT NULL,
+    precision TEXT NOT NULL,
+    generation INTEGER,
+    rung INTEGER,
+    items INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    load_seconds REAL NOT NULL,
+    seconds REAL NOT NULL,
+    failure TEXT,
+    loss REAL,
+    finished REAL NOT NULL,
+    UNIQUE (candidate, split, precision, generation, rung)
+);
+CREATE TABLE IF NOT EXISTS marks (
+    candidate INTEGER NOT NULL,
+    split TEXT NOT NULL,
+    precision TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (candidate, split, precision)
+);
 CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS commands (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL, acknowledged REAL);
 """
@@ -81,6 +104,26 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Pass:
+    """One time that a candidate was merged, loaded and asked.
+
+    `items` that it was asked, `tokens` that it wrote, `load_seconds` of the `seconds` in all. `generation` and `rung` of a
+    race, None outside. `failure` is why it gave no answers, `loss` then that of the gold answers where it is known.
+    """
+
+    split: str
+    precision: str
+    items: int
+    tokens: int
+    load_seconds: float
+    seconds: float
+    generation: int | None = None
+    rung: int | None = None
+    failure: str | None = None
+    loss: float | None = None
+
+
+@dataclass(frozen=True)
 class Candidate:
     """What is scored: a parent, a uniform merge, or a genome of the search. `twin` had the same genome before it."""
 
@@ -93,6 +136,32 @@ class Candidate:
     twin: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An evaluation with whose it is, as lists and plots show it. `number` grows with time; `finished` is unix time; `mark` is
+    why the coherence guard ranks it behind others."""
+
+    number: int
+    candidate: int
+    kind: str
+    label: str
+    generation: int | None
+    split: str
+    precision: str
+    score: float | None
+    loss: float | None
+    failure: str | None
+    seconds: float
+    finished: float
+    mark: str | None
+
+
+_PASS = ", ".join(field.name for field in fields(Pass))
+
+# The split that neutral texts are kept under: asked of candidates for their log-likelihood, never scored.
+NEUTRAL = "neutral"
+
+
 class Store:
     """Reads and writes a run's store; every write is one transaction. Any number of processes may read."""
 
@@ -103,7 +172,8 @@ class Store:
         self._connection.row_factory = sqlite3.Row
         if create:
             self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.executescript(_SCHEMA)
+        # also what a version before this one did not make
+        self._connection.executescript(_SCHEMA)
         self._connection.execute("PRAGMA synchronous = FULL")
 
     def close(self) -> None:
@@ -114,6 +184,10 @@ class Store:
     def fact(self, key: str, default: Any = None) -> Any:
         row = self._connection.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
         return default if row is None else json.loads(row["value"])
+
+    def facts(self) -> dict[str, Any]:
+        """All facts."""
+        return {row["key"]: json.loads(row["value"]) for row in self._connection.execute("SELECT key, value FROM facts")}
 
     def set_facts(self, **facts: Any) -> None:
         with self._transaction() as c:
@@ -149,30 +223,76 @@ class Store:
     def candidate(self, candidate: int) -> Candidate:
         return _candidate(self._connection.execute("SELECT * FROM candidates WHERE id = ?", (candidate,)).fetchone())
 
-    def find_genome(self, genome: Sequence[float]) -> Candidate | None:
-        """The first candidate with exactly this genome."""
-        row = self._connection.execute(
-            "SELECT * FROM candidates WHERE genome = ? AND twin IS NULL ORDER BY id LIMIT 1", (json.dumps(list(genome)),)
-        ).fetchone()
-        return None if row is None else _candidate(row)
-
     def save_evaluation(
-        self, candidate: int, split: str, precision: str, evaluation: Evaluation, items: Sequence[ItemScore], **facts: Any
+        self,
+        candidate: int,
+        split: str,
+        precision: str,
+        evaluation: Evaluation,
+        items: Sequence[ItemScore],
+        *,
+        passed: Pass | None = None,
+        neutral: Sequence[ItemScore] = (),
+        mark: str | None = None,
+        **facts: Any,
     ) -> None:
-        """An evaluation, its item scores, its event and the facts it changes, in one transaction: whole or not at all."""
+        """An evaluation, its item scores, its event and the facts it changes, in one transaction: whole or not at all.
+
+        `mark` is why the coherence guard ranks the candidate behind others; `neutral` are losses on neutral texts.
+        """
         at = time.time()
         values = (evaluation.score, evaluation.loss, evaluation.failure, evaluation.seconds, evaluation.tokens)
-        rows = [
-            (candidate, split, precision, i.task, i.item, i.value, i.loss, i.truncated, i.language_ok, i.tokens, i.answer)
-            for i in items
-        ]
         data = {"candidate": candidate, "split": split, "precision": precision, "score": evaluation.score,
                 "failure": evaluation.failure, "seconds": round(evaluation.seconds, 3)}  # fmt: skip
         with self._transaction() as c:
             c.execute(f"INSERT INTO evaluations VALUES (?, ?, ?{', ?' * 6})", (candidate, split, precision, *values, at))
-            c.executemany(f"INSERT INTO item_scores VALUES (?{', ?' * 10})", rows)
+            _add_items(c, candidate, split, precision, items)
+            _add_items(c, candidate, NEUTRAL, precision, neutral)
+            if passed is not None:
+                _add_pass(c, at, candidate, passed)
+            if mark is not None:
+                c.execute("INSERT INTO marks VALUES (?, ?, ?, ?)", (candidate, split, precision, mark))
             _add_event(c, at, "evaluation", data)
             _set_facts(c, facts)
+
+    def save_rung(
+        self, candidate: int, passed: Pass, items: Sequence[ItemScore], neutral: Sequence[ItemScore] = (), **facts: Any
+    ) -> None:
+        """One rung of a race, in one transaction: the items that it added, its event and the facts it changes."""
+        at = time.time()
+        data = {"candidate": candidate, "generation": passed.generation, "rung": passed.rung, "failure": passed.failure,
+                "seconds": round(passed.seconds, 3)}  # fmt: skip
+        with self._transaction() as c:
+            _add_pass(c, at, candidate, passed)
+            _add_items(c, candidate, passed.split, passed.precision, items)
+            _add_items(c, candidate, NEUTRAL, passed.precision, neutral)
+            _add_event(c, at, "rung", data)
+            _set_facts(c, facts)
+
+    def rung(self, candidate: int, precision: str, generation: int, rung: int) -> Pass | None:
+        """A candidate's (or its twin's) pass in one rung of a generation's race."""
+        row = self._connection.execute(
+            f"SELECT {_PASS} FROM passes WHERE precision = ? AND generation = ? AND rung = ? "
+            "AND candidate = (SELECT coalesce(twin, id) FROM candidates WHERE id = ?)",
+            (precision, generation, rung, candidate),
+        ).fetchone()
+        return None if row is None else Pass(**row)
+
+    def passes(self, precision: str | None = None) -> list[Pass]:
+        """All passes, or those in one precision, in the order in which they finished."""
+        rows = self._connection.execute(
+            f"SELECT {_PASS} FROM passes WHERE ? IN (precision, '') ORDER BY id", (precision or "",)
+        )
+        return [Pass(**row) for row in rows]
+
+    def mark(self, candidate: int, split: str, precision: str) -> str | None:
+        """Why the coherence guard marked a candidate (or its twin) on a split; None when it is sound."""
+        row = self._connection.execute(
+            "SELECT reason FROM marks WHERE split = ? AND precision = ? "
+            "AND candidate = (SELECT coalesce(twin, id) FROM candidates WHERE id = ?)",
+            (split, precision, candidate),
+        ).fetchone()
+        return None if row is None else str(row["reason"])
 
     def evaluation(self, candidate: int, split: str, precision: str) -> Evaluation | None:
         """A candidate's evaluation, or its twin's."""
@@ -182,6 +302,15 @@ class Store:
             (split, precision, candidate),
         ).fetchone()
         return None if row is None else Evaluation(**row)
+
+    def scored_in(self, candidate: int) -> list[tuple[str, str]]:
+        """The splits and precisions in which a candidate (or its twin) was evaluated, in that order of time."""
+        rows = self._connection.execute(
+            "SELECT split, precision FROM evaluations "
+            "WHERE candidate = (SELECT coalesce(twin, id) FROM candidates WHERE id = ?) ORDER BY rowid",
+            (candidate,),
+        )
+        return [(row["split"], row["precision"]) for row in rows]
 
     def item_scores(self, candidate: int, split: str, precision: str) -> list[ItemScore]:
         """A candidate's (or its twin's) item scores, ordered by task and item."""
@@ -195,6 +324,14 @@ class Store:
             ItemScore(**{**dict(r), "truncated": bool(r["truncated"]), "language_ok": bool(r["language_ok"])}) for r in rows
         ]
 
+    def count_items(self, candidate: int, split: str, precision: str) -> int:
+        """How many items of a split a candidate (or its twin) was asked."""
+        query = (
+            "SELECT count(*) FROM item_scores WHERE split = ? AND precision = ? "
+            "AND candidate = (SELECT coalesce(twin, id) FROM candidates WHERE id = ?)"
+        )
+        return int(self._connection.execute(query, (split, precision, candidate)).fetchone()[0])
+
     def scored(self, split: str, precision: str) -> list[tuple[Candidate, Evaluation]]:
         """Every candidate with an evaluation of its own on this split, in the order in which they finished."""
         rows = self._connection.execute(
@@ -205,8 +342,52 @@ class Store:
         names = ("score", "loss", "failure", "seconds", "tokens")
         return [(_candidate(row), Evaluation(**{name: row[name] for name in names})) for row in rows]
 
-    def count_evaluations(self, split: str) -> int:
-        return int(self._connection.execute("SELECT count(*) FROM evaluations WHERE split = ?", (split,)).fetchone()[0])
+    def all_evaluations(self) -> list[tuple[Candidate, str, str, Evaluation]]:
+        """Every evaluation with its candidate, split and precision, in the order in which they finished."""
+        rows = self._connection.execute(
+            "SELECT c.*, e.split, e.precision, e.score, e.loss, e.failure, e.seconds, e.tokens FROM evaluations e "
+            "JOIN candidates c ON c.id = e.candidate ORDER BY e.rowid"
+        )
+        names = ("score", "loss", "failure", "seconds", "tokens")
+        return [
+            (_candidate(row), row["split"], row["precision"], Evaluation(**{name: row[name] for name in names})) for row in rows
+        ]
+
+    def outcomes(self, after: int = 0) -> list[Outcome]:
+        """Evaluations after number `after`, oldest first, without genomes and items: cheap to read as they come."""
+        rows = self._connection.execute(
+            "SELECT e.rowid, c.id, c.kind, c.label, c.generation, e.split, e.precision, e.score, e.loss, e.failure, e.seconds, "
+            "e.finished, m.reason FROM evaluations e JOIN candidates c ON c.id = e.candidate "
+            "LEFT JOIN marks m ON m.candidate = e.candidate AND m.split = e.split AND m.precision = e.precision "
+            "WHERE e.rowid > ? ORDER BY e.rowid",
+            (after,),
+        )
+        return [Outcome(*row) for row in rows]
+
+    def best_scores(self, split: str, precision: str) -> dict[str, float]:
+        """The best score of each kind of candidate that has one."""
+        rows = self._connection.execute(
+            "SELECT c.kind, max(e.score) FROM evaluations e JOIN candidates c ON c.id = e.candidate "
+            "WHERE e.split = ? AND e.precision = ? AND e.score IS NOT NULL GROUP BY c.kind",
+            (split, precision),
+        )
+        return {kind: float(score) for kind, score in rows}
+
+    def count_searched(self) -> int:
+        """How many genomes of the search have been evaluated on the search's items."""
+        query = (
+            "SELECT count(*) FROM evaluations e JOIN candidates c ON c.id = e.candidate "
+            "WHERE e.split = 'search' AND c.kind = 'search'"
+        )
+        return int(self._connection.execute(query).fetchone()[0])
+
+    def count_evaluations(self, split: str, first_generation: int = 0) -> int:
+        """Evaluations on a split, those of candidates from earlier generations left out."""
+        query = (
+            "SELECT count(*) FROM evaluations e JOIN candidates c ON c.id = e.candidate "
+            "WHERE e.split = ? AND coalesce(c.generation, ?) >= ?"
+        )
+        return int(self._connection.execute(query, (split, first_generation, first_generation)).fetchone()[0])
 
     def generated_tokens(self) -> int:
         return int(self._connection.execute("SELECT coalesce(sum(tokens), 0) FROM evaluations").fetchone()[0])
@@ -222,6 +403,10 @@ class Store:
         rows = self._connection.execute("SELECT * FROM events WHERE id > ? ORDER BY id", (after,))
         return [(row["id"], row["at"], row["kind"], json.loads(row["data"])) for row in rows]
 
+    def last_event(self) -> int:
+        """The number of the last event; 0 when there is none."""
+        return int(self._connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0])
+
     def last_event_time(self) -> float | None:
         """Unix time of the last event, in seconds."""
         at = self._connection.execute("SELECT max(at) FROM events").fetchone()[0]
@@ -234,6 +419,12 @@ class Store:
     def is_acknowledged(self, command: int) -> bool:
         row = self._connection.execute("SELECT acknowledged FROM commands WHERE id = ?", (command,)).fetchone()
         return row["acknowledged"] is not None
+
+    def waiting_commands(self) -> list[str]:
+        """The commands that the job has not acknowledged yet, oldest first."""
+        return [
+            row["name"] for row in self._connection.execute("SELECT name FROM commands WHERE acknowledged IS NULL ORDER BY id")
+        ]
 
     def take_commands(self) -> list[str]:
         """The commands not yet acknowledged, oldest first; each is acknowledged with an event."""
@@ -258,6 +449,20 @@ class Store:
 def _set_facts(connection: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
     rows = [(key, json.dumps(value)) for key, value in facts.items()]
     connection.executemany("INSERT INTO facts VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", rows)
+
+
+def _add_items(connection: sqlite3.Connection, candidate: int, split: str, precision: str, items: Sequence[ItemScore]) -> None:
+    rows = [
+        (candidate, split, precision, i.task, i.item, i.value, i.loss, i.truncated, i.language_ok, i.tokens, i.answer)
+        for i in items
+    ]
+    connection.executemany(f"INSERT INTO item_scores VALUES (?{', ?' * 10})", rows)
+
+
+def _add_pass(connection: sqlite3.Connection, at: float, candidate: int, passed: Pass) -> None:
+    values = {**asdict(passed), "candidate": candidate, "finished": at}
+    names = ", ".join(values)
+    connection.execute(f"INSERT INTO passes ({names}) VALUES ({', '.join('?' * len(values))})", tuple(values.values()))
 
 
 def _add_event(connection: sqlite3.Connection, at: float, kind: str, data: Mapping[str, Any]) -> None:

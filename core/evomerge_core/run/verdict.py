@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from evomerge_core.run.setup import Setup
-from evomerge_core.run.statistics import compare, interval
+from evomerge_core.run.statistics import Paired, compare, interval
 from evomerge_core.run.store import Candidate, ItemScore, Store
+from evomerge_core.run.weighted_values import weighted_values
+from evomerge_core.tasks.coherence import REPEATING, repetition
 
 SIGNIFICANT = 0.05
 
@@ -16,13 +18,16 @@ SIGNIFICANT = 0.05
 @dataclass(frozen=True)
 class Standing:
     """A candidate on the test items: score in 0..1 (None: it failed) with its 95 % interval, and shares of the answers
-    that met the token limit or were in the wrong language."""
+    that met the token limit, were in the wrong language, or repeat themselves. `incoherent` is what the coherence guard
+    objects to in a child."""
 
     name: str
     test: float | None
     interval: tuple[float, float] | None
     truncated: float
     wrong_language: float
+    repeating: float = 0.0
+    incoherent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,24 +41,33 @@ class Comparison:
 
 
 def judge(setup: Setup, store: Store, winner: Candidate, precision: str) -> dict[str, Any]:
-    """The verdict in one precision, ready for JSON: every standing, every comparison, and a sentence.
+    """The verdict in one precision, ready for JSON: every standing (`stages`: the winners of earlier stages), every
+    comparison, and a sentence.
 
     The child counts as better only when it beats the parent that did best on the very test items.
     """
     parents, uniform = store.candidates("parent"), store.candidates("uniform")
-    standings = {c.id: _standing(setup, store, c, precision) for c in (*parents, *uniform, winner)}
-    against = {c.id: _compare(setup, store, winner, c, precision) for c in (*parents, *uniform)}
+    earlier = [store.candidate(one) for one in store.fact("stage_winners", []) if one != winner.id]
+    standings = {c.id: _standing(setup, store, c, precision) for c in (*parents, *uniform, *earlier, winner)}
+    against = {c.id: _compare(setup, store, winner, c, precision) for c in (*parents, *uniform, *earlier)}
     best = max(parents, key=lambda c: standings[c.id].test or 0.0)
     paired = against[best.id]
     return {
         "items": setup.items("test"),
         "parents": [asdict(standings[c.id]) for c in parents],
         "uniform": [asdict(standings[c.id]) for c in uniform],
+        "stages": [{"stage": stage.name, **asdict(standings[c.id])} for stage, c in zip(setup.stages, earlier, strict=False)],
         "winner": asdict(standings[winner.id]),
         "paired": asdict(paired),
         "against": [asdict(one) for one in against.values()],
         "verdict": _sentence(standings[winner.id], standings[best.id], paired),
     }
+
+
+def beats(paired: Comparison | Paired) -> bool:
+    """Whether a child is called better: it wins more items than it loses, and chance gives such a difference less than once
+    in 20 times. The items must be new to the search, and the child the one and only that is tested on them."""
+    return paired.p < SIGNIFICANT and paired.wins > paired.losses
 
 
 def _standing(setup: Setup, store: Store, candidate: Candidate, precision: str) -> Standing:
@@ -64,7 +78,9 @@ def _standing(setup: Setup, store: Store, candidate: Candidate, precision: str) 
     low, high = interval(_values(setup, items))
     truncated = sum(i.truncated for i in items) / len(items)
     wrong = sum(not i.language_ok for i in items) / len(items)
-    return Standing(candidate.label, evaluation.score, (low, high), truncated, wrong)
+    repeating = sum(repetition(i.answer) > REPEATING for i in items) / len(items)
+    mark = store.mark(candidate.id, "test", precision)
+    return Standing(candidate.label, evaluation.score, (low, high), truncated, wrong, repeating, mark)
 
 
 def _compare(setup: Setup, store: Store, winner: Candidate, other: Candidate, precision: str) -> Comparison:
@@ -77,21 +93,16 @@ def _compare(setup: Setup, store: Store, winner: Candidate, other: Candidate, pr
 
 
 def _values(setup: Setup, items: Sequence[ItemScore]) -> list[float]:
-    """Item values whose mean is the weighted score: with one task the plain values, 0 and 1 where the scorer says so."""
-    if len(setup.tasks) == 1:
-        return [i.value for i in items]
-    total = sum(task.weight for task in setup.tasks)
-    counts = {task.name: sum(i.task == task.name for i in items) for task in setup.tasks}
-    factor = {task.name: task.weight / total * len(items) / counts[task.name] for task in setup.tasks}
-    return [i.value * factor[i.task] for i in items]
+    return weighted_values(items, {task.name: task.weight for task in setup.tasks})
 
 
 def _sentence(winner: Standing, best: Standing, paired: Comparison) -> str:
     if winner.test is None:
         return "the child could not be scored on the test items"
     figures = f"({paired.wins} items won, {paired.losses} lost, p = {paired.p:.2g})"
-    if paired.p < SIGNIFICANT and paired.wins > paired.losses:
-        return f"the child beats the best parent, {best.name} {figures}"
+    doubt = "" if winner.incoherent is None else f"; it is incoherent: {winner.incoherent}"
+    if beats(paired):
+        return f"the child beats the best parent, {best.name} {figures}{doubt}"
     if paired.p < SIGNIFICANT:
-        return f"the child is worse than the best parent, {best.name} {figures}"
-    return f"the child is no better than the best parent, {best.name} {figures}"
+        return f"the child is worse than the best parent, {best.name} {figures}{doubt}"
+    return f"the child is no better than the best parent, {best.name} {figures}{doubt}"

@@ -49,11 +49,9 @@ def test_an_evaluation_is_never_replaced(store: Store) -> None:
 def test_a_twin_shares_the_first_ones_scores(store: Store) -> None:
     first = store.add_candidate("search", "g1.1", generation=0, position=0, genome=[0.5])
     store.save_evaluation(first.id, "search", "nf4", FINE, [item("a")])
-    assert store.find_genome([0.5]) == first
     twin = store.add_candidate("search", "g1.2", generation=0, position=1, genome=[0.5], twin=first.id)
     assert store.evaluation(twin.id, "search", "nf4") == FINE
     assert store.item_scores(twin.id, "search", "nf4") == [item("a")]
-    assert store.find_genome([0.5]) == first
 
 
 def test_commands_are_taken_once_and_acknowledged(store: Store) -> None:

@@ -1,0 +1,1 @@
+"""A run's report: what its store knows, as JSON, as Markdown, and as plots."""
