@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 
+from evomerge_quant.ram import available_ram
 from evomerge_quant.resident import nf4
 from evomerge_quant.resident.linear import Nf4Linear
 from evomerge_quant.resident.skeleton import Precision, make_skeleton
@@ -17,8 +16,6 @@ from evomerge_quant.resident.skeleton import Precision, make_skeleton
 MOST_ROWS = {"cpu": 64, "cuda": 256}
 # Of the free memory, the share that a batch may take. RAM is shared with merging, and running out of it ends the process.
 SHARE = {"cpu": 0.5, "cuda": 0.9}
-
-CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ def available_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int(free)
-    return min(int(psutil.virtual_memory().available), _container_bytes())
+    return available_ram()
 
 
 def resident_bytes(config: Any, precision: Precision, compute_dtype: torch.dtype, *, unpacked: bool = False) -> int:
@@ -47,6 +44,11 @@ def resident_bytes(config: Any, precision: Precision, compute_dtype: torch.dtype
         total += nf4.code_bytes(count) + 4 * nf4.block_count(count)
         total += count * compute_dtype.itemsize if unpacked else 0
     return total
+
+
+def unpacked_fits(config: Any, compute_dtype: torch.dtype, device: str, free: int) -> bool:
+    """Whether the values of all NF4 layers fit into `free` bytes of RAM, with as much left for merging and the batches."""
+    return device == "cpu" and 2 * resident_bytes(config, "nf4", compute_dtype, unpacked=True) <= free
 
 
 def kv_bytes_per_token(config: Any, compute_dtype: torch.dtype) -> int:
@@ -73,12 +75,3 @@ def fit_batch(budget: Budget, row_tokens: int, device: torch.device) -> int:
 
 def _is_nf4(parameter: torch.nn.Parameter) -> bool:
     return hasattr(parameter, "quant_state")
-
-
-def _container_bytes() -> int:
-    """What the control group (cgroup v2) still allows; a very large number without a limit."""
-    try:
-        limit, used = ((CONTROL_GROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
-    except OSError:
-        return 2**62
-    return 2**62 if limit == "max" else max(0, int(limit) - int(used))

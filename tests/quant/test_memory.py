@@ -13,7 +13,7 @@ from tiny_models import FAMILIES
 from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
 from evomerge_core.tasks.exchange import Question
-from evomerge_quant import memory
+from evomerge_quant import memory, ram
 from evomerge_quant.memory import Budget
 from evomerge_quant.resident.answering import PREFILL_TOKENS
 from evomerge_quant.resident.linear import Nf4Linear
@@ -74,7 +74,7 @@ def test_free_ram_is_what_the_system_says() -> None:
 def test_a_containers_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "memory.max").write_text("5000\n")
     (tmp_path / "memory.current").write_text("1500\n")
-    monkeypatch.setattr(memory, "CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr(ram, "CONTROL_GROUP", tmp_path)
     assert memory.available_bytes(CPU) == 3500
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.available_bytes(CPU) > 10**6

@@ -1,11 +1,12 @@
-"""Rows to answers: the common prefix once, prompts in batches, then the unfinished rows together in large ones."""
+"""Rows to answers: the common prefix once, prompts in batches, the unfinished rows in one running batch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from evomerge_core.tasks.exchange import Answer
-from evomerge_quant.resident.decode import decode
+from evomerge_quant.resident.decode import RunningBatch
 from evomerge_quant.resident.ending import Ending
 from evomerge_quant.resident.prefill import Started, prefill, read_prefix
 from evomerge_quant.resident.reader import Reader
@@ -17,27 +18,31 @@ PREFILL_TOKENS = {"cpu": 512, "cuda": 8192}
 
 
 def answer_rows(reader: Reader, rows: Sequence[Row], vocabulary: Vocabulary, batch_size: int) -> list[Answer]:
-    """Answers in the order of the rows' indices; batches depend on nothing but the rows and `batch_size`."""
+    """Answers in the order of the rows' indices; batches depend on nothing but the rows and `batch_size`.
+
+    Prompts are read, some at a time, whenever seats of the running batch would stay empty.
+    """
     prefix = read_prefix(reader, common_prefix(rows))
+    unread = batches(rows, len(prefix.tokens), batch_size, PREFILL_TOKENS[reader.device.type])
+    running = RunningBatch(reader, vocabulary, batch_size)
     answers: dict[int, Answer] = {}
+    known: dict[int, Started] = {}
     waiting: list[Started] = []
-
-    def finish(some: Sequence[Started]) -> None:
-        endings = decode(reader, some, vocabulary)
-        answers.update((each.row.index, _answer(each, endings[each.row.index])) for each in some)
-
-    for batch in batches(rows, len(prefix.tokens), batch_size, PREFILL_TOKENS[reader.device.type]):
-        for started in prefill(reader, batch, prefix, vocabulary):
-            if started.states:
-                waiting.append(started)
-            else:
-                answers[started.row.index] = _answer(started, started.ending)
-        while len(waiting) >= batch_size:
-            finish(waiting[:batch_size])
-            del waiting[:batch_size]
-    if waiting:
-        finish(waiting)
-    return [answers[index] for index in range(len(rows))]
+    while True:
+        while len(waiting) < running.free and (batch := next(unread, None)) is not None:
+            for started in prefill(reader, batch, prefix, vocabulary):
+                if started.states:
+                    waiting.append(started)
+                else:
+                    answers[started.row.index] = _answer(started, started.ending)
+        entering, waiting = waiting[: running.free], waiting[running.free :]
+        if entering:
+            running.enter(entering)
+            known |= {each.row.index: replace(each, states=()) for each in entering}
+        if not running.running:
+            return [answers[index] for index in range(len(rows))]
+        for index, ending in running.step().items():
+            answers[index] = _answer(known.pop(index), ending)
 
 
 def _answer(started: Started, ending: Ending | None) -> Answer:
@@ -48,6 +53,7 @@ def _answer(started: Started, ending: Ending | None) -> Answer:
         gold_logprob=_total(started.gold),
         gold_tokens=len(started.gold),
         choice_logprobs=tuple((_total(each), len(each)) for each in started.choices),
+        choices_greedy=started.greedy,
     )
 
 

@@ -71,20 +71,30 @@ def take_row(cache: RowCache, row: int, tokens: int) -> RowStates:
     return tuple((keys, values) for keys, values in copies)
 
 
-def left_padded(rows: Sequence[RowStates], room: int) -> RowCache:
-    """A cache of these rows, padded on the left to the longest, with `room` free columns after them."""
-    lengths = [row[0][0].shape[1] for row in rows]
-    width = max(lengths)
-    cache = RowCache(len(rows[0]), width + room)
-    for number, layer in enumerate(cache.parts):
-        layer.allocate(len(rows), rows[0][number])
+def moved(old: RowCache, seats: int, rows: int, kept: int, width: int, columns: int, like: RowStates | None) -> RowCache:
+    """A cache of `seats` rows and `columns` columns, of which `width` count as filled: the last of them hold the last `kept`
+    filled columns of the first `rows` rows of `old`, the others zeros. `like` gives the shapes where `old` holds nothing.
+    """
+    cache = RowCache(len(old.parts), columns)
+    for number, (source, layer) in enumerate(zip(old.parts, cache.parts, strict=True)):
+        shapes = source.stored or (like[number] if like is not None else ())
+        layer.allocate(seats, shapes)
         layer.used = width
-        for i, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-            for buffer, states in zip(layer.stored, row[number], strict=True):
-                # Masked columns weigh nothing, but nothing times NaN is NaN.
-                buffer[i, :, : width - length] = 0
-                buffer[i, :, width - length : width] = states
+        # Masked columns weigh nothing, but nothing times NaN is NaN.
+        for buffer in layer.stored:
+            buffer.zero_()
+        for buffer, states in zip(layer.stored, source.stored, strict=False):
+            buffer[:rows, :, width - kept : width] = states[:rows, :, source.used - kept : source.used]
     return cache
+
+
+def put_row(cache: RowCache, row: int, states: RowStates) -> None:
+    """Writes a row's keys and values into the last filled columns, zeros before them."""
+    for layer, of_layer in zip(cache.parts, states, strict=True):
+        for buffer, one in zip(layer.stored, of_layer, strict=True):
+            start = layer.used - one.shape[1]
+            buffer[row, :, :start] = 0
+            buffer[row, :, start : layer.used] = one
 
 
 def move_row(cache: RowCache, source: int, target: int) -> None:

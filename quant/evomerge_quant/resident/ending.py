@@ -18,7 +18,7 @@ class Ending:
 
 
 def find_ending(tokens: list[int], checked: int, question: Question, vocabulary: Vocabulary) -> Ending | None:
-    """The answer's end, if `tokens` has come to it: an end token, a stop string, or the question's limit.
+    """The answer's end, if `tokens` has come to it: an end token, a stop string, a decided score, or the question's limit.
 
     The first `checked` tokens are known not to end it.
     """
@@ -33,8 +33,10 @@ def find_ending(tokens: list[int], checked: int, question: Question, vocabulary:
 
 
 def _stopped(tokens: list[int], question: Question, vocabulary: Vocabulary) -> str | None:
-    if not question.stop:
+    if not question.stop and question.decision is None:
         return None
     text = vocabulary.decode(tokens)
     places = [text.find(stop) for stop in question.stop if stop in text]
-    return text[: min(places)] if places else None
+    if places:
+        return text[: min(places)]
+    return text if question.decision is not None and question.decision.made(text) else None

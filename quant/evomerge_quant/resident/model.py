@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,8 @@ from evomerge_core.errors import InputError
 from evomerge_core.tasks.exchange import Answer, CandidateError, Question
 from evomerge_quant import memory
 from evomerge_quant.resident.answering import PREFILL_TOKENS, answer_rows
+from evomerge_quant.resident.layered_config import with_layers
+from evomerge_quant.resident.path_view import Route, view_path
 from evomerge_quant.resident.reader import LOGITS_AT_ONCE, Reader, make_reader
 from evomerge_quant.resident.rows import Row, make_rows
 from evomerge_quant.resident.skeleton import Precision, make_skeleton, place
@@ -37,6 +39,8 @@ class _Parts:
 class ResidentModel:
     """An `Evaluator`: one candidate's weights at a time, answers in batches.
 
+    Tokens go through all layers in their order, or by the route that `follow` was given last.
+
     `batch_size` (rows) fits itself to the free memory at the first answer, and is halved when memory runs out; set it to a
     recorded value to get the same batches again. `compute_dtype` is what products are computed in: bfloat16 where the
     hardware has it, else float32, which holds bf16 values exactly; for `fp32` always float32.
@@ -44,6 +48,7 @@ class ResidentModel:
 
     def __init__(self, parts: _Parts, precision: Precision, batch_size: int | None) -> None:
         self._parts = parts
+        self._reader = parts.reader
         self._precision = precision
         self._loaded = False
         self.batch_size = batch_size
@@ -68,11 +73,17 @@ class ResidentModel:
         """The transformers model itself."""
         return self._parts.model
 
+    @property
+    def decoder(self) -> Any:
+        """What tokens go through: the model's decoder, or its view by the route that is followed."""
+        return self._reader.decoder
+
     @torch.no_grad()
     def load(self, tensors: Iterable[tuple[str, Tensor]]) -> None:
         """Takes a whole candidate. CandidateError names a tensor with NaN or Inf, or says that memory ran out; ValueError
         names a wrong or missing tensor."""
         self._loaded = False
+        self._reader = self._parts.reader
         try:
             take_all(self._parts.slots, tensors)
         except (RuntimeError, MemoryError) as error:
@@ -80,6 +91,14 @@ class ResidentModel:
                 raise
             raise CandidateError("out of memory while the weights were merged and taken") from None
         self._loaded = True
+
+    def follow(self, route: Route) -> None:
+        """Sends tokens through the layers (number, scale of the layer's input) of `route` from now on, until the next load.
+
+        Nothing is copied: the hops share the layers' weights.
+        """
+        decoder = view_path(self._parts.reader.decoder, route)
+        self._reader = replace(self._parts.reader, decoder=decoder, layers=len(route))
 
     @torch.inference_mode()
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
@@ -98,7 +117,7 @@ class ResidentModel:
             size = self.batch_size or self._fitting_batch(rows)
             self.batch_size = size
             try:
-                return answer_rows(parts.reader, rows, parts.vocabulary, size)
+                return answer_rows(self._reader, rows, parts.vocabulary, size)
             except (RuntimeError, MemoryError) as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -110,10 +129,11 @@ class ResidentModel:
 
     def _fitting_batch(self, rows: Sequence[Row]) -> int:
         config, dtype, device = self._parts.config, self.compute_dtype, self.device
+        token = memory.kv_bytes_per_token(config, dtype)  # of all layers; a route may have more hops
         budget = memory.Budget(
             free=memory.available_bytes(device),
             workspace=memory.workspace_bytes(config, dtype, PREFILL_TOKENS[device.type], LOGITS_AT_ONCE),
-            token=memory.kv_bytes_per_token(config, dtype),
+            token=token * max(1, -(-self._reader.layers // config.num_hidden_layers)),
         )
         return memory.fit_batch(budget, max(row.most_tokens for row in rows), device)
 
@@ -123,19 +143,25 @@ def build(
     *,
     precision: Precision,
     device: Device = "auto",
-    layers: int | None = None,
+    layers: Sequence[int] | None = None,
     batch_size: int | None = None,
 ) -> ResidentModel:
     """A resident model of the shape of `folder` (its `config.json` and tokenizer; its weights are not read).
 
-    `layers` is the candidates' layer count where it differs from the folder's. InputError for a folder without config or
-    tokenizer, an architecture that can't be scored, or `cuda` where there is none.
+    `layers` says what layers candidates have where those are not the folder's own: each is of the kind of one of these, given
+    by its number. InputError for a folder without config or tokenizer, an architecture that can't be scored, or `cuda` where
+    there is none.
     """
     place_on = _choose_device(device)
-    dtype = _compute_dtype(precision, place_on)
+    dtype = choose_dtype(precision, place_on)
     config = _read_config(folder, layers)
     model = make_skeleton(config, precision, dtype)
-    place(model, dtype, place_on, unpacked=precision == "nf4" and _unpacked_fits(config, dtype, place_on))
+    place(
+        model,
+        dtype,
+        place_on,
+        unpacked=precision == "nf4" and memory.unpacked_fits(config, dtype, place_on.type, memory.available_bytes(place_on)),
+    )
     parts = _Parts(
         config,
         model,
@@ -154,29 +180,18 @@ def _choose_device(device: Device) -> torch.device:
     return torch.device(device)
 
 
-def _compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """What products are computed in: bfloat16 where the hardware has it, else float32; for `fp32` always float32."""
     if precision == "fp32":
         return torch.float32
     return torch.bfloat16 if device.type == "cuda" or bnb.has_avx512bf16() else torch.float32
 
 
-def _read_config(folder: Path, layers: int | None) -> Any:
+def _read_config(folder: Path, layers: Sequence[int] | None) -> Any:
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder / 'config.json'}: not found; name a model folder")
     config = AutoConfig.from_pretrained(folder)
-    if layers is not None:
-        kinds = getattr(config, "layer_types", None)
-        if kinds:
-            config.layer_types = [kinds[i % len(kinds)] for i in range(layers)]
-        config.num_hidden_layers = layers
-    return config
-
-
-def _unpacked_fits(config: Any, dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether the values of all NF4 layers fit in RAM, with as much left for merging and for the batches."""
-    if device.type != "cpu":
-        return False
-    return 2 * memory.resident_bytes(config, "nf4", dtype, unpacked=True) <= memory.available_bytes(device)
+    return config if layers is None else with_layers(config, layers)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -32,7 +32,8 @@ class Prefix:
 class Started:
     """A row that was read.
 
-    `gold` and `choices` are log-probabilities, token by token. `tokens` are the first tokens of the model's own answer, at
+    `gold` and `choices` are log-probabilities, token by token; `greedy` says of each choice whether all its tokens are the
+    most likely ones. `tokens` are the first tokens of the model's own answer, at
     least one ([] where nothing is generated). When they are not all of it, `ending` is None and `states` are the keys and
     values of the prompt and of these tokens but the last.
     """
@@ -40,6 +41,7 @@ class Started:
     row: Row
     gold: list[float]
     choices: tuple[list[float], ...]
+    greedy: tuple[bool, ...]
     tokens: list[int]
     ending: Ending | None
     states: RowStates
@@ -61,7 +63,7 @@ def prefill(reader: Reader, rows: Sequence[Row], prefix: Prefix, vocabulary: Voc
     skipped = len(prefix.tokens)
     placed = _place(rows, skipped, reader.device)
     cache = with_prefix(prefix.cache, len(rows), placed.tokens.shape[1])
-    seen = _after_prefix(placed, skipped)
+    seen = after_prefix(placed, skipped)
     hidden = reader.read(placed, seen, cache)
     best, logprobs = reader.judge(hidden[_judged(rows, skipped)], _targets(rows, reader.device))
 
@@ -71,6 +73,15 @@ def prefill(reader: Reader, rows: Sequence[Row], prefix: Prefix, vocabulary: Voc
         started.append(_start(row, best[at : at + count], logprobs[at : at + count], vocabulary, cache, number))
         at += count
     return started
+
+
+def after_prefix(placed: Placed, skipped: int) -> tuple[Tensor, Tensor]:
+    """(position, branch) of all columns, int64 [rows, columns]: `skipped` ones of the prefix, then the placed tokens."""
+    positions = torch.arange(skipped, device=placed.positions.device).expand(len(placed.positions), skipped)
+    return (
+        torch.cat([positions, placed.positions], dim=1),
+        torch.cat([torch.zeros_like(positions), placed.branches], dim=1),
+    )
 
 
 def _place(rows: Sequence[Row], skipped: int, device: torch.device) -> Placed:
@@ -90,14 +101,6 @@ def _place(rows: Sequence[Row], skipped: int, device: torch.device) -> Placed:
             branches[number, start:end] = branch
             start = end
     return Placed(tokens.to(device), positions.to(device), branches.to(device))
-
-
-def _after_prefix(placed: Placed, skipped: int) -> tuple[Tensor, Tensor]:
-    positions = torch.arange(skipped, device=placed.positions.device).expand(len(placed.positions), skipped)
-    return (
-        torch.cat([positions, placed.positions], dim=1),
-        torch.cat([torch.zeros_like(positions), placed.branches], dim=1),
-    )
 
 
 def _judged(rows: Sequence[Row], skipped: int) -> tuple[Tensor, Tensor]:
@@ -127,15 +130,16 @@ def _targets(rows: Sequence[Row], device: torch.device) -> Tensor:
 
 def _start(row: Row, best: list[int], logprobs: list[float], vocabulary: Vocabulary, cache: RowCache, number: int) -> Started:
     gold, at = logprobs[: len(row.gold)], len(row.gold)
-    choices = []
+    choices, greedy = [], []
     for choice in row.choices:
         choices.append(logprobs[at : at + len(choice)])
+        greedy.append(best[at : at + len(choice)] == choice)
         at += len(choice)
     tokens = best[: _agreed(best, row.gold) + 1] if row.generates else []
     ending = find_ending(tokens, 0, row.question, vocabulary)
     goes_on = row.generates and ending is None
     states = take_row(cache, number, len(row.prompt) + len(tokens) - 1) if goes_on else ()
-    return Started(row, gold, tuple(choices), tokens, ending, states)
+    return Started(row, gold, tuple(choices), tuple(greedy), tokens, ending, states)
 
 
 def _agreed(best: list[int], gold: list[int]) -> int:

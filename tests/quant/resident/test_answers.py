@@ -163,7 +163,7 @@ def test_generated_and_scored_questions_in_one_call_keep_their_order(model_folde
 def test_a_child_with_fewer_layers(model_folder: MakeFolder) -> None:
     folder = model_folder("llama")
     tensors = {k: v for k, v in load_file(folder / "model.safetensors").items() if "layers.2." not in k}
-    model = build(folder, precision="fp32", device="cpu", layers=2)
+    model = build(folder, precision="fp32", device="cpu", layers=(0, 1))
     model.load(tensors.items())
     oracle = Transformers(folder)
     oracle.model.model.layers = oracle.model.model.layers[:2]

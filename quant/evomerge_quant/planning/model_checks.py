@@ -1,0 +1,72 @@
+"""Preflight of the models: can they be opened, merged, and given to others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from evomerge_core.discovery.headers import Looked, is_here
+from evomerge_core.recipe.schema import Recipe
+from evomerge_core.sources.compatibility import check
+from evomerge_core.sources.model_card import front_matter, licence_in
+from evomerge_core.sources.source import Source
+from evomerge_core.sources.tokens import shared_tokens, vocabulary
+from evomerge_quant.planning.check import Check, ok, problem, warning
+
+# Words in the names of licences that forbid uses which a person may have in mind.
+_NARROW = ("nc", "noncommercial", "non-commercial", "research", "academic")
+
+
+def model_checks(recipe: Recipe, looked: Looked) -> Iterator[Check]:
+    """Compatibility, tokens and licences of a recipe's models."""
+    opened = looked.opened
+    if recipe.base not in opened:
+        yield problem("Models", f"{recipe.base}: its weights are pickles; download it first, or choose a base with safetensors")
+        return
+    base = opened[recipe.base]
+    sources = [opened[source.model] for source in recipe.sources if source.model in opened]
+    away = sorted({source.reference for source in opened.values() if not is_here(source)} | set(looked.unseen))
+    where = "all on this machine" if not away else f"to be downloaded: {', '.join(away)}"
+    yield ok("Models", f"{len(opened) + len(looked.unseen)} found, {where}")
+    for reference in looked.unseen:
+        yield warning(
+            "Compatibility",
+            f"{reference}: its weights are pickles, which can't be looked at from afar",
+            "download it, then check again",
+        )
+    lines = check(base, sources)
+    if lines:
+        yield from (problem("Compatibility", line) for line in lines)
+    else:
+        yield ok("Compatibility", "same architecture and tensors; weights are scanned for NaN at the start")
+    yield _tokens(base, sources)
+    yield _licences(opened)
+
+
+def _tokens(base: Source, sources: list[Source]) -> Check:
+    subject = "Tokenizer"
+    if vocabulary(base) is None:
+        return warning(subject, f"{base.reference} has no tokenizer.json, rows can't be aligned by token", "add it")
+    others = [source for source in sources if vocabulary(source) not in (None, vocabulary(base))]
+    if not others:
+        return ok(subject, "the same tokens in all models")
+    least = min(shared_tokens(base, source) for source in others)
+    names = ", ".join(source.label for source in others)
+    return ok(subject, f"{names}: {least:.1%} of the tokens are the base's; rows are aligned by token")
+
+
+def _licences(opened: Mapping[str, Source]) -> Check:
+    """The child is bound by the licences of all its parents."""
+    subject = "Licences"
+    folders = {source.folder for source in opened.values()}
+    folders |= {source.adapter.folder for source in opened.values() if source.adapter is not None}
+    found = {folder: licence_in(front_matter(folder / "README.md")) for folder in folders}
+    named = sorted({licence for licence in found.values() if licence is not None})
+    if None in found.values():
+        said = f"; the others say {', '.join(named)}" if named else ""
+        return warning(subject, f"not all models' cards name one{said}", "read the models' pages before you share the child")
+    if len(named) > 1:
+        return warning(subject, f"they disagree: {', '.join(named)}", "the child must keep the terms of all of them")
+    narrow = [licence for licence in named if set(licence.lower().replace("_", "-").split("-")) & set(_NARROW)]
+    if narrow:
+        return warning(subject, f"{narrow[0]} narrows what the child may be used for", "read its terms")
+    return ok(subject, f"{named[0]} for all")

@@ -1,0 +1,79 @@
+"""The preflight checklist: everything that can be told about a run before its weights are read or downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evomerge_core.discovery.headers import Looked, look_at
+from evomerge_core.errors import InputError
+from evomerge_core.recipe.schema import Recipe
+from evomerge_core.run.absolute_paths import with_absolute_paths
+from evomerge_core.run.setup import run_folder
+from evomerge_core.sources.source import Source
+from evomerge_quant.planning.capacity import Capacity, measure_capacity
+from evomerge_quant.planning.check import Check, problem
+from evomerge_quant.planning.estimate import Estimate, estimate, plan_of
+from evomerge_quant.planning.model_checks import model_checks
+from evomerge_quant.planning.room_checks import folder_check, room_checks
+from evomerge_quant.planning.task_checks import task_report
+from evomerge_quant.planning.timings import Timing
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """All checks, in the order in which a person mends them; `estimate` is None where the models can't be opened."""
+
+    checks: tuple[Check, ...]
+    estimate: Estimate | None
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing stands in the way of a start."""
+        return all(check.state != "problem" for check in self.checks)
+
+
+def preflight(
+    recipe: Recipe, *, capacity: Capacity | None = None, timings: Sequence[Timing] = (), out: Path | None = None
+) -> Preflight:
+    """Checks a recipe on this machine. Of hub models that aren't here only headers and small files are fetched."""
+    out = out or run_folder(recipe)
+    try:
+        recipe = with_absolute_paths(recipe)
+    except InputError as error:
+        return Preflight((problem("Paths", str(error)),), None)
+    looked, checks = _look(recipe, out)
+    base = looked.opened.get(recipe.base)
+    if not checks:
+        checks += model_checks(recipe, looked)
+    tasks = task_report(recipe, out, base)
+    checks += tasks.checks
+    checks.append(folder_check(out))
+    if base is None or any(check.state == "problem" and check.subject == "Models" for check in checks):
+        return Preflight(tuple(checks), None)
+    capacity = capacity or measure_capacity(recipe.evaluation.device)
+    if recipe.evaluation.device == "cuda" and capacity.device != "cuda":
+        checks.append(problem("VRAM", "evaluation.device is cuda, but no CUDA device is here; use auto or cpu"))
+    try:
+        found = estimate(recipe, plan_of(recipe, looked), capacity, timings, tasks.prompt_tokens)
+    except InputError as error:
+        checks.append(problem("Search", str(error)))
+        return Preflight(tuple(checks), None)
+    return Preflight((*checks, *room_checks(found, capacity, out)), found)
+
+
+def _look(recipe: Recipe, folder: Path) -> tuple[Looked, list[Check]]:
+    """The recipe's models, and a problem for each that can't be opened."""
+    opened: dict[str, Source] = {}
+    unseen: dict[str, int] = {}
+    checks = []
+    for reference in dict.fromkeys([recipe.base, *(source.model for source in recipe.sources)]):
+        try:
+            looked = look_at([reference], relative_to=folder, allow_pickle=recipe.allow_pickle)
+        except InputError as error:
+            checks.append(problem("Models", str(error)))
+            continue
+        opened |= looked.opened
+        unseen |= looked.unseen
+    return Looked(opened, unseen), checks

@@ -1,0 +1,102 @@
+"""Preflight of the machine: memory, disk, time."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from evomerge_core.errors import InputError
+from evomerge_core.run.folder import require_empty
+from evomerge_quant.planning.capacity import Capacity
+from evomerge_quant.planning.check import Check, ok, problem, warning
+from evomerge_quant.planning.estimate import Estimate
+
+_FEW_ROWS = 4
+_FEW_GENERATIONS = 3
+_LONG_SECONDS = 48 * 3600
+_SPARE_DISK = 500_000_000
+
+
+def room_checks(estimate: Estimate, capacity: Capacity, out: Path) -> Iterator[Check]:
+    """Whether the run fits this machine; `out` is the run's folder."""
+    yield from _memory(estimate, capacity)
+    yield from _disk(estimate, out)
+    yield _search(estimate)
+    yield _time(estimate)
+
+
+def _memory(estimate: Estimate, capacity: Capacity) -> Iterator[Check]:
+    name = "VRAM" if capacity.device == "cuda" else "RAM"
+    wanted = estimate.vram if capacity.device == "cuda" else estimate.ram
+    told = f"{_gb(wanted)} of {_gb(capacity.free)} free ({capacity.name})"
+    if estimate.least > capacity.free:
+        needed = f"{_gb(estimate.least)} needed at least, {_gb(capacity.free)} free"
+        yield problem(name, f"{needed}; choose smaller models or close programs")
+    elif estimate.rows < _FEW_ROWS:
+        yield warning(name, f"{told}: only {estimate.rows} answers at a time", "close programs, or lower max_new_tokens")
+    else:
+        yield ok(name, f"{told}, {estimate.rows} answers at a time")
+    if capacity.device != "cuda":
+        return
+    if estimate.ram > capacity.ram_free:
+        yield warning("RAM", f"{_gb(estimate.ram)} of {_gb(capacity.ram_free)} free", "close programs")
+    else:
+        yield ok("RAM", f"{_gb(estimate.ram)} of {_gb(capacity.ram_free)} free")
+
+
+def _disk(estimate: Estimate, out: Path) -> Iterator[Check]:
+    """The hub's cache and the run's folder, which may lie on one disk."""
+    from huggingface_hub import constants
+
+    cache = _existing(Path(constants.HF_HUB_CACHE))
+    folder = _existing(out)
+    needs = {folder: estimate.written}
+    same = cache.stat().st_dev == folder.stat().st_dev
+    if estimate.download:
+        place = folder if same else cache
+        needs[place] = needs.get(place, 0) + estimate.download
+    for place, needed in needs.items():
+        free = shutil.disk_usage(place).free
+        told = f"{_gb(needed)} of {_gb(free)} free at {place}"
+        if needed + _SPARE_DISK > free:
+            yield problem("Disk", f"{told}; free some, point HF_HOME to a bigger disk, or give another run folder")
+        else:
+            yield ok("Disk", told + (f", {_gb(estimate.download)} of it downloads" if estimate.download else ""))
+
+
+def folder_check(out: Path) -> Check:
+    """Whether the run's folder is free to be made."""
+    try:
+        require_empty(out)
+    except InputError as error:
+        return problem("Run folder", str(error))
+    return ok("Run folder", str(out))
+
+
+def _search(estimate: Estimate) -> Check:
+    told = f"{estimate.numbers} numbers are evolved, {estimate.population} candidates a generation"
+    if estimate.generations < _FEW_GENERATIONS:
+        few = f"{told}; the budget is {estimate.generations:.1f} generations"
+        return warning("Search", few, "raise the budget, or evolve fewer groups")
+    return ok("Search", told)
+
+
+def _time(estimate: Estimate) -> Check:
+    told = f"{_hours(estimate.seconds.low)} to {_hours(estimate.seconds.high)}, from {estimate.basis}"
+    if estimate.seconds.low > _LONG_SECONDS:
+        return warning("Time", told, "lower the budget, the items or max_new_tokens")
+    return ok("Time", told)
+
+
+def _existing(place: Path) -> Path:
+    place = place.absolute()
+    return next(one for one in (place, *place.parents) if one.exists())
+
+
+def _gb(count: float) -> str:
+    return f"{count / 1e9:.1f} GB"
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,107 @@
+"""Preflight of the tasks: are there items enough, and can the model be asked."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evomerge_core.errors import InputError
+from evomerge_core.recipe.schema import Recipe, TaskSpec
+from evomerge_core.sources.source import Source
+from evomerge_core.tasks.draw_items import draw_items
+from evomerge_core.tasks.make_task import make_task
+from evomerge_core.tasks.split import ItemSplits
+from evomerge_core.tasks.task import Task
+from evomerge_quant.planning.check import Check, ok, problem, warning
+from evomerge_quant.planning.timings import question_tokens
+from evomerge_quant.planning.workload import measured_prompt_tokens
+
+_LONGEST = 8
+_FEW = {"search": 16, "test": 50}
+
+
+@dataclass(frozen=True)
+class TaskReport:
+    """The checks of all tasks, and the mean tokens of an item where they could be counted."""
+
+    checks: tuple[Check, ...]
+    prompt_tokens: float | None
+
+
+def task_report(recipe: Recipe, folder: Path, base: Source | None) -> TaskReport:
+    """Draws every task's items and renders a prompt. `base` gives the tokenizer; None when it can't be opened."""
+    checks: list[Check] = []
+    tokens: list[float] = []
+    tokenizer = _tokenizer(base, checks)
+    stated = None if base is None else base.config.get("max_position_embeddings")
+    positions = stated if isinstance(stated, int) else None
+    for spec in recipe.tasks:
+        try:
+            task = make_task(spec)
+            items = draw_items(spec, task, recipe.splits, folder=folder, exclude=spec.exclude)
+        except InputError as error:
+            checks.append(problem(f"Task {spec.name}", str(error)))
+            continue
+        checks.append(_enough(spec, items))
+        checks += _asked(task, items, tokenizer, positions, tokens)
+        checks += _scored(task)
+    return TaskReport(tuple(checks), statistics.mean(tokens) if tokens else None)
+
+
+def _tokenizer(base: Source | None, checks: list[Check]) -> Any:
+    from transformers import AutoTokenizer
+
+    if base is None:
+        return None
+    try:
+        return AutoTokenizer.from_pretrained(base.tokenizer_folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        said = " ".join(str(error).split())[:160]
+        checks.append(problem("Tokenizer", f"{base.reference}: can't be read ({said}): choose a base with a tokenizer.json"))
+        return None
+
+
+def _enough(spec: TaskSpec, items: ItemSplits) -> Check:
+    counts = {split: len(getattr(items, split)) for split in ("search", "validation", "test")}
+    told = ", ".join(f"{count} {split}" for split, count in counts.items())
+    few = [f"{counts[split]} {split}" for split, least in _FEW.items() if counts[split] < least]
+    if few:
+        return warning(
+            f"Task {spec.name}", f"{told} items; with {' and '.join(few)} luck decides much", "raise the sizes under splits"
+        )
+    return ok(f"Task {spec.name}", f"{told} items")
+
+
+def _asked(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None, tokens: list[float]) -> list[Check]:
+    if tokenizer is None:
+        return []
+    subject = "Chat template"
+    try:
+        tokens.append(measured_prompt_tokens(task, items.search, tokenizer))
+    except InputError as error:
+        return [problem(subject, str(error))]
+    return [
+        ok(subject, f"{task.name}: {'the base model’s own' if task.chat else 'none, plain prompts'}"),
+        *_long(task, items, tokenizer, positions),
+    ]
+
+
+def _long(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None) -> list[Check]:
+    """Whether the longest questions and their answers fit into the model's context; by text, the longest few of all."""
+    if positions is None:
+        return []
+    questions = [task.question(item, tokenizer) for split in (items.search, items.validation, items.test) for item in split]
+    longest = sorted(questions, key=lambda one: len(one.prompt), reverse=True)[:_LONGEST]
+    most = max(question_tokens(one, tokenizer) + (0 if one.choices else one.max_new_tokens) for one in longest)
+    if most <= positions:
+        return [ok("Length", f"{task.name}: {most:,} tokens at most, the model has {positions:,} positions")]
+    line = f"{task.name}: an item and its answer may take {most:,} tokens, the model has {positions:,} positions"
+    return [problem("Length", f"{line}; lower max_new_tokens, or leave long items out")]
+
+
+def _scored(task: Task) -> Sequence[Check]:
+    """The language model of the scorer is carried by a package, and was loaded when the task was made."""
+    return [ok("Language", f"{task.name}: an answer counts only in {task.language!r}")] if task.language else []

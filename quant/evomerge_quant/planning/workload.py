@@ -1,0 +1,89 @@
+"""What a recipe asks of the model: how many answers, how long."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evomerge_core.recipe.schema import Recipe
+from evomerge_core.recipe.stages import plan_stages
+from evomerge_core.run.finalists import FINALISTS
+from evomerge_core.run.loop import UNIFORM_WEIGHTS
+from evomerge_core.search.racing.rungs import last_rung
+from evomerge_core.tasks.make_task import make_task
+from evomerge_core.tasks.task import Task
+from evomerge_quant.planning.timings import Timing, question_tokens
+
+# A school problem's question and worked answer; answers seldom need the whole limit.
+_PROMPT_TOKENS = 200.0
+_ANSWER_SHARE = 0.3
+_SAMPLE = 24
+# Of the last rung's items, what a candidate of a race is asked in the mean: half of them are dropped before.
+_RACED = 0.6
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is asked, in items of all tasks together: a candidate of the search is asked `searched_items` of the search's
+    `search_items`. `references` are the parents and uniform merges, `finalists` a search's best, each scored in so many
+    `precisions`.
+
+    An item has `prompt_tokens` to read and `answer_tokens` to write in the mean, together at most `most_tokens`.
+    """
+
+    tasks: tuple[str, ...]
+    search_items: int
+    searched_items: int
+    validation_items: int
+    test_items: int
+    prompt_tokens: float
+    answer_tokens: float
+    most_tokens: int
+    references: int
+    finalists: int
+    precisions: int
+
+
+def workload(recipe: Recipe, timings: Sequence[Timing] = (), prompt_tokens: float | None = None) -> Workload:
+    """The work of a recipe, `prompt_tokens` being what an item was measured to be. Raises InputError for a wrong task."""
+    tasks = [make_task(spec) for spec in recipe.tasks]
+    splits, count = recipe.splits, len(tasks)
+    names = tuple(task.name for task in tasks)
+    known = [timing.answer_tokens for timing in timings if timing.tasks == names]
+    uniform = len(UNIFORM_WEIGHTS) if any(stage.pool == () for stage in plan_stages(recipe)) else 0
+    return Workload(
+        tasks=names,
+        search_items=count * splits.search,
+        searched_items=count * _searched_items(recipe),
+        validation_items=count * splits.validation,
+        test_items=count * splits.test,
+        prompt_tokens=prompt_tokens or _PROMPT_TOKENS,
+        answer_tokens=statistics.median(known) if known else statistics.mean(_answer_tokens(task) for task in tasks),
+        most_tokens=int((prompt_tokens or _PROMPT_TOKENS) + max(_most_tokens(task) for task in tasks)),
+        references=len(recipe.sources) + uniform,
+        finalists=FINALISTS if splits.validation else 0,
+        precisions=1 + len(recipe.evaluation.confirm),
+    )
+
+
+def _searched_items(recipe: Recipe) -> int:
+    """Items of each task that a candidate of the search is asked: in a race about half of the last rung's in the mean."""
+    racing = recipe.search.racing
+    if racing is None or not racing.enabled:
+        return recipe.splits.search
+    return max(1, round(_RACED * (racing.items or last_rung(recipe.splits.search))))
+
+
+def measured_prompt_tokens(task: Task, items: Sequence[Any], tokenizer: Any) -> float:
+    """Mean tokens that the model reads for an item, from the first few."""
+    return statistics.mean(question_tokens(task.question(item, tokenizer), tokenizer) for item in items[:_SAMPLE])
+
+
+def _answer_tokens(task: Task) -> float:
+    return 0.0 if task.scorer.choices else max(4.0, _ANSWER_SHARE * task.max_new_tokens)
+
+
+def _most_tokens(task: Task) -> int:
+    return 0 if task.scorer.choices else task.max_new_tokens

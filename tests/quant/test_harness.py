@@ -1,0 +1,112 @@
+"""lm-evaluation-harness on the resident model gives what its own backend gives on the same weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+from tiny_models import WORDS
+
+lm_eval = pytest.importorskip("lm_eval", reason="needs the extra `harness`")
+
+MakeFolder = Callable[..., Path]
+
+
+@pytest.fixture
+def folder(model_folder: MakeFolder) -> Path:
+    place = model_folder("llama", seed=5)
+    settings = {"eos_token": "w2", "pad_token": "w0", "tokenizer_class": "PreTrainedTokenizerFast"}
+    (place / "tokenizer_config.json").write_text(json.dumps(settings))
+    return place
+
+
+@pytest.fixture
+def ours(folder: Path) -> Any:
+    from evomerge_quant.harness import ResidentHarness
+    from evomerge_quant.resident.model import build
+
+    model = build(folder, precision="fp32", device="cpu", batch_size=4)
+    model.load(load_file(folder / "model.safetensors").items())
+    return ResidentHarness(model, folder)
+
+
+@pytest.fixture
+def theirs(folder: Path) -> Any:
+    from lm_eval.models.huggingface import HFLM
+
+    return HFLM(pretrained=str(folder), dtype="float32", device="cpu", batch_size=1)
+
+
+def tasks(place: Path) -> list[dict[str, Any]]:
+    """A multiple-choice task and a generated one, their items in files."""
+    rows = [
+        {"question": f"w{30 + n} w{60 + 2 * n}", "choices": [f"w{40 + n}", f"w{90 + n} w41", "w77"], "answer": n % 3}
+        for n in range(10)
+    ]
+    file = place / "items.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = {"dataset_path": "json", "dataset_kwargs": {"data_files": {"test": str(file)}}, "test_split": "test"}
+    return [
+        {
+            "task": "choose",
+            **source,
+            "output_type": "multiple_choice",
+            "doc_to_text": "{{question}}",
+            "doc_to_choice": "{{choices}}",
+            "doc_to_target": "{{answer}}",
+            "metric_list": [{"metric": "acc"}, {"metric": "acc_norm"}],
+        },
+        {
+            "task": "write",
+            **source,
+            "output_type": "generate_until",
+            "doc_to_text": "{{question}}",
+            "doc_to_target": "w40",
+            "generation_kwargs": {"until": ["w7"], "do_sample": False, "max_gen_toks": 12},
+            "metric_list": [{"metric": "exact_match"}],
+        },
+    ]
+
+
+def test_its_tasks_give_the_same_results_as_its_own_backend(
+    folder: Path, ours: Any, theirs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evomerge_quant.harness import run_harness
+
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    found = run_harness(ours._model, folder, tasks(tmp_path))
+    expected = lm_eval.simple_evaluate(model=theirs, tasks=tasks(tmp_path), bootstrap_iters=0)
+    for task, metrics in (("choose", ("acc,none", "acc_norm,none")), ("write", ("exact_match,none",))):
+        for metric in metrics:
+            assert found["results"][task][metric] == expected["results"][task][metric]
+    for name in ("choose", "write"):
+        for mine, other in zip(found["samples"][name], expected["samples"][name], strict=True):
+            assert _rounded(mine["resps"]) == _rounded(other["resps"])
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_rounded(one) for one in value]
+    return pytest.approx(value, abs=1e-3) if isinstance(value, float) else value
+
+
+def test_whole_texts_follow_the_start_token(ours: Any, theirs: Any) -> None:
+    from lm_eval.api.instance import Instance
+
+    texts = [f"w{n} w{n + 7} w{n + 1}" for n in range(30, WORDS - 20, 60)]
+    requests = [Instance("loglikelihood_rolling", {}, (text,), number) for number, text in enumerate(texts)]
+    assert ours.loglikelihood_rolling(requests) == pytest.approx(theirs.loglikelihood_rolling(requests), abs=1e-3)
+
+
+def test_sampling_is_refused(ours: Any) -> None:
+    from lm_eval.api.instance import Instance
+
+    from evomerge_core.errors import InputError
+
+    request = Instance("generate_until", {}, ("w30", {"do_sample": True, "temperature": 0.7}), 0)
+    with pytest.raises(InputError, match="greedily"):
+        ours.generate_until([request])
