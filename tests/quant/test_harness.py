@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from safetensors.torch import load_file
-from tiny_models import WORDS
+from tiny_models import ENDS, WORDS
 
 lm_eval = pytest.importorskip("lm_eval", reason="needs the extra `harness`")
 
@@ -19,7 +19,8 @@ MakeFolder = Callable[..., Path]
 @pytest.fixture
 def folder(model_folder: MakeFolder) -> Path:
     place = model_folder("llama", seed=5)
-    settings = {"eos_token": "w2", "pad_token": "w0", "tokenizer_class": "PreTrainedTokenizerFast"}
+    # an end token that no other word begins with: lm-evaluation-harness cuts answers at its text
+    settings = {"eos_token": "w299", "pad_token": "w0", "tokenizer_class": "PreTrainedTokenizerFast"}
     (place / "tokenizer_config.json").write_text(json.dumps(settings))
     return place
 
@@ -91,6 +92,10 @@ def test_its_tasks_give_the_same_results_as_its_own_backend(
 def _rounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_rounded(one) for one in value]
+    if isinstance(value, str):
+        # the tiny vocabulary's end tokens are words, which the other backend leaves in the text
+        kept = value.split()
+        return kept[:-1] if kept and int(kept[-1][1:]) in ENDS else kept
     return pytest.approx(value, abs=1e-3) if isinstance(value, float) else value
 
 

@@ -90,7 +90,13 @@ def _name(folder: Path) -> str:
 
 
 def _size(folder: Path) -> int:
-    return sum(os.lstat(os.path.join(place, name)).st_size for place, _, names in os.walk(folder) for name in names)  # noqa: PTH118
+    # what SQLite keeps beside the store comes and goes with its readers
+    return sum(
+        os.lstat(os.path.join(place, name)).st_size
+        for place, _, names in os.walk(folder)
+        for name in names
+        if not name.endswith(("-wal", "-shm"))
+    )
 
 
 def _unreadable(folder: Path, reason: str) -> RunOverview:

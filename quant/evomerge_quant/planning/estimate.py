@@ -15,6 +15,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.paths.size import most_parameters
 from evomerge_core.paths.space import PathSpace
 from evomerge_core.recipe.schema import Budget, Precision, Recipe
+from evomerge_core.run.generations import MEAN_EVERY
 from evomerge_core.run.setup import StageSetup, make_stages
 from evomerge_core.search.cma_es import population_size
 from evomerge_core.sources.source import Source
@@ -123,7 +124,7 @@ def estimate(
     recipe: Recipe, plan: Plan, capacity: Capacity, timings: Sequence[Timing] = (), prompt_tokens: float | None = None
 ) -> Estimate:
     """What the run will take. Raises InputError for a task that is wrong or a model that can't be scored."""
-    work = workload(recipe, timings, prompt_tokens)
+    work = workload(recipe, capacity.device, timings, prompt_tokens)
     factor, basis, kind = _experience(recipe, plan, capacity, timings, work)
     spread = _SPREAD[kind]
     slow, fast = (_length(plan, work, capacity, factor * by) for by in (spread, 1 / spread))
@@ -165,7 +166,9 @@ def _length(plan: Plan, work: Workload, capacity: Capacity, factor: float) -> _L
     for index, search in enumerate(plan.searches):
         ends = work.precisions * work.finalists * seconds(search.parameters, work.validation_items)
         ends += work.precisions * seconds(search.parameters, work.test_items)
-        one = seconds(search.parameters, work.searched_items)
+        ends += seconds(search.parameters, work.search_items)  # the winner, or the last centre
+        centre = seconds(search.parameters, work.search_items) / (MEAN_EVERY * search.population)
+        one = seconds(search.parameters, work.searched_items) + centre
         limit = math.inf if search.budget.evaluations is None else search.budget.evaluations
         if search.budget.minutes is not None:
             spent = ends + (total if index == 0 else 0.0)

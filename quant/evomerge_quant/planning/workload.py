@@ -5,13 +5,15 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.recipe.stages import plan_stages
+from evomerge_core.run.contest import race_sizes
+from evomerge_core.run.cost import load_items
 from evomerge_core.run.finalists import FINALISTS
 from evomerge_core.run.loop import UNIFORM_WEIGHTS
-from evomerge_core.search.racing.rungs import last_rung
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.task import Task
 from evomerge_quant.planning.timings import Timing, question_tokens
@@ -20,8 +22,6 @@ from evomerge_quant.planning.timings import Timing, question_tokens
 _PROMPT_TOKENS = 200.0
 _ANSWER_SHARE = 0.3
 _SAMPLE = 24
-# Of the last rung's items, what a candidate of a race is asked in the mean: half of them are dropped before.
-_RACED = 0.6
 
 
 @dataclass(frozen=True)
@@ -46,34 +46,46 @@ class Workload:
     precisions: int
 
 
-def workload(recipe: Recipe, timings: Sequence[Timing] = (), prompt_tokens: float | None = None) -> Workload:
+def workload(
+    recipe: Recipe,
+    device: Literal["cpu", "cuda"],
+    timings: Sequence[Timing] = (),
+    prompt_tokens: float | None = None,
+) -> Workload:
     """The work of a recipe, `prompt_tokens` being what an item was measured to be. Raises InputError for a wrong task."""
     tasks = [make_task(spec) for spec in recipe.tasks]
     splits, count = recipe.splits, len(tasks)
     names = tuple(task.name for task in tasks)
     known = [timing.answer_tokens for timing in timings if timing.tasks == names]
+    read = prompt_tokens or _PROMPT_TOKENS
+    written = statistics.median(known) if known else statistics.mean(_answer_tokens(task) for task in tasks)
     uniform = len(UNIFORM_WEIGHTS) if any(stage.pool == () for stage in plan_stages(recipe)) else 0
     return Workload(
         tasks=names,
         search_items=count * splits.search,
-        searched_items=count * _searched_items(recipe),
+        searched_items=count * _searched_items(recipe, device, read, written),
         validation_items=count * splits.validation,
         test_items=count * splits.test,
-        prompt_tokens=prompt_tokens or _PROMPT_TOKENS,
-        answer_tokens=statistics.median(known) if known else statistics.mean(_answer_tokens(task) for task in tasks),
-        most_tokens=int((prompt_tokens or _PROMPT_TOKENS) + max(_most_tokens(task) for task in tasks)),
+        prompt_tokens=read,
+        answer_tokens=written,
+        most_tokens=int(read + max(_most_tokens(task) for task in tasks)),
         references=len(recipe.sources) + uniform,
         finalists=FINALISTS if splits.validation else 0,
         precisions=1 + len(recipe.evaluation.confirm),
     )
 
 
-def _searched_items(recipe: Recipe) -> int:
-    """Items of each task that a candidate of the search is asked: in a race about half of the last rung's in the mean."""
-    racing = recipe.search.racing
-    if racing is None or not racing.enabled:
+def _searched_items(recipe: Recipe, device: Literal["cpu", "cuda"], read: float, written: float) -> int:
+    """Items of each task that a candidate is asked in the mean: in a race all meet the first rung's, then half of those left
+    the next ones."""
+    sizes = race_sizes(
+        recipe, recipe.search, load_items(device=device, sources=len(recipe.sources), read=read, written=written)
+    )
+    if sizes is None:
         return recipe.splits.search
-    return max(1, round(_RACED * (racing.items or last_rung(recipe.splits.search))))
+    steps = [sizes[0], *(later - earlier for earlier, later in pairwise(sizes))]
+    mean: float = sum(step / 2**rung for rung, step in enumerate(steps))
+    return max(1, round(mean))
 
 
 def measured_prompt_tokens(task: Task, items: Sequence[Any], tokenizer: Any) -> float:

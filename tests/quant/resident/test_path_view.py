@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, DynamicCache
 
 from evomerge_core.paths.child import write_path
+from evomerge_core.paths.fold import FOLDS
 from evomerge_core.paths.path import Path
 from evomerge_core.tasks.exchange import Question
 from evomerge_quant.resident.model import ResidentModel, build
@@ -57,6 +58,10 @@ def test_the_folded_child_computes_what_the_running_path_does(tmp_path: Folder, 
     # and so do logits, through the child's own head
     ours, theirs = model.module.get_output_embeddings()(running), folded.get_output_embeddings()(running)
     torch.testing.assert_close(ours, theirs)
+
+
+def test_every_architecture_that_folds_was_compared() -> None:
+    assert set(FOLDS) == set(CONFIGS)
 
 
 def test_a_path_is_the_models_own_layers_one_after_the_other(tmp_path: Folder) -> None:
