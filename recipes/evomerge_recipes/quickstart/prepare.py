@@ -16,8 +16,11 @@ ITEMS = 2000
 ITEMS_SEED = 7
 
 
-def prepared_recipe(cache: Path) -> Recipe:
-    """The quickstart's recipe with every path absolute; the base and the items are made in `cache` where they lack."""
+def prepared_recipe(cache: Path, file: str = "recipe.yaml") -> Recipe:
+    """The quickstart's recipe with every path absolute; the base and the items are made in `cache` where they lack.
+
+    `file` is one of its variants: `dfs.yaml` (paths) or `ps_dfs.yaml` (weights, then paths).
+    """
     here = Path(str(files("evomerge_recipes.quickstart")))
     base = base_folder(cache / "models")
     items = cache / "quickstart-items.jsonl"
@@ -26,7 +29,7 @@ def prepared_recipe(cache: Path) -> Recipe:
         items.write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{items}: can't be written ({error.strerror}); free space there") from error
-    recipe = load_recipe(here / "recipe.yaml")
+    recipe = load_recipe(here / file)
     sources = tuple(
         source.model_copy(update={"model": f"{base}+{here / source.model.partition('+./')[2]}"}) for source in recipe.sources
     )

@@ -1,0 +1,69 @@
+"""The recipes that come with evomerge-tui."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import takewhile
+from pathlib import Path
+
+from evomerge_core.errors import InputError
+from evomerge_core.nearest_name import unknown_name
+from evomerge_core.recipe.load import load_recipe
+from evomerge_core.recipe.schema import Recipe
+from evomerge_core.recipe.yaml_file import read_yaml
+
+FOLDER = "ready"
+QUICKSTART = "quickstart"
+
+
+@dataclass(frozen=True)
+class ReadyRecipe:
+    """`memory` is the graphics card's in GB that it is made for, 0 for a CPU. `title`, `summary` and what follows are the
+    lines of the comment at the head of its file."""
+
+    name: str
+    path: Path
+    title: str
+    summary: str
+    memory: int
+    notes: tuple[str, ...]
+
+
+def ready_recipes() -> tuple[ReadyRecipe, ...]:
+    """All of them, smallest machine first."""
+    here = Path(str(files("evomerge_recipes")))
+    paths = [here / QUICKSTART / "recipe.yaml", *sorted((here / FOLDER).glob("*.yaml"))]
+    return tuple(sorted((_read(path) for path in paths), key=lambda one: (one.name != QUICKSTART, one.memory, one.name)))
+
+
+def ready_recipe(name: str) -> ReadyRecipe:
+    """The recipe of that name. Raises InputError with the nearest name."""
+    known = {one.name: one for one in ready_recipes()}
+    if name not in known:
+        raise InputError(unknown_name("ready recipe", name, known))
+    return known[name]
+
+
+def load_ready(ready: ReadyRecipe, cache: Path) -> Recipe:
+    """The recipe, ready to run; what the quickstart needs beside it is made in `cache`."""
+    if ready.name == QUICKSTART:
+        from evomerge_recipes.quickstart.prepare import prepared_recipe
+
+        return prepared_recipe(cache)
+    return load_recipe(ready.path)
+
+
+def _read(path: Path) -> ReadyRecipe:
+    file = read_yaml(path)
+    lines = [line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), file.text.splitlines())]
+    memory = next((found for line in lines if (found := re.match(r"Memory: (\d+) GB", line))), None)
+    return ReadyRecipe(
+        name=str(file.data["name"]),
+        path=path,
+        title=lines[0],
+        summary=lines[1],
+        memory=int(memory[1]) if memory else 0,
+        notes=tuple(lines[2:]),
+    )
