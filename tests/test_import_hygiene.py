@@ -21,6 +21,10 @@ CASES = {
         "import evomerge_tui.job, evomerge_core.run.loop, evomerge_quant.resident.model",
         ("textual",),
     ),
+    "a chat loads neither torch nor screens": (
+        "import evomerge_tui.talk_commands, evomerge_quant.chat.chat, evomerge_quant.gguf.places",
+        ("torch", "transformers", "textual"),
+    ),
 }
 
 

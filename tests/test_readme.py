@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from evomerge_core.recipe.load import load_recipe
 from evomerge_tui.cli.main import parser
 
@@ -25,8 +27,9 @@ def test_every_command_is_in_the_readme() -> None:
         assert re.search(rf"[` ]{command}\b", README), command
 
 
-def test_the_quickstarts_recipe_parses() -> None:
-    recipe = ROOT / "recipes/evomerge_recipes/quickstart/recipe.yaml"
+@pytest.mark.parametrize("name", ["recipe", "dfs", "ps_dfs"])
+def test_the_quickstarts_recipes_parse(name: str) -> None:
+    recipe = ROOT / f"recipes/evomerge_recipes/quickstart/{name}.yaml"
     assert load_recipe(recipe).splits.test >= 200
 
 

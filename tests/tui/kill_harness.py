@@ -1,4 +1,4 @@
-"""`python kill_harness.py RUN ROUNDS SEED`: kills a run's job again and again, then lets it finish; prints the kills.
+"""`python kill_harness.py RUN ROUNDS SEED [APART]`: kills a run's job again and again, then lets it finish; prints the kills.
 
 Each job is a fork of this process, which has imported everything and computed nothing: a fresh job without the seconds
 of imports. Every kill is a SIGKILL at a random moment.
@@ -33,10 +33,10 @@ def start(run: Path) -> int:
     return child
 
 
-def kill_once(run: Path, rng: random.Random) -> bool:
-    """Starts a job and kills it a moment after its next evaluation, or earlier; whether it was still alive."""
+def kill_once(run: Path, rng: random.Random, apart: int) -> bool:
+    """Starts a job and kills it a moment after `apart` more evaluations, or earlier; whether it was still alive."""
     child = start(run)
-    wanted = evaluations(run) + rng.choice((0, 1, 1, 1))
+    wanted = evaluations(run) + rng.choice((0, apart, apart, apart))
     deadline = time.monotonic() + 60
     while evaluations(run) < wanted and time.monotonic() < deadline and os.waitpid(child, os.WNOHANG)[0] == 0:
         time.sleep(0.002)
@@ -51,7 +51,8 @@ def kill_once(run: Path, rng: random.Random) -> bool:
 
 def main() -> None:
     run, rounds, rng = Path(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[3]))
-    kills = sum(kill_once(run, rng) for _ in range(rounds))
+    apart = int(sys.argv[4]) if len(sys.argv) > 4 else 1
+    kills = sum(kill_once(run, rng, apart) for _ in range(rounds))
     status = os.waitstatus_to_exitcode(os.waitpid(start(run), 0)[1])
     print(f"{kills} kills, last job ended with {status}")
     sys.exit(status)

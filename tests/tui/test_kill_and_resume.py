@@ -17,6 +17,7 @@ from evomerge_core.run.setup import create_run
 
 HARNESS = Path(__file__).with_name("kill_harness.py")
 ROUNDS = 30
+RACES = {"racing": {"first": 4, "items": 8, "error": 0.5}}
 
 
 def harness(run: Path, rounds: int, seed: int) -> str:
@@ -26,13 +27,14 @@ def harness(run: Path, rounds: int, seed: int) -> str:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the harness forks; Windows has no fork")
-def test_thirty_kills_change_nothing(tmp_path: Path) -> None:
-    recipe = load_recipe(write_recipe(tmp_path, budget={"evaluations": 120}))
+@pytest.mark.parametrize(("rounds", "evaluations", "search"), [(ROUNDS, 120, {}), (ROUNDS // 6, 40, RACES)])
+def test_kills_change_nothing(tmp_path: Path, rounds: int, evaluations: int, search: dict[str, object]) -> None:
+    recipe = load_recipe(write_recipe(tmp_path, budget={"evaluations": evaluations}, search=search))
     whole = create_run(recipe, out=tmp_path / "whole")
     harness(whole, 0, 0)
     killed = create_run(recipe, out=tmp_path / "killed")
-    kills = int(harness(killed, ROUNDS, 1).split()[0])
-    assert kills >= ROUNDS - 2, "the job ended before it could be killed: give the recipe more evaluations"
+    kills = int(harness(killed, rounds, 1).split()[0])
+    assert kills >= rounds - 2, "the job ended before it could be killed: give the recipe more evaluations"
 
     assert scores(killed) == scores(whole)
     results = [json.loads((run / "winner" / "result.json").read_text()) for run in (whole, killed)]

@@ -1,7 +1,23 @@
-"""`python -m evomerge_tui` is the command `evomerge-tui`."""
+"""`python -m evomerge_tui` is the command `evomerge-tui`: screens without a command, else the command line."""
 
+from __future__ import annotations
+
+import argparse
 import sys
 
-from evomerge_tui.cli.main import main
 
-sys.exit(main())
+def main() -> int:
+    """Carries out what the command line asks for; returns the exit status."""
+    from evomerge_tui.cli.main import main as command_line
+
+    return command_line(open_screens=_open_screens)
+
+
+def _open_screens(args: argparse.Namespace) -> int:
+    from evomerge_tui.app import open_screens
+
+    return open_screens(unicode=not args.no_unicode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

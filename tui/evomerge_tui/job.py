@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,15 +11,20 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from evomerge_core.errors import InputError
 from evomerge_core.run.control import Stopped
 from evomerge_core.run.folder import LOG, RECIPE, check_unchanged, hold, is_held, open_store
+from evomerge_core.run.known_runs import remember as remember_run
+from evomerge_tui.places import timings_path
 
 if TYPE_CHECKING:
     from evomerge_core.recipe.schema import Precision
     from evomerge_core.tasks.exchange import Evaluator
 
 _START_SECONDS = 60
+_END_SECONDS = 10
 
 
 def start(folder: Path) -> None:
@@ -28,6 +34,9 @@ def start(folder: Path) -> None:
     store = open_store(folder)
     store.set_facts(state="starting", message=None)
     store.close()
+    with contextlib.suppress(InputError):
+        # a home folder that can't be written must not stop a run; it is then found where it lies
+        remember_run(folder)
     # the literal flags of Windows' API: the names exist in `subprocess` on Windows only
     flags = 0x00000200 | 0x00000008 if os.name == "nt" else 0  # CREATE_NEW_PROCESS_GROUP | DETACHED_PROCESS
     with (folder / LOG).open("ab") as log:
@@ -44,6 +53,33 @@ def start(folder: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while not is_held(folder) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+def end_now(folder: Path) -> None:
+    """Ends a run's job at once; what it was evaluating is lost, what it has finished is in the store.
+
+    Raises `InputError` when no job is at work.
+    """
+    store = open_store(folder)
+    try:
+        number = store.fact("pid")
+    finally:
+        store.close()
+    process = _job_process(number, folder) if is_held(folder) else None
+    if process is None:
+        raise InputError(f"{folder}: no job is at work; `evomerge-tui resume {folder}` starts it")
+    process.kill()
+    process.wait(_END_SECONDS)
+
+
+def _job_process(number: int, folder: Path) -> psutil.Process | None:
+    """The process of that number, if it is this run's job: a number may since have gone to somebody else's process."""
+    try:
+        process = psutil.Process(number)
+        words = process.cmdline()
+    except psutil.Error:
+        return None
+    return process if "evomerge_tui.job" in words and Path(words[-1]).absolute() == folder.absolute() else None
 
 
 def work(folder: Path) -> int:
@@ -77,6 +113,9 @@ def _carry_out(folder: Path) -> None:
     from evomerge_core.run.finish import finish
     from evomerge_core.run.loop import run
     from evomerge_core.run.setup import prepare
+    from evomerge_quant.gguf.sizes import gguf_bytes
+    from evomerge_quant.planning.capacity import measure_capacity
+    from evomerge_quant.planning.timings import remember, timing_of
     from evomerge_quant.resident.model import build
 
     setup = prepare(load_recipe(folder / RECIPE), folder)
@@ -84,11 +123,14 @@ def _carry_out(folder: Path) -> None:
     store = open_store(folder)
     device = setup.recipe.evaluation.device
 
-    def make_evaluator(precision: Precision, batch_size: int | None) -> Evaluator:
-        return build(setup.base_folder, precision=precision, device=device, batch_size=batch_size)
+    def make_evaluator(precision: Precision, layers: tuple[int, ...] | None, batch_size: int | None) -> Evaluator:
+        return build(setup.base_folder, precision=precision, device=device, layers=layers, batch_size=batch_size)
 
     winner = run(setup, store, make_evaluator)
-    finish(setup, store, winner, folder)
+    finish(setup, store, winner, folder, gguf_bytes)
+    timing = timing_of(setup, store, measure_capacity(device).name)
+    if timing is not None:
+        remember(timing, timings_path())
 
 
 if __name__ == "__main__":

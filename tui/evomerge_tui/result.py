@@ -9,6 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from evomerge_tui.quantities import amount
+
 
 def result_tables(result: Mapping[str, Any]) -> Group:
     """One table a precision, then the verdicts, and where the child lies."""
@@ -16,7 +18,25 @@ def result_tables(result: Mapping[str, Any]) -> Group:
     tables += [_table(precision, confirmed) for precision, confirmed in result["confirmed"].items()]
     verdicts = [Text(f"{p}: {r['verdict']}", style="bold") for p, r in _precisions(result)]
     files = [Text(f"{what}: {path}") for what, path in result["files"].items()]
-    return Group(*tables, *verdicts, *files)
+    return Group(*tables, *verdicts, *_child(result), *files)
+
+
+def _child(result: Mapping[str, Any]) -> list[Text]:
+    """How large the child is, beside what the recipe allows, and its path where it is one. Older results don't say."""
+    child = result.get("child")
+    if child is None:
+        return []
+    most = {key: child[f"max_{key}"] for key in ("layers", "parameters")}
+    sizes = [
+        f"{child[key]:,} {key}" + (f" (at most {most[key]:,.0f})" if most[key] else "") for key in ("layers", "parameters")
+    ]
+    sizes += [f"{amount(size)} as {name}" for name, size in child["gguf_bytes"].items()]
+    lines = [Text(f"child: {', '.join(sizes)}")]
+    path = result["winner"].get("path")
+    if path is not None:
+        models = ", ".join(f"{letter} = {label}" for letter, label in path["models"].items())
+        lines.append(Text(f"path: {path['text']} ({models})"))
+    return lines
 
 
 def _precisions(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -29,7 +49,7 @@ def _table(precision: str, part: Mapping[str, Any]) -> Table:
     for column in ("test", "95 % interval", "cut off", "child wins", "loses", "p"):
         table.add_column(column, justify="right")
     paired = {one["against"]: one for one in part["against"]}
-    for row in (*part["parents"], *part["uniform"]):
+    for row in (*part["parents"], *part["uniform"], *part.get("stages", ())):
         _add(table, row, paired.get(row["name"]))
     _add(table, part["winner"], None, "bold green")
     return table

@@ -17,9 +17,12 @@ _POLL_SECONDS = 0.5
 ENDED = frozenset({"finished", "failed", "stopped", "interrupted"})
 
 
-def watch(folder: Path, console: Console) -> Progress:
-    """Shows progress until the job has ended; returns the last one. Interrupting it leaves the job at work."""
-    return _live(folder, console) if console.is_terminal else _lines(folder, console)
+def watch(folder: Path, console: Console, *, plain: bool = False) -> Progress:
+    """Shows progress until the job has ended; returns the last one. Interrupting it leaves the job at work.
+
+    `plain` gives lines on a terminal too, where a screen reader can't follow a display that is drawn over and over.
+    """
+    return _live(folder, console) if console.is_terminal and not plain else _lines(folder, console)
 
 
 def _live(folder: Path, console: Console) -> Progress:
@@ -52,6 +55,16 @@ def plain_line(progress: Progress) -> str:
     return f"{progress.state}  {_where(progress)}{best}{failed}"
 
 
+def plain_sentences(progress: Progress) -> list[str]:
+    """Where a run stands, in sentences without bars and columns."""
+    lines = [f"The run {progress.folder} is {progress.state}: {_where(progress)}."]
+    scored = [*(("parent", one) for one in progress.parents), *(("uniform merge", one) for one in progress.uniform)]
+    lines += [f"The {kind} {one.label} has {percent(one)} on the search items." for kind, one in scored]
+    if progress.best is not None:
+        lines.append(f"The best child so far, {progress.best.label}, has {percent(progress.best)}.")
+    return [*lines, f"Time: {_clock(progress)}."]
+
+
 def display(progress: Progress) -> Group:
     """The live display: state, bar, references and best, time left."""
     head = Text.assemble((progress.state, "bold"), f"  {progress.folder}")
@@ -75,7 +88,8 @@ def _where(progress: Progress) -> str:
     if progress.phase is None:
         return "getting ready"
     total = "" if progress.phase_total is None else f"/{progress.phase_total}"
-    return f"{progress.phase} {progress.phase_done}{total}"
+    stage = "" if progress.stage is None else f"{progress.stage}: "
+    return f"{stage}{progress.phase} {progress.phase_done}{total}"
 
 
 def percent(scored: Scored) -> str:

@@ -25,6 +25,11 @@ def send(args: argparse.Namespace, name: str) -> int:
             time.sleep(_POLL_SECONDS)
     finally:
         store.close()
+    return tell_state(args, name)
+
+
+def tell_state(args: argparse.Namespace, name: str) -> int:
+    """Prints the run's state after a command."""
     state = read_progress(args.run).state
     if args.json:
         print_json({"run": str(args.run), "command": name, "state": state})

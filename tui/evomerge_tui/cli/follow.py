@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.folder import LOG, WINNER, open_store
@@ -16,13 +17,18 @@ from evomerge_tui.cli.arguments import print_json
 if TYPE_CHECKING:
     from rich.console import Console
 
+# What is done with a finished run before its result is given out; gives what to add to the result. It must not raise for
+# what it can't do: then `error` is added.
+Ending = Callable[[Path, "Console"], Mapping[str, Any]]
+
 
 def add_detach(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detach", action="store_true", help="start the job and return at once")
 
 
-def follow(folder: Path, *, detach: bool, as_json: bool) -> int:
-    """Starts the job unless the run is finished; shows progress, then the result. Returns the exit status.
+def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None = None) -> int:
+    """Starts the job unless the run is finished; shows progress, then the result. Returns the exit status, 1 when `ending`
+    gives an `error`.
 
     With `as_json` progress goes to standard error and the last line of standard output is the result.
     """
@@ -49,15 +55,17 @@ def follow(folder: Path, *, detach: bool, as_json: bool) -> int:
     if progress.state != "finished":
         print(f"{folder}: {progress.state} (see its {LOG}); `evomerge-tui resume {folder}` goes on", file=sys.stderr)
         return 1
-    _show_result(folder, as_json, console)
-    return 0
+    return _show_result(folder, as_json, console, ending)
 
 
-def _show_result(folder: Path, as_json: bool, console: Console) -> None:
+def _show_result(folder: Path, as_json: bool, console: Console, ending: Ending | None) -> int:
     from evomerge_tui.result import result_tables
 
     result = json.loads((folder / WINNER / "result.json").read_text(encoding="utf-8"))
+    console.print(result_tables(result))
+    added = {} if ending is None else ending(folder, console)
     if as_json:
-        print_json(result)
-    else:
-        console.print(result_tables(result))
+        print_json(result | added)
+    if "error" in added:
+        print(f"error: {added['error']}", file=sys.stderr)
+    return 1 if "error" in added else 0

@@ -6,22 +6,69 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from evomerge_core.errors import InputError
-from evomerge_tui.cli import inspect, merge, pause, quickstart, resume, run, status, stop
+from evomerge_tui.cli import (
+    candidate,
+    chat,
+    doctor,
+    download,
+    export,
+    inspect,
+    merge,
+    pause,
+    preflight,
+    quickstart,
+    recipes,
+    report,
+    resume,
+    run,
+    serve,
+    status,
+    stop,
+    try_parents,
+)
 
-COMMANDS = (quickstart, run, status, pause, resume, stop, merge, inspect)
+COMMANDS = (
+    quickstart,
+    run,
+    serve,
+    status,
+    pause,
+    resume,
+    stop,
+    candidate,
+    report,
+    recipes,
+    preflight,
+    try_parents,
+    merge,
+    export,
+    inspect,
+    download,
+    chat,
+    doctor,
+)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit status: 0 done, 1 the work failed, 2 bad input, 130 interrupted."""
-    args = parser().parse_args(argv)
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None, *, open_screens: Command | None = None) -> int:
+    """Runs one command; returns its exit status: 0 done, 1 the work failed, 2 bad input, 130 interrupted.
+
+    Without a command `open_screens` is called: this module never loads screens, so it is given what does.
+    """
+    command_line = parser()
+    args = command_line.parse_args(argv)
+    command: Command | None = args.command or open_screens
+    if command is None:
+        command_line.error("name a command")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        status: int = args.command(args)
-        return status
+        return command(args)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         if getattr(args, "json", False):
@@ -40,7 +87,9 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line; importing it loads neither torch nor textual."""
     top = argparse.ArgumentParser(prog="evomerge-tui", description="Breed language models on one graphics card.")
     top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    top.add_argument("--no-unicode", action="store_true", help="the screens use nothing but ASCII")
+    top.set_defaults(command=None)
+    commands = top.add_subparsers(metavar="COMMAND", description="Without a command the screens are shown.")
     for command in COMMANDS:
         command.add_parser(commands)
     return top

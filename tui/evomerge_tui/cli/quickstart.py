@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from evomerge_tui.cli.arguments import Subparsers, add_json
-from evomerge_tui.cli.follow import follow
+from evomerge_tui.cli.follow import add_detach, follow
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -19,6 +19,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--evaluations", type=int, metavar="N", help="candidates to score")
     parser.add_argument("--minutes", type=float, metavar="M", help="time limit")
     parser.add_argument("--seed", type=int, metavar="S", default=0, help="seed (default: 0)")
+    add_detach(parser)
     add_json(parser)
     parser.set_defaults(command=_quickstart)
 
@@ -29,8 +30,9 @@ def _quickstart(args: argparse.Namespace) -> int:
     from evomerge_core.run.folder import require_empty
     from evomerge_core.run.setup import create_run
     from evomerge_recipes.quickstart.prepare import prepared_recipe
+    from evomerge_tui.quickstart_ending import ship
 
     require_empty(args.out)
     recipe = prepared_recipe(user_cache_path("evomerge-tui"))
     folder = create_run(recipe, out=args.out, evaluations=args.evaluations, minutes=args.minutes, seed=args.seed)
-    return follow(folder, detach=False, as_json=args.json)
+    return follow(folder, detach=args.detach, as_json=args.json, ending=ship)

@@ -1,19 +1,25 @@
-"""`evomerge-tui stop RUN`: end the job after the evaluation at hand."""
+"""`evomerge-tui stop RUN`: end the job after the evaluation at hand, or at once."""
 
 from __future__ import annotations
 
 import argparse
 
 from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder
-from evomerge_tui.cli.command_job import send
+from evomerge_tui.cli.command_job import send, tell_state
 
 
 def add_parser(commands: Subparsers) -> None:
     parser = commands.add_parser("stop", help="end the job after the evaluation at hand")
     add_run_folder(parser)
+    parser.add_argument("--now", action="store_true", help="end it at once; the evaluation at hand is lost")
     add_json(parser)
     parser.set_defaults(command=_stop)
 
 
 def _stop(args: argparse.Namespace) -> int:
-    return send(args, "stop")
+    if not args.now:
+        return send(args, "stop")
+    from evomerge_tui.job import end_now
+
+    end_now(args.run)
+    return tell_state(args, "stop")

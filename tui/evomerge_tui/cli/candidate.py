@@ -1,0 +1,112 @@
+"""`evomerge-tui candidate RUN [NAME]`: one candidate's genome, scores, recipe, and items won and lost."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evomerge_core.errors import InputError
+from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder, print_json
+
+if TYPE_CHECKING:
+    from evomerge_core.run.store import Candidate, Store
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser("candidate", help="show one candidate: genome, scores, and the recipe that rebuilds it")
+    add_run_folder(parser)
+    parser.add_argument("name", metavar="NAME", nargs="?", help="its name, such as g6.4 or a parent's (default: the best)")
+    add_json(parser)
+    parser.set_defaults(command=_candidate)
+
+
+def _candidate(args: argparse.Namespace) -> int:
+    from evomerge_core.run.folder import open_store
+
+    store = open_store(args.run)
+    try:
+        candidate = _find(store, args.run, args.name)
+        facts = _facts(store, candidate) | _meaning(args.run, store, candidate)
+    finally:
+        store.close()
+    if args.json:
+        print_json(facts)
+    else:
+        _print(facts)
+    return 0
+
+
+def _find(store: Store, run: Path, name: str | None) -> Candidate:
+    from evomerge_core.nearest_name import unknown_name
+
+    candidates = store.candidates()
+    if name is None:
+        name = _best(store)
+    found = [one for one in candidates if one.label == name]
+    if not found:
+        raise InputError(f"{run}: {unknown_name('candidate', name or '', [one.label for one in candidates])}")
+    return found[0]
+
+
+def _best(store: Store) -> str | None:
+    winner = store.fact("winner")
+    if winner is not None:
+        return store.candidate(winner).label
+    scored = [(e.score, -(e.loss or 0.0), c.label) for c, e in store.scored("search", store.fact("precision", "nf4"))
+              if c.kind == "search" and e.score is not None]  # fmt: skip
+    return max(scored)[2] if scored else None
+
+
+def _facts(store: Store, candidate: Candidate) -> dict[str, Any]:
+    from evomerge_core.run.candidate_scores import differences, paired, split_scores
+
+    weights = store.fact("weights", {})
+    dimensions = store.fact("dimensions", [])
+    genome = [{**dimension, "value": value} for dimension, value in zip(dimensions, candidate.genome or (), strict=False)]
+    against = []
+    for split, precision in store.scored_in(candidate.id):
+        for other in (*store.candidates("parent"), *store.candidates("uniform")):
+            found = differences(store, candidate.id, other.id, split, precision)
+            if other.id != candidate.id and any(one.theirs is not None for one in found):
+                test = paired(found, weights)
+                against.append({"against": other.label, "split": split, "precision": precision, **dataclasses.asdict(test)})  # type: ignore[arg-type]
+    scores = [dataclasses.asdict(one) for one in split_scores(store, candidate.id, weights)]
+    return {"candidate": candidate.label, "kind": candidate.kind, "genome": genome, "scores": scores, "against": against}
+
+
+def _meaning(run: Path, store: Store, candidate: Candidate) -> dict[str, Any]:
+    """The recipe that rebuilds it, which `evomerge-tui merge` takes; its path, where that is what it is."""
+    from evomerge_core.paths.layout import lay_out
+    from evomerge_core.recipe.fixed_file import write_fixed_file
+    from evomerge_core.recipe.load import load_recipe
+    from evomerge_core.run.children import child_of, path_candidate
+    from evomerge_core.run.folder import RECIPE
+    from evomerge_core.run.setup import prepare
+
+    setup = prepare(load_recipe(run / RECIPE), run)
+    file = write_fixed_file(child_of(setup, store, candidate))
+    path = path_candidate(setup, store, candidate)
+    told = None if path is None else lay_out(path.path, path.space.pool)
+    return {"recipe": file.text, "recipe_file": file.name, "path": told}
+
+
+def _print(facts: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    table = Table(title=Text(f"{facts['candidate']} ({facts['kind']})"), title_justify="left", box=None)
+    for column in ("split", "precision", "task", "score", "95 % interval"):
+        table.add_column(column)
+    for one in facts["scores"]:
+        low_high = "" if one["interval"] is None else "{:.1%} to {:.1%}".format(*one["interval"])
+        score = one["failure"] if one["score"] is None else f"{one['score']:.1%}"
+        table.add_row(one["split"], one["precision"], Text(one["task"] or "all"), Text(score), low_high)
+    console.print(table)
+    for one in facts["against"]:
+        where = f"against {one['against']} on {one['split']} in {one['precision']}"
+        console.print(Text(f"{where}: {one['wins']} won, {one['losses']} lost, p = {one['p']:.2g}"))
+    console.print(Text(facts["recipe"]), soft_wrap=True)

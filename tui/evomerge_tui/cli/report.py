@@ -1,0 +1,30 @@
+"""`evomerge-tui report RUN`: a run's verdict, scores, genomes and costs as Markdown, JSON and plots."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder, print_json
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser("report", help="write a run's report: Markdown, JSON and plots")
+    add_run_folder(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the report's folder (default: report, in the run's)")
+    add_json(parser)
+    parser.set_defaults(command=_report)
+
+
+def _report(args: argparse.Namespace) -> int:
+    from evomerge_core.report.content import read_report
+    from evomerge_core.report.write import write_report
+
+    report = read_report(args.run)
+    files = write_report(report, args.out or args.run / "report")
+    if args.json:
+        verdict = None if report.result is None else report.result["verdict"]
+        print_json({"run": str(args.run), "state": report.state, "verdict": verdict, "files": [str(file) for file in files]})
+    else:
+        print(files[0])
+    return 0

@@ -1,0 +1,29 @@
+"""`evomerge-tui serve`: the screens in a browser on this machine."""
+
+from __future__ import annotations
+
+import argparse
+
+from evomerge_core.errors import InputError
+from evomerge_tui.cli.arguments import Subparsers
+
+_PORT = 8421
+_LAST_PORT = 65535
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser("serve", help="show the screens in a browser, on this machine only")
+    parser.add_argument("--port", type=int, metavar="N", default=_PORT, help=f"(default: {_PORT})")
+    parser.set_defaults(command=_serve)
+
+
+def _serve(args: argparse.Namespace) -> int:
+    if not 0 < args.port <= _LAST_PORT:
+        raise InputError(f"--port {args.port}: must be from 1 to {_LAST_PORT}")
+    from evomerge_tui.serving import serve
+
+    def say(address: str) -> None:
+        print(f"open {address}\nwhoever has this address can use the screens; ctrl+c ends, jobs go on", flush=True)
+
+    serve(args.port, unicode=not args.no_unicode, say=say)
+    return 0

@@ -1,0 +1,59 @@
+"""`evomerge-tui try RECIPE`: what the base and the parents make of a few items, before a night is spent on them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evomerge_tui.cli.arguments import Subparsers, print_json
+
+if TYPE_CHECKING:
+    from evomerge_core.run.trial import Tried
+
+ITEMS = 8
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser("try", help="score the parents on a few items before a run")
+    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="a recipe (YAML)")
+    parser.add_argument("--items", type=int, default=ITEMS, metavar="N", help=f"items of each task (default: {ITEMS})")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line: each parent, then all")
+    parser.set_defaults(command=_try)
+
+
+def _try(args: argparse.Namespace) -> int:
+    from evomerge_core.errors import InputError
+    from evomerge_core.recipe.load import load_recipe
+    from evomerge_core.run.absolute_paths import with_absolute_paths
+    from evomerge_core.run.setup import prepare
+    from evomerge_core.run.trial import try_parents
+    from evomerge_quant.resident.model import build
+
+    if args.items < 1:
+        raise InputError(f"--items {args.items}: must be above 0")
+    recipe = with_absolute_paths(load_recipe(args.recipe))
+    setup = prepare(recipe, recipe.folder)
+    evaluator = build(setup.base_folder, precision=setup.precision, device=recipe.evaluation.device)
+    told = []
+    for tried in try_parents(setup, evaluator, args.items):
+        told.append(_facts(tried))
+        print_json(told[-1]) if args.json else _print(tried)
+    if args.json:
+        print_json({"recipe": str(args.recipe), "items": args.items, "parents": told})
+    return 0
+
+
+def _facts(tried: Tried) -> dict[str, Any]:
+    items = [dataclasses.asdict(item) for item in tried.items]
+    return {"label": tried.label, **dataclasses.asdict(tried.evaluation), "answers": items}
+
+
+def _print(tried: Tried) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    score = tried.evaluation.score
+    told = tried.evaluation.failure if score is None else f"{100 * score:.0f} %  ({tried.evaluation.seconds:.1f} s)"
+    Console().print(Text(f"{tried.label}: {told}"))

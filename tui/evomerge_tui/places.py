@@ -1,0 +1,17 @@
+"""Where files of this user lie that aren't settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from platformdirs import user_cache_path, user_state_path
+
+
+def cache_folder() -> Path:
+    """What can be made again: the quickstart's base model and items."""
+    return user_cache_path("evomerge-tui")
+
+
+def timings_path() -> Path:
+    """How long candidates took in past runs here."""
+    return user_state_path("evomerge-tui", appauthor=False) / "timings.jsonl"

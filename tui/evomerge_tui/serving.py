@@ -1,0 +1,73 @@
+"""The screens in a browser: on this machine only, and only for who knows the token in the address.
+
+textual-serve asks nobody for anything; so all of it is put below a path that can't be guessed. One process a tab.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from textual_serve.server import Server
+
+from evomerge_core.errors import InputError
+
+_TOKEN_BYTES = 24
+_HEADERS = {
+    # the address is the key: no other page may learn it, and this one asks nobody else for fonts
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'self' data: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' ws://localhost:* ws://127.0.0.1:*",
+}
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class TokenServer(Server):
+    """Serves `command` below `/TOKEN/` on localhost."""
+
+    def __init__(self, command: str, port: int, token: str | None = None) -> None:
+        super().__init__(command, host="localhost", port=port, title="evomerge-tui")
+        self.token = token or secrets.token_urlsafe(_TOKEN_BYTES)
+
+    @property
+    def address(self) -> str:
+        """What the browser is given."""
+        return f"{self.public_url}/{self.token}/"
+
+    async def make_app(self) -> web.Application:
+        """The web application; everything outside of the token's path is unknown to it."""
+        screens = await self._make_app()
+        screens.on_startup.clear()
+        outer = web.Application(middlewares=[_only_here])
+        outer.add_subapp(f"/{self.token}/", screens)
+        return outer
+
+
+@web.middleware
+async def _only_here(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuses other hosts' names and other pages' scripts, which a browser would carry here."""
+    host = request.host.rpartition(":")[0] or request.host
+    origin = request.headers.get("Origin")
+    if host not in ("localhost", "127.0.0.1") or (origin is not None and origin != f"http://{request.host}"):
+        raise web.HTTPForbidden(text="only this machine's own browser is served")
+    response = await handler(request)
+    if not response.prepared:
+        response.headers.update(_HEADERS)
+    return response
+
+
+def serve(port: int, *, unicode: bool, say: Callable[[str], None]) -> None:
+    """Serves until it is interrupted; `say` is told the address. Raises `InputError` when the port is taken."""
+    words = [sys.executable, "-m", "evomerge_tui", *([] if unicode else ["--no-unicode"])]
+    command = subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+    server = TokenServer(command, port)
+    say(server.address)
+    try:
+        web.run_app(server.make_app(), host="localhost", port=port, print=None, access_log=None)
+    except OSError as error:
+        raise InputError(f"--port {port}: can't be served ({error.strerror}); take another") from error
