@@ -1,0 +1,169 @@
+"""Every screen with real data that is always the same: a finished quickstart, what export and chat said of it.
+
+The numbers are a real run's. What needs its models (gigabytes that no test has) is played back.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from screen_tools import make_app, shown, table, until
+from textual.pilot import Pilot
+
+from evomerge_quant.chat.chat import Reply
+from evomerge_quant.chat.conversation import Conversation
+from evomerge_quant.chat.sampling import Sampling
+from evomerge_tui.app import EvomergeApp
+from evomerge_tui.chat_room import Answered, RoomEvent, Said, Seated
+from evomerge_tui.screens import chat, doctor, export
+from evomerge_tui.talk import Heard
+
+DATA = Path(__file__).parent / "data"
+# Three hours after the run's last word.
+NOW = 1795392399.0
+SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
+Show = Callable[[EvomergeApp, Pilot[int]], Awaitable[None]]
+_CHECKS = [
+    ("Python", "ok", "3.12.4 on Linux, 8 cores", ""),
+    ("graphics card", "ok", "NVIDIA Test 12 (8.8 GB of 12.0 GB free)", ""),
+    ("torch", "missing", "2.13.0+cpu can't use the graphics card", "pip install --force-reinstall torch"),
+    ("bitsandbytes", "ok", "0.50.2", ""),
+    ("hub token", "note", "none: gated models can't be downloaded", "hf auth login"),
+]
+
+
+def prepare(place: Path, patch: Any) -> Path:
+    """Copies the run into a folder, stops the clock, and lays what is played back in place; gives the run's folder."""
+    run = place / "quickstart"
+    shutil.copytree(DATA / "quickstart", run)
+    (run / "winner" / "gguf").mkdir()
+    (run / "winner" / "gguf" / "SmolLM2-135M-quickstart-v1.0-Q4_K_M.gguf").write_bytes(b"")
+    patch.setattr(time, "time", lambda: NOW)
+    patch.setattr(export, "command_lines", _export_lines)
+    patch.setattr(doctor, "run_command", _doctor_command)
+    patch.setattr(doctor, "terminal_checks", lambda: ())
+    patch.setattr(chat, "ChatRoom", _PlayedRoom)
+    return run
+
+
+def app_in(place: Path, theme: str) -> EvomergeApp:
+    """The app in the folder of the run."""
+    return make_app(place, theme=theme, runs_folder=".")
+
+
+async def home(app: EvomergeApp, pilot: Pilot[int]) -> None:
+    await until(pilot, lambda: "finished" in shown(app) and "NVIDIA" in shown(app) and "no GPU" in shown(app))
+
+
+async def welcome(app: EvomergeApp, pilot: Pilot[int]) -> None:
+    app.folder = app.folder / "quickstart" / "winner"
+    await until(pilot, lambda: "Breed language models" in shown(app) and "NVIDIA" in shown(app) and "no GPU" in shown(app))
+
+
+async def dashboard(app: EvomergeApp, pilot: Pilot[int]) -> None:
+    app.open_run(app.folder / "quickstart")
+    await until(pilot, lambda: "on the test" in shown(app) and ("CPU" in shown(app) or app.size.width < 100))
+
+
+async def candidate(app: EvomergeApp, pilot: Pilot[int]) -> None:
+    from evomerge_tui.screens.candidate import CandidateScreen
+
+    app.push_screen(CandidateScreen(app.folder / "quickstart", 59, [59]))
+    await until(pilot, lambda: table(app, "item-list").rows and "right:" in shown(app))
+
+
+async def export_screen(app: EvomergeApp, pilot: Pilot[int]) -> None:
+    app.open_export(app.folder / "quickstart")
+    await until(pilot, lambda: "to be written" in shown(app))
+
+
+async def chat_screen(app: EvomergeApp, pilot: Pilot[int]) -> None:
+    app.open_chat(app.folder / "quickstart")
+    await until(pilot, lambda: "context 8,192 tokens" in shown(app))
+    composer = app.screen.query_one("#composer")
+    composer.cursor_blink = False  # type: ignore[attr-defined]
+    composer.text = "Ken has 7 pears and eats 2. How many are left?"  # type: ignore[attr-defined]
+    await pilot.press("enter")
+    await until(pilot, lambda: "tokens/s" in shown(app))
+
+
+async def settings(app: EvomergeApp, pilot: Pilot[int]) -> None:
+    app.action_settings()
+    await until(pilot, lambda: "not set" in shown(app))
+    app.screen.query_one("#settings-file").update("~/.config/evomerge-tui/settings.yaml")  # type: ignore[attr-defined]
+
+
+async def doctor_screen(app: EvomergeApp, pilot: Pilot[int]) -> None:
+    app.action_doctor()
+    await until(pilot, lambda: "1 missing" in shown(app))
+
+
+async def help_screen(app: EvomergeApp, pilot: Pilot[int]) -> None:
+    await home(app, pilot)
+    await pilot.press("question_mark")
+    await until(pilot, lambda: "What can be done here" in shown(app))
+
+
+SCREENS: dict[str, Show] = {
+    "home": home,
+    "welcome": welcome,
+    "dashboard": dashboard,
+    "candidate": candidate,
+    "export": export_screen,
+    "chat": chat_screen,
+    "settings": settings,
+    "doctor": doctor_screen,
+    "help": help_screen,
+}
+
+
+async def picture(place: Path, name: str, size: tuple[int, int], theme: str) -> tuple[str, str, set[str]]:
+    """A screen as SVG and as text, and the names of the colours that it sends to the terminal."""
+    app = app_in(place, theme)
+    async with app.run_test(size=size) as pilot:
+        await SCREENS[name](app, pilot)
+        app.clear_notifications()
+        await pilot.pause(0.2)
+        return app.export_screenshot(title="evomerge-tui"), shown(app), _colours(app)
+
+
+def _colours(app: EvomergeApp) -> set[str]:
+    strips = app.screen._compositor.render_strips(app.size)
+    styles = [segment.style for strip in strips for segment in strip if segment.style is not None]
+    return {colour.name for style in styles for colour in (style.color, style.bgcolor) if colour is not None}
+
+
+async def _export_lines(words: Sequence[object]) -> AsyncIterator[dict[str, Any]]:
+    if "--plan" in words:
+        yield json.loads((DATA / "export_plan.json").read_text())
+
+
+def _doctor_command(_: Sequence[object], **__: object) -> dict[str, Any]:
+    return {"checks": [dict(zip(("name", "state", "found", "remedy"), check, strict=True)) for check in _CHECKS]}
+
+
+class _PlayedRoom:
+    """Says what the quickstart's winner once said."""
+
+    def __init__(self, tell: Callable[[RoomEvent], None]) -> None:
+        self._tell = tell
+
+    def seat(self, files: Sequence[Path], _: str | None = None) -> None:
+        self._tell(Seated(tuple(files), Sampling(), 8192))
+
+    def ask(self, text: str) -> None:
+        said = "答えは5です。"
+        self._tell(Said(0, said))
+        conversation = Conversation.begin(None).plus("user", text).plus("assistant", said)
+        self._tell(Answered((Heard(Reply(said, conversation, 12, 0.5, 40, "end"), 0),)))
+
+    def run(self) -> None:
+        return
+
+    def leave(self) -> None:
+        return

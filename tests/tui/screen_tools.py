@@ -1,0 +1,69 @@
+"""What the tests of screens share: an app with its own machine, waiting, and reading what a screen shows."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from textual.css.query import NoMatches
+from textual.pilot import Pilot
+
+from evomerge_tui.app import EvomergeApp
+from evomerge_tui.machine import Gpu, Machine
+from evomerge_tui.settings import Settings
+from evomerge_tui.widgets.rows_table import RowsTable
+
+SECONDS = 60.0
+
+
+def machine(_: Path) -> Machine:
+    """A machine whose numbers are always the same."""
+    card = Gpu("NVIDIA Test 12", 3_200_000_000, 12_000_000_000, 0.5)
+    return Machine(time.time(), 8, 0.25, 6_000_000_000, 32_000_000_000, 120_000_000_000, (card,), "c++")
+
+
+def make_app(folder: Path, **settings: Any) -> EvomergeApp:
+    """The app as it starts in a folder."""
+    return EvomergeApp(Settings(**{"animations": False, **settings}), folder=folder, sense=machine)
+
+
+async def until(pilot: Pilot[int], true: Callable[[], object], seconds: float = SECONDS) -> None:
+    """Waits until something is so."""
+    deadline = time.monotonic() + seconds
+    while not _is_so(true):
+        assert time.monotonic() < deadline, f"not so after {seconds} s; the screen shows:\n{shown(pilot.app)}"
+        await asyncio.sleep(0.02)
+        await pilot.pause()
+
+
+def _is_so(true: Callable[[], object]) -> bool:
+    try:
+        return bool(true())
+    except NoMatches:
+        # the screen is not there yet
+        return False
+
+
+def shown(app: object) -> str:
+    """The text on the screen, line by line."""
+    assert isinstance(app, EvomergeApp)
+    lines = app.screen._compositor.render_strips(app.size)
+    return "\n".join("".join(segment.text for segment in line).rstrip() for line in lines)
+
+
+def table(app: EvomergeApp, name: str) -> RowsTable[object]:
+    """A table of the screen on top."""
+    return app.screen.query_one(f"#{name}", RowsTable)
+
+
+async def click_text(pilot: Pilot[int], text: str, *, times: int = 1) -> None:
+    """Clicks where a text is seen, as soon as it is, the way a person does."""
+    await until(pilot, lambda: text in shown(pilot.app))
+    for y, line in enumerate(shown(pilot.app).splitlines()):
+        x = line.find(text)
+        if x >= 0:
+            await pilot.click(offset=(x + 1, y), times=times)
+            return

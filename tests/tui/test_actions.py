@@ -1,0 +1,123 @@
+"""Every action has an id, a description and a tooltip, and can be reached by key, palette, help and mouse."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+
+import pytest
+from screen_tools import click_text, make_app, shown, until
+from textual.binding import Binding
+from textual.dom import DOMNode
+
+import evomerge_tui.screens
+import evomerge_tui.widgets
+from evomerge_tui.actions import ACTIONS, actions_of
+from evomerge_tui.screens.help import HelpScreen
+from evomerge_tui.screens.page import Page
+from evomerge_tui.screens.settings import SettingsScreen
+
+MODULES = [
+    module.name
+    for package in (evomerge_tui.screens, evomerge_tui.widgets)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+]
+
+
+def own_classes() -> list[type[DOMNode]]:
+    """Every screen and widget of ours."""
+    found = {}
+    for name in MODULES:
+        for one in vars(importlib.import_module(name)).values():
+            if inspect.isclass(one) and issubclass(one, DOMNode) and one.__module__.startswith("evomerge_tui"):
+                found[one] = None
+    return list(found)
+
+
+def test_ids_are_unique_and_nothing_is_without_words() -> None:
+    ids = [action.id for action in ACTIONS]
+    assert len(ids) == len(set(ids))
+    for action in ACTIONS:
+        assert action.description, action
+        assert action.tooltip, action
+        assert action.key, action
+
+
+def test_all_bindings_come_from_the_registry() -> None:
+    classes = own_classes()
+    assert len(classes) > 20
+    known = {action.id for action in ACTIONS}
+    for one in classes:
+        for binding in vars(one).get("BINDINGS", ()):
+            assert isinstance(binding, Binding), one
+            assert binding.id in known, (one, binding)
+            assert binding.description, (one, binding)
+            assert binding.tooltip, (one, binding)
+
+
+def test_every_action_can_be_carried_out_somewhere() -> None:
+    """A method of that name exists on a class that has the action's scope."""
+    from evomerge_tui.app import EvomergeApp
+
+    classes = [*own_classes(), EvomergeApp]
+    for action in ACTIONS:
+        target, _, name = action.run.partition("(")[0].rpartition(".")
+        holders = [EvomergeApp] if target == "app" else [c for c in classes if action.scope in _scopes(c)]
+        assert any(hasattr(c, f"action_{name}") for c in holders), action
+
+
+def _scopes(one: type) -> tuple[str, ...]:
+    return (
+        *getattr(one, "SCOPES", ()),
+        *([one.SCOPE] if hasattr(one, "SCOPE") else []),
+        *(("page",) if issubclass(one, Page) else ()),
+    )  # type: ignore[attr-defined]
+
+
+def test_no_key_means_two_things_on_a_screen() -> None:
+    for screen in (one for one in own_classes() if issubclass(one, Page) and one.SCOPES):
+        own = screen.SCOPES[0]
+        keys: dict[str, str] = {}
+        for action in (*actions_of(own), *actions_of("app")):
+            for key in action.key.split(","):
+                assert keys.setdefault(key, action.id) == action.id, f"{screen.__name__}: {key} is {keys[key]} and {action.id}"
+
+
+@pytest.mark.anyio
+async def test_help_lists_every_action_and_does_what_is_chosen(tmp_path: Path) -> None:
+    app = make_app(tmp_path, runs_folder=str(tmp_path))
+    async with app.run_test(size=(120, 50)) as pilot:
+        await until(pilot, lambda: "Quickstart" in shown(app))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        for action in (*actions_of("home"), *actions_of("app")):
+            assert action.description in shown(app), action
+        await click_text(pilot, "Theme, keys, folders")
+        await until(pilot, lambda: isinstance(app.screen, SettingsScreen))
+
+
+@pytest.mark.anyio
+async def test_the_palette_finds_an_action_by_its_words(tmp_path: Path) -> None:
+    app = make_app(tmp_path, runs_folder=str(tmp_path))
+    async with app.run_test(size=(120, 50)) as pilot:
+        await until(pilot, lambda: "Quickstart" in shown(app))
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: "Search" in shown(app))
+        await pilot.press(*"folders")
+        await until(pilot, lambda: "Theme, keys, folders" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, SettingsScreen))
+
+
+@pytest.mark.anyio
+async def test_keys_can_be_remapped(tmp_path: Path) -> None:
+    app = make_app(tmp_path, runs_folder=str(tmp_path), keys={"app.settings": "f9"})
+    async with app.run_test(size=(120, 50)) as pilot:
+        await until(pilot, lambda: "Quickstart" in shown(app))
+        await pilot.press("comma")
+        await pilot.pause(0.2)
+        assert not isinstance(app.screen, SettingsScreen)
+        await pilot.press("f9")
+        await until(pilot, lambda: isinstance(app.screen, SettingsScreen))

@@ -1,0 +1,97 @@
+"""Settings: one file, written whole, whose mistakes are named; a token that is never shown."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+from screen_tools import click_text, make_app, shown, until
+
+from evomerge_core.errors import InputError
+from evomerge_tui.settings import Settings, hub_token_is_set, load_settings, save_hub_token, save_settings, settings_path
+
+
+def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
+    settings = Settings(theme="light", unicode=False, model_folders=("/models",), keys={"app.help": "f2"})
+    save_settings(settings, tmp_path / "deep" / "settings.yaml")
+    assert load_settings(tmp_path / "deep" / "settings.yaml") == settings
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["settings.yaml"]
+
+
+def test_no_file_means_defaults(tmp_path: Path) -> None:
+    assert load_settings(tmp_path / "none.yaml") == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("theme: dark\nanimation: true\n", ["settings.yaml:2", "animation", "did you mean 'animations'"]),
+        ("theme: drak\n", ["settings.yaml:1", "theme", "dark"]),
+        ("unicode: 3\n", ["settings.yaml:1", "unicode"]),
+        ("keys:\n  app.hepl: f2\n", ["settings.yaml:2", "app.hepl", "did you mean 'app.help'"]),
+    ],
+)
+def test_a_mistake_is_named_with_its_line_and_remedy(tmp_path: Path, text: str, words: list[str]) -> None:
+    (tmp_path / "settings.yaml").write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_settings(tmp_path / "settings.yaml")
+    for word in words:
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_token_lies_where_the_hubs_library_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    assert not hub_token_is_set()
+    save_hub_token(" hf_secret\n")
+    assert hub_token_is_set()
+    assert (tmp_path / "token").read_text() == "hf_secret"
+    if sys.platform != "win32":
+        assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+
+
+@pytest.mark.anyio
+async def test_the_screen_saves_with_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    app = make_app(tmp_path, runs_folder=str(tmp_path))
+    async with app.run_test(size=(120, 50)) as pilot:
+        await until(pilot, lambda: "Quickstart" in shown(app))
+        await pilot.press("comma")
+        await until(pilot, lambda: "Hub token" in shown(app))
+        await pilot.press("tab", "space")
+        app.screen.query_one("#hub-token").focus()
+        await pilot.press(*"hf_secret")
+        assert "hf_secret" not in shown(app)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: (tmp_path / "token").exists() and settings_path().exists())
+        assert load_settings().unicode is False
+        assert "hf_secret" not in settings_path().read_text()
+        assert "hf_secret" not in app.export_screenshot()
+        await until(pilot, lambda: shown(app).isascii())
+
+
+@pytest.mark.anyio
+async def test_the_mouse_changes_the_theme_and_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    app = make_app(tmp_path, runs_folder=str(tmp_path))
+    async with app.run_test(size=(120, 50)) as pilot:
+        await until(pilot, lambda: "? Help" in shown(app))
+        await click_text(pilot, "? Help")
+        await click_text(pilot, "Theme, keys, folders")
+        await until(pilot, lambda: "Hub token" in shown(app))
+        await click_text(pilot, "dark")
+        await click_text(pilot, "light")
+        await click_text(pilot, "app.help", times=2)
+        await until(pilot, lambda: "Press the new key" in shown(app))
+        await pilot.press("f8")
+        await click_text(pilot, "^s Save")
+        await until(pilot, lambda: settings_path().exists())
+        assert load_settings().theme == "light"
+        assert load_settings().keys == {"app.help": "f8"}
+        assert app.theme == "evomerge-light"

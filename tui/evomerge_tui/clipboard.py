@@ -1,0 +1,31 @@
+"""The system's clipboard, by the program that the system has for it; terminals are told by OSC 52 beside this."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+_PROGRAMS: tuple[tuple[str, ...], ...] = (
+    ("pbcopy",),
+    ("wl-copy",),
+    ("xclip", "-selection", "clipboard"),
+    ("xsel", "--clipboard", "--input"),
+    ("clip.exe",),
+)
+_SECONDS = 2
+
+
+def copy_to_system(text: str) -> bool:
+    """Puts a text on the system's clipboard; False where there is none, as in most remote terminals."""
+    for program in _PROGRAMS:
+        if shutil.which(program[0]) is None:
+            continue
+        try:
+            # xclip stays in the background and keeps what it was given open: a pipe would never end
+            quiet = subprocess.DEVNULL
+            subprocess.run(program, input=text.encode(), check=True, timeout=_SECONDS, stdout=quiet, stderr=quiet)
+        except (subprocess.SubprocessError, OSError):
+            # a program without its display: the next one may have its own
+            continue
+        return True
+    return False

@@ -1,0 +1,52 @@
+"""Commands of the command line, carried out in a process of their own: what is heavy never stops the screens.
+
+A screen and a terminal so do the very same thing, and models and torch are loaded where nobody waits for a key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from evomerge_core.errors import InputError
+
+_POLL_SECONDS = 0.1
+
+
+def run_command(words: Sequence[object], *, is_cancelled: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+    """Runs `evomerge-tui WORDS --json` and returns its result, the last line; for a thread.
+
+    Raises `InputError` with the command's own error. When `is_cancelled` becomes true the command is ended.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "evomerge_tui", *(str(word) for word in words), "--json"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
+    while True:
+        try:
+            out, err = process.communicate(timeout=_POLL_SECONDS)
+            break
+        except subprocess.TimeoutExpired:
+            if is_cancelled():
+                process.terminate()
+                process.communicate()
+                raise InputError("cancelled") from None
+    lines = out.strip().splitlines()
+    if process.returncode != 0 or not lines:
+        raise InputError(_last_words(err) or f"the command ended with status {process.returncode}")
+    result: dict[str, Any] = json.loads(lines[-1])
+    return result
+
+
+def _last_words(text: str) -> str:
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return lines[-1].removeprefix("error: ") if lines else ""

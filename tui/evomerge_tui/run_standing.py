@@ -1,0 +1,136 @@
+"""How a run stands, in words: the line at the top, the legend, the best so far, the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from textual.content import Content
+
+from evomerge_core.run.feed import News
+from evomerge_core.run.states import LIVE
+from evomerge_core.run.time_left import TimeLeft, time_left
+from evomerge_tui.history import History
+from evomerge_tui.quantities import duration, duration_range, gain, percent
+from evomerge_tui.run_states import shown_state
+from evomerge_tui.shown_text import one_line
+from evomerge_tui.watched_run import Best
+
+# An event is late when it is this many times older than a candidate takes.
+_LATE = 3
+_FINALISTS = 4
+
+
+def standing(news: News, history: History, now: float) -> Content:
+    """State, progress, time left, and how old the last event is when it is late."""
+    sign, word, tone = shown_state(news.state)
+    parts = [Content.styled(f"{sign} {word}", _COLOURS[tone])]
+    if "stop" in news.waiting and news.state in LIVE:
+        parts.append(Content.styled("stops after this candidate", "$warning"))
+    elif "pause" in news.waiting and news.state == "running":
+        parts.append(Content.styled("pauses after this candidate", "$warning"))
+    if news.state in LIVE:
+        parts.append(Content(_progress(news, history)))
+        left = run_time_left(news.facts, history)
+        if left is not None and news.state == "running":
+            parts.append(Content(f"{duration_range(left.low, left.high)} left"))
+        if (age := _late(history, now)) is not None:
+            parts.append(Content.styled(f"last candidate {duration(age)} ago", "$warning"))
+    elif news.facts.get("message"):
+        parts.append(Content.styled(one_line(str(news.facts["message"]), 90), "$error"))
+    elif history.search:
+        parts.append(Content(f"{len(history.search)} candidates in {duration(news.facts.get('active_seconds', 0.0))}"))
+    return Content(" · ").join(parts)
+
+
+def run_time_left(facts: Mapping[str, Any], history: History) -> TimeLeft | None:
+    """The time to the verdict: candidates to come, finalists on validation items, winner and references on the test."""
+    items, total = facts.get("items"), facts.get("evaluations_total")
+    if not items or facts.get("phase") != "search" or total is None:
+        return None
+    ahead = max(0, total - len(history.search)) * items["search"]
+    final = _FINALISTS * items["validation"] + (1 + len(history.references)) * items["test"]
+    ahead += final * len(facts.get("precisions", ("nf4",)))
+    return time_left([one.seconds for one in history.search], items["search"], ahead)
+
+
+def legend(history: History) -> Content:
+    """What the plot's lines mean, with the scores of the references."""
+    parts = [Content.assemble(("━ ", "$accent"), "best"), Content.assemble(("• ", "$primary"), "child")]
+    parts.append(Content.assemble(("┃ ", "$spread"), "generation"))
+    for kind, colour, name in (("parent", "$secondary", "parents"), ("uniform", "$text-muted", "uniform")):
+        scores = sorted({percent(one.score) for one in history.references if one.kind == kind and one.score is not None})
+        if scores:
+            parts.append(
+                Content.assemble(("┈ ", colour), f"{name} {scores[0]}" + (f" to {scores[-1]}" if len(scores) > 1 else ""))
+            )
+    return Content("  ").join(parts)
+
+
+def summary(history: History, best: Best | None, facts: Mapping[str, Any], result: Mapping[str, Any] | None) -> Content:
+    """The best so far, or the winner, against what it must beat, and where the search stands."""
+    lines = [_best_line(best)]
+    for name, label, score in _rivals(history, result):
+        lead = "" if best is None else gain(best.score - score)
+        tone = "$success" if lead.startswith("+") else "$text-muted"
+        rival = (f"  {name} {one_line(label, 24)}", "$text-muted")
+        lines.append(Content.assemble(f"{percent(score):>7}", rival, (f"  {lead}", tone)))
+    if facts.get("sigma") is not None:
+        failed = f" · {history.failed} failed" if history.failed else ""
+        where = f"generation {facts.get('generation', 0)} · sigma {facts['sigma']:.3f}{failed}"
+        lines.append(Content.styled(where, "$text-muted"))
+    return Content("\n").join(lines) + "\n"
+
+
+def _best_line(best: Best | None) -> Content:
+    if best is None:
+        return Content.styled("no child has been scored yet", "$text-muted")
+    between = "" if best.interval is None else f"  {100 * best.interval[0]:.0f} to {100 * best.interval[1]:.0f} %"
+    where = " on the test" if best.split == "test" else ""
+    label = f"  {one_line(best.candidate.label, 20)}{where}"
+    return Content.assemble((f"{percent(best.score):>7}", "bold $accent"), label, (between, "$text-muted"))
+
+
+def _rivals(history: History, result: Mapping[str, Any] | None) -> list[tuple[str, str, float]]:
+    """The best parent and the best uniform merge, on the test when that is over, else on the search's items."""
+    found = []
+    for kind, key, name in (("parent", "parents", "best parent"), ("uniform", "uniform", "best uniform")):
+        if result is not None:
+            tested = [one for one in result[key] if one["test"] is not None]
+            best = max(tested, key=lambda one: one["test"], default=None)
+            found += [] if best is None else [(name, best["name"], best["test"])]
+        elif (one := history.best_of(kind)) is not None:
+            found.append((name, one.label, one.score or 0.0))
+    return found
+
+
+def verdict(result: Mapping[str, Any]) -> Content:
+    """What the held-out test said, a line for each precision."""
+    parts = []
+    for precision, part in ((result["precision"], result), *result["confirmed"].items()):
+        better = part["verdict"].startswith("the child beats")
+        head = f"{'✓' if better else '○'} {precision} {percent(part['winner']['test'])}"
+        said = f" on the test: {one_line(part['verdict'], 200)}"
+        parts.append(Content.assemble((head, "bold $success" if better else "bold $warning"), said))
+    return Content("\n").join(parts)
+
+
+_COLOURS = {"": "", "muted": "$text-muted", "good": "$success", "bad": "$error", "best": "$warning"}
+
+
+def _progress(news: News, history: History) -> str:
+    phase = news.facts.get("phase")
+    if phase is None:
+        return "getting ready"
+    total = news.facts.get("phase_total")
+    done = len(history.search) if phase == "search" else None
+    return phase if done is None else f"{phase} {done}" + (f"/{total}" if total else "")
+
+
+def _late(history: History, now: float) -> float | None:
+    """The age of the last candidate in seconds, when it is worth a word."""
+    if not history.all:
+        return None
+    age = now - history.all[-1].finished
+    usual = max(one.seconds for one in history.all[-5:])
+    return age if age > max(60.0, _LATE * usual) else None

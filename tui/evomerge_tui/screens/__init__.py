@@ -1,0 +1,1 @@
+"""The screens: one file a screen, its style beside it."""

@@ -1,0 +1,35 @@
+"""A question with two answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual import on
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+from textual.widgets import Button, Static
+
+from evomerge_tui.screens.page import Dialog
+
+
+class Confirm(Dialog[bool]):
+    """True when the thing shall be done; the safe answer has the focus."""
+
+    def __init__(self, question: str, detail: str, do: str) -> None:
+        super().__init__()
+        self._question, self._detail, self._do = question, detail, do
+
+    def compose(self) -> Iterable[Widget]:
+        with Vertical(classes="box"):
+            yield Static(self._question, classes="question", markup=False)
+            yield Static(self._detail, classes="detail", markup=False)
+            with Horizontal(classes="choices"):
+                yield Button("Cancel", id="cancel")
+                yield Button(self._do, id="do", variant="error")
+
+    def on_mount(self) -> None:
+        self.query_one("#cancel").focus()
+
+    @on(Button.Pressed)
+    def _answered(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "do")

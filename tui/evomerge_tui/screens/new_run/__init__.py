@@ -1,0 +1,1 @@
+"""A new run in four steps: models, goal, search, review."""

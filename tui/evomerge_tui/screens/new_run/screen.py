@@ -1,0 +1,251 @@
+"""A new run: four steps, a summary at the side, and one recipe that all of them edit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on, work
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.widget import Widget
+from textual.widgets import Button
+
+from evomerge_core.errors import InputError
+from evomerge_tui.bindings import bindings
+from evomerge_tui.draft import Draft, moved_to, new_draft
+from evomerge_tui.planner.client import Planner
+from evomerge_tui.screens.confirm import Confirm
+from evomerge_tui.screens.new_run.downloading import Downloading
+from evomerge_tui.screens.new_run.edited import Edited, ItemsRead, StartAsked, StepChosen
+from evomerge_tui.screens.new_run.goal_step import GoalStep
+from evomerge_tui.screens.new_run.models_step import ModelsStep
+from evomerge_tui.screens.new_run.open_recipe import OpenRecipe
+from evomerge_tui.screens.new_run.recipe_path import RecipePath
+from evomerge_tui.screens.new_run.review_step import ReviewStep, file_name
+from evomerge_tui.screens.new_run.search_step import SearchStep
+from evomerge_tui.screens.new_run.step import Step
+from evomerge_tui.screens.new_run.step_bar import STEPS, StepBar
+from evomerge_tui.screens.new_run.summary import Summary
+from evomerge_tui.screens.page import Page
+from evomerge_tui.screens.starting import Starting
+from evomerge_tui.whole_file import write_whole
+from evomerge_tui.widgets.top_bar import TopBar
+
+_TYPING_SECONDS = 0.15
+_RUN_STORE = "run.db"
+
+
+class NewRunScreen(Page):
+    """`recipe` is a file to go on from."""
+
+    TITLE = "New run"
+    CSS_PATH = "new_run.tcss"
+    SCOPES = ("new_run", "models", "goal", "search", "review", "table")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("new_run")
+
+    def __init__(self, recipe: Path | None = None) -> None:
+        super().__init__()
+        self.planner = Planner()
+        self._recipe = recipe
+        self._step = "models"
+        self._estimate: Mapping[str, Any] | None = None
+        self._trouble = ""
+        self._tokens: float | None = None
+        self.draft = new_draft(Path())
+
+    def body(self) -> Iterable[Widget]:
+        yield StepBar(id="step-bar")
+        with Container(id="work"):
+            with Container(id="steps"):
+                for step in (ModelsStep, GoalStep, SearchStep, ReviewStep):
+                    yield step(self.draft)
+            yield Summary(id="summary")
+
+    def on_mount(self) -> None:
+        self._take(new_draft(self.evomerge.folder))
+        self.action_go("models")
+        if self._recipe is not None:
+            self._read_recipe(self._recipe)
+
+    async def on_unmount(self) -> None:
+        await self.planner.close()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show_summary)
+
+    # one draft for all
+
+    @on(Edited)
+    def _edited(self, event: Edited) -> None:
+        event.stop()
+        self._take(event.draft)
+
+    @on(ItemsRead)
+    def _items_read(self, event: ItemsRead) -> None:
+        event.stop()
+        self.query_one(SearchStep).know_items(event.total)
+        if event.tokens != self._tokens:
+            self._tokens = event.tokens
+            self._reckon()
+
+    def _take(self, draft: Draft) -> None:
+        self.draft = draft
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        for step in self.query(Step):
+            if step.draft is not self.draft:
+                step.show(self.draft)
+        name = str(self.draft.get("name", default="")) or "New run"
+        where = str(self.draft.path) if self.draft.path else "not saved yet"
+        bar = self.query_one(TopBar)
+        bar.set_title(f"New run › {name}")
+        bar.set_standing(Text(where if self.draft.is_saved else f"● {where}"))
+        self._show_steps()
+        self._show_summary()
+        self._reckon()
+
+    def _show_steps(self) -> None:
+        self.query_one(StepBar).show(self._step, lacking(self.draft, self._trouble))
+
+    def _show_summary(self) -> None:
+        self.query_one(Summary).show(self.draft, self._estimate, self._trouble)
+
+    @work(exclusive=True, group="estimate")
+    async def _reckon(self) -> None:
+        """What the run would take, soon after the last key."""
+        await asyncio.sleep(_TYPING_SECONDS)
+        draft = self.draft
+        missing = next((text for text in lacking(draft, "").values() if text), "")
+        if missing:
+            self._reckoned(None, missing)
+            return
+        try:
+            tokens = self._tokens
+            self._reckoned(
+                await self.planner.ask("estimate", data=draft.data, folder=str(draft.folder), prompt_tokens=tokens), ""
+            )
+        except InputError as error:
+            self._reckoned(None, str(error))
+
+    def _reckoned(self, estimate: Mapping[str, Any] | None, trouble: str) -> None:
+        self._estimate, self._trouble = estimate, trouble
+        self._show_steps()
+        self._show_summary()
+
+    # steps
+
+    @on(StepChosen)
+    def _step_chosen(self, event: StepChosen) -> None:
+        event.stop()
+        self.action_go(event.step)
+
+    def action_go(self, step: str) -> None:
+        self._step = step
+        for one in self.query(Step):
+            one.display = one.id == step
+        self._show_steps()
+        self.query_one(f"#{step}", Step).enter()
+
+    @on(Button.Pressed, "#next")
+    def _next(self) -> None:
+        self.action_step(1)
+
+    def action_step(self, by: int) -> None:
+        names = list(STEPS)
+        self.action_go(names[max(0, min(len(names) - 1, names.index(self._step) + by))])
+
+    def action_back(self) -> None:
+        if self._step != "models":
+            self.action_step(-1)
+        else:
+            self._leave()
+
+    @work(exclusive=True, group="leave")
+    async def _leave(self) -> None:
+        if self.draft.is_saved or await self.app.push_screen_wait(
+            Confirm("Leave without saving?", "The recipe's changes are lost. Ctrl+S saves them.", "Leave")
+        ):
+            self.app.pop_screen()
+
+    # the recipe's file
+
+    @work(exclusive=True, group="recipe")
+    async def _read_recipe(self, path: Path) -> None:
+        try:
+            answer = await self.planner.ask("open", path=str(path))
+        except InputError as error:
+            self.evomerge.tell(str(error), "error")
+            return
+        data = answer["data"]
+        # what a run or this program holds is gone on from, never written to
+        own = not (path.parent / _RUN_STORE).exists() and not answer["is_ready"]
+        self._take(Draft(data, path.parent, path if own else None, data if own else None))
+
+    @work(exclusive=True, group="recipe")
+    async def action_open(self) -> None:
+        path = await self.app.push_screen_wait(OpenRecipe())
+        if path is not None:
+            self._read_recipe(path)
+
+    @on(Button.Pressed, "#save")
+    @work(exclusive=True, group="save")
+    async def action_save(self) -> None:
+        path = self.draft.path or await self.app.push_screen_wait(RecipePath(self._suggested()))
+        if path is not None and await self._save(path):
+            self.evomerge.tell(f"saved: {path}")
+
+    def _suggested(self) -> Path:
+        return self.evomerge.folder / f"{file_name(self.draft.get('name'))}.yaml"
+
+    async def _save(self, path: Path) -> bool:
+        """Writes the whole recipe, or what there is of it; false when it can't be written."""
+        try:
+            draft = moved_to(self.draft, path.parent)
+            answer = await self.planner.ask("written", data=draft.data, folder=str(path.parent))
+            write_whole(path, answer["yaml"])
+        except InputError as error:
+            self.evomerge.tell(str(error), "error")
+            return False
+        self._take(replace(draft, path=path, saved=draft.data))
+        return True
+
+    # the start
+
+    @on(StartAsked)
+    @work(exclusive=True, group="start")
+    async def _start(self, event: StartAsked) -> None:
+        path = self.draft.path if self.draft.path is not None else free_file(event.folder.with_suffix(".yaml").absolute())
+        if not await self._save(path):
+            return
+        away = (self._estimate or {}).get("away") or ()
+        if away and not await self.app.push_screen_wait(Downloading(away)):
+            return
+        words = ("run", path, "--out", event.folder.absolute(), "--detach")
+        folder = await self.app.push_screen_wait(Starting(str(self.draft.get("name")), words))
+        if folder is not None:
+            self.app.pop_screen()
+            self.evomerge.open_run(folder)
+
+
+def lacking(draft: Draft, trouble: str) -> dict[str, str]:
+    """What each step still needs, "" for nothing; `trouble` is what is wrong with the recipe as a whole."""
+    models = "" if draft.base else "choose a base: b on a model"
+    models = models or ("" if draft.sources else "choose sources: space on a model")
+    goal = "" if draft.tasks else "add a task: a in step 2"
+    budget = draft.get("budget", "evaluations") or draft.get("budget", "minutes")
+    search = "" if budget else "give candidates or minutes in step 3"
+    return {"models": models, "goal": goal, "search": search, "review": models or goal or search or trouble}
+
+
+def free_file(path: Path) -> Path:
+    """The file, or the first of `file-2`, `file-3`, ... that there isn't."""
+    number, free = 2, path
+    while free.exists():
+        free, number = path.with_stem(f"{path.stem}-{number}"), number + 1
+    return free

@@ -1,0 +1,56 @@
+"""What the four steps share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.containers import Vertical
+
+from evomerge_tui.draft import Draft
+from evomerge_tui.screens.new_run.edited import Edited
+
+if TYPE_CHECKING:
+    from evomerge_tui.app import EvomergeApp
+    from evomerge_tui.planner.client import Planner
+    from evomerge_tui.screens.new_run.screen import NewRunScreen
+
+
+class Step(Vertical):
+    """A step shows a draft and edits it; the screen keeps it and tells all steps."""
+
+    SCOPE: ClassVar[str]
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__(id=self.SCOPE)
+        self.draft = draft
+
+    @property
+    def evomerge(self) -> EvomergeApp:
+        """The app, by its own type."""
+        return cast("EvomergeApp", self.app)
+
+    @property
+    def planner(self) -> Planner:
+        """The screen's planner."""
+        return cast("NewRunScreen", self.screen).planner
+
+    def show(self, draft: Draft) -> None:
+        """Shows a draft, which may have been changed elsewhere."""
+        self.draft = draft
+        self.refresh_draft()
+
+    def refresh_draft(self) -> None:
+        """Brings the widgets in line with `draft`."""
+
+    def enter(self) -> None:
+        """The step was chosen: gives the focus to where one begins."""
+
+    def edit(self, draft: Draft) -> None:
+        """Takes a change in, and tells it."""
+        if draft.data != self.draft.data:
+            self.draft = draft
+            self.post_message(Edited(draft))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """A hidden step's own actions can't be done; scrolling and focus are everybody's."""
+        return self.display or not hasattr(type(self), f"action_{action}")

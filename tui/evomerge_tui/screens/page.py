@@ -1,0 +1,63 @@
+"""What all screens share: a line at the top, keys at the bottom, and a notice where the terminal is too small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+
+from textual.binding import BindingType
+from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
+from textual.widgets import Footer
+
+from evomerge_tui.bindings import bindings
+from evomerge_tui.widgets.small_notice import SmallNotice
+from evomerge_tui.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from evomerge_tui.app import EvomergeApp
+
+ResultT = TypeVar("ResultT")
+
+# From these sizes on a class is set; the smallest shows the notice instead of a broken layout.
+WIDTHS = [(0, "-tiny"), (60, "-narrow"), (100, "-normal"), (140, "-wide")]
+HEIGHTS = [(0, "-flat"), (20, "-short"), (34, "-tall")]
+
+
+class Page(Screen[None]):
+    """A whole screen. Subclasses give `TITLE`, `SCOPES` (of their actions) and `body`."""
+
+    DEFAULT_CLASSES = "page"
+    SCOPES: ClassVar[tuple[str, ...]] = ()
+    BINDINGS: ClassVar[list[BindingType]] = bindings("page")
+
+    @property
+    def evomerge(self) -> EvomergeApp:
+        """The app, by its own type."""
+        return cast("EvomergeApp", self.app)
+
+    def compose(self) -> Iterable[Widget]:
+        yield TopBar(self.TITLE or "")
+        yield from self.body()
+        yield Footer(show_command_palette=False)
+        yield SmallNotice()
+
+    def body(self) -> Iterable[Widget]:
+        """The widgets between the top line and the keys."""
+        return ()
+
+
+class Dialog(ModalScreen[ResultT]):
+    """A question or a list over a screen, for decisions only."""
+
+    DEFAULT_CLASSES = "dialog"
+    SCOPES: ClassVar[tuple[str, ...]] = ("dialog",)
+    BINDINGS: ClassVar[list[BindingType]] = bindings("dialog")
+
+    @property
+    def evomerge(self) -> EvomergeApp:
+        """The app, by its own type."""
+        return cast("EvomergeApp", self.app)
+
+    def action_close(self) -> None:
+        self.dismiss(None)

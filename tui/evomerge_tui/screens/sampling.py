@@ -1,0 +1,71 @@
+"""How the next token is chosen, and the system message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from textual import on
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+from textual.widgets import Button, Input, Static
+
+from evomerge_core.errors import InputError
+from evomerge_quant.chat.sampling import Sampling
+from evomerge_tui.screens.page import Dialog
+from evomerge_tui.widgets.form_row import FormRow
+
+_HINTS = {
+    "temperature": "0 takes the likeliest token always",
+    "top_p": "the likeliest tokens of this share; 1: off",
+    "top_k": "the K likeliest tokens; 0: off",
+    "min_p": "share of the likeliest one; 0: off",
+    "repeat_penalty": "above 1: recent tokens less likely",
+    "max_tokens": "the longest answer",
+    "seed": "the same answers each time; empty: others",
+}
+_WHOLE = ("top_k", "max_tokens", "seed")
+
+
+class SamplingDialog(Dialog["tuple[Sampling, str | None] | None"]):
+    """The settings and the system message; None when nothing shall change."""
+
+    def __init__(self, sampling: Sampling, system: str | None) -> None:
+        super().__init__()
+        self._sampling, self._system = sampling, system
+
+    def compose(self) -> Iterable[Widget]:
+        with Vertical(classes="box", id="sampling"):
+            yield Static("How the next token is chosen", classes="question", markup=False)
+            for name, value in asdict(self._sampling).items():
+                text = "" if value is None else f"{value:g}"
+                yield FormRow(name.replace("_", " "), Input(text, id=f"value-{name}"), _HINTS[name])
+            yield FormRow("system", Input(self._system or "", id="system"), "changing it begins anew")
+            yield Static("", id="problem", classes="detail", markup=False)
+            with Horizontal(classes="choices"):
+                yield Button("Cancel", id="cancel")
+                yield Button("Use", id="use", variant="primary")
+
+    @on(Button.Pressed, "#cancel")
+    def _cancel(self) -> None:
+        self.dismiss(None)
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#use")
+    def _use(self) -> None:
+        try:
+            values = {name: self._value(name) for name in asdict(self._sampling)}
+            sampling = Sampling(**values)  # type: ignore[arg-type]
+        except InputError as error:
+            self.query_one("#problem", Static).update(str(error))
+            return
+        self.dismiss((sampling, self.query_one("#system", Input).value.strip() or None))
+
+    def _value(self, name: str) -> float | None:
+        text = self.query_one(f"#value-{name}", Input).value.strip()
+        if not text and name == "seed":
+            return None
+        try:
+            return int(text) if name in _WHOLE else float(text)
+        except ValueError:
+            raise InputError(f"{name.replace('_', ' ')}: {text!r} is no {'whole ' if name in _WHOLE else ''}number") from None

@@ -1,0 +1,146 @@
+"""Settings: theme, signs, folders, the hub's token, keys."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on, work
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, Select, Static
+
+from evomerge_core.errors import InputError
+from evomerge_tui.actions import ACTIONS, Action
+from evomerge_tui.bindings import bindings
+from evomerge_tui.key_names import key_names
+from evomerge_tui.screens.page import Page
+from evomerge_tui.settings import Settings, hub_token_is_set, save_hub_token, save_settings, settings_path
+from evomerge_tui.widgets.form_row import FormRow
+from evomerge_tui.widgets.rows_table import Cell, Column, RowsTable
+from evomerge_tui.widgets.tick import Tick
+from evomerge_tui.widgets.top_bar import TopBar
+
+_SEPARATOR = os.pathsep
+_THEMES = (("dark", "dark"), ("light", "light"), ("the terminal's own colours", "ansi"))
+
+
+class SettingsScreen(Page):
+    """What is changed takes effect and is written when it is saved."""
+
+    TITLE = "Settings"
+    CSS_PATH = "settings.tcss"
+    SCOPES = ("settings", "table")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("settings")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keys: dict[str, str] = {}
+
+    def body(self) -> Iterable[Widget]:
+        with VerticalScroll(id="form", can_focus=False):
+            yield FormRow("Theme", Select(_THEMES, id="theme", allow_blank=False, compact=True))
+            yield FormRow("Signs", Tick("beyond ASCII", id="unicode"), "off: for terminals and fonts that have none")
+            yield FormRow("Animations", Tick("on", id="animations"), "off: over slow lines, or for a quiet screen")
+            yield FormRow("New runs in", Input(id="runs-folder"), "a folder, from where you start evomerge-tui")
+            yield FormRow(
+                "Models in", Input(id="model-folders"), f"folders, with {_SEPARATOR} between them; the hub's cache is known"
+            )
+            token = Input(password=True, id="hub-token", placeholder="paste a token to change it")
+            yield FormRow("Hub token", token, id="token-row")
+            yield FormRow("File", Static(str(settings_path()), id="settings-file", markup=False))
+            yield Static("Keys: enter on an action, then its new key", classes="title")
+            yield RowsTable[Action](self._key_columns(), lambda one: one.id, sort="id", text=_searched, id="key-list")
+
+    def on_mount(self) -> None:
+        settings = self.evomerge.settings
+        self._keys = dict(settings.keys)
+        self.query_one("#theme", Select).value = settings.theme
+        self.query_one("#unicode", Tick).value = settings.unicode
+        self.query_one("#animations", Tick).value = settings.animations
+        self.query_one("#runs-folder", Input).value = settings.runs_folder
+        self.query_one("#model-folders", Input).value = _SEPARATOR.join(settings.model_folders)
+        self.query_one("#key-list", RowsTable).set_rows(ACTIONS)
+        self._show_token()
+        self.query_one("#theme").focus()
+
+    def _key_columns(self) -> list[Column[Action]]:
+        def keys(action: Action) -> Cell:
+            changed = action.id in self._keys
+            return key_names(self._keys.get(action.id, action.key)), "best" if changed else ""
+
+        return [
+            Column("id", "Action", 26, lambda one: (one.id, "muted"), lambda one: one.id),
+            Column("keys", "Key", 12, keys, lambda one: keys(one)[0]),
+            Column("what", "What it does", 0, lambda one: (one.tooltip, ""), lambda one: one.tooltip),
+        ]
+
+    @work(thread=True, exclusive=True, group="token", exit_on_error=False)
+    def _show_token(self) -> None:
+        said = "is set" if hub_token_is_set() else "not set: gated models can't be downloaded"
+        self.app.call_from_thread(self.query_one("#token-row", FormRow).set_hint, said)
+
+    @on(RowsTable.Opened)
+    @work(exclusive=True, group="key")
+    async def _ask_key(self, event: RowsTable.Opened) -> None:
+        from evomerge_tui.screens.press_key import PressKey
+
+        action: Action = event.row
+        key = await self.app.push_screen_wait(PressKey(action))
+        if key is None:
+            return
+        if key == "":
+            self._keys.pop(action.id, None)
+        else:
+            self._keys[action.id] = key
+        self.query_one("#key-list", RowsTable).refresh()
+        self._mark()
+
+    @on(Input.Changed)
+    @on(Tick.Changed)
+    @on(Select.Changed)
+    def _mark(self) -> None:
+        """Says that something is not saved yet."""
+        changed = self._settings() != self.evomerge.settings or bool(self.query_one("#hub-token", Input).value)
+        self.query_one(TopBar).set_standing(Content.styled("● not saved", "$warning") if changed else Content(""))
+
+    def _settings(self) -> Settings:
+        """What the form says."""
+        folders = self.query_one("#model-folders", Input).value.split(_SEPARATOR)
+        values: dict[str, Any] = {
+            "theme": self.query_one("#theme", Select).value,
+            "unicode": self.query_one("#unicode", Tick).value,
+            "animations": self.query_one("#animations", Tick).value,
+            "runs_folder": self.query_one("#runs-folder", Input).value.strip() or ".",
+            "model_folders": tuple(one.strip() for one in folders if one.strip()),
+            "keys": dict(self._keys),
+        }
+        return Settings(**values)
+
+    def action_save(self) -> None:
+        settings = self._settings()
+        missing = [one for one in settings.model_folders if not Path(one).expanduser().is_dir()]
+        if missing:
+            self.evomerge.tell(f"Models in: no such folder: {missing[0]}", "error")
+            return
+        box = self.query_one("#hub-token", Input)
+        try:
+            if box.value.strip():
+                save_hub_token(box.value)
+                box.value = ""
+            save_settings(settings)
+        except InputError as error:
+            self.evomerge.tell(str(error), "error")
+            return
+        self.evomerge.use_settings(settings)
+        self._show_token()
+        self._mark()
+        self.evomerge.tell("settings saved")
+
+
+def _searched(action: Action) -> str:
+    return f"{action.id} {action.tooltip}"

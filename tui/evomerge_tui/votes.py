@@ -1,0 +1,71 @@
+"""Which of two answers was better: kept line by line beside the run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from evomerge_core.errors import InputError
+
+FILE = "votes.jsonl"
+Choice = Literal["left", "right", "tie"]
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One comparison: the files at the left and the right, their answers, and which was better. `blind`: whether it was
+    hidden which is which. `at` is unix time in seconds."""
+
+    at: float
+    prompt: str
+    left: str
+    right: str
+    answers: tuple[str, str]
+    choice: Choice
+    blind: bool
+
+    @property
+    def better(self) -> str | None:
+        """The file whose answer was better; None for a tie."""
+        return {"left": self.left, "right": self.right, "tie": None}[self.choice]
+
+
+def new_vote(prompt: str, files: Sequence[str], answers: Sequence[str], choice: Choice, *, blind: bool) -> Vote:
+    """A vote of now."""
+    return Vote(time.time(), prompt, files[0], files[1], (answers[0], answers[1]), choice, blind)
+
+
+def keep_vote(folder: Path, vote: Vote) -> None:
+    """Appends a vote to the run's file. Raises `InputError` when it can't be written."""
+    path = folder / FILE
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(vote), ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise InputError(f"{path}: can't be written ({error.strerror}); the vote is not kept") from error
+
+
+def read_votes(folder: Path) -> list[Vote]:
+    """All votes of a run, oldest first; none without a file. A line that was cut off is passed over."""
+    path = folder / FILE
+    if not path.is_file():
+        return []
+    votes = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue
+        votes.append(Vote(**{**values, "answers": tuple(values["answers"])}))
+    return votes
+
+
+def tally(votes: Sequence[Vote], files: Sequence[str]) -> Mapping[str, int]:
+    """How often each of two files was better, and `tie`, in the votes between just these two."""
+    between = [vote for vote in votes if {vote.left, vote.right} == set(files)]
+    counts = {name: sum(vote.better == name for vote in between) for name in files}
+    return counts | {"tie": sum(vote.choice == "tie" for vote in between)}
