@@ -25,6 +25,11 @@ CASES = {
         "import evomerge_tui.talk_commands, evomerge_quant.chat.chat, evomerge_quant.gguf.places",
         ("torch", "transformers", "textual"),
     ),
+    "the first screen waits for nothing that it doesn't show": (
+        "import evomerge_tui.app",
+        ("torch", "transformers", "numpy", "pydantic", "llama_cpp"),
+    ),
+    "serving the screens loads none": ("import evomerge_tui.serving", ("textual", "torch")),
 }
 
 

@@ -21,7 +21,8 @@ QUICKSTART = "quickstart"
 @dataclass(frozen=True)
 class ReadyRecipe:
     """`memory` is the graphics card's in GB that it is made for, 0 for a CPU. `title`, `summary` and what follows are the
-    lines of the comment at the head of its file."""
+    lines of the comment at the head of its file. `is_quickstart`: it needs the adapters and items of the quickstart.
+    """
 
     name: str
     path: Path
@@ -30,12 +31,16 @@ class ReadyRecipe:
     memory: int
     notes: tuple[str, ...]
 
+    @property
+    def is_quickstart(self) -> bool:
+        return self.path.parent.name == QUICKSTART
+
 
 def ready_recipes() -> tuple[ReadyRecipe, ...]:
     """All of them, smallest machine first."""
     here = Path(str(files("evomerge_recipes")))
-    paths = [here / QUICKSTART / "recipe.yaml", *sorted((here / FOLDER).glob("*.yaml"))]
-    return tuple(sorted((_read(path) for path in paths), key=lambda one: (one.name != QUICKSTART, one.memory, one.name)))
+    found = [_read(path) for folder in (QUICKSTART, FOLDER) for path in (here / folder).glob("*.yaml")]
+    return tuple(sorted(found, key=lambda one: (not one.is_quickstart, one.memory, one.name)))
 
 
 def ready_recipe(name: str) -> ReadyRecipe:
@@ -48,10 +53,10 @@ def ready_recipe(name: str) -> ReadyRecipe:
 
 def load_ready(ready: ReadyRecipe, cache: Path) -> Recipe:
     """The recipe, ready to run; what the quickstart needs beside it is made in `cache`."""
-    if ready.name == QUICKSTART:
+    if ready.is_quickstart:
         from evomerge_recipes.quickstart.prepare import prepared_recipe
 
-        return prepared_recipe(cache)
+        return prepared_recipe(cache, ready.path.name)
     return load_recipe(ready.path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tiny_run import write_recipe
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.finalists import best_finalist, choose_finalists
 from evomerge_core.run.folder import open_store
+from evomerge_core.run.gold_gate import gold_gate
 from evomerge_core.run.guard import make_guard, objection
 from evomerge_core.run.setup import Setup, create_run, prepare
 from evomerge_core.run.store import NEUTRAL, Candidate, Evaluation, ItemScore, Store
@@ -78,3 +80,16 @@ def test_the_same_score_without_the_fault_is_chosen(setup: Setup, store: Store) 
         save(setup, store, one, SOUND, right=right)
         assert store.item_scores(one.id, NEUTRAL, "nf4")
     assert choose_finalists(setup, setup.stages[0], store)[0].label == "g1.2"
+
+
+def test_the_gate_stops_what_finds_gold_answers_far_less_likely_than_the_best_parent(setup: Setup, store: Store) -> None:
+    """The stored parents' losses are 0.5. With answers of a token a gate would cost more than it saves."""
+    asked = setup.asked["search"][:8]
+    short = [replace(one, question=replace(one.question, max_new_tokens=1)) for one in asked]
+    assert gold_gate(setup, store, short, 0.1) is None
+    long = [replace(one, question=replace(one.question, gold="w7 7", max_new_tokens=400)) for one in asked]
+    gate = gold_gate(setup, store, long, 0.1)
+    assert gate is not None
+    assert gate.objection([1.4] * 8) is None
+    assert "2.5 nats" in (gate.objection([3.0] * 8) or "")
+    assert gate.objection([None] * 8) is None

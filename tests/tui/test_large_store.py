@@ -28,7 +28,8 @@ def fill(folder: Path, count: int) -> list[float]:
     scores = [draw.random() for _ in range(count)]
     with sqlite3.connect(folder / "run.db") as connection:
         connection.executemany(
-            "INSERT INTO candidates (id, kind, label, generation, position, genome) VALUES (?, 'search', ?, ?, ?, '[0.5, 1.0]')",
+            "INSERT INTO candidates (id, kind, label, generation, position, genome)"
+            " VALUES (?, 'search', ?, ?, ?, '[0.5, 1.0]')",
             [(i + 1, f"g{i // 10 + 1}.{i % 10 + 1}", i // 10, i % 10) for i in range(count)],
         )
         connection.executemany(

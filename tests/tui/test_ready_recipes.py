@@ -14,11 +14,11 @@ import yaml
 from hub_recipes import ready_hub
 
 from evomerge_core.recipe.load import dump_recipe, load_recipe
-from evomerge_recipes.catalogue import QUICKSTART, ready_recipe, ready_recipes
+from evomerge_recipes.catalogue import ready_recipe, ready_recipes
 from evomerge_tui.cli.main import main
 from loopback_hub import serve
 
-READY = [one for one in ready_recipes() if one.name != QUICKSTART]
+READY = [one for one in ready_recipes() if not one.is_quickstart]
 # A machine with a card of the recipe's size and RAM to match; a full disk is put on by nobody, a large one is.
 CHECK = """
 import json, shutil, sys
@@ -85,6 +85,12 @@ def test_a_recipe_says_what_it_takes_and_what_was_not_confirmed(one: Any) -> Non
     assert one.summary
 
 
+def test_the_quickstarts_come_first_and_say_what_they_take() -> None:
+    first = ready_recipes()[: len(ready_recipes()) - len(READY)]
+    assert [one.name for one in first] == ["quickstart", "quickstart-dfs", "quickstart-ps-dfs"]
+    assert all(one.memory == 0 and any(note.startswith("Licence") for note in one.notes) for one in first)
+
+
 def test_there_is_one_for_every_size_of_card() -> None:
     assert {one.memory for one in READY} == {0, 8, 12, 16, 24}
     assert len(READY) == 8
@@ -94,7 +100,7 @@ def test_recipes_lists_them_and_writes_copies_that_load(tmp_path: Path, capsys: 
     assert main(["recipes", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)["recipes"]
     assert listed[0]["name"] == "quickstart"
-    for one in listed[1:]:
+    for one in listed[len(ready_recipes()) - len(READY) :]:
         copy = tmp_path / f"{one['name']}.yaml"
         assert main(["recipes", one["name"], str(copy)]) == 0
         assert dump_recipe(load_recipe(copy)) == dump_recipe(load_recipe(Path(one["file"])))

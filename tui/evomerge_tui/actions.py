@@ -90,7 +90,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("new_run", "goal", "2", "go('goal')", "Goal", "The second step: what the child must be good at"),
     Action("new_run", "search", "3", "go('search')", "Search", "The third step: what is evolved, and for how long"),
     Action("new_run", "review", "4", "go('review')", "Review", "The last step: checklist, recipe, start"),
-    Action("new_run", "open", "ctrl+o", "open", "Open recipe", "Go on from a file, or a ready recipe", footer=True, priority=True),
+    Action("new_run", "open", "ctrl+o", "open", "Open recipe", "Go on from a recipe's file", footer=True, priority=True),
     Action("new_run", "save", "ctrl+s", "save", "Save recipe", "Write the recipe to a file", footer=True, priority=True),
     Action("models", "use", "space", "use", "Source", "Merge this model, or leave it out again", footer=True),
     Action("models", "base", "b", "base", "Base", "Measure all sources against this model", footer=True),

@@ -67,7 +67,8 @@ class ChatRoom:
         self._wishes.put(lambda: self._seat(files, system))
 
     def ask(self, text: str) -> None:
-        """Puts a message to every seat."""
+        """Puts a message to every seat; a `stop` from now on ends the answer, though it may not have begun."""
+        self._stop.clear()
         self._wishes.put(lambda: self._ask(text))
 
     def clear(self, system: str | None) -> None:
@@ -122,7 +123,6 @@ class ChatRoom:
 
     def _ask(self, text: str) -> None:
         """Both write in turns, a token each, so that they grow together."""
-        self._stop.clear()
         streams = [seat.chat.reply(seat.conversation.plus("user", text), seat.sampling, self._stop) for seat in self._seats]
         heard: list[Heard | None] = [None] * len(streams)
         trimmed = [0] * len(streams)

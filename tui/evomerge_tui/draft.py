@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from evomerge_core.errors import InputError
 from evomerge_core.recipe.efforts import EFFORTS, Effort, fitted_splits
 from evomerge_core.recipe.schema import last_part
 from evomerge_core.sources.confinement import absolute_path, absolute_reference
@@ -42,6 +43,13 @@ class Draft:
     @property
     def tasks(self) -> tuple[Keys, ...]:
         return tuple(self.data.get("tasks") or ())
+
+    def absolute(self, reference: str) -> str:
+        """A reference with its local paths absolute, as lists of models have them; one that leads astray as it stands."""
+        try:
+            return absolute_reference(reference, self.folder.absolute()) if reference else ""
+        except InputError:
+            return reference
 
     def get(self, *place: str | int, default: Any = None) -> Any:
         """The value at a place, such as `("budget", "minutes")`."""
@@ -111,11 +119,14 @@ def with_source(draft: Draft, reference: str) -> Draft:
 
 
 def without_source(draft: Draft, reference: str) -> Draft:
-    return draft.put([one for one in draft.sources if one["model"] != reference], "sources")
+    left_out = draft.absolute(reference)
+    return draft.put([one for one in draft.sources if draft.absolute(one["model"]) != left_out], "sources")
 
 
 def has_source(draft: Draft, reference: str) -> bool:
-    return any(one["model"] == reference for one in draft.sources)
+    """Whether a model is merged, however the recipe writes its path."""
+    wanted = draft.absolute(reference)
+    return any(draft.absolute(one["model"]) == wanted for one in draft.sources)
 
 
 def with_task(draft: Draft, task: Keys) -> Draft:

@@ -28,6 +28,8 @@ class History:
         self.references: list[Outcome] = []
         self.labels: dict[int, str] = {}
         self.winner: int | None = None
+        # when the job was last heard of, unix time in seconds
+        self.heard: float | None = None
         # (number of the evaluation, best score since then), wherever it rose
         self.rises: list[tuple[int, float]] = []
 

@@ -16,7 +16,7 @@ from evomerge_tui.run_states import shown_state
 from evomerge_tui.shown_text import one_line
 from evomerge_tui.watched_run import Best
 
-# An event is late when it is this many times older than a candidate takes.
+# An event is late when it is this many times older than a pass takes.
 _LATE = 3
 _FINALISTS = 4
 
@@ -31,11 +31,11 @@ def standing(news: News, history: History, now: float) -> Content:
         parts.append(Content.styled("pauses after this candidate", "$warning"))
     if news.state in LIVE:
         parts.append(Content(_progress(news, history)))
-        left = run_time_left(news.facts, history)
+        left = run_time_left(news, history)
         if left is not None and news.state == "running":
             parts.append(Content(f"{duration_range(left.low, left.high)} left"))
-        if (age := _late(history, now)) is not None:
-            parts.append(Content.styled(f"last candidate {duration(age)} ago", "$warning"))
+        if (age := _late(news, history, now)) is not None:
+            parts.append(Content.styled(f"last event {duration(age)} ago", "$warning"))
     elif news.facts.get("message"):
         parts.append(Content.styled(one_line(str(news.facts["message"]), 90), "$error"))
     elif history.search:
@@ -43,15 +43,19 @@ def standing(news: News, history: History, now: float) -> Content:
     return Content(" · ").join(parts)
 
 
-def run_time_left(facts: Mapping[str, Any], history: History) -> TimeLeft | None:
+def run_time_left(news: News, history: History) -> TimeLeft | None:
     """The time to the verdict: candidates to come, finalists on validation items, winner and references on the test."""
-    items, total = facts.get("items"), facts.get("evaluations_total")
-    if not items or facts.get("phase") != "search" or total is None:
+    items, total = news.facts.get("items"), news.facts.get("evaluations_total")
+    if not items or news.facts.get("phase") != "search" or total is None:
         return None
-    ahead = max(0, total - len(history.search)) * items["search"]
     final = _FINALISTS * items["validation"] + (1 + len(history.references)) * items["test"]
-    ahead += final * len(facts.get("precisions", ("nf4",)))
-    return time_left([one.seconds for one in history.search], items["search"], ahead)
+    candidates = max(0, total - searched(news, history))
+    return time_left(news.passes, candidates, final * len(news.facts.get("precisions", ("nf4",))))
+
+
+def searched(news: News, history: History) -> int:
+    """Genomes that were asked anything; a store of an older version only knows those that were scored."""
+    return max(news.tried, len(history.search))
 
 
 def legend(history: History) -> Content:
@@ -123,14 +127,14 @@ def _progress(news: News, history: History) -> str:
     if phase is None:
         return "getting ready"
     total = news.facts.get("phase_total")
-    done = len(history.search) if phase == "search" else None
+    done = searched(news, history) if phase == "search" else None
     return phase if done is None else f"{phase} {done}" + (f"/{total}" if total else "")
 
 
-def _late(history: History, now: float) -> float | None:
-    """The age of the last candidate in seconds, when it is worth a word."""
-    if not history.all:
+def _late(news: News, history: History, now: float) -> float | None:
+    """The age of the last event in seconds, when it is worth a word."""
+    if history.heard is None:
         return None
-    age = now - history.all[-1].finished
-    usual = max(one.seconds for one in history.all[-5:])
+    age = now - history.heard
+    usual = max((one.seconds for one in news.passes[-5:]), default=0.0)
     return age if age > max(60.0, _LATE * usual) else None

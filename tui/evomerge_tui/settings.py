@@ -97,10 +97,10 @@ def hub_token_is_set() -> bool:
 
 def _checked(file: YamlFile) -> Settings:
     """The file's values as settings; pydantic checks them against the fields of `Settings`."""
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
+    from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(Settings, config=ConfigDict(strict=True)).validate_json(json.dumps(file.data))
+        return TypeAdapter(Settings).validate_json(json.dumps(file.data), strict=True)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         location = tuple(problem["loc"])

@@ -35,6 +35,9 @@ def _verdict(report: Report) -> Iterator[str]:
     if report.result is None:
         yield "None yet: the winner has not met the held-out test."
         return
+    if "declared" in report.result:
+        yield f"The child is {'better than its best parent' if report.result['declared'] else 'no better than its parents'}."
+        yield ""
     for precision, part in [(report.result["precision"], report.result), *report.result["confirmed"].items()]:
         yield f"**{precision}: {part['verdict']}.**"
         yield ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from evomerge_core.recipe.schema import Racing, Recipe, SearchSettings
-from evomerge_core.run.cost import load_items
+from evomerge_core.run.cost import CHARACTERS, load_items
 from evomerge_core.run.deadline import out_of_time
 from evomerge_core.run.evaluating import Evaluated
 from evomerge_core.run.finalists import mean_candidate
@@ -23,7 +23,6 @@ from evomerge_core.search.racing.standing import Standing
 
 # With fewer items there is nothing to save.
 _FEWEST_ITEMS = 16
-_CHARACTERS = 4  # of a token, about
 _ANSWER = 0.5  # of max_new_tokens, about
 
 
@@ -69,12 +68,17 @@ class Contest:
 
 def races(setup: Setup, stage: StageSetup) -> bool:
     """Whether a stage's candidates are asked few items, and others each generation."""
-    return race_sizes(setup.recipe, stage.search, _load_items(setup)) is not None
+    return stage_sizes(setup, stage) is not None
+
+
+def stage_sizes(setup: Setup, stage: StageSetup) -> tuple[int, ...] | None:
+    """Items of each task after each rung of a stage's races; None where everybody is scored on everything."""
+    return race_sizes(setup.recipe, stage.search, _load_items(setup))
 
 
 def make_track(setup: Setup, stage: StageSetup, store: Store, guard: Guard | None) -> Track | None:
     """The stage's races; None where everybody is scored on everything."""
-    sizes = race_sizes(setup.recipe, stage.search, _load_items(setup))
+    sizes = stage_sizes(setup, stage)
     if sizes is None:
         return None
     # a run that goes on elsewhere goes on with the same races
@@ -98,6 +102,6 @@ def race_sizes(recipe: Recipe, search: SearchSettings, load: float) -> tuple[int
 def _load_items(setup: Setup) -> float:
     """By rule of thumb: measured seconds would make a search depend on how busy the machine is."""
     questions = [asked.question for asked in setup.asked["search"]]
-    read = sum(len(q.prompt) + len(q.gold) for q in questions) / len(questions) / _CHARACTERS
+    read = sum(len(q.prompt) + len(q.gold) for q in questions) / len(questions) / CHARACTERS
     written = sum(0 if q.choices else q.max_new_tokens for q in questions) / len(questions) * _ANSWER
     return load_items(device=setup.engine.device.type, sources=len(setup.parents), read=read, written=written)

@@ -19,6 +19,10 @@ RECENT = 60  # passes; older ones say little about how busy the machine is now
 # a model of 135 M on 2 cores; CUDA: an order of magnitude, merging being bound by copies.
 LOAD_TOKENS = {"cpu": 130.0, "cuda": 1500.0}
 WRITTEN = 3.0  # a written token in read ones: it is computed alone
+# One token more for a whole batch, in read ones: a row that never ends keeps all layers busy for itself.
+_STEP = 80.0
+_BROKEN = 0.1  # of a search's candidates, in its first generations
+CHARACTERS = 4  # of a token, about
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,12 @@ def load_items(*, device: str, sources: int, read: float, written: float) -> flo
     """How many items could be answered while a candidate is merged and loaded, by rule of thumb: the same on any machine,
     since it decides what a search asks. `read` and `written` are an item's tokens."""
     return LOAD_TOKENS[device] * (sources + 1) / (read + WRITTEN * written)
+
+
+def gate_pays(*, read: float, most_written: int) -> bool:
+    """Whether a look at gold answers of `read` tokens in all saves more than it costs, when a broken candidate writes
+    `most_written` tokens and most others few. By rule of thumb, for the same reason."""
+    return _BROKEN * _STEP * most_written > read
 
 
 def _fit(done: np.ndarray, seconds: np.ndarray) -> tuple[float, float]:

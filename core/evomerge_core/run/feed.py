@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from evomerge_core.run.folder import open_store
 from evomerge_core.run.progress import state_of
-from evomerge_core.run.store import Outcome
+from evomerge_core.run.store import Outcome, Pass
+from evomerge_core.run.time_left import RECENT
 
 # Of an old run's log, what a first look shows.
 _FIRST_EVENTS = 500
@@ -27,13 +28,20 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class News:
-    """A run's facts and state as they are, and what came since the last look. `waiting`: commands not yet obeyed."""
+    """A run's facts and state as they are, and what came since the last look.
+
+    `waiting`: commands not yet obeyed. `passes`: the last ones, oldest first. `tried`: genomes of the search that were asked
+    anything, be it in a race that goes on. `labels`: what the candidates of the new events are called, by id.
+    """
 
     state: str
     facts: Mapping[str, Any]
     outcomes: tuple[Outcome, ...]
     events: tuple[Event, ...]
     waiting: tuple[str, ...]
+    passes: tuple[Pass, ...] = ()
+    tried: int = 0
+    labels: Mapping[int, str] = field(default_factory=dict)
 
 
 class Feed:
@@ -56,6 +64,16 @@ class Feed:
         state = state_of(self._folder, self._store)
         outcomes = self._store.outcomes(self._outcome)
         events = [Event(*event) for event in self._store.events(self._event)]
+        named = {event.data["candidate"] for event in events if "candidate" in event.data}
         self._outcome = outcomes[-1].number if outcomes else self._outcome
         self._event = events[-1].number if events else self._event
-        return News(state, self._store.facts(), tuple(outcomes), tuple(events), tuple(self._store.waiting_commands()))
+        return News(
+            state=state,
+            facts=self._store.facts(),
+            outcomes=tuple(outcomes),
+            events=tuple(events),
+            waiting=tuple(self._store.waiting_commands()),
+            passes=tuple(self._store.recent_passes(RECENT)),
+            tried=self._store.count_tried(),
+            labels=self._store.labels(sorted(named)),
+        )

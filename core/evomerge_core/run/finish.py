@@ -62,6 +62,8 @@ def _result(setup: Setup, store: Store, winner: Candidate, folder: Path) -> dict
     }
     result["winner"] = {**result["winner"], **_meaning(setup, store, winner), **scores}
     result["confirmed"] = verdicts
+    # two looks at luck are one too many: a child that is called better is so in each precision
+    result["declared"] = all(part["better"] for part in (result, *verdicts.values()))
     result["evaluations"] = sum(c.kind == "search" for c, _ in store.scored("search", setup.precision))
     result["seconds"] = store.fact("active_seconds", 0.0)
     result["tokens_generated"] = store.generated_tokens()

@@ -67,7 +67,7 @@ def _overview(folder: Path, store: Store) -> RunOverview:
         split=split,
         best=child,
         parent=parent,
-        evaluations=store.count_searched(),
+        evaluations=max(store.count_tried(), store.count_searched()),
         evaluations_total=facts.get("evaluations_total"),
         changed=store.last_event_time() or (folder / RECIPE).stat().st_mtime,
         size=_size(folder),
@@ -92,7 +92,7 @@ def _name(folder: Path) -> str:
 def _size(folder: Path) -> int:
     # what SQLite keeps beside the store comes and goes with its readers
     return sum(
-        os.lstat(os.path.join(place, name)).st_size
+        os.lstat(f"{place}{os.sep}{name}").st_size
         for place, _, names in os.walk(folder)
         for name in names
         if not name.endswith(("-wal", "-shm"))

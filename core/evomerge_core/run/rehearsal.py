@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evomerge_core.genome.space import Space
 from evomerge_core.recipe.schema import Precision
 from evomerge_core.run.bench import Bench, MakeEvaluator
 from evomerge_core.run.contest import stage_sizes
 from evomerge_core.run.cost import Costs, Estimate, Work, foretell, foretell_all, learn, work
 from evomerge_core.run.finalists import FINALISTS
 from evomerge_core.run.folder import STORE
+from evomerge_core.run.gold_gate import GATE_ITEMS, pays
 from evomerge_core.run.guard import questions
-from evomerge_core.run.loop import add_references
+from evomerge_core.run.loop import UNIFORM_WEIGHTS
 from evomerge_core.run.scoring import Gate, Heard, ask_candidate
 from evomerge_core.run.setup import Asked, Setup
 from evomerge_core.run.store import Candidate, Pass, Store
@@ -115,10 +118,11 @@ def _searched(setup: Setup, bench: Bench, candidate: Candidate, index: int, cost
         asked, gate = _some(setup, setup.items("search")), None
     else:
         asked = _some(setup, sizes[0] * count)
-        gate = Gate(asked[:8], lambda _: None)
-    heard = _ask(bench, candidate, setup.precision, asked, gate, neutral=True)
+        gate = Gate(asked[:GATE_ITEMS], lambda _: None) if pays(asked[:GATE_ITEMS]) else None
+    seat = bench.seat(candidate, "search", setup.precision)
+    heard = ask_candidate(seat, asked, neutral=questions(setup), gate=gate)
     one = Estimate(heard.seconds, float(sum(item.tokens for item in heard.items)))
-    later = [] if sizes is None else [after - before for before, after in zip(sizes, sizes[1:], strict=False)]
+    later = [] if sizes is None else [after - before for before, after in itertools.pairwise(sizes)]
     return sum((foretell(costs, Work(1, 1, step * count)) for step in later), one)
 
 
@@ -136,7 +140,7 @@ def _ask(
 
 
 def _some(setup: Setup, count: int) -> tuple[Asked, ...]:
-    """Items of all tasks alike, from search, validation and test: nothing is kept of their answers."""
+    """Items of the search, of all tasks alike."""
     asked = setup.asked["search"]
     step = max(1, len(asked) // max(1, count))
     return asked[::step][:count] if len(asked) >= count else asked
@@ -148,9 +152,5 @@ def _pass(heard: Heard) -> Pass:
 
 
 def _reference_count(setup: Setup) -> int:
-    with tempfile.TemporaryDirectory() as scratch:
-        store = Store(Path(scratch) / STORE, create=True)
-        try:
-            return len(list(add_references(setup, store)))
-        finally:
-            store.close()
+    weights = any(isinstance(stage.space, Space) for stage in setup.stages)
+    return len(setup.parents) + (len(UNIFORM_WEIGHTS) if weights else 0)

@@ -285,6 +285,25 @@ class Store:
         )
         return [Pass(**row) for row in rows]
 
+    def recent_passes(self, count: int) -> list[Pass]:
+        """The last passes, oldest first."""
+        rows = self._connection.execute(f"SELECT {_PASS} FROM passes ORDER BY id DESC LIMIT ?", (count,))
+        return [Pass(**row) for row in rows][::-1]
+
+    def count_tried(self) -> int:
+        """How many genomes of the search have been asked anything."""
+        query = (
+            "SELECT count(DISTINCT p.candidate) FROM passes p JOIN candidates c ON c.id = p.candidate "
+            "WHERE p.split = 'search' AND c.kind = 'search'"
+        )
+        return int(self._connection.execute(query).fetchone()[0])
+
+    def labels(self, candidates: Sequence[int]) -> dict[int, str]:
+        """What some candidates are called, by id."""
+        places = ", ".join("?" * len(candidates))
+        rows = self._connection.execute(f"SELECT id, label FROM candidates WHERE id IN ({places})", tuple(candidates))
+        return {row["id"]: row["label"] for row in rows}
+
     def mark(self, candidate: int, split: str, precision: str) -> str | None:
         """Why the coherence guard marked a candidate (or its twin) on a split; None when it is sound."""
         row = self._connection.execute(

@@ -1,4 +1,4 @@
-"""How long a run still takes, as a range: from what its candidates took of late."""
+"""How long a run still takes, as a range: from what its passes took of late."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-RECENT = 15  # candidates that stand for those to come
+from evomerge_core.run.store import Pass
+
+RECENT = 40  # passes that stand for those to come
 _FEWEST = 3
 
 
 @dataclass(frozen=True)
 class TimeLeft:
-    """Seconds from `low` to `high`: were all candidates to come as quick, or as slow, as the quartiles of the recent ones."""
+    """Seconds from `low` to `high`: were all that is to come as quick, or as slow, as the quartiles of `basis` passes."""
 
     low: float
     middle: float
@@ -20,14 +22,17 @@ class TimeLeft:
     basis: int
 
 
-def time_left(seconds: Sequence[float], items: int, items_left: int) -> TimeLeft | None:
-    """The time of `items_left` scored items, when candidates of `items` items took `seconds`, oldest first.
+def time_left(passes: Sequence[Pass], candidates: int, items: int) -> TimeLeft | None:
+    """The time of so many candidates more, and of scoring `items` items after them; `passes` are recent ones.
 
-    None before three candidates are done: nothing is known then.
+    A candidate to come is asked as many items as recent ones were. None before three passes are done: nothing is known then.
     """
-    recent = seconds[-RECENT:]
-    if len(recent) < _FEWEST or items < 1:
+    good = [one for one in passes if one.failure is None and one.items > 0]
+    if len(good) < _FEWEST:
         return None
-    quartiles = statistics.quantiles(recent, n=4, method="inclusive")
-    low, middle, high = (quartile / items * items_left for quartile in quartiles)
-    return TimeLeft(low, middle, high, len(recent))
+    searching = [one for one in good if one.split == "search"]
+    begun = sum(not one.rung for one in searching)
+    of_candidate = sum(one.items for one in searching) / begun if begun else 0.0
+    ahead = candidates * of_candidate + items
+    low, middle, high = statistics.quantiles([one.seconds / one.items for one in good], n=4, method="inclusive")
+    return TimeLeft(low * ahead, middle * ahead, high * ahead, len(good))

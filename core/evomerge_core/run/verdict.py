@@ -59,6 +59,7 @@ def judge(setup: Setup, store: Store, winner: Candidate, precision: str) -> dict
         "stages": [{"stage": stage.name, **asdict(standings[c.id])} for stage, c in zip(setup.stages, earlier, strict=False)],
         "winner": asdict(standings[winner.id]),
         "paired": asdict(paired),
+        "better": beats(paired),
         "against": [asdict(one) for one in against.values()],
         "verdict": _sentence(standings[winner.id], standings[best.id], paired),
     }

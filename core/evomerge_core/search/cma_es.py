@@ -88,7 +88,9 @@ class CmaEs:
         if self._asked is None or len(fitness) != len(self._asked):
             raise RuntimeError("a told generation must be the asked one")
         costs = [np.inf if f is None or np.isnan(f) else -f for f in fitness]
-        with self._own_randomness():
+        with self._own_randomness(), warnings.catch_warnings():
+            # a diagonal clips large steps, and says so each time
+            warnings.filterwarnings("ignore", "elements of z2", UserWarning)
             self._strategy.tell(self._asked, list(rankdata(costs)))
         self._asked = None
 

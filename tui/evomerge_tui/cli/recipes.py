@@ -53,14 +53,14 @@ def _list(ready: tuple[ReadyRecipe, ...], *, as_json: bool) -> int:
 def _write(chosen: ReadyRecipe, out: Path, *, as_json: bool) -> int:
     from evomerge_core.errors import InputError
     from evomerge_core.recipe.load import dump_recipe
-    from evomerge_recipes.catalogue import QUICKSTART, load_ready
+    from evomerge_recipes.catalogue import load_ready
     from evomerge_tui.places import cache_folder
     from evomerge_tui.whole_file import write_whole
 
     if out.exists():
         raise InputError(f"{out}: exists already; name another file")
-    # the quickstart's paths are those of this machine; the others are copied as they are, comments and all
-    own = chosen.name == QUICKSTART
+    # the quickstarts' paths are those of this machine; the others are copied as they are, comments and all
+    own = chosen.is_quickstart
     text = dump_recipe(load_ready(chosen, cache_folder())) if own else chosen.path.read_text(encoding="utf-8")
     write_whole(out, text)
     print_json({"recipe": chosen.name, "file": str(out)}) if as_json else print(out)

@@ -44,7 +44,9 @@ class Planner:
             self._waiting.pop(number, None)
 
     async def close(self) -> None:
-        """Ends the process."""
+        """Ends the process; whoever still waits for an answer is cancelled."""
+        for waiting in self._waiting.values():
+            waiting.cancel()
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()

@@ -54,7 +54,7 @@ class DashboardScreen(Page):
         self.history = History()
         self.state = ""
         self._seen: RunSeen | None = None
-        self._plot_is_old = False
+        self._plot_is_old = True
         self._best: Best | None = None
         self._failure = ""
 
@@ -132,7 +132,9 @@ class DashboardScreen(Page):
         if added := self.history.add(news.outcomes, news.facts.get("precision", "nf4")):
             self._table.add_rows(added)
             self._plot_is_old = True
+        self.history.labels.update(news.labels)
         if news.events:
+            self.history.heard = news.events[-1].at
             self.query_one("#events", Log).write_lines(event_line(event, self.history.labels) for event in news.events)
         if seen.best is not None:
             self.query_one(GenomeMap).show(seen.best.candidate.genome or (), news.facts.get("dimensions", ()))

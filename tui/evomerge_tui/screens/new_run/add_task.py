@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual import on, work
 from textual.containers import Horizontal, Vertical
@@ -18,9 +18,6 @@ from evomerge_core.tasks.rows import FORMATS
 from evomerge_tui.screens.page import Dialog
 from evomerge_tui.shown_text import one_line
 
-if TYPE_CHECKING:
-    from evomerge_tui.planner.client import Planner
-
 _FILE = "file:"
 _MOST_FILES = 30
 # What a model's or run's folder holds besides.
@@ -28,11 +25,11 @@ _NO_ITEMS = frozenset({"config.json", "tokenizer.json", "tokenizer_config.json",
 
 
 class AddTask(Dialog[dict[str, Any] | None]):
-    """The task's entry for the recipe; None when nothing was chosen."""
+    """The task's entry for the recipe; None when nothing was chosen. `ask` asks the planner."""
 
-    def __init__(self, planner: Planner) -> None:
+    def __init__(self, ask: Callable[..., Awaitable[Any]]) -> None:
         super().__init__()
-        self._planner = planner
+        self._ask = ask
 
     def compose(self) -> Iterable[Widget]:
         with Vertical(classes="box"):
@@ -83,7 +80,7 @@ class AddTask(Dialog[dict[str, Any] | None]):
         trouble = self.query_one("#own-trouble", Static)
         trouble.update("looking at it …")
         try:
-            self.dismiss(await self._planner.ask("suggest", path=str(path)))
+            self.dismiss(await self._ask("suggest", path=str(path)))
         except InputError as error:
             trouble.update(one_line(str(error)))
 

@@ -121,7 +121,7 @@ class GoalStep(Step):
             if key in self._previews:
                 continue
             try:
-                self._previews[key] = await self.planner.ask(
+                self._previews[key] = await self.ask(
                     "preview",
                     task=task,
                     splits=self.draft.get("splits", default={}),
@@ -165,7 +165,7 @@ class GoalStep(Step):
     @on(Button.Pressed, "#add")
     @work(exclusive=True, group="add")
     async def action_add(self) -> None:
-        task = await self.app.push_screen_wait(AddTask(self.planner))
+        task = await self.app.push_screen_wait(AddTask(self.ask))
         if task is not None:
             self.edit(with_task(self.draft, task))
             self.refresh_draft()

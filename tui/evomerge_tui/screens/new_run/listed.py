@@ -40,7 +40,7 @@ def reference_for(found: Found, draft: Draft) -> str:
 
 def role_of(found: Found, draft: Draft) -> str:
     """Its part in the recipe, in a word."""
-    is_base = found.kind == "model" and found.reference == draft.base
+    is_base = found.kind == "model" and found.reference == draft.absolute(draft.base)
     is_source = has_source(draft, reference_for(found, draft))
     return "both" if is_base and is_source else "base" if is_base else "source" if is_source else ""
 

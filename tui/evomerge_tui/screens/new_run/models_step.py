@@ -16,7 +16,7 @@ from textual.widgets import Button, Input, Static
 from textual.worker import Worker
 
 from evomerge_core.discovery.fit import Fit
-from evomerge_core.discovery.found import Found
+from evomerge_core.discovery.found import Found, Kind
 from evomerge_core.errors import InputError
 from evomerge_tui.bindings import bindings
 from evomerge_tui.draft import Draft, has_source, with_base, with_source, without_source
@@ -73,13 +73,13 @@ class ModelsStep(Step):
     @work(exclusive=True, group="look")
     async def _look(self) -> None:
         folders = [*self.evomerge.settings.model_folders, str(self.evomerge.folder)]
-        await self._take(self.planner.ask("models", folders=folders), "")
+        await self._take(self.ask("models", folders=folders), "")
         self.table.set_empty(_EMPTY)
 
     @work(exclusive=True, group="hub")
     async def _search_hub(self, text: str) -> None:
         self._news(f"asking the hub for {text} …")
-        await self._take(self.planner.ask("search", text=text), f"the hub has nothing like {text}")
+        await self._take(self.ask("search", text=text), f"the hub has nothing like {text}")
 
     @work(exclusive=True, group="look-up")
     async def _look_up(self, references: list[str]) -> None:
@@ -87,7 +87,7 @@ class ModelsStep(Step):
         fresh = [reference for reference in references if reference not in self._looked_up]
         self._looked_up.update(fresh)
         if fresh:
-            await self._take(self.planner.ask("named", references=fresh, folder=str(self.draft.folder)), "")
+            await self._take(self.ask("named", references=fresh, folder=str(self.draft.folder)), "")
 
     async def _take(self, asked: Any, nothing: str) -> None:
         """Adds what the planner finds; what is on this machine stays before what the hub says of it."""
@@ -101,7 +101,8 @@ class ModelsStep(Step):
         for facts in answer:
             found, lack = found_in(facts)
             known = self._found.get(found.reference)
-            if known is None or found.where != "hub" or known[0].where == "hub":
+            # what a search told of a hub model is more than its small files in the cache do
+            if known is None or found.where != "hub" or (known[0].where == "hub" and found.parameters is not None):
                 self._found[found.reference] = (found, lack)
         self.refresh_draft()
 
@@ -124,20 +125,21 @@ class ModelsStep(Step):
         return Listed(found, role_of(found, self.draft), fit, lack, self._downloads.get(found.reference))
 
     def _base(self) -> Found | None:
-        base = self.draft.base
+        base = self.draft.absolute(self.draft.base)
         if not base:
             return None
         return self._found[base][0] if base in self._found else Found(base, "model", "hub")
 
     def _unlisted(self) -> Iterable[tuple[Found, str]]:
         """The recipe's own models that were not found: named by hand, or not downloaded yet."""
-        named = [self.draft.base] if self.draft.base else []
+        base = self.draft.absolute(self.draft.base)
+        named: dict[str, Kind] = {base: "model"} if base else {}
         for source in self.draft.sources:
-            model, sign, adapter = str(source["model"]).rpartition("+")
-            named.append(adapter if sign and model == self.draft.base else str(source["model"]))
-        for reference in dict.fromkeys(named):
+            model, sign, adapter = self.draft.absolute(str(source["model"])).rpartition("+")
+            is_adapter = bool(sign) and model == base
+            named.setdefault(adapter if is_adapter else f"{model}{sign}{adapter}", "adapter" if is_adapter else "model")
+        for reference, kind in named.items():
             if reference not in self._found:
-                kind: Any = "model" if has_source(self.draft, reference) or reference == self.draft.base else "adapter"
                 yield Found(reference, kind, "hub"), ""
 
     # whether it fits
@@ -148,7 +150,7 @@ class ModelsStep(Step):
         if not self.draft.base:
             return
         for reference in references:
-            if reference != self.draft.base and (reference, self.draft.base) not in self._fits:
+            if reference != self.draft.absolute(self.draft.base) and (reference, self.draft.base) not in self._fits:
                 await self._fit(reference)
 
     @work(exclusive=True, group="compare-one")
@@ -162,7 +164,7 @@ class ModelsStep(Step):
         draft, found = self.draft, self._found.get(reference)
         whole = reference if found is None else reference_for(found[0], draft)
         try:
-            answer = await self.planner.ask("fit", reference=whole, base=draft.base, folder=str(draft.folder))
+            answer = await self.ask("fit", reference=whole, base=draft.base, folder=str(draft.folder))
             fit = Fit(answer["fits"], answer["reason"])
         except InputError as error:
             fit = Fit(None, str(error))

@@ -81,11 +81,9 @@ class ReviewStep(Step):
         checklist = self.query_one(Checklist)
         checklist.say("going through the checklist …")
         try:
-            checked = await self.planner.ask("check", data=draft.data, folder=str(draft.folder))
+            checked = await self.ask("check", data=draft.data, folder=str(draft.folder))
             self.query_one("#recipe-text", TextArea).load_text(checked["yaml"])
-            report = await self.planner.ask(
-                "preflight", data=draft.data, folder=str(draft.folder), out=str(self.run_folder.absolute())
-            )
+            report = await self.ask("preflight", data=draft.data, folder=str(draft.folder), out=str(self.run_folder.absolute()))
         except InputError as error:
             checklist.show([{"state": "problem", "subject": "Recipe", "text": str(error), "remedy": ""}])
             return

@@ -127,11 +127,15 @@ class NewRunScreen(Page):
             return
         try:
             tokens = self._tokens
-            self._reckoned(
-                await self.planner.ask("estimate", data=draft.data, folder=str(draft.folder), prompt_tokens=tokens), ""
-            )
+            self._reckoned(await self._ask("estimate", data=draft.data, folder=str(draft.folder), prompt_tokens=tokens), "")
         except InputError as error:
             self._reckoned(None, str(error))
+
+    async def _ask(self, question: str, **parameters: Any) -> Any:
+        answer = await self.planner.ask(question, **parameters)
+        if not self.display:
+            raise asyncio.CancelledError  # the screen has gone
+        return answer
 
     def _reckoned(self, estimate: Mapping[str, Any] | None, trouble: str) -> None:
         self._estimate, self._trouble = estimate, trouble
@@ -178,7 +182,7 @@ class NewRunScreen(Page):
     @work(exclusive=True, group="recipe")
     async def _read_recipe(self, path: Path) -> None:
         try:
-            answer = await self.planner.ask("open", path=str(path))
+            answer = await self._ask("open", path=str(path))
         except InputError as error:
             self.evomerge.tell(str(error), "error")
             return
@@ -207,7 +211,7 @@ class NewRunScreen(Page):
         """Writes the whole recipe, or what there is of it; false when it can't be written."""
         try:
             draft = moved_to(self.draft, path.parent)
-            answer = await self.planner.ask("written", data=draft.data, folder=str(path.parent))
+            answer = await self._ask("written", data=draft.data, folder=str(path.parent))
             write_whole(path, answer["yaml"])
         except InputError as error:
             self.evomerge.tell(str(error), "error")

@@ -60,7 +60,7 @@ class SearchStep(Step):
     @work(exclusive=True, group="methods")
     async def _read_methods(self) -> None:
         try:
-            self._methods = await self.planner.ask("methods")
+            self._methods = await self.ask("methods")
         except InputError as error:
             self.evomerge.tell(str(error), "error")
             return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+import asyncio
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.containers import Vertical
 
@@ -11,7 +12,6 @@ from evomerge_tui.screens.new_run.edited import Edited
 
 if TYPE_CHECKING:
     from evomerge_tui.app import EvomergeApp
-    from evomerge_tui.planner.client import Planner
     from evomerge_tui.screens.new_run.screen import NewRunScreen
 
 
@@ -29,10 +29,12 @@ class Step(Vertical):
         """The app, by its own type."""
         return cast("EvomergeApp", self.app)
 
-    @property
-    def planner(self) -> Planner:
-        """The screen's planner."""
-        return cast("NewRunScreen", self.screen).planner
+    async def ask(self, question: str, **parameters: Any) -> Any:
+        """Asks the screen's planner. An answer that comes when the step is gone ends the worker that waited for it."""
+        answer = await cast("NewRunScreen", self.screen).planner.ask(question, **parameters)
+        if not self.screen.display:
+            raise asyncio.CancelledError
+        return answer
 
     def show(self, draft: Draft) -> None:
         """Shows a draft, which may have been changed elsewhere."""

@@ -1,0 +1,38 @@
+"""The quickstart's recipe changed a little, and runs of it as jobs of their own: what several benchmarks need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from evomerge_core.recipe.schema import Recipe
+from evomerge_core.run.folder import LOG, open_store
+from evomerge_core.run.setup import create_run
+from evomerge_recipes.quickstart.prepare import prepared_recipe
+
+
+def variant(**changes: Mapping[str, Any]) -> Recipe:
+    """The quickstart with keys of its sections changed, as in `search={"racing": False}`."""
+    recipe = prepared_recipe(user_cache_path("evomerge-tui"))
+    data = recipe.model_dump()
+    for section, keys in changes.items():
+        data[section] = {**data[section], **keys} if section != "search_space" else dict(keys)
+    return Recipe.model_validate(data, context={"folder": recipe.folder})
+
+
+def carry_out(recipe: Recipe, folder: Path, *, seed: int | None = None, minutes: float | None = None) -> float:
+    """Makes the run and its job, and waits for its end; the seconds from the job's start. Ends the program if it fails."""
+    create_run(recipe, out=folder, seed=seed, minutes=minutes)
+    started = time.monotonic()
+    with (folder / LOG).open("ab") as log:
+        status = subprocess.run([sys.executable, "-m", "evomerge_tui.job", str(folder)], stdout=log, stderr=log, check=False)
+    store = open_store(folder)
+    if status.returncode or store.fact("state") != "finished":
+        sys.exit(f"{folder}: {store.fact('message')}")
+    return time.monotonic() - started

@@ -1,0 +1,97 @@
+"""Racing against scoring everybody on everything, on the quickstart: `python tests/benchmarks/racing_vs_full.py`.
+
+    [--seeds 0 1 2 3 4] [--evaluations 64] [--deep 112] [--out DIR]
+
+`full` scores each of the search's candidates on all 32 search items. `raced` is the default race with as many candidates.
+`deep` races on 4 items each, with so many candidates more that it stays below a quarter of the tokens: with noisy scores
+more generations are worth more than better scores (depth over fidelity). Tokens are those that the search's candidates
+wrote; references, validation and test cost all three the same. Prints one table of the seeds, one of medians and ranges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from quickstart_variants import carry_out, variant
+
+from evomerge_core.report.content import read_report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--evaluations", type=int, default=64, help="candidates of `full` and `raced`")
+    parser.add_argument("--deep", type=int, default=112, help="candidates of `deep`, 0 to leave it out")
+    parser.add_argument("--test", type=int, default=200, help="held-out items")
+    parser.add_argument("--out", type=Path, help="folder for the runs (default: a temporary one)")
+    args = parser.parse_args()
+    ways: dict[str, dict[str, Any]] = {
+        "full": {"search": {"racing": False}, "budget": {"evaluations": args.evaluations}},
+        "raced": {"search": {"racing": True}, "budget": {"evaluations": args.evaluations}},
+        "deep": {"search": {"racing": {"items": 4}}, "budget": {"evaluations": args.deep}},
+    }
+    if not args.deep:
+        del ways["deep"]
+    with tempfile.TemporaryDirectory() as scratch:
+        found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+        print("| seed | way | search tokens | of full | test, % | 95 % interval | minutes |")
+        print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
+        for seed in args.seeds:
+            for way, changes in ways.items():
+                recipe = variant(**changes, splits={"test": args.test})
+                found[way].append(one_run(recipe, (args.out or Path(scratch)) / f"{way}-{seed}", seed))
+                _row(seed, way, found[way][-1], found["full"][-1])
+        print()
+        summary(found)
+
+
+def one_run(recipe: Any, folder: Path, seed: int) -> dict[str, float]:
+    """A run's figures: tokens of its search, score and interval on the test, minutes of the whole job."""
+    seconds = carry_out(recipe, folder, seed=seed)
+    report = read_report(folder)
+    assert report.result is not None
+    print(f"{folder.name}: {report.result['verdict']}", file=sys.stderr, flush=True)
+    low, high = report.result["winner"]["interval"]
+    tokens = next(part.tokens for part in report.spent if part.part == "search")
+    return {"tokens": tokens, "test": report.result["winner"]["test"], "low": low, "high": high, "minutes": seconds / 60}
+
+
+def _row(seed: int, way: str, one: dict[str, float], full: dict[str, float]) -> None:
+    print(
+        f"| {seed} | {way} | {one['tokens']:,.0f} | {100 * one['tokens'] / full['tokens']:.0f} % | {100 * one['test']:.1f} "
+        f"| {100 * one['low']:.0f} to {100 * one['high']:.0f} | {one['minutes']:.1f} |",
+        flush=True,
+    )
+
+
+def summary(found: dict[str, list[dict[str, float]]]) -> None:
+    """Medians with ranges, and how far each way's test scores are from full's, seed by seed."""
+    print("| way | search tokens | of full | test, % | less full's, points | minutes |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    full = found["full"]
+    for way, runs in found.items():
+        shares = [100 * one["tokens"] / other["tokens"] for one, other in zip(runs, full, strict=True)]
+        apart = [100 * (one["test"] - other["test"]) for one, other in zip(runs, full, strict=True)]
+        columns = [
+            spread([one["tokens"] for one in runs], ",.0f"),
+            spread(shares, ".0f") + " %",
+            spread([100 * one["test"] for one in runs], ".1f"),
+            spread(apart, "+.1f"),
+            spread([one["minutes"] for one in runs], ".1f"),
+        ]
+        print(f"| {way} | {' | '.join(columns)} |")
+
+
+def spread(values: Sequence[float], form: str) -> str:
+    """Median (least to most)."""
+    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Chat: a real GGUF answers in the screen, stops on escape, is compared blind, and votes are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import tiny_gguf
+from screen_tools import click_text, make_app, shown, until
+
+from evomerge_quant.gguf.places import candidate_exports
+from evomerge_tui.screens.chat import ChatScreen
+from evomerge_tui.votes import new_vote, read_votes, tally
+from evomerge_tui.widgets.composer import Composer
+
+pytestmark = pytest.mark.anyio
+Finished = tuple[Path, "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GGUF of a tiny random model."""
+    place = tmp_path_factory.mktemp("gguf")
+    folder = tiny_gguf.save_folder(place / "model")
+    return tiny_gguf.write_gguf(folder, place / "tiny.gguf")
+
+
+@pytest.fixture
+def run(finished: Finished, tiny_file: Path, tmp_path: Path) -> Path:
+    """A finished run whose winner has a file, and so has one parent."""
+    copy = Path(shutil.copytree(finished[0], tmp_path / "run"))
+    for place, name in ((copy / "winner" / "gguf", "winner.gguf"), (candidate_exports(copy, "first"), "first.gguf")):
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tiny_file, place / name)
+    return copy
+
+
+async def say(pilot: object, app: object, text: str) -> None:
+    app.screen.query_one(Composer).text = text  # type: ignore[attr-defined]
+    app.screen.query_one(Composer).focus()  # type: ignore[attr-defined]
+    await pilot.press("enter")  # type: ignore[attr-defined]
+
+
+async def test_keys_ask_and_stop_and_leave(run: Path) -> None:
+    app = make_app(run.parent)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.open_chat(run)
+        await until(pilot, lambda: "context" in shown(app))
+        for key in ("h", "i", "ctrl+j", "t", "question_mark"):
+            await pilot.press(key)
+        assert app.screen.query_one(Composer).text == "hi\nt?"
+        app.simulate_key("enter")
+        while not app.screen.query(".asked"):
+            await asyncio.sleep(0)
+        app.simulate_key("escape")
+        await until(pilot, lambda: "tokens/s, stopped" in shown(app))
+        assert isinstance(app.screen, ChatScreen)
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, ChatScreen))
+
+
+async def test_two_models_are_compared_blind_and_the_vote_is_kept(run: Path) -> None:
+    app = make_app(run.parent)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.open_chat(run)
+        await until(pilot, lambda: "context" in shown(app))
+        await pilot.press("ctrl+b", "ctrl+o")
+        await click_text(pilot, "first")
+        await until(pilot, lambda: app.screen.has_class("-two") and "context" in shown(app))
+        assert "first.gguf" not in shown(app)
+        assert "winner.gguf" not in shown(app)
+        await say(pilot, app, "the cat")
+        await until(pilot, lambda: app.screen.has_class("-votable"), 120)
+        await click_text(pilot, "Right (F3)")
+        await until(pilot, lambda: read_votes(run))
+        (vote,) = read_votes(run)
+        assert vote.choice == "right"
+        assert vote.blind
+        assert {vote.left, vote.right} == {"first.gguf", "winner.gguf"}
+        assert vote.prompt == "the cat"
+        await pilot.press("ctrl+b")
+        await until(pilot, lambda: "first.gguf" in shown(app) and "winner.gguf" in shown(app))
+
+
+async def test_without_a_file_the_export_is_offered(finished: Finished) -> None:
+    app = make_app(finished[0].parent)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.open_chat(finished[0])
+        await until(pilot, lambda: "no GGUF to talk with" in shown(app))
+        await click_text(pilot, "Export the winner")
+        await until(pilot, lambda: "Q4_K_M" in shown(app))
+
+
+async def test_a_file_that_is_none_is_told(run: Path) -> None:
+    (run / "winner" / "gguf" / "winner.gguf").write_bytes(b"GGUF no more")
+    app = make_app(run.parent)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.open_chat(run)
+        await until(pilot, lambda: "winner.gguf" in app.last_message)
+
+
+def test_votes_are_counted_between_the_same_two_files_only() -> None:
+    votes = [
+        new_vote("p", ("a", "b"), ("x", "y"), "left", blind=True),
+        new_vote("p", ("b", "a"), ("x", "y"), "left", blind=True),
+        new_vote("p", ("b", "a"), ("x", "y"), "tie", blind=False),
+        new_vote("p", ("a", "c"), ("x", "y"), "left", blind=False),
+    ]
+    assert tally(votes, ("a", "b")) == {"a": 1, "b": 1, "tie": 1}
+
+
+def test_a_vote_that_was_cut_off_loses_only_itself(tmp_path: Path) -> None:
+    whole = json.dumps(
+        {"at": 1.0, "prompt": "p", "left": "a", "right": "b", "answers": ["x", "y"], "choice": "tie", "blind": True}
+    )
+    (tmp_path / "votes.jsonl").write_text(f'{whole}\n{{"at": 2.0, "pro')
+    assert [vote.choice for vote in read_votes(tmp_path)] == ["tie"]

@@ -1,0 +1,36 @@
+"""Export: what files would cost is shown before they are made; the real export runs where its converter is."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from screen_tools import click_text, make_app, shown, table, until
+
+pytestmark = pytest.mark.anyio
+Finished = tuple[Path, "subprocess.CompletedProcess[str]"]
+
+
+async def test_types_are_chosen_with_keys_and_mouse(finished: Finished) -> None:
+    app = make_app(finished[0].parent)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.open_export(finished[0])
+        await until(pilot, lambda: "to be written" in shown(app), 120)
+        assert "■ Q4_K_M" in shown(app)
+        await pilot.press("home", "space")
+        await until(pilot, lambda: "■ F16" in shown(app))
+        await click_text(pilot, "Q4_K_M", times=2)
+        await until(pilot, lambda: "□ Q4_K_M" in shown(app))
+        sizes = [row.planned["bytes"] for row in table(app, "types").rows]  # type: ignore[attr-defined]
+        assert sizes == sorted(sizes, reverse=True)
+
+
+async def test_what_cant_be_exported_says_why(tmp_path: Path, finished: Finished) -> None:
+    run = Path(shutil.copytree(finished[0], tmp_path / "run"))
+    (run / "recipe.yaml").write_text((run / "recipe.yaml").read_text().replace("/base", "/nowhere"))
+    app = make_app(tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.open_export(run)
+        await until(pilot, lambda: "nowhere" in shown(app), 120)
