@@ -98,6 +98,8 @@ class NewRunScreen(Page):
         self._tell_all()
 
     def _tell_all(self) -> None:
+        if not self.display:
+            return  # the screen is being taken down
         for step in self.query(Step):
             if step.draft is not self.draft:
                 step.show(self.draft)
@@ -114,7 +116,8 @@ class NewRunScreen(Page):
         self.query_one(StepBar).show(self._step, lacking(self.draft, self._trouble))
 
     def _show_summary(self) -> None:
-        self.query_one(Summary).show(self.draft, self._estimate, self._trouble)
+        if self.display:
+            self.query_one(Summary).show(self.draft, self._estimate, self._trouble)
 
     @work(exclusive=True, group="estimate")
     async def _reckon(self) -> None:
@@ -139,6 +142,8 @@ class NewRunScreen(Page):
 
     def _reckoned(self, estimate: Mapping[str, Any] | None, trouble: str) -> None:
         self._estimate, self._trouble = estimate, trouble
+        if not self.display:
+            return
         self._show_steps()
         self._show_summary()
 
