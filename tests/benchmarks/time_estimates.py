@@ -10,17 +10,12 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 from quickstart_variants import carry_out, variant
 
-from evomerge_core.recipe.schema import Recipe
-from evomerge_core.run.absolute_paths import with_absolute_paths
-from evomerge_core.run.rehearsal import foretell_run, rehearse
-from evomerge_core.run.setup import prepare
-from evomerge_quant.resident.model import build
+from evomerge_quant.planning.measure import measure
 
 
 def main() -> None:
@@ -43,23 +38,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for number, (name, changes) in enumerate(recipes.items()):
             recipe = variant(**{"budget": budget, "splits": splits, **changes})
-            foretold, rehearsal = foretell(recipe, Path(scratch))
+            measured = measure(recipe)
             took = carry_out(recipe, (args.out or Path(scratch)) / f"run-{number}")
-            print(f"| {name} | {foretold / 60:.1f} | {took / 60:.1f} | {foretold / took:.2f} | {rehearsal:.0f} |", flush=True)
-
-
-def foretell(recipe: Recipe, folder: Path) -> tuple[float, float]:
-    """The run's seconds as foretold, and those that the telling took."""
-    started = time.perf_counter()
-    setup = prepare(with_absolute_paths(recipe), folder)
-
-    def make(precision: Any, layers: Any, batch_size: int | None) -> Any:
-        return build(setup.base_folder, precision=precision, device="auto", layers=layers, batch_size=batch_size)
-
-    ready = time.perf_counter() - started
-    parts = foretell_run(setup, rehearse(setup, make))
-    # the job opens and checks the models once more
-    return ready + sum(part.seconds for part in parts.values()), time.perf_counter() - started
+            row = f"{measured.seconds / 60:.1f} | {took / 60:.1f} | {measured.seconds / took:.2f} | {measured.took:.0f}"
+            print(f"| {name} | {row} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -109,6 +109,7 @@ def work(folder: Path) -> int:
 
 
 def _carry_out(folder: Path) -> None:
+    since = time.perf_counter()
     from evomerge_core.recipe.load import load_recipe
     from evomerge_core.run.finish import finish
     from evomerge_core.run.loop import run
@@ -126,7 +127,7 @@ def _carry_out(folder: Path) -> None:
     def make_evaluator(precision: Precision, layers: tuple[int, ...] | None, batch_size: int | None) -> Evaluator:
         return build(setup.base_folder, precision=precision, device=device, layers=layers, batch_size=batch_size)
 
-    winner = run(setup, store, make_evaluator)
+    winner = run(setup, store, make_evaluator, since=since)
     finish(setup, store, winner, folder, gguf_bytes)
     timing = timing_of(setup, store, measure_capacity(device).name)
     if timing is not None:

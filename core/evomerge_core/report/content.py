@@ -46,7 +46,8 @@ class Spent:
 @dataclass(frozen=True)
 class Report:
     """A run at the moment of reading. `dimensions` are the genome's numbers (name, low, high), none for paths; `result` is
-    the verdict, None before there is one; `races` are the items of a race's rungs, by stage."""
+    the verdict, None before there is one; `foretold` are the seconds in all that the references' times let expect; `races`
+    the items of a race's rungs, by stage."""
 
     run: str
     recipe: str
@@ -56,6 +57,7 @@ class Report:
     scored: tuple[Scored, ...]
     spent: tuple[Spent, ...]
     seconds: float
+    foretold: float | None
     search_ended: tuple[str, ...]
     races: tuple[tuple[int, ...] | None, ...]
     result: Mapping[str, Any] | None
@@ -94,6 +96,7 @@ def _report(folder: Path, store: Store) -> Report:
         ),
         spent=tuple(_spent(store)),
         seconds=facts.get("active_seconds", 0.0),
+        foretold=(facts.get("foretold") or {}).get("seconds"),
         search_ended=tuple(facts.get("search_ended", ())),
         races=tuple(_sizes(facts.get(f"race_sizes_{index}")) for index in range(len(stages))),
         result=_result(folder),

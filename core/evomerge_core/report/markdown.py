@@ -111,6 +111,9 @@ def _cost(report: Report) -> Iterator[str]:
     )
     for one in report.spent:
         yield f"| {one.part} | {one.evaluations} | {one.answers} | {one.tokens:,} | {one.seconds:.0f} |"
+    if report.foretold is not None:
+        yield ""
+        yield f"Foretold after the references: {report.foretold / 60:.1f} minutes in all; {report.seconds / 60:.1f} so far."
 
 
 def _recipe(report: Report) -> Iterator[str]:

@@ -23,7 +23,7 @@ def out_of_time(setup: Setup, stage: StageSetup, store: Store, items: int) -> bo
     if not costs:
         return False
     ahead = _ahead(setup, stage, store)
-    ahead[setup.precision] += work(1, items, _rows(store, setup.precision))
+    ahead[setup.precision] += work(1, items, rows_together(store, setup.precision))
     seconds = foretell_all(costs, ahead).seconds + _in_between(setup, stage, store, costs[setup.precision])
     spent = store.fact("active_seconds", 0.0) - store.fact("stage_seconds", [0.0])[stage.index]
     return bool(spent + seconds > minutes * 60)
@@ -31,7 +31,7 @@ def out_of_time(setup: Setup, stage: StageSetup, store: Store, items: int) -> bo
 
 def learn_costs(setup: Setup, store: Store) -> dict[str, Costs]:
     """What scoring costs in this run, in each precision that was scored in; the search's first, {} before there is any."""
-    found = {precision: learn(store.passes(precision), _rows(store, precision)) for precision in setup.precisions}
+    found = {precision: learn(store.passes(precision), rows_together(store, precision)) for precision in setup.precisions}
     known: dict[str, Costs] = {precision: costs for precision, costs in found.items() if costs is not None}
     return known if setup.precision in known else {}
 
@@ -47,7 +47,7 @@ def _ahead(setup: Setup, stage: StageSetup, store: Store) -> dict[str, Work]:
     if stage.index == len(setup.stages) - 1:
         tested = len(store.candidates("parent")) + len(store.candidates("uniform")) + len(setup.stages)
     finalists, test = setup.items("validation"), setup.items("test")
-    rows = _rows(store, setup.precision)  # a precision that comes later will answer about as many together
+    rows = rows_together(store, setup.precision)  # a precision that comes later will answer about as many together
     return {one: work(FINALISTS, finalists, rows) + work(tested, test, rows) for one in setup.precisions}
 
 
@@ -58,7 +58,7 @@ def _in_between(setup: Setup, stage: StageSetup, store: Store, costs: Costs) -> 
     return float(switches * store.fact("build_seconds", 0.0) + writing)
 
 
-def _rows(store: Store, precision: str) -> int | None:
+def rows_together(store: Store, precision: str) -> int | None:
     """Rows that are answered together, where it is known yet."""
     rows: int | None = store.fact(f"batch_size_{precision}")
     return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -28,7 +28,7 @@ class Evaluated:
     setup: Setup
     store: Store
     bench: Bench
-    since: float = field(default_factory=time.perf_counter)
+    since: float
 
     def __call__(self, candidate: Candidate, split: str, precision: Precision) -> Evaluation:
         known = self.store.evaluation(candidate.id, split, precision)

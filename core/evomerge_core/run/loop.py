@@ -6,7 +6,7 @@ optimiser the same history; so it ends where an uninterrupted run would have end
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
 from dataclasses import asdict
 
 from evomerge_core.genome.space import Space
@@ -18,20 +18,27 @@ from evomerge_core.run.finalists import best_finalist, choose_finalists
 from evomerge_core.run.fitness import stage_fitness
 from evomerge_core.run.generations import search
 from evomerge_core.run.phases import begin_phase
+from evomerge_core.run.references import add_references
+from evomerge_core.run.rehearsal import foretell_from
 from evomerge_core.run.setup import Setup, StageSetup
 from evomerge_core.run.store import Candidate, Store
 
-UNIFORM_WEIGHTS = (0.5, 0.75, 1.0)
 
+def run(setup: Setup, store: Store, make_evaluator: MakeEvaluator, *, since: float | None = None) -> Candidate:
+    """Scores references, carries out each stage and tests what came of it; returns the last stage's winner.
 
-def run(setup: Setup, store: Store, make_evaluator: MakeEvaluator) -> Candidate:
-    """Scores references, carries out each stage and tests what came of it; returns the last stage's winner."""
+    `since` (of `time.perf_counter`) is when the job began: opening the models counts as the run's time too.
+    """
     store.set_facts(state="running", **_standing_facts(setup))
-    evaluated = Evaluated(setup, store, Bench(setup, store, make_evaluator))
+    bench = Bench(setup, store, make_evaluator)
+    evaluated = Evaluated(setup, store, bench, time.perf_counter() if since is None else since)
     references = list(add_references(setup, store))
     begin_phase(store, "references", len(references))
     for candidate in references:
         evaluated(candidate, "search", setup.precision)
+    if store.fact("foretold") is None:
+        foretold = foretell_from(setup, store)
+        store.set_facts(foretold=None if foretold is None else asdict(foretold))
     winners = _carry_out(setup, store, evaluated)
     tested = [*references, *winners]
     begin_phase(store, "test", len(tested) * len(setup.precisions))
@@ -39,16 +46,6 @@ def run(setup: Setup, store: Store, make_evaluator: MakeEvaluator) -> Candidate:
         for candidate in tested:
             evaluated(candidate, "test", precision)
     return winners[-1]
-
-
-def add_references(setup: Setup, store: Store) -> Iterator[Candidate]:
-    """The parents, then the uniform merges where weights are evolved: what a child must beat, scored on the same items."""
-    for label in setup.parents:
-        yield store.add_candidate("parent", label)
-    space = next((stage.space for stage in setup.stages if isinstance(stage.space, Space)), None)
-    if space is not None:
-        for weight in UNIFORM_WEIGHTS:
-            yield store.add_candidate("uniform", f"uniform {weight:g}", genome=space.uniform(weight).tolist())
 
 
 def _standing_facts(setup: Setup) -> dict[str, object]:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-from evomerge_core.genome.space import Space
 from evomerge_core.recipe.schema import Precision
 from evomerge_core.run.bench import Bench, MakeEvaluator
 from evomerge_core.run.contest import stage_sizes
-from evomerge_core.run.cost import Costs, Estimate, Work, foretell, foretell_all, learn, work
+from evomerge_core.run.cost import NOTHING, Costs, Estimate, Work, foretell, foretell_all, learn, work
+from evomerge_core.run.deadline import learn_costs, rows_together
 from evomerge_core.run.finalists import FINALISTS
 from evomerge_core.run.folder import STORE
 from evomerge_core.run.gold_gate import GATE_ITEMS, pays
 from evomerge_core.run.guard import questions
-from evomerge_core.run.loop import UNIFORM_WEIGHTS
+from evomerge_core.run.references import count_references
 from evomerge_core.run.scoring import Gate, Heard, ask_candidate
 from evomerge_core.run.setup import Asked, Setup
 from evomerge_core.run.store import Candidate, Pass, Store
@@ -52,7 +52,7 @@ def foretell_run(setup: Setup, rehearsed: Rehearsal) -> dict[str, Estimate]:
     """What each part of the run will take: references, search, validation, test, and the rest; a search ends with its
     minutes at the latest."""
     costs, usual = rehearsed.costs, rehearsed.costs[setup.precision]
-    references = _reference_count(setup)
+    references = count_references(setup)
 
     def asked(candidates: int, split: str, precisions: Sequence[str]) -> Estimate:
         ahead = work(candidates, setup.items(split), rehearsed.rows)
@@ -62,12 +62,29 @@ def foretell_run(setup: Setup, rehearsed: Rehearsal) -> dict[str, Estimate]:
     finals = asked(FINALISTS * len(setup.stages), "validation", setup.precisions)
     parts = {
         "references": asked(references, "search", [setup.precision]),
-        "validation": finals if setup.items("validation") else Estimate(0.0, 0.0),
+        "validation": finals if setup.items("validation") else NOTHING,
         "test": asked(tested, "test", setup.precisions),
     }
     models = 1 + 2 * (len(setup.precisions) - 1)
     rest = Estimate(models * rehearsed.build_seconds + _WRITING * usual.load, 0.0)
     return {**parts, "search": _search(setup, rehearsed, parts, rest), "rest": rest}
+
+
+def foretell_from(setup: Setup, store: Store) -> Estimate | None:
+    """What a run will take in all, from what its references took; None where none could be scored."""
+    costs, rows = learn_costs(setup, store), rows_together(store, setup.precision)
+    if not costs:
+        return None
+    searched = tuple(_by_costs(setup, index, costs[setup.precision], rows) for index in range(len(setup.stages)))
+    parts = foretell_run(setup, Rehearsal(costs, searched, store.fact("build_seconds", 0.0), rows))
+    return sum(parts.values(), NOTHING)
+
+
+def _by_costs(setup: Setup, index: int, costs: Costs, rows: int | None) -> Estimate:
+    """One candidate of a stage's search that nobody drops."""
+    sizes, count = stage_sizes(setup, setup.stages[index]), len(setup.tasks)
+    steps = [setup.items("search")] if sizes is None else [count * (b - a) for a, b in pairwise((0, *sizes))]
+    return sum((foretell(costs, work(1, step, rows)) for step in steps), NOTHING)
 
 
 def _search(setup: Setup, rehearsed: Rehearsal, parts: Mapping[str, Estimate], rest: Estimate) -> Estimate:
@@ -122,21 +139,12 @@ def _searched(setup: Setup, bench: Bench, candidate: Candidate, index: int, cost
     seat = bench.seat(candidate, "search", setup.precision)
     heard = ask_candidate(seat, asked, neutral=questions(setup), gate=gate)
     one = Estimate(heard.seconds, float(sum(item.tokens for item in heard.items)))
-    later = [] if sizes is None else [after - before for before, after in itertools.pairwise(sizes)]
+    later = [] if sizes is None else [after - before for before, after in pairwise(sizes)]
     return sum((foretell(costs, Work(1, 1, step * count)) for step in later), one)
 
 
-def _ask(
-    bench: Bench,
-    candidate: Candidate,
-    precision: Precision,
-    asked: Sequence[Asked],
-    gate: Gate | None = None,
-    *,
-    neutral: bool = False,
-) -> Heard:
-    seat = bench.seat(candidate, "validation", precision)
-    return ask_candidate(seat, asked, neutral=questions(bench.setup) if neutral else None, gate=gate)
+def _ask(bench: Bench, candidate: Candidate, precision: Precision, asked: Sequence[Asked]) -> Heard:
+    return ask_candidate(bench.seat(candidate, "validation", precision), asked)
 
 
 def _some(setup: Setup, count: int) -> tuple[Asked, ...]:
@@ -149,8 +157,3 @@ def _some(setup: Setup, count: int) -> tuple[Asked, ...]:
 def _pass(heard: Heard) -> Pass:
     tokens = sum(item.tokens for item in heard.items)
     return Pass("search", "", len(heard.items), tokens, heard.load_seconds, heard.seconds, failure=heard.failure)
-
-
-def _reference_count(setup: Setup) -> int:
-    weights = any(isinstance(stage.space, Space) for stage in setup.stages)
-    return len(setup.parents) + (len(UNIFORM_WEIGHTS) if weights else 0)

@@ -5,14 +5,21 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from evomerge_tui.cli.arguments import Subparsers, add_json, print_json
+
+if TYPE_CHECKING:
+    from evomerge_core.recipe.schema import Recipe
 
 
 def add_parser(commands: Subparsers) -> None:
     parser = commands.add_parser("preflight", help="check a recipe on this machine: models, tasks, memory, disk, time")
     parser.add_argument("recipe", type=Path, metavar="RECIPE", help="a recipe (YAML)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: the recipe's output)")
+    parser.add_argument(
+        "--measure", action="store_true", help="score one candidate to foretell the run's time; downloads what isn't here"
+    )
     add_json(parser)
     parser.set_defaults(command=_preflight)
 
@@ -23,13 +30,24 @@ def _preflight(args: argparse.Namespace) -> int:
     from evomerge_quant.planning.timings import read_timings
     from evomerge_tui.places import timings_path
 
-    report = preflight(load_recipe(args.recipe), timings=read_timings(timings_path()), out=args.out)
+    recipe = load_recipe(args.recipe)
+    report = preflight(recipe, timings=read_timings(timings_path()), out=args.out)
+    measured = _measured(recipe) if args.measure and report.ready else None
     if args.json:
-        print_json({**dataclasses.asdict(report), "ready": report.ready})
+        print_json({**dataclasses.asdict(report), "ready": report.ready, "measured": measured})
         return 0 if report.ready else 1
     from rich.console import Console
 
     from evomerge_tui.checklist import checklist
 
     Console().print(checklist(report))
+    if measured is not None:
+        print(f"measured: about {measured['seconds'] / 60:.1f} minutes, {measured['tokens']:,.0f} generated tokens")
     return 0 if report.ready else 1
+
+
+def _measured(recipe: Recipe) -> dict[str, Any]:
+    from evomerge_quant.planning.measure import measure
+
+    found = measure(recipe)
+    return {"seconds": found.seconds, "tokens": found.tokens, **dataclasses.asdict(found)}

@@ -1,0 +1,52 @@
+"""What a run will take, measured on this machine by scoring one candidate of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evomerge_core.recipe.schema import Precision, Recipe
+from evomerge_core.run.absolute_paths import with_absolute_paths
+from evomerge_core.run.cost import Estimate
+from evomerge_core.run.rehearsal import foretell_run, rehearse
+from evomerge_core.run.setup import prepare
+from evomerge_core.tasks.exchange import Evaluator
+from evomerge_quant.resident.model import build
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds and generated tokens of each part of the run, and the seconds that measuring took."""
+
+    parts: Mapping[str, Estimate]
+    took: float
+
+    @property
+    def seconds(self) -> float:
+        """The whole run."""
+        return sum(part.seconds for part in self.parts.values())
+
+    @property
+    def tokens(self) -> float:
+        """What the whole run will write."""
+        return sum(part.tokens for part in self.parts.values())
+
+
+def measure(recipe: Recipe) -> Measured:
+    """Opens the recipe's models, downloading those that aren't here, and scores one candidate in each precision.
+
+    Raises InputError for a recipe that can't be carried out.
+    """
+    started = time.perf_counter()
+    setup = prepare(with_absolute_paths(recipe), recipe.folder)
+    opened = time.perf_counter() - started
+    device = recipe.evaluation.device
+
+    def make(precision: Precision, layers: tuple[int, ...] | None, batch_size: int | None) -> Evaluator:
+        return build(setup.base_folder, precision=precision, device=device, layers=layers, batch_size=batch_size)
+
+    parts = foretell_run(setup, rehearse(setup, make))
+    # the job opens and checks the models once more
+    rest = parts["rest"] + Estimate(opened, 0.0)
+    return Measured({**parts, "rest": rest}, time.perf_counter() - started)
