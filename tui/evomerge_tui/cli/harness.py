@@ -1,0 +1,63 @@
+"""`evomerge-tui harness MODEL TASK...`: lm-evaluation-harness's tasks on a model in 4 bits, without a server."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from evomerge_core.errors import InputError
+from evomerge_tui.cli.arguments import Subparsers, add_json, print_json
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser("harness", help="score a model on lm-evaluation-harness's tasks")
+    parser.add_argument("model", metavar="MODEL", help="a folder, a hub id, or either with +ADAPTER")
+    parser.add_argument("tasks", nargs="+", metavar="TASK", help="its tasks, such as arc_easy gsm8k")
+    parser.add_argument("--precision", choices=("nf4", "bf16", "fp32"), default="nf4", help="of the weights (default: nf4)")
+    parser.add_argument("--limit", type=int, metavar="N", help="items of each task (default: all)")
+    parser.add_argument("--chat", action="store_true", help="put prompts into the model's chat template")
+    add_json(parser)
+    parser.set_defaults(command=_harness)
+
+
+def _harness(args: argparse.Namespace) -> int:
+    try:
+        from evomerge_quant.harness import run_harness
+    except ModuleNotFoundError as error:
+        if error.name != "lm_eval":
+            raise
+        raise InputError("harness: lm-evaluation-harness is missing; pip install 'evomerge-tui[harness]'") from error
+    if args.limit is not None and args.limit < 1:
+        raise InputError(f"--limit {args.limit}: must be above 0")
+    model, folder = _loaded(args.model, args.precision)
+    found = run_harness(model, folder, args.tasks, limit=args.limit, chat=args.chat)
+    scores = {task: _numbers(metrics) for task, metrics in found["results"].items()}
+    if args.json:
+        print_json({"model": args.model, "precision": args.precision, "results": scores})
+        return 0
+    for task, metrics in scores.items():
+        print(f"{task}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+    return 0
+
+
+def _loaded(reference: str, precision: Any) -> tuple[Any, Path]:
+    """The resident model with this model's weights, and the folder of its tokenizer."""
+    from evomerge_core.merging.config import whole_model
+    from evomerge_core.merging.engine import MergeEngine
+    from evomerge_core.merging.plan import make_plan
+    from evomerge_core.sources.source import open_sources
+    from evomerge_quant.resident.model import build
+
+    config = whole_model(reference, reference)
+    sources = open_sources([reference], relative_to=Path.cwd())
+    folder = sources[reference].folder
+    model = build(folder, precision=precision)
+    model.load(MergeEngine(sources, device=model.device).stream(make_plan(config, sources)))
+    return model, folder
+
+
+def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
+    """The metrics themselves, without names, counts and their standard errors."""
+    kept = {name: value for name, value in metrics.items() if isinstance(value, float) and "stderr" not in name}
+    return {name.removesuffix(",none"): float(value) for name, value in kept.items()}
