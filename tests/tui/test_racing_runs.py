@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,26 @@ def test_minutes_end_a_race_and_still_give_a_winner(tmp_path: Path) -> None:
     assert store.fact("search_ended") == ["minutes"]
     assert store.fact("winner") is not None
     assert all(store.evaluation(c.id, "test", "nf4") for c in store.candidates("parent"))
+
+
+@pytest.mark.parametrize("racing", [{"first": 4, "items": 8}, False])
+def test_a_search_among_equals_ends_by_itself(tmp_path: Path, racing: Any) -> None:
+    """Both sources are the base under other names: every merge is the base again."""
+    recipe = write_recipe(tmp_path, **{**RACE, "budget": {"evaluations": 100_000}, "search": {"racing": racing}})
+    for source in ("first", "second"):
+        shutil.copy(tmp_path / "base" / "model.safetensors", tmp_path / source / "model.safetensors")
+    folder = create_run(load_recipe(recipe), out=tmp_path / "run")
+    carry_out(folder)
+    assert open_store(folder).fact("search_ended") == ["flat"]
+
+
+def test_early_ends_are_for_the_search_alone(tmp_path: Path) -> None:
+    task = {key: value for key, value in TASK.items() if key != "pattern"} | {"scorer": "exact", "gold": "w7"}
+    task |= {"fields": {"question": "question", "answer": "answer"}}
+    evaluation = {"precision": "nf4", "device": "cpu", "coherence": False, "early_end": True}
+    folder = make_run(tmp_path, "early", tasks=[task], evaluation=evaluation)
+    setup = prepare(load_recipe(folder / RECIPE), folder)
+    assert all(asked.question.decision is None for split in ("validation", "test") for asked in setup.asked[split])
+    for asked in setup.asked["search"]:
+        assert asked.question.decision is not None
+        assert asked.question.decision.references == asked.item.texts("answer")
