@@ -26,8 +26,10 @@ TEMPLATE = (
 _CORPUS = ("the cat sat on the mat and the dog ran", "one two three four 12 345 6789", "größe naïve café 東京 の 猫 🙂👩‍🔬")
 
 
-def save_folder(folder: Path, seed: int = 0, *, template: str | None = TEMPLATE, merges: int = 40, **changes: Any) -> Path:
-    """The model folder, bf16; weights by `seed`, tokenizer by `merges`."""
+def save_folder(
+    folder: Path, seed: int = 0, *, template: str | None = TEMPLATE, merges: int = 40, endless: bool = False, **changes: Any
+) -> Path:
+    """The model folder, bf16; weights by `seed`, tokenizer by `merges`; an `endless` one never ends an answer by itself."""
     tokenizer = _tokenizer(merges)
     sizes: dict[str, Any] = {
         "vocab_size": tokenizer.get_vocab_size(),
@@ -48,6 +50,10 @@ def save_folder(folder: Path, seed: int = 0, *, template: str | None = TEMPLATE,
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.25)
+    if endless:
+        head = model.get_output_embeddings().weight.data
+        head.mul_(10)
+        head[: len(SPECIAL)] = 0  # among 150 logits of deviation 20, one of 0 is never drawn
     model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     settings: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>"}

@@ -18,14 +18,17 @@ from textual.pilot import Pilot
 from evomerge_quant.chat.chat import Reply
 from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampling
+from evomerge_quant.gguf.places import candidate_exports, winner_exports
 from evomerge_tui.app import EvomergeApp
 from evomerge_tui.chat_room import Answered, RoomEvent, Said, Seated
 from evomerge_tui.screens import chat, doctor, export
 from evomerge_tui.talk import Heard
+from evomerge_tui.widgets.composer import Composer
 
 DATA = Path(__file__).parent / "data"
 # Three hours after the run's last word.
 NOW = 1795392399.0
+_TURNS: list[dict[str, Any]] = json.loads((DATA / "chat.json").read_text(encoding="utf-8"))
 SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
 Show = Callable[[EvomergeApp, Pilot[int]], Awaitable[None]]
 _CHECKS = [
@@ -37,12 +40,14 @@ _CHECKS = [
 ]
 
 
-def prepare(place: Path, patch: Any) -> Path:
+def prepare(folder: Path, patch: Any) -> Path:
     """Copies the run into a folder, stops the clock, and lays what is played back in place; gives the run's folder."""
-    run = place / "quickstart"
+    run = folder / "quickstart"
     shutil.copytree(DATA / "quickstart", run)
-    (run / "winner" / "gguf").mkdir()
-    (run / "winner" / "gguf" / "SmolLM2-135M-quickstart-v1.0-Q4_K_M.gguf").write_bytes(b"")
+    winner, parent = winner_exports(run), candidate_exports(run, "arithmetic")
+    for place, name in ((winner, "quickstart-v1.0"), (parent, "quickstart-arithmetic-v1.0")):
+        place.mkdir(parents=True)
+        (place / f"SmolLM2-135M-{name}-Q4_K_M.gguf").write_bytes(b"")
     patch.setattr(time, "time", lambda: NOW)
     patch.setattr(export, "command_lines", _export_lines)
     patch.setattr(doctor, "run_command", _doctor_command)
@@ -85,11 +90,17 @@ async def export_screen(app: EvomergeApp, pilot: Pilot[int]) -> None:
 async def chat_screen(app: EvomergeApp, pilot: Pilot[int]) -> None:
     app.open_chat(app.folder / "quickstart")
     await until(pilot, lambda: "context 8,192 tokens" in shown(app))
-    composer = app.screen.query_one("#composer")
-    composer.cursor_blink = False  # type: ignore[attr-defined]
-    composer.text = "Ken has 7 pears and eats 2. How many are left?"  # type: ignore[attr-defined]
-    await pilot.press("enter")
-    await until(pilot, lambda: "tokens/s" in shown(app))
+    await pilot.press("ctrl+o")
+    await until(pilot, lambda: "Compare with" in shown(app) and "arithmetic" in shown(app))
+    await pilot.press("down", "enter")
+    await until(pilot, lambda: app.screen.has_class("-two"))
+    composer = app.screen.query_one(Composer)
+    composer.cursor_blink = False
+    for number, turn in enumerate(_TURNS, start=1):
+        composer.focus()
+        composer.text = turn["prompt"]
+        await pilot.press("enter")
+        await until(pilot, lambda number=number: len(app.screen.query(".ending")) == 2 * number)
 
 
 async def settings(app: EvomergeApp, pilot: Pilot[int]) -> None:
@@ -148,7 +159,7 @@ def _doctor_command(_: Sequence[object], **__: object) -> dict[str, Any]:
 
 
 class _PlayedRoom:
-    """Says what the quickstart's winner once said."""
+    """Says what the quickstart's winner and a parent once said, by llama.cpp at temperature 0."""
 
     def __init__(self, tell: Callable[[RoomEvent], None]) -> None:
         self._tell = tell
@@ -157,10 +168,15 @@ class _PlayedRoom:
         self._tell(Seated(tuple(files), Sampling(), 8192))
 
     def ask(self, text: str) -> None:
-        said = "答えは5です。"
-        self._tell(Said(0, said))
-        conversation = Conversation.begin(None).plus("user", text).plus("assistant", said)
-        self._tell(Answered((Heard(Reply(said, conversation, 12, 0.5, 40, "end"), 0),)))
+        turn = next(one for one in _TURNS if one["prompt"] == text)
+        heard = []
+        for seat, answer in enumerate(turn["answers"]):
+            self._tell(Said(seat, answer))
+            conversation = Conversation.begin(None).plus("user", text).plus("assistant", answer)
+            tokens = turn["tokens"][seat]
+            seconds = tokens / turn["tokens_per_second"][seat]
+            heard.append(Heard(Reply(answer, conversation, tokens, seconds, 50, "end"), 0))
+        self._tell(Answered(tuple(heard)))
 
     def run(self) -> None:
         return

@@ -35,8 +35,8 @@ async def until(pilot: Pilot[int], true: Callable[[], object], seconds: float = 
     deadline = time.monotonic() + seconds
     while not _is_so(true):
         assert time.monotonic() < deadline, f"not so after {seconds} s; the screen shows:\n{shown(pilot.app)}"
+        # not `pilot.pause`: it waits for every widget there is, forever for one that an answer's next piece has replaced
         await asyncio.sleep(0.02)
-        await pilot.pause()
 
 
 def _is_so(true: Callable[[], object]) -> bool:
@@ -59,11 +59,11 @@ def table(app: EvomergeApp, name: str) -> RowsTable[object]:
     return app.screen.query_one(f"#{name}", RowsTable)
 
 
-async def click_text(pilot: Pilot[int], text: str, *, times: int = 1) -> None:
-    """Clicks where a text is seen, as soon as it is, the way a person does."""
+async def click_text(pilot: Pilot[int], text: str, *, times: int = 1, beside: str = "") -> None:
+    """Clicks where a text is seen, as soon as it is, the way a person does; in a line that holds `beside` too."""
     await until(pilot, lambda: text in shown(pilot.app))
     for y, line in enumerate(shown(pilot.app).splitlines()):
         x = line.find(text)
-        if x >= 0:
+        if x >= 0 and beside in line:
             await pilot.click(offset=(x + 1, y), times=times)
             return

@@ -45,7 +45,9 @@ async def say(pilot: object, app: object, text: str) -> None:
     await pilot.press("enter")  # type: ignore[attr-defined]
 
 
-async def test_keys_ask_and_stop_and_leave(run: Path) -> None:
+async def test_keys_ask_and_stop_and_leave(run: Path, tmp_path: Path) -> None:
+    folder = tiny_gguf.save_folder(tmp_path / "endless", endless=True, max_position_embeddings=8192)
+    tiny_gguf.write_gguf(folder, run / "winner" / "gguf" / "winner.gguf")
     app = make_app(run.parent)
     async with app.run_test(size=(120, 40)) as pilot:
         app.open_chat(run)

@@ -14,27 +14,15 @@ from gguf_models import make_model
 from screen_tools import click_text, make_app, shown, until
 from textual.pilot import Pilot
 
-from evomerge_core.errors import InputError
-from evomerge_quant.gguf.converter import SCRIPT, cached_converter, installed_version
 from evomerge_tui.app import EvomergeApp
 from evomerge_tui.screens.chat import ChatScreen
 from evomerge_tui.screens.dashboard import DashboardScreen
+from evomerge_tui.screens.new_run.screen import NewRunScreen
 
 PATIENCE = 240.0
 
 
-def has_converter() -> bool:
-    """Whether an export can be made here without the network."""
-    try:
-        return (cached_converter(installed_version()) / SCRIPT).is_file()
-    except InputError:
-        return False
-
-
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.skipif(not has_converter(), reason="llama.cpp's converter was never fetched here"),
-]
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -63,7 +51,7 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
-async def test_with_keys_alone(recipe: Path) -> None:
+async def test_with_keys_alone(recipe: Path, converter: Path) -> None:
     app = make_app(recipe.parent, runs_folder=str(recipe.parent))
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: "Quickstart" in shown(app))
@@ -89,15 +77,17 @@ async def test_with_keys_alone(recipe: Path) -> None:
         await until(pilot, lambda: "tokens/s" in shown(app), PATIENCE)
 
 
-async def test_with_the_mouse_alone(recipe: Path) -> None:
+async def test_with_the_mouse_alone(recipe: Path, converter: Path) -> None:
     """But for what must be typed: a path, and what is said."""
     app = make_app(recipe.parent, runs_folder=str(recipe.parent))
     async with app.run_test(size=(120, 40)) as pilot:
         await click_text(pilot, "New run")
+        await until(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        await click_text(pilot, "? Help")
         await click_text(pilot, "Open recipe")
         await click_text(pilot, "path of the file")
         await pilot.press(*_keys(str(recipe)))
-        await click_text(pilot, " Open ")
+        await click_text(pilot, "Open", beside="Cancel")
         await until(pilot, lambda: "› cross" in shown(app))
         await click_text(pilot, "Review")
         await until(pilot, lambda: "Start" in shown(app), PATIENCE)

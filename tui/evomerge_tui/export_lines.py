@@ -32,7 +32,7 @@ def type_columns() -> list[Column[TypeRow]]:
         return ("" if value is None else f"{value:+.3f}"), "muted"
 
     def note(row: TypeRow) -> Cell:
-        return ("made already" if planned(row, "exists") else planned(row, "note") or ""), "muted"
+        return ("exists" if planned(row, "exists") else planned(row, "note") or ""), "muted"
 
     return [
         Column("name", "Type", 12, _name, lambda row: -(planned(row, "bits_per_weight") or 0)),

@@ -173,9 +173,10 @@ class ChatScreen(Page):
         self.query_one(Composer).text = ""
         self._busy, self._prompt, self._answers = True, event.text, ["", ""]
         self.remove_class("-votable")
+        # what the room says waits until this is done, but from here on escape stops it
+        self._room.ask(event.text)
         for seat in range(len(self._files)):
             await self._column(seat).begin(event.text)
-        self._room.ask(event.text)
 
     def action_send(self) -> None:
         self.query_one(Composer).action_send()

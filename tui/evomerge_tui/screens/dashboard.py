@@ -12,7 +12,7 @@ from textual import on, work
 from textual.binding import BindingType
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.widget import Widget
-from textual.widgets import Input, Log, Static
+from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from evomerge_core.errors import InputError
@@ -28,6 +28,7 @@ from evomerge_tui.run_standing import legend, standing, summary, verdict
 from evomerge_tui.screens.page import Page
 from evomerge_tui.shown_text import one_line
 from evomerge_tui.watched_run import Best, WatchedRun
+from evomerge_tui.widgets.event_log import EventLog
 from evomerge_tui.widgets.fitness_plot import FitnessPlot
 from evomerge_tui.widgets.genome_map import GenomeMap
 from evomerge_tui.widgets.meters import Meters
@@ -81,7 +82,7 @@ class DashboardScreen(Page):
                 )
             with Vertical(id="log", classes="panel"):
                 yield Meters(id="meters")
-                yield Log(id="events", max_lines=_LOG_LINES, highlight=False)
+                yield EventLog(id="events", max_lines=_LOG_LINES, highlight=False)
 
     def on_mount(self) -> None:
         self.query_one(TopBar).set_title(self.folder.name)
@@ -135,7 +136,7 @@ class DashboardScreen(Page):
         self.history.labels.update(news.labels)
         if news.events:
             self.history.heard = news.events[-1].at
-            self.query_one("#events", Log).write_lines(event_line(event, self.history.labels) for event in news.events)
+            self.query_one("#events", EventLog).write_lines(event_line(event, self.history.labels) for event in news.events)
         if seen.best is not None:
             self.query_one(GenomeMap).show(seen.best.candidate.genome or (), news.facts.get("dimensions", ()))
         self.query_one("#summary", Static).update(summary(self.history, self._best, news.facts, seen.result))
