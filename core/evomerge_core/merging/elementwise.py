@@ -59,7 +59,7 @@ def merge_elementwise(
     operands = []
     for index, one in enumerate(merge.inputs):
         vector = _task_vector(merge, one, base, math.prod(shape), sources)
-        if vector is not None:
+        if vector is not None and not (merge.base and facts.is_zero(vector)):
             key = keys[index] if kind.drop == "random" else 0
             operands.append(_thinned(vector, kind, one, key, bool(merge.parameters.get("rescale", False)), facts))
     # The loops write bfloat16 and float32; float16 is rounded from the latter.
@@ -115,9 +115,8 @@ def _thinned(vector: TaskVector, kind: _Kind, one: TensorInput, key: int, rescal
         fields = _random(density, key)
     else:
         fields = _band(vector, kind, density, one.parameters.get("gamma", 0.0), facts)
-    thinned = vector.with_fields(**fields)
-    scale = facts.l1_scale(thinned, tuple(fields.values())) if rescale else 1.0
-    return thinned.with_fields(weight=weight, factor=weight * scale).operand
+    scale = facts.l1_scale(vector, fields) if rescale else 1.0
+    return vector.with_fields(**fields, weight=weight, factor=weight * scale).operand
 
 
 def _random(density: float, key: int) -> dict[str, int]:

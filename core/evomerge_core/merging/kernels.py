@@ -124,34 +124,22 @@ def merge_blocks(
 
 
 @_compiled
-def norm_blocks(
-    first: int,
-    last: int,
-    size: int,
-    base: Operands,
-    operands: Operands,
-    before: NDArray[np.float64],
-    after: NDArray[np.float64],
-) -> None:
-    """The L1 norms of each block of each task vector, whole (`before`) and as kept (`after`): [operands, blocks]."""
+def norm_blocks(first: int, last: int, size: int, base: Operands, operands: Operands) -> NDArray[np.float64]:
+    """The L1 norms of each block of the first operand's task vector, as it is kept: [blocks]."""
+    norms = np.empty(last - first, np.float64)
     start_values = np.empty(CHUNK, np.float32)
     vector = np.empty(CHUNK, np.float32)
-    whole = np.empty((operands.size, CHUNK), np.float32)
-    kept = np.empty((operands.size, CHUNK), np.float32)
+    total = np.empty(CHUNK, np.float32)
     for block in range(first, last):
-        whole[:] = _ZERO
-        kept[:] = _ZERO
+        total[:] = _ZERO
         for start in range(block * BLOCK, min((block + 1) * BLOCK, size), CHUNK):
             n = min(CHUNK, size - start)
             _load(base, 0, start, n, start_values)
-            for s in range(operands.size):
-                _task_vector(operands, s, start, n, start_values, vector)
-                _add_magnitudes(n, vector, whole[s])
-                _drop(operands, s, start, n, vector)
-                _add_magnitudes(n, vector, kept[s])
-        for s in range(operands.size):
-            before[s, block] = _sum(whole[s])
-            after[s, block] = _sum(kept[s])
+            _task_vector(operands, 0, start, n, start_values, vector)
+            _drop(operands, 0, start, n, vector)
+            _add_magnitudes(n, vector, total)
+        norms[block - first] = _sum(total)
+    return norms
 
 
 @_compiled
@@ -217,6 +205,31 @@ def collect_blocks(
                 keys[found] = np.int64(magnitude & below) * INDICES + (INDICES - 1 - (start + j))
                 found += 1
     return keys[:found]
+
+
+@_compiled
+def compare_blocks(
+    first: int, last: int, size: int, base: Operands, operands: Operands, shift: np.uint32, magnitude: np.uint32
+) -> NDArray[np.int64]:
+    """Counts the first operand's magnitudes that are larger than `magnitude` but share its bits from `shift` up, and those
+    equal to it: [blocks, 2]."""
+    counts = np.zeros((last - first, 2), np.int64)
+    start_values = np.empty(CHUNK, np.float32)
+    vector = np.empty(CHUNK, np.float32)
+    bits = vector.view(np.uint32)
+    most = np.uint32(magnitude | np.uint32((np.uint32(1) << shift) - np.uint32(1)))
+    for start in range(first * BLOCK, min(last * BLOCK, size), CHUNK):
+        n = min(CHUNK, size - start)
+        _load(base, 0, start, n, start_values)
+        _task_vector(operands, 0, start, n, start_values, vector)
+        above, equal = np.uint32(0), np.uint32(0)
+        for j in range(n):
+            found = np.uint32(bits[j] & _MAGNITUDE)
+            above += np.uint32((found > magnitude) & (found <= most))
+            equal += np.uint32(found == magnitude)
+        counts[start // BLOCK - first, 0] += above
+        counts[start // BLOCK - first, 1] += equal
+    return counts
 
 
 @_compiled

@@ -1,7 +1,8 @@
 """The k-th largest magnitude of a task vector, exactly, in one pass once its coarse counts are known.
 
 A float32's 31 bits without the sign order as the magnitudes do. The upper 14 tell a bin of coarse counts; the magnitudes in
-it are few as a rule, and are collected and ranked. A full bin (many equal magnitudes) is counted down further instead.
+it are few as a rule, and are collected and ranked. A full bin holds many equal magnitudes, as differences of bfloat16 numbers
+are small multiples of one step: they end in zeros, so its lowest value is tried before the bin is counted down further.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evomerge_core.merging.blocks import for_blocks
-from evomerge_core.merging.kernels import INDICES, Operands, collect_blocks, count_blocks, nth_equal
+from evomerge_core.merging.kernels import INDICES, Operands, collect_blocks, compare_blocks, count_blocks, nth_equal
 
 Counts = NDArray[np.int64]
 
@@ -59,12 +60,20 @@ def _ranked(size: int, base: Operands, vector: Operands, prefix: int, rank: int,
 
 
 def _counted_down(size: int, base: Operands, vector: Operands, prefix: int, rank: int) -> Threshold:
+    bits = prefix << _COARSE_SHIFT
+    above, equal = np.concatenate(for_blocks(compare_blocks, size, base, vector, np.uint32(_COARSE_SHIFT), np.uint32(bits))).T
+    if rank > above.sum():
+        return _among_equals(size, base, vector, bits, equal, rank - int(above.sum()))
     middle, rank = _bin_of(_counts(size, base, vector, _Step(_COARSE_SHIFT, prefix, 7, 10)), rank)
     prefix = prefix << 10 | middle
     by_block = _counts_by_block(size, base, vector, _Step(7, prefix, 0, 7))
     lower, rank = _bin_of(by_block.sum(axis=0), rank)
-    bits = prefix << 7 | lower
-    equal = np.cumsum(by_block[:, lower])
+    return _among_equals(size, base, vector, prefix << 7 | lower, by_block[:, lower], rank)
+
+
+def _among_equals(size: int, base: Operands, vector: Operands, bits: int, by_block: Counts, rank: int) -> Threshold:
+    """The threshold at the entry that is `rank`-th of those equal to `bits`; `by_block` counts them in each block."""
+    equal = np.cumsum(by_block)
     block = int(np.searchsorted(equal, rank))
     before = int(equal[block - 1]) if block else 0
     return Threshold(bits, int(nth_equal(size, base, vector, block, np.uint32(bits), rank - before)))

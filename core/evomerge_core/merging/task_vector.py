@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
-from evomerge_core.merging.blocks import block_count, for_blocks
+from evomerge_core.merging.blocks import for_blocks
 from evomerge_core.merging.kernels import norm_blocks
 from evomerge_core.merging.magnitudes import Counts, Threshold, coarse_counts, threshold
 from evomerge_core.merging.operands import Operand, records
@@ -44,6 +44,7 @@ class VectorFacts:
 
     _coarse: Known[Counts] = field(default_factory=dict)
     _thresholds: Known[Threshold] = field(default_factory=dict)
+    _l1_norms: Known[float] = field(default_factory=dict)
     _l1_scales: Known[float] = field(default_factory=dict)
 
     def threshold(self, vector: TaskVector, k: int) -> Threshold:
@@ -56,19 +57,26 @@ class VectorFacts:
 
         return _recall(self._thresholds, vector.subject, k, find)
 
-    def l1_scale(self, vector: TaskVector, kept: Hashable) -> float:
-        """What gives the task vector, thinned as its operand says, the L1 norm it had; 1 when either norm is too small.
+    def is_zero(self, vector: TaskVector) -> bool:
+        """Whether the task vector is zero throughout: a tensor that a fine-tune left alone."""
+        return self._l1_norm(vector) == 0
 
-        `kept` tells this thinning from the vector's others.
-        """
-        return _recall(self._l1_scales, vector.subject, kept, lambda: _l1_scale(vector))
+    def l1_scale(self, vector: TaskVector, fields: Mapping[str, Any]) -> float:
+        """What gives the task vector, thinned by these fields, the L1 norm it had; 1 when either norm is too small."""
+
+        def find() -> float:
+            before, after = self._l1_norm(vector), _l1_norm(vector.with_fields(**fields))
+            return 1.0 if min(before, after) < _SMALLEST_L1 else before / after
+
+        return _recall(self._l1_scales, vector.subject, tuple(fields.values()), find)
+
+    def _l1_norm(self, vector: TaskVector) -> float:
+        return _recall(self._l1_norms, vector.subject, None, lambda: _l1_norm(vector))
 
 
-def _l1_scale(vector: TaskVector) -> float:
-    sums = np.zeros((2, 1, block_count(vector.size)))
-    for_blocks(norm_blocks, vector.size, records([vector.base]), records([vector.operand]), sums[0], sums[1])
-    before, after = (float(norm) for norm in sums.sum(axis=(1, 2)))
-    return 1.0 if min(before, after) < _SMALLEST_L1 else before / after
+def _l1_norm(vector: TaskVector) -> float:
+    blocks = for_blocks(norm_blocks, vector.size, records([vector.base]), records([vector.operand]))
+    return float(np.concatenate(blocks).sum())
 
 
 def _recall(known: Known[Value], subject: Hashable, detail: Hashable, compute: Callable[[], Value]) -> Value:

@@ -93,9 +93,15 @@ def test_the_random_mask_is_the_field_of_the_key(density: float) -> None:
 
 
 @pytest.mark.parametrize("k", [0, 1, 2, 777, SIZE // 3, SIZE - 1, SIZE])
-@pytest.mark.parametrize("ties", ["none", "many", "all"])
+@pytest.mark.parametrize("ties", ["none", "many", "ragged", "all"])
 def test_the_threshold_is_that_of_a_stable_sort(k: int, ties: str) -> None:
-    vector = {"none": normal(3), "many": (normal(3) * 4).round(), "all": torch.full((SIZE,), -2.5)}[ties]
+    whole_numbers = (normal(3) * 4).round()
+    vector = {
+        "none": normal(3),
+        "many": whole_numbers,
+        "ragged": torch.where(normal(4) > 0, whole_numbers * (1 + 2**-12), whole_numbers * (1 + 2**-20)),
+        "all": torch.full((SIZE,), -2.5),
+    }[ties]
     base, operand = records([NOTHING]), records([held := whole(vector)])
     found = threshold(SIZE, base, operand, k, coarse_counts(SIZE, base, operand))
     magnitudes = held.tensors[0].abs().numpy()
@@ -120,18 +126,26 @@ def test_l1_scale_is_the_ratio_of_the_norms() -> None:
     base, model = normal(0).bfloat16(), normal(1).bfloat16()
     key = 123456789
     fields = {"keep": KEEP_RANDOM, "key_low": key, "key_high": 0, "keep_below": 2**22}
-    vector = TaskVector(("w",), SIZE, whole(base), whole(model)).with_fields(**fields)
+    vector = TaskVector(("w",), SIZE, whole(base), whole(model))
     delta = np.abs(model.double().numpy() - base.double().numpy())
     kept = uniform_field(key, (SIZE,)).numpy() < 0.25
-    assert VectorFacts().l1_scale(vector, "quarter") == pytest.approx(delta.sum() / delta[kept].sum(), rel=1e-6)
+    assert VectorFacts().l1_scale(vector, fields) == pytest.approx(delta.sum() / delta[kept].sum(), rel=1e-6)
 
 
 @pytest.mark.parametrize("keep_below", [0, 2**23])
 def test_norms_too_small_to_divide_by_scale_by_one(keep_below: int) -> None:
     base = normal(0)
     other = base if keep_below else normal(1)
-    vector = TaskVector(("w",), SIZE, whole(base), whole(other)).with_fields(keep=KEEP_RANDOM, keep_below=keep_below)
-    assert VectorFacts().l1_scale(vector, None) == 1.0
+    vector = TaskVector(("w",), SIZE, whole(base), whole(other))
+    assert VectorFacts().l1_scale(vector, {"keep": KEEP_RANDOM, "keep_below": keep_below}) == 1.0
+
+
+@pytest.mark.parametrize(("entry", "expected"), [(0.0, True), (-0.0, True), (1e-45, False), (torch.nan, False)])
+def test_a_task_vector_is_zero_where_every_entry_is(entry: float, expected: bool) -> None:
+    model = torch.zeros(SIZE)
+    model[-3] = entry
+    vector = TaskVector(("w",), SIZE, whole(torch.zeros(SIZE)), whole(model))
+    assert VectorFacts().is_zero(vector) is expected
 
 
 def test_rounding_to_bfloat16_is_torchs_for_every_kind_of_number() -> None:
