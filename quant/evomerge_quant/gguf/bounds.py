@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-# Two-sided 95 %.
-_Z = 1.96
+# One-sided 95 %.
+_Z = 1.645
 # Models of fewer weights lose more, and have bounds of their own.
 SMALL = 1_000_000_000
 # Products in bf16 are that far from float32 ones already.
@@ -17,8 +17,8 @@ BF16_NOISE = 5e-3
 class Bounds:
     """What a file may lose, at most.
 
-    `mean_kl` is in nats over all positions. `points` is the drop of the task's score in 0..1 for many items; `flips` is the
-    share of items whose score may change either way, which is what makes a drop on few items luck. `reason` says why.
+    `mean_kl` is in nats over all positions. `points` is the drop of the task's score in 0..1 that a file may have on endlessly
+    many items; `flips` is the share of items whose score may change either way, which adds luck on few. `reason` says why.
     """
 
     mean_kl: float
@@ -27,8 +27,8 @@ class Bounds:
     reason: str
 
     def score_drop(self, items: int) -> float:
-        """The drop that is allowed on so many items: `points`, or what luck alone makes of `flips` in 95 of 100 cases."""
-        return max(self.points, _Z * math.sqrt(self.flips / max(1, items)))
+        """The drop that is allowed on so many items: a file that loses `points` in truth is called suspect in 5 of 100 cases."""
+        return self.points + _Z * math.sqrt(self.flips / max(1, items))
 
 
 @dataclass(frozen=True)

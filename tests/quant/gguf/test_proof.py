@@ -239,10 +239,9 @@ def test_neutral_prompts_do_for_a_folder_without_a_run(folder: Path, sound: Path
 def test_few_items_allow_a_larger_drop() -> None:
     bounds = bounds_of("Q8_0")
     assert bounds.mean_kl == 5e-3
-    assert bounds.score_drop(200) == pytest.approx(0.03)
-    assert bounds.score_drop(1000) == pytest.approx(0.03)
-    # 1.96 standard errors of a share of 0.03 on 48 items
-    assert bounds.score_drop(48) == pytest.approx(1.96 * (0.03 / 48) ** 0.5)
+    assert bounds.score_drop(10**9) == pytest.approx(0.03, abs=1e-5)
+    # and 1.645 standard errors of a share of 0.03 on 48 items
+    assert bounds.score_drop(48) == pytest.approx(0.03 + 1.645 * (0.03 / 48) ** 0.5)
 
 
 def test_bounds_are_wider_for_small_models_and_coarse_types() -> None:
