@@ -28,9 +28,12 @@ def run_quickstart(seed: int, folder: Path) -> dict[str, Any]:
         peak = max(peak, resident(tree))
         time.sleep(0.5)
     assert process.stdout is not None
-    if process.returncode:
+    lines = process.stdout.read().splitlines()
+    result: dict[str, Any] = json.loads(lines[-1]) if lines else {}
+    if "winner" not in result:
         sys.exit(f"seed {seed}: ended with status {process.returncode}")
-    result: dict[str, Any] = json.loads(process.stdout.read().splitlines()[-1])
+    if "error" in result:
+        print(f"seed {seed}: {result['error']}", file=sys.stderr)
     return {**result, "wall": time.monotonic() - started, "peak": peak}
 
 

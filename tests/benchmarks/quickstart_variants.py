@@ -27,12 +27,18 @@ def variant(**changes: Mapping[str, Any]) -> Recipe:
 
 
 def carry_out(recipe: Recipe, folder: Path, *, seed: int | None = None, minutes: float | None = None) -> float:
-    """Makes the run and its job, and waits for its end; the seconds from the job's start. Ends the program if it fails."""
-    create_run(recipe, out=folder, seed=seed, minutes=minutes)
+    """Makes the run and its job, and waits for its end; the seconds from the job's start. Ends the program if it fails.
+
+    A run that is there already goes on; one that is finished tells the seconds that it was at work.
+    """
+    if not folder.exists():
+        create_run(recipe, out=folder, seed=seed, minutes=minutes)
+    store = open_store(folder)
+    if store.fact("state") == "finished":
+        return float(store.fact("active_seconds"))
     started = time.monotonic()
     with (folder / LOG).open("ab") as log:
         status = subprocess.run([sys.executable, "-m", "evomerge_tui.job", str(folder)], stdout=log, stderr=log, check=False)
-    store = open_store(folder)
     if status.returncode or store.fact("state") != "finished":
         sys.exit(f"{folder}: {store.fact('message')}")
     return time.monotonic() - started

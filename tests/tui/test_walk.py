@@ -22,7 +22,7 @@ from evomerge_tui.screens.new_run.screen import NewRunScreen
 PATIENCE = 240.0
 
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("converter")]
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
-async def test_with_keys_alone(recipe: Path, converter: Path) -> None:
+async def test_with_keys_alone(recipe: Path) -> None:
     app = make_app(recipe.parent, runs_folder=str(recipe.parent))
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: "Quickstart" in shown(app))
@@ -77,7 +77,7 @@ async def test_with_keys_alone(recipe: Path, converter: Path) -> None:
         await until(pilot, lambda: "tokens/s" in shown(app), PATIENCE)
 
 
-async def test_with_the_mouse_alone(recipe: Path, converter: Path) -> None:
+async def test_with_the_mouse_alone(recipe: Path) -> None:
     """But for what must be typed: a path, and what is said."""
     app = make_app(recipe.parent, runs_folder=str(recipe.parent))
     async with app.run_test(size=(120, 40)) as pilot:

@@ -71,6 +71,15 @@ def legend(history: History) -> Content:
     return Content("  ").join(parts)
 
 
+def fitness_title(facts: Mapping[str, Any]) -> str:
+    """What the plot shows, with the number of items that a race scores its candidates on: few items make coarse scores."""
+    races = sorted(key for key, sizes in facts.items() if key.startswith("race_sizes_") and sizes)
+    if not races:
+        return "Fitness"
+    first, last = facts[races[-1]][0], facts[races[-1]][-1]
+    return f"Fitness · on {last} items" if first == last else f"Fitness · on {first} to {last} items"
+
+
 def summary(history: History, best: Best | None, facts: Mapping[str, Any], result: Mapping[str, Any] | None) -> Content:
     """The best so far, or the winner, against what it must beat, and where the search stands."""
     lines = [_best_line(best)]

@@ -24,7 +24,7 @@ from evomerge_tui.candidate_columns import candidate_columns, candidate_text
 from evomerge_tui.event_lines import event_line
 from evomerge_tui.history import History
 from evomerge_tui.messages import MachineRead, ReadingFailed, RunSeen
-from evomerge_tui.run_standing import legend, standing, summary, verdict
+from evomerge_tui.run_standing import fitness_title, legend, standing, summary, verdict
 from evomerge_tui.screens.page import Page
 from evomerge_tui.shown_text import one_line
 from evomerge_tui.watched_run import Best, WatchedRun
@@ -139,6 +139,7 @@ class DashboardScreen(Page):
             self.query_one("#events", EventLog).write_lines(event_line(event, self.history.labels) for event in news.events)
         if seen.best is not None:
             self.query_one(GenomeMap).show(seen.best.candidate.genome or (), news.facts.get("dimensions", ()))
+        self.query_one("#fitness").border_title = fitness_title(news.facts)
         self.query_one("#summary", Static).update(summary(self.history, self._best, news.facts, seen.result))
         if seen.result is not None and not self.has_class("-judged"):
             self.query_one("#verdict", Static).update(verdict(seen.result))
