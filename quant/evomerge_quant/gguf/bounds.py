@@ -27,7 +27,7 @@ class Bounds:
     reason: str
 
     def score_drop(self, items: int) -> float:
-        """The drop that is allowed on so many items: a file that loses `points` in truth is called suspect in 5 of 100 cases."""
+        """The drop that is allowed on so many items: one that loses `points` in truth is called suspect in 5 of 100 cases."""
         return self.points + _Z * math.sqrt(self.flips / max(1, items))
 
 
