@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_quant.gguf.end_with_parent import end_with_parent
+from evomerge_quant.gguf.window_pattern import tell_window_pattern
 
 CHECKED = "checked "
 
@@ -28,6 +29,7 @@ def main() -> None:
         # A line of its own, whatever a library has left behind.
         print("\n" + CHECKED + json.dumps(_check(Path(job["check"]))), flush=True)
     end_with_parent()
+    tell_window_pattern(Path(job["convert"][0]))
     script = folder / "convert_hf_to_gguf.py"
     sys.argv = [str(script), *job["convert"]]
     runpy.run_path(str(script), run_name="__main__")

@@ -12,6 +12,7 @@ from evomerge_core.sources.checkpoint import open_checkpoint
 from evomerge_core.sources.finite import require_finite
 from evomerge_core.sources.soundness import own_problems
 from evomerge_core.sources.source import Source
+from evomerge_quant.gguf.window_pattern import check_windows
 
 # Text that every tokenizer keeps, and texts in other scripts, where a small vocabulary may know too few letters.
 _PLAIN = "The quick brown fox jumps over 13 lazy dogs, doesn't it? (Yes: 100%.)"
@@ -26,6 +27,7 @@ _OTHERS = (
 
 def check(folder: Path) -> tuple[str, ...]:
     """Warnings about a model that can be converted, one line each; InputError for one that shouldn't be."""
+    check_windows(folder)
     check_weights(Source(str(folder), open_checkpoint(folder)))
     return check_tokenizer(folder)
 

@@ -63,6 +63,16 @@ def test_logits_and_tokens_survive_with_a_tokenizer_made_here(family: str, tmp_p
         assert [model.tokenize(text) for text in TEXTS] == [tokenizer.encode(text, add_special_tokens=False) for text in TEXTS]
 
 
+@pytest.mark.parametrize("kinds", ["FSSF", "SFSS"])
+def test_logits_survive_where_a_path_has_moved_gemmas_windows(kinds: str, tmp_path: Path, converter: Path) -> None:
+    """40 tokens, a window of 8: llama.cpp's own pattern would make every layer here a sliding one."""
+    names = {"F": "full_attention", "S": "sliding_attention"}
+    folder = make_model(tmp_path / "moved", "gemma3", num_hidden_layers=4, layer_types=[names[kind] for kind in kinds])
+    with waiting_converter(converter) as process:
+        run_converter(process, folder, tmp_path / "plain.gguf", "F32", {}, lambda _: None)
+    require_same_logits(folder, [tmp_path / "plain.gguf"])
+
+
 def test_qwen2_logits_survive_conversion_with_a_tokenizer_that_transformers_misreads(tmp_path: Path, converter: Path) -> None:
     """transformers reads every qwen2 tokenizer as Qwen's own, which can't be had here; so the gate stays out of this one."""
     folder = make_model(tmp_path / "random", "qwen2")

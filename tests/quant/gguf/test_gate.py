@@ -15,6 +15,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.sources.checkpoint import open_checkpoint
 from evomerge_core.sources.source import Source
 from evomerge_quant.gguf.gate import check_tokenizer, check_weights
+from evomerge_quant.gguf.window_pattern import check_windows
 
 
 def check(folder: Path) -> None:
@@ -44,6 +45,14 @@ def folder(tmp_path: Path) -> Path:
 def test_a_sound_model_passes_without_a_warning(folder: Path) -> None:
     check(folder)
     assert check_tokenizer(folder) == ()
+
+
+def test_a_gemma_without_windows_is_refused(tmp_path: Path) -> None:
+    """llama.cpp aborts when it reads one."""
+    folder = make_model(tmp_path / "gemma", "gemma3", layer_types=["full_attention"] * 3)
+    with pytest.raises(InputError, match=r"config\.json: layer_types: no layer is a sliding_attention one"):
+        check_windows(folder)
+    check_windows(make_model(tmp_path / "llama"))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("-inf")])
