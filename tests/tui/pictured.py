@@ -140,6 +140,8 @@ async def picture(place: Path, name: str, size: tuple[int, int], theme: str) -> 
         await SCREENS[name](app, pilot)
         app.clear_notifications()
         await pilot.pause(0.2)
+        # the keys at the foot are made anew when a run's state is known
+        await until(pilot, lambda: shown(app).split("\n")[-1].strip())
         return app.export_screenshot(title="evomerge-tui"), shown(app), _colours(app)
 
 
