@@ -14,6 +14,7 @@ from typing import Any
 
 from screen_tools import make_app, shown, table, until
 from textual.pilot import Pilot
+from textual.widgets import Footer
 
 from evomerge_quant.chat.chat import Reply
 from evomerge_quant.chat.conversation import Conversation
@@ -141,7 +142,7 @@ async def picture(place: Path, name: str, size: tuple[int, int], theme: str) -> 
         app.clear_notifications()
         await pilot.pause(0.2)
         # the keys at the foot are made anew when a run's state is known
-        await until(pilot, lambda: shown(app).split("\n")[-1].strip())
+        await until(pilot, lambda: not app.screen.query(Footer) or shown(app).split("\n")[-1].strip())
         return app.export_screenshot(title="evomerge-tui"), shown(app), _colours(app)
 
 
