@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from textual.app import App
 from textual.css.query import NoMatches
 from textual.pilot import Pilot
 
@@ -60,10 +61,19 @@ def table(app: EvomergeApp, name: str) -> RowsTable[object]:
 
 
 async def click_text(pilot: Pilot[int], text: str, *, times: int = 1, beside: str = "") -> None:
-    """Clicks where a text is seen, as soon as it is, the way a person does; in a line that holds `beside` too."""
-    await until(pilot, lambda: text in shown(pilot.app))
-    for y, line in enumerate(shown(pilot.app).splitlines()):
+    """Clicks where a text is seen, the way a person does: when it has come to rest; in a line that holds `beside` too."""
+    place = None
+    while place is None or place != _place_of(pilot.app, text, beside):
+        await until(pilot, lambda: _place_of(pilot.app, text, beside) is not None)
+        place = _place_of(pilot.app, text, beside)
+        await asyncio.sleep(0.3)
+    await pilot.click(offset=place, times=times)
+
+
+def _place_of(app: App[Any], text: str, beside: str) -> tuple[int, int] | None:
+    """The cell of a text's second letter; None where it is not seen."""
+    for y, line in enumerate(shown(app).splitlines()):
         x = line.find(text)
         if x >= 0 and beside in line:
-            await pilot.click(offset=(x + 1, y), times=times)
-            return
+            return x + 1, y
+    return None
