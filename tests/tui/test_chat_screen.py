@@ -46,7 +46,9 @@ async def say(pilot: object, app: object, text: str) -> None:
 
 
 async def test_keys_ask_and_stop_and_leave(run: Path, tmp_path: Path) -> None:
-    folder = tiny_gguf.save_folder(tmp_path / "endless", endless=True, max_position_embeddings=8192)
+    # large enough to write for seconds: the key is to come before the answer's end
+    sizes = {"hidden_size": 1024, "intermediate_size": 4096, "max_position_embeddings": 8192}
+    folder = tiny_gguf.save_folder(tmp_path / "endless", endless=True, **sizes)
     tiny_gguf.write_gguf(folder, run / "winner" / "gguf" / "winner.gguf")
     app = make_app(run.parent)
     async with app.run_test(size=(120, 40)) as pilot:
