@@ -6,14 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from evomerge_core.errors import InputError
 from evomerge_quant.gguf.converter import find_converter
 
 
 @pytest.fixture(scope="session")
 def converter() -> Path:
     """llama.cpp's converter as users get it: from the cache, or downloaded once."""
-    try:
-        return find_converter()
-    except InputError as error:
-        pytest.skip(f"needs llama.cpp's converter: {error}")
+    return find_converter()

@@ -13,18 +13,14 @@ from evomerge_core.recipe.load import load_recipe
 from evomerge_core.report.content import read_report
 from evomerge_core.run.rehearsal import foretell_run, rehearse
 from evomerge_core.run.setup import Setup, create_run, prepare
-from evomerge_quant.resident.model import build
+from evomerge_quant.resident.model import evaluators
 
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]
 
 
 def rehearsed(folder: Path) -> tuple[Setup, dict[str, Any]]:
     setup = prepare(load_recipe(folder / "recipe.yaml"), folder)
-
-    def make(precision: Any, layers: Any, batch_size: int | None) -> Any:
-        return build(setup.base_folder, precision=precision, device="cpu", layers=layers, batch_size=batch_size)
-
-    return setup, foretell_run(setup, rehearse(setup, make))
+    return setup, foretell_run(setup, rehearse(setup, evaluators(setup.base_folder, "cpu")))
 
 
 def test_tokens_are_those_that_the_run_wrote(finished: Finished) -> None:

@@ -20,8 +20,7 @@ from evomerge_core.run.known_runs import remember as remember_run
 from evomerge_tui.places import timings_path
 
 if TYPE_CHECKING:
-    from evomerge_core.recipe.schema import Precision
-    from evomerge_core.tasks.exchange import Evaluator
+    pass
 
 _START_SECONDS = 60
 _END_SECONDS = 10
@@ -117,17 +116,13 @@ def _carry_out(folder: Path) -> None:
     from evomerge_quant.gguf.sizes import gguf_bytes
     from evomerge_quant.planning.capacity import measure_capacity
     from evomerge_quant.planning.timings import remember, timing_of
-    from evomerge_quant.resident.model import build
+    from evomerge_quant.resident.model import evaluators
 
     setup = prepare(load_recipe(folder / RECIPE), folder)
     check_unchanged(folder, setup.fingerprints)
     store = open_store(folder)
     device = setup.recipe.evaluation.device
-
-    def make_evaluator(precision: Precision, layers: tuple[int, ...] | None, batch_size: int | None) -> Evaluator:
-        return build(setup.base_folder, precision=precision, device=device, layers=layers, batch_size=batch_size)
-
-    winner = run(setup, store, make_evaluator, since=since)
+    winner = run(setup, store, evaluators(setup.base_folder, device), since=since)
     finish(setup, store, winner, folder, gguf_bytes)
     timing = timing_of(setup, store, measure_capacity(device).name)
     if timing is not None:

@@ -6,13 +6,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evomerge_core.recipe.schema import Precision, Recipe
+from evomerge_core.recipe.schema import Recipe
 from evomerge_core.run.absolute_paths import with_absolute_paths
 from evomerge_core.run.cost import Estimate
 from evomerge_core.run.rehearsal import foretell_run, rehearse
 from evomerge_core.run.setup import prepare
-from evomerge_core.tasks.exchange import Evaluator
-from evomerge_quant.resident.model import build
+from evomerge_quant.resident.model import evaluators
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,7 @@ def measure(recipe: Recipe) -> Measured:
     started = time.perf_counter()
     setup = prepare(with_absolute_paths(recipe), recipe.folder)
     opened = time.perf_counter() - started
-    device = recipe.evaluation.device
-
-    def make(precision: Precision, layers: tuple[int, ...] | None, batch_size: int | None) -> Evaluator:
-        return build(setup.base_folder, precision=precision, device=device, layers=layers, batch_size=batch_size)
-
-    parts = foretell_run(setup, rehearse(setup, make))
+    parts = foretell_run(setup, rehearse(setup, evaluators(setup.base_folder, recipe.evaluation.device)))
     # the job opens and checks the models once more
     rest = parts["rest"] + Estimate(opened, 0.0)
     return Measured({**parts, "rest": rest}, time.perf_counter() - started)

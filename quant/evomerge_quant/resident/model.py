@@ -13,7 +13,8 @@ from torch import Tensor
 from transformers import AutoConfig
 
 from evomerge_core.errors import InputError
-from evomerge_core.tasks.exchange import Answer, CandidateError, Question
+from evomerge_core.run.bench import MakeEvaluator
+from evomerge_core.tasks.exchange import Answer, CandidateError, Evaluator, Question
 from evomerge_quant import memory
 from evomerge_quant.resident.answering import PREFILL_TOKENS, answer_rows
 from evomerge_quant.resident.layered_config import with_layers
@@ -170,6 +171,15 @@ def build(
         read_vocabulary(folder),
     )
     return ResidentModel(parts, precision, batch_size)
+
+
+def evaluators(folder: Path, device: Device) -> MakeEvaluator:
+    """What builds a run's resident models as it needs them, all of the shape of `folder`."""
+
+    def make(precision: Precision, layers: tuple[int, ...] | None, batch_size: int | None) -> Evaluator:
+        return build(folder, precision=precision, device=device, layers=layers, batch_size=batch_size)
+
+    return make
 
 
 def _choose_device(device: Device) -> torch.device:

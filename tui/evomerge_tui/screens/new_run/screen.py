@@ -130,14 +130,15 @@ class NewRunScreen(Page):
             return
         try:
             tokens = self._tokens
-            self._reckoned(await self._ask("estimate", data=draft.data, folder=str(draft.folder), prompt_tokens=tokens), "")
+            self._reckoned(await self.ask("estimate", data=draft.data, folder=str(draft.folder), prompt_tokens=tokens), "")
         except InputError as error:
             self._reckoned(None, str(error))
 
-    async def _ask(self, question: str, **parameters: Any) -> Any:
+    async def ask(self, question: str, **parameters: Any) -> Any:
+        """Asks the planner. An answer that comes when the screen is gone ends the worker that waited for it."""
         answer = await self.planner.ask(question, **parameters)
         if not self.display:
-            raise asyncio.CancelledError  # the screen has gone
+            raise asyncio.CancelledError
         return answer
 
     def _reckoned(self, estimate: Mapping[str, Any] | None, trouble: str) -> None:
@@ -187,7 +188,7 @@ class NewRunScreen(Page):
     @work(exclusive=True, group="recipe")
     async def _read_recipe(self, path: Path) -> None:
         try:
-            answer = await self._ask("open", path=str(path))
+            answer = await self.ask("open", path=str(path))
         except InputError as error:
             self.evomerge.tell(str(error), "error")
             return
@@ -216,7 +217,7 @@ class NewRunScreen(Page):
         """Writes the whole recipe, or what there is of it; false when it can't be written."""
         try:
             draft = moved_to(self.draft, path.parent)
-            answer = await self._ask("written", data=draft.data, folder=str(path.parent))
+            answer = await self.ask("written", data=draft.data, folder=str(path.parent))
             write_whole(path, answer["yaml"])
         except InputError as error:
             self.evomerge.tell(str(error), "error")

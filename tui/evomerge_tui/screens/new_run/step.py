@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.containers import Vertical
@@ -30,11 +29,8 @@ class Step(Vertical):
         return cast("EvomergeApp", self.app)
 
     async def ask(self, question: str, **parameters: Any) -> Any:
-        """Asks the screen's planner. An answer that comes when the step is gone ends the worker that waited for it."""
-        answer = await cast("NewRunScreen", self.screen).planner.ask(question, **parameters)
-        if not self.screen.display:
-            raise asyncio.CancelledError
-        return answer
+        """Asks the screen's planner."""
+        return await cast("NewRunScreen", self.screen).ask(question, **parameters)
 
     def show(self, draft: Draft) -> None:
         """Shows a draft, which may have been changed elsewhere."""
