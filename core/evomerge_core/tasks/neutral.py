@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from evomerge_core.tasks.exchange import Question
 
-# Everyday prose that no task asks for. The first part is read, the second one's likelihood is wanted.
+# Everyday prose that no task asks for. The first part is read, the second one's likelihood is wanted. Every candidate reads
+# them, so they are few and short: what separates a broken child from a sound one is far more than the luck of a sentence.
 TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType({
     "ar": (("استيقظت المدينة ببطء بعد ليلة طويلة من المطر.", "فتح الخباز دكانه، وامتلأ الشارع برائحة الخبز الطازج."),),
     "de": (
@@ -17,8 +18,6 @@ TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType({
     "en": (
         ("The library opens at nine, but most people arrive a little later.",
          " They look for a quiet seat near the window and read until it gets dark."),
-        ("When the snow melts in spring, the river behind the village rises.",
-         " The children throw small pieces of wood into the water and run along the bank."),
     ),
     "es": (
         ("La abuela guardaba las cartas en una caja de madera, debajo de la cama.",
@@ -33,10 +32,7 @@ TEXTS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType({
         ("Il treno per il mare parte ogni mattina alle otto.",
          " D'estate è pieno di famiglie con borse, ombrelloni e bambini impazienti."),
     ),
-    "ja": (
-        ("春になると、川のそばの桜が咲き始めます。", "休みの日には、たくさんの人が花を見ながらお弁当を食べます。"),
-        ("駅の前に小さな本屋があります。", "店の主人は毎朝早く来て、新しい本を棚に並べます。"),
-    ),
+    "ja": (("駅の前に小さな本屋があります。", "店の主人は毎朝早く来て、新しい本を棚に並べます。"),),
     "ko": (("할머니 댁은 산 아래 작은 마을에 있습니다.", "여름이면 우리는 그곳에서 개울물에 발을 담그고 수박을 먹었습니다."),),
     "pt": (
         ("O pescador sai de casa antes do nascer do sol.",
