@@ -1,8 +1,8 @@
 """Racing against scoring everybody on everything, on the quickstart: `python tests/benchmarks/racing_vs_full.py`.
 
-    [--seeds 0 1 2 3 4] [--evaluations 80] [--test 240] [--out DIR]
+    [--seeds 0 1 2 3 4] [--evaluations 80] [--test 200] [--out DIR]
 
-`full` scores each of the search's candidates on all 32 search items, `raced` is the quickstart as it is: as many candidates,
+`full` scores each of the search's candidates on all 48 search items, `raced` is the quickstart as it is: as many candidates,
 on a few items each. Tokens are those that the search's candidates wrote; references, validation and test cost both the
 same. Prints one table of the seeds, one of medians and ranges. With `--out`, runs that are there are read or go on:
 `quickstart_seeds.py`'s, named `raced-SEED`, save half of the time.
@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--evaluations", type=int, default=80, help="candidates")
-    parser.add_argument("--test", type=int, default=240, help="held-out items")
+    parser.add_argument("--test", type=int, default=200, help="held-out items")
     parser.add_argument("--out", type=Path, help="folder for the runs (default: a temporary one)")
     args = parser.parse_args()
     ways = {"full": False, "raced": True}
