@@ -36,15 +36,17 @@ def test_no_item_is_asked_twice_in_a_generation(count: int, generation: int) -> 
 @pytest.mark.parametrize(
     ("last", "first", "load", "sizes"),
     [
-        (8, None, 0.0, (4, 8)),
+        (16, None, 0.0, (8, 16)),
         # three more items say too little to load everybody again
-        (7, None, 0.0, (7,)),
-        (44, None, 0.0, (4, 8, 16, 32, 44)),
+        (11, None, 0.0, (11,)),
+        (8, 4, 0.0, (4, 8)),
+        (7, 4, 0.0, (7,)),
+        (44, None, 0.0, (8, 16, 32, 44)),
         (3, None, 0.0, (3,)),
         (12, 3, 50.0, (3, 6, 12)),
-        # a merge takes as long as four answers, or eight
-        (12, None, 4.0, (4, 8, 12)),
-        (21, None, 8.0, (8, 21)),
+        # a merge takes as long as ten answers
+        (32, None, 10.0, (10, 20, 32)),
+        (24, None, 10.0, (10, 24)),
         (21, None, 100.0, (21,)),
     ],
 )
