@@ -1,4 +1,4 @@
-"""How often pure noise is called a winner: `python tests/benchmarks/noise_runs.py [--seeds 20] [--evaluations 200]`.
+"""How often pure noise is called a winner: `python tests/benchmarks/noise_runs.py [--seeds 0 1 ...] [--evaluations 200]`.
 
 Two identical sources, a fine-tune of a tiny random model, and a multiple-choice task whose right answers are drawn at random:
 whatever a merge answers, it is right as often as any other, so that every difference is luck. Each seed is a whole run with
@@ -31,14 +31,14 @@ CHOICES = ("w10", "w11", "w12", "w13")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, nargs="+", default=range(20))
     parser.add_argument("--evaluations", type=int, default=200)
     parser.add_argument("--racing", choices=("on", "off"), default="on")
     args = parser.parse_args()
     winners = 0
     print("| seed | searched | best on the search, % | child on the test, % | best parent, % | p | verdict |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | --- |")
-    for seed in range(args.seeds):
+    for seed in args.seeds:
         with tempfile.TemporaryDirectory() as place:
             result = noise_run(Path(place), seed, args.evaluations, args.racing)
         parts = [result, *result["confirmed"].values()]
@@ -51,7 +51,7 @@ def main() -> None:
             f"| {100 * parent:.1f} | {min(part['paired']['p'] for part in parts):.2f} | {'winner' if declared else 'none'} |",
             flush=True,
         )
-    print(f"\n{winners} of {args.seeds} runs declare a winner ({args.seeds / 20:g} allowed)")
+    print(f"\n{winners} of {len(args.seeds)} runs declare a winner ({len(args.seeds) / 20:g} allowed)")
 
 
 def noise_run(place: Path, seed: int, evaluations: int, racing: str) -> dict[str, Any]:

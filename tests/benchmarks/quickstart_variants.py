@@ -17,9 +17,9 @@ from evomerge_core.run.setup import create_run
 from evomerge_recipes.quickstart.prepare import prepared_recipe
 
 
-def variant(**changes: Mapping[str, Any]) -> Recipe:
-    """The quickstart with keys of its sections changed, as in `search={"racing": False}`."""
-    recipe = prepared_recipe(user_cache_path("evomerge-tui"))
+def variant(file: str = "recipe.yaml", **changes: Mapping[str, Any]) -> Recipe:
+    """The quickstart, or another of its recipes, with keys of its sections changed, as in `search={"racing": False}`."""
+    recipe = prepared_recipe(user_cache_path("evomerge-tui"), file)
     data = recipe.model_dump()
     for section, keys in changes.items():
         data[section] = {**data[section], **keys} if section != "search_space" else dict(keys)

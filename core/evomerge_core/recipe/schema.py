@@ -295,7 +295,8 @@ class Racing(Frozen):
 
 
 class SearchSettings(Frozen):
-    """The optimiser. `sigma` is a fraction of each parameter's range; `population` None: 4 + floor(3 ln n).
+    """The optimiser. `sigma` is a fraction of each parameter's range; `population` None: 4 + floor(3 ln n). With `tie_break`
+    the gold answers' log-likelihood orders equal scores, and steadies the scores of a race's few items.
 
     `racing` None: on where the search has enough items, and validation some to choose the winner by.
     """

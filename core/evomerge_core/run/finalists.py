@@ -32,9 +32,10 @@ def best_of_search(setup: Setup, stage: StageSetup, store: Store, count: int) ->
     """A stage's best candidates on the search's items, the best first: sound ones first, then those that were asked most (in a
     race the others dropped out), then by fitness. InputError when none has a score."""
     ranked = []
+    raced = bool(store.fact(f"race_sizes_{stage.index}"))
     for candidate, evaluation in searched(setup, stage, store):
         items = store.count_items(candidate.id, "search", setup.precision)
-        worth = fitness(evaluation, max(1, items), break_ties=breaks_ties(stage))
+        worth = fitness(evaluation, max(1, items), break_ties=breaks_ties(stage), raced=raced)
         if worth is not None:
             sound = store.mark(candidate.id, "search", setup.precision) is None
             ranked.append(((sound, items, worth, -candidate.id), candidate))

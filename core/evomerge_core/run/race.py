@@ -11,7 +11,7 @@ from itertools import chain
 
 import numpy as np
 
-from evomerge_core.run.fitness import fitness
+from evomerge_core.run.fitness import fitness, squeezed
 from evomerge_core.run.gold_gate import gold_gate
 from evomerge_core.run.guard import Guard, objection
 from evomerge_core.run.scoring import Gate, evaluation_on, mean_loss
@@ -140,7 +140,7 @@ def _combined(setup: Setup, place: Sequence[ItemScore]) -> float:
 def _tie_break(place: Sequence[ItemScore]) -> float:
     """Below 1, so that over all places together it never outweighs one right answer."""
     loss = mean_loss([i.loss for i in place])
-    return 0.0 if loss is None else loss / (1.0 + loss)
+    return 0.0 if loss is None else squeezed(loss)
 
 
 def _standing(track: Track, way: _Way, survived: bool) -> Standing:
@@ -148,9 +148,9 @@ def _standing(track: Track, way: _Way, survived: bool) -> Standing:
     rung = len(way.passes) - 1
     if evaluation.score is None:
         # its gold answers rank a broken candidate behind all that wrote something
-        worth = None if evaluation.loss is None else -evaluation.loss / (1.0 + evaluation.loss)
+        worth = None if evaluation.loss is None else -squeezed(evaluation.loss)
         return Standing(worth, rung - 1, dropped=True)
-    worth = fitness(evaluation, len(way.items), break_ties=track.break_ties)
+    worth = fitness(evaluation, len(way.items), break_ties=track.break_ties, raced=True)
     return Standing(worth, rung, dropped=not survived, incoherent=way.mark is not None)
 
 

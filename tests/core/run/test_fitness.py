@@ -1,9 +1,11 @@
-"""Fitness: the score ranks, the loss breaks ties."""
+"""Fitness: the score ranks, the loss breaks ties and steadies races."""
 
 from __future__ import annotations
 
 import itertools
 import math
+
+import pytest
 
 from evomerge_core.run.fitness import fitness
 from evomerge_core.run.store import Evaluation
@@ -30,6 +32,19 @@ def test_without_ties_broken_or_without_loss_only_the_score_counts() -> None:
     assert fitness(evaluation(0.5, 2.0), 32, break_ties=False) == 0.5
     assert fitness(evaluation(0.5, None), 32) == 0.5
     assert fitness(evaluation(0.5, math.nan), 32) == 0.5
+
+
+@pytest.mark.parametrize(("items", "more", "wins"), [(8, 2, True), (8, 3, False), (64, 2, True), (64, 3, False)])
+def test_in_a_race_a_loss_outweighs_two_items(items: int, more: int, wins: bool) -> None:
+    """0.25 against 1 nat a token are 0.2 against 0.5 when squeezed, of eight items 2.4."""
+    likely = fitness(evaluation(1 / items, 0.25), items, raced=True) or 0.0
+    lucky = fitness(evaluation((1 + more) / items, 1.0), items, raced=True) or 0.0
+    assert (likely > lucky) is wins
+
+
+def test_a_raced_fitness_stays_between_minus_one_and_one() -> None:
+    values = [fitness(evaluation(score, loss), items, raced=True) for score in (0, 1) for loss in (0, 1e9) for items in (1, 7)]
+    assert all(value is not None and -1 <= value <= 1 for value in values)
 
 
 def test_a_failed_candidate_has_none() -> None:
