@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import tiny_gguf
 from screen_tools import click_text, make_app, shown, until
+from textual.widgets import Input
 
 from evomerge_quant.gguf.places import candidate_exports
 from evomerge_tui.screens.chat import ChatScreen
@@ -46,7 +47,7 @@ async def say(pilot: object, app: object, text: str) -> None:
 
 
 async def test_keys_ask_and_stop_and_leave(run: Path, tmp_path: Path) -> None:
-    # large enough to write for seconds: the key is to come before the answer's end
+    # large enough to write for long: the key is to come before the answer's end
     sizes = {"hidden_size": 1024, "intermediate_size": 4096, "max_position_embeddings": 8192}
     folder = tiny_gguf.save_folder(tmp_path / "endless", endless=True, **sizes)
     tiny_gguf.write_gguf(folder, run / "winner" / "gguf" / "winner.gguf")
@@ -54,15 +55,27 @@ async def test_keys_ask_and_stop_and_leave(run: Path, tmp_path: Path) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         app.open_chat(run)
         await until(pilot, lambda: "context" in shown(app))
+        await pilot.press("ctrl+g")
+        await until(pilot, lambda: app.screen.query("#value-max_tokens"))
+        longest = app.screen.query_one("#value-max_tokens", Input)
+        assert longest.value == "1024"
+        longest.value = "10000000"
+        await click_text(pilot, "Use")
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         for key in ("h", "i", "ctrl+j", "t", "question_mark"):
             await pilot.press(key)
         assert app.screen.query_one(Composer).text == "hi\nt?"
         app.simulate_key("enter")
         while not app.screen.query(".asked"):
             await asyncio.sleep(0)
+        await asyncio.sleep(0.5)  # some of the answer
         app.simulate_key("escape")
         await until(pilot, lambda: "tokens/s, stopped" in shown(app))
-        assert isinstance(app.screen, ChatScreen)
+        await pilot.press("ctrl+g")
+        await until(pilot, lambda: app.screen.query("#value-max_tokens"))
+        assert app.screen.query_one("#value-max_tokens", Input).value == "10000000"
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, ChatScreen))
 

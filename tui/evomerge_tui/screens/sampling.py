@@ -38,7 +38,7 @@ class SamplingDialog(Dialog["tuple[Sampling, str | None] | None"]):
         with Vertical(classes="box", id="sampling"):
             yield Static("How the next token is chosen", classes="question", markup=False)
             for name, value in asdict(self._sampling).items():
-                text = "" if value is None else f"{value:g}"
+                text = "" if value is None else str(value) if name in _WHOLE else f"{value:g}"
                 yield FormRow(name.replace("_", " "), Input(text, id=f"value-{name}"), _HINTS[name])
             yield FormRow("system", Input(self._system or "", id="system"), "changing it begins anew")
             yield Static("", id="problem", classes="detail", markup=False)
