@@ -9,7 +9,6 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 
@@ -18,9 +17,6 @@ from evomerge_core.run.control import Stopped
 from evomerge_core.run.folder import LOG, RECIPE, check_unchanged, hold, is_held, open_store
 from evomerge_core.run.known_runs import remember as remember_run
 from evomerge_tui.places import timings_path
-
-if TYPE_CHECKING:
-    pass
 
 _START_SECONDS = 60
 _END_SECONDS = 10

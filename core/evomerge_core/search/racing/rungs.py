@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 FEWEST = 4  # a rung of fewer items says next to nothing
 # Fewer than these drop so few candidates (on five items one in ten) that the others' second pass costs more than is saved.
-_STEP = 8
+_PAYS_FROM = 8
 # Of a split's items, what the last rung takes: with few items and many generations a search comes as far as with many items
 # and few, for less (depth over fidelity); a little below a quarter leaves room for what else is asked.
 _SHARE = 0.22
@@ -24,7 +24,7 @@ def rung_sizes(last: int, *, first: int | None = None, load_items: float = 0.0) 
     A rung begins with merging and loading, which takes as long as `load_items` answers: no rung asks fewer, nor fewer than
     eight, unless `first` is given.
     """
-    least = FEWEST if first else max(_STEP, round(load_items))
+    least = FEWEST if first else max(_PAYS_FROM, round(load_items))
     sizes = [min(last, first or least)]
     while sizes[-1] < last:
         sizes.append(min(2 * sizes[-1], last))
