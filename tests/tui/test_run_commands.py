@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 import torch
 from command_line import command
 from safetensors.torch import load_file
@@ -89,9 +90,16 @@ def test_pause_resume_and_stop(tmp_path: Path) -> None:
     assert command("stop", run).returncode == 2
 
 
-def test_a_time_limit_ends_the_search_and_still_gives_a_verdict(tmp_path: Path) -> None:
-    recipe = write_recipe(tmp_path, budget={"evaluations": 100000}, evaluation={"precision": "fp32", "device": "cpu"})
-    result = last_json(command("run", recipe, "--out", tmp_path / "run", "--minutes", "0.1", "--json"))
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """A run whose search takes seconds, whatever the machine."""
+    place = tmp_path_factory.mktemp("limited")
+    recipe = write_recipe(place, budget={"evaluations": 100000}, evaluation={"precision": "fp32", "device": "cpu"})
+    return command("run", recipe, "--out", place / "run", "--minutes", "0.2", "--json")
+
+
+def test_a_time_limit_ends_the_search_and_still_gives_a_verdict(limited: subprocess.CompletedProcess[str]) -> None:
+    result = last_json(limited)
     assert 0 < result["evaluations"] < 100000  # type: ignore[operator]
     assert result["verdict"]
 
@@ -104,10 +112,10 @@ def test_the_same_seed_gives_the_same_winner_and_another_one_does_not(finished: 
     assert other["winner"]["genome"] != same["winner"]["genome"]  # type: ignore[index]
 
 
-def test_piped_progress_is_plain_lines(finished: Finished) -> None:
-    lines = finished[1].stderr.splitlines()
+def test_piped_progress_is_plain_lines(limited: subprocess.CompletedProcess[str]) -> None:
+    lines = limited.stderr.splitlines()
     assert any(line.startswith("running  search ") for line in lines)
-    assert "\x1b" not in finished[1].stderr
+    assert "\x1b" not in limited.stderr
 
 
 def test_inspect_compares_models(finished: Finished) -> None:
