@@ -16,6 +16,7 @@ from textual.widgets import Input
 from evomerge_quant.gguf.places import candidate_exports
 from evomerge_tui.screens.chat import ChatScreen
 from evomerge_tui.votes import new_vote, read_votes, tally
+from evomerge_tui.widgets.answers import AnswerColumn
 from evomerge_tui.widgets.composer import Composer
 
 pytestmark = pytest.mark.anyio
@@ -68,7 +69,6 @@ async def test_keys_ask_and_stop_and_leave(run: Path, tmp_path: Path) -> None:
         app.simulate_key("enter")
         while not app.screen.query(".asked"):
             await asyncio.sleep(0)
-        await asyncio.sleep(0.5)  # some of the answer
         app.simulate_key("escape")
         await until(pilot, lambda: "tokens/s, stopped" in shown(app))
         await pilot.press("ctrl+g")
@@ -78,6 +78,17 @@ async def test_keys_ask_and_stop_and_leave(run: Path, tmp_path: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, ChatScreen))
+
+
+async def test_an_answer_that_ends_before_its_first_word_leaves_the_screen_alive(run: Path) -> None:
+    app = make_app(run.parent)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.open_chat(run)
+        await until(pilot, lambda: "context" in shown(app))
+        column = app.screen.query_one("#left", AnswerColumn)
+        await column.begin("hi")
+        await column.end(None)
+        await until(pilot, lambda: "no answer" in shown(app))
 
 
 async def test_two_models_are_compared_blind_and_the_vote_is_kept(run: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from textual.containers import Vertical, VerticalScroll
@@ -41,6 +42,8 @@ class AnswerColumn(Vertical):
         answer = Markdown("", open_links=False)
         await talk.mount(Static(Content(many_lines(prompt)), classes="asked", markup=False), answer)
         self._stream = Markdown.get_stream(answer)
+        # a stream that is stopped before its task ran once raises CancelledError, which ends the screen's message pump
+        await asyncio.sleep(0)
         talk.anchor()
 
     async def write(self, text: str) -> None:
