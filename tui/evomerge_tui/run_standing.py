@@ -8,6 +8,7 @@ from typing import Any
 from textual.content import Content
 
 from evomerge_core.run.feed import News
+from evomerge_core.run.race_facts import races_of
 from evomerge_core.run.states import LIVE
 from evomerge_core.run.time_left import TimeLeft, time_left
 from evomerge_tui.history import History
@@ -73,10 +74,10 @@ def legend(history: History) -> Content:
 
 def fitness_title(facts: Mapping[str, Any]) -> str:
     """What the plot shows, with the number of items that a race scores its candidates on: few items make coarse scores."""
-    races = sorted(key for key, sizes in facts.items() if key.startswith("race_sizes_") and sizes)
+    races = [sizes for sizes in races_of(facts) if sizes]
     if not races:
         return "Fitness"
-    first, last = facts[races[-1]][0], facts[races[-1]][-1]
+    first, last = races[-1][0], races[-1][-1]
     return f"Fitness · on {last} items" if first == last else f"Fitness · on {first} to {last} items"
 
 

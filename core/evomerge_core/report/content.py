@@ -12,6 +12,7 @@ from typing import Any
 from evomerge_core.errors import InputError
 from evomerge_core.run.folder import RECIPE, RESULT, WINNER, open_store
 from evomerge_core.run.progress import state_of
+from evomerge_core.run.race_facts import races_of
 from evomerge_core.run.store import Candidate, Evaluation, Store
 
 
@@ -83,7 +84,6 @@ def read_report(folder: Path) -> Report:
 def _report(folder: Path, store: Store) -> Report:
     facts = store.facts()
     precision = facts.get("precision", "nf4")
-    stages = facts.get("stages", [{}])
     found = facts.get("dimensions", [])
     return Report(
         run=str(folder),
@@ -98,17 +98,13 @@ def _report(folder: Path, store: Store) -> Report:
         seconds=facts.get("active_seconds", 0.0),
         foretold=(facts.get("foretold") or {}).get("seconds"),
         search_ended=tuple(facts.get("search_ended", ())),
-        races=tuple(_sizes(facts.get(f"race_sizes_{index}")) for index in range(len(stages))),
+        races=tuple(races_of(facts)),
         result=_result(folder),
     )
 
 
 def _name(dimension: Mapping[str, Any]) -> str:
     return "·".join(word for word in (dimension["parameter"], dimension["source"], dimension["group"]) if word)
-
-
-def _sizes(found: list[int] | None) -> tuple[int, ...] | None:
-    return None if found is None else tuple(found)
 
 
 def _scored(store: Store, precision: str, number: int, candidate: Candidate, evaluation: Evaluation) -> Scored:

@@ -14,6 +14,7 @@ from evomerge_core.run.finalists import mean_candidate
 from evomerge_core.run.fitness import breaks_ties, stage_fitness
 from evomerge_core.run.guard import Guard
 from evomerge_core.run.race import Track, race
+from evomerge_core.run.race_facts import race_key
 from evomerge_core.run.scoring import Gate
 from evomerge_core.run.setup import Asked, Setup, StageSetup
 from evomerge_core.run.store import Candidate, Store
@@ -82,8 +83,8 @@ def make_track(setup: Setup, stage: StageSetup, store: Store, guard: Guard | Non
     if sizes is None:
         return None
     # a run that goes on elsewhere goes on with the same races
-    sizes = tuple(store.fact(f"race_sizes_{stage.index}", sizes))
-    store.set_facts(**{f"race_sizes_{stage.index}": sizes})
+    sizes = tuple(store.fact(race_key(stage.index), sizes))
+    store.set_facts(**{race_key(stage.index): sizes})
     error = stage.search.racing.error if stage.search.racing is not None else Racing().error
     return Track(setup, store, sizes, error, breaks_ties(stage), guard, stage.name)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.fitness import breaks_ties, fitness
+from evomerge_core.run.race_facts import race_key
 from evomerge_core.run.setup import Setup, StageSetup
 from evomerge_core.run.store import Candidate, Evaluation, Store
 
@@ -32,7 +33,7 @@ def best_of_search(setup: Setup, stage: StageSetup, store: Store, count: int) ->
     """A stage's best candidates on the search's items, the best first: sound ones first, then those that were asked most (in a
     race the others dropped out), then by fitness. InputError when none has a score."""
     ranked = []
-    raced = bool(store.fact(f"race_sizes_{stage.index}"))
+    raced = bool(store.fact(race_key(stage.index)))
     for candidate, evaluation in searched(setup, stage, store):
         items = store.count_items(candidate.id, "search", setup.precision)
         worth = fitness(evaluation, max(1, items), break_ties=breaks_ties(stage), raced=raced)
