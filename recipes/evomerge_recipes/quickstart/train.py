@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 from peft import LoraConfig, get_peft_model
+from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
@@ -57,8 +58,14 @@ def nf4_rounded(model: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
     return pairs
 
 
-def train(base: Path, out: Path, pairs: list[tuple[str, str]], what: str, rank: int, seed: int) -> None:
-    """Trains one adapter on (question, answer) pairs in the base's chat template and saves it in bf16."""
+def train(
+    base: Path, out: Path, pairs: list[tuple[str, str]], what: str, rank: int, seed: int, *, weakest: float = 1.0
+) -> None:
+    """Trains one adapter on (question, answer) pairs in the base's chat template and saves it in bf16.
+
+    Each step trains it at a strength drawn between `weakest` and 1, its task vector's weight in a merge, so that it works at
+    all of them.
+    """
     torch.manual_seed(seed)
     rng = random.Random(seed)
     tokenizer: Any = AutoTokenizer.from_pretrained(base)
@@ -66,6 +73,8 @@ def train(base: Path, out: Path, pairs: list[tuple[str, str]], what: str, rank: 
     model = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=LINEARS, task_type="CAUSAL_LM"))
     weights = nf4_rounded(model)
     modules = dict(model.named_modules())
+    layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
+    scale = layers[0].scaling["default"]
 
     def encoded(question: str, answer: str) -> tuple[list[int], list[int]]:
         chat = [{"role": "user", "content": question}]
@@ -89,6 +98,9 @@ def train(base: Path, out: Path, pairs: list[tuple[str, str]], what: str, rank: 
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / len(plan))))
         rounded = rng.random() < 0.5
+        strength = rng.uniform(weakest, 1.0) if weakest < 1.0 else 1.0
+        for layer in layers:
+            layer.scaling["default"] = scale * strength
         for name, both in weights.items():
             modules[name].weight.data = both[rounded]
         loss = batch_loss(model, prefix, [items[i] for i in batch])
@@ -134,7 +146,8 @@ def main() -> None:
     parser.add_argument("--only", choices=["arithmetic", "japanese"])
     args = parser.parse_args()
     if args.only != "arithmetic":
-        train(args.base, args.out / "japanese", everyday.training_pairs(1920, 1), JAPANESE, rank=6, seed=2)
+        pairs = everyday.training_pairs(1280, 1)
+        train(args.base, args.out / "japanese", pairs, JAPANESE, rank=6, seed=2, weakest=0.5)
     if args.only != "japanese":
         train(args.base, args.out / "arithmetic", arithmetic.training_pairs(5600, 1), ARITHMETIC, rank=12, seed=1)
 
