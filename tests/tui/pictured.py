@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,12 @@ from evomerge_tui.talk import Heard
 from evomerge_tui.widgets.composer import Composer
 
 DATA = Path(__file__).parent / "data"
-# Three hours after the run's last word.
-NOW = 1795392399.0
 _TURNS: list[dict[str, Any]] = json.loads((DATA / "chat.json").read_text(encoding="utf-8"))
 SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
+with closing(sqlite3.connect(DATA / "quickstart" / "run.db")) as _store:
+    # three hours after the run's last word
+    NOW: float = _store.execute("SELECT MAX(at) + 3 * 3600 FROM events").fetchone()[0]
+    WINNER: int = json.loads(_store.execute("SELECT value FROM facts WHERE key = 'winner'").fetchone()[0])
 Show = Callable[[EvomergeApp, Pilot[int]], Awaitable[None]]
 _CHECKS = [
     ("Python", "ok", "3.12.4 on Linux, 8 cores", ""),
@@ -46,9 +50,9 @@ def prepare(folder: Path, patch: Any) -> Path:
     run = folder / "quickstart"
     shutil.copytree(DATA / "quickstart", run)
     winner, parent = winner_exports(run), candidate_exports(run, "arithmetic")
-    for place, name in ((winner, "quickstart-v1.0"), (parent, "quickstart-arithmetic-v1.0")):
+    for place, name in ((winner, "quickstart-v1.0-Q8_0"), (parent, "quickstart-arithmetic-v1.0-Q4_K_M")):
         place.mkdir(parents=True)
-        (place / f"SmolLM2-135M-{name}-Q4_K_M.gguf").write_bytes(b"")
+        (place / f"SmolLM2-135M-{name}.gguf").write_bytes(b"")
     patch.setattr(time, "time", lambda: NOW)
     patch.setattr(export, "command_lines", _export_lines)
     patch.setattr(doctor, "run_command", _doctor_command)
@@ -79,7 +83,7 @@ async def dashboard(app: EvomergeApp, pilot: Pilot[int]) -> None:
 async def candidate(app: EvomergeApp, pilot: Pilot[int]) -> None:
     from evomerge_tui.screens.candidate import CandidateScreen
 
-    app.push_screen(CandidateScreen(app.folder / "quickstart", 59, [59]))
+    app.push_screen(CandidateScreen(app.folder / "quickstart", WINNER, [WINNER]))
     await until(pilot, lambda: table(app, "item-list").rows and "right:" in shown(app))
 
 
