@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from evomerge_tui.run_standing import fitness_title
+from evomerge_core.run.store import Outcome
+from evomerge_tui.history import History
+from evomerge_tui.run_standing import fitness_title, legend
 
 
 @pytest.mark.parametrize(
@@ -20,3 +22,16 @@ from evomerge_tui.run_standing import fitness_title
 )
 def test_the_plot_says_on_how_many_items_a_race_scores(facts: dict[str, Any], title: str) -> None:
     assert fitness_title(facts) == title
+
+
+def test_the_legend_tells_the_least_and_the_greatest_score_of_the_references() -> None:
+    history = History()
+    scores = (("parent", 0.0), ("parent", 0.0), ("uniform", 0.167), ("uniform", 0.083), ("uniform", 0.188))
+    outcomes = [
+        Outcome(n, n, kind, f"{kind} {n}", None, "search", "nf4", score, None, None, 1.0, float(n), None)
+        for n, (kind, score) in enumerate(scores)
+    ]
+    history.add(outcomes, "nf4")
+    text = legend(history).plain
+    assert "parents 0 %  " in text
+    assert text.endswith("uniform 8 to 19 %")

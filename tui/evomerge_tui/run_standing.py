@@ -64,12 +64,16 @@ def legend(history: History) -> Content:
     parts = [Content.assemble(("━ ", "$accent"), "best"), Content.assemble(("• ", "$primary"), "child")]
     parts.append(Content.assemble(("┃ ", "$spread"), "generation"))
     for kind, colour, name in (("parent", "$secondary", "parents"), ("uniform", "$text-muted", "uniform")):
-        scores = sorted({percent(one.score) for one in history.references if one.kind == kind and one.score is not None})
+        scores = [one.score for one in history.references if one.kind == kind and one.score is not None]
         if scores:
-            parts.append(
-                Content.assemble(("┈ ", colour), f"{name} {scores[0]}" + (f" to {scores[-1]}" if len(scores) > 1 else ""))
-            )
+            parts.append(Content.assemble(("┈ ", colour), f"{name} {_range(min(scores), max(scores))}"))
     return Content("  ").join(parts)
+
+
+def _range(low: float, high: float) -> str:
+    """In whole per cent: there is no room for more."""
+    least, most = f"{100 * low:.0f}", f"{100 * high:.0f}"
+    return f"{most} %" if least == most else f"{least} to {most} %"
 
 
 def fitness_title(facts: Mapping[str, Any]) -> str:
