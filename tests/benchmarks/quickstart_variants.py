@@ -20,7 +20,8 @@ from evomerge_recipes.quickstart.prepare import prepared_recipe
 def variant(file: str = "recipe.yaml", **changes: Mapping[str, Any]) -> Recipe:
     """The quickstart, or another of its recipes, with keys of its sections changed, as in `search={"racing": False}`."""
     recipe = prepared_recipe(user_cache_path("evomerge-tui"), file)
-    data = recipe.model_dump()
+    # a `paths` that is there but empty asks for paths of the default kind
+    data = recipe.model_dump(exclude_none=True)
     for section, keys in changes.items():
         data[section] = {**data[section], **keys} if section != "search_space" else dict(keys)
     return Recipe.model_validate(data, context={"folder": recipe.folder})
