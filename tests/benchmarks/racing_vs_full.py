@@ -58,7 +58,7 @@ def one_run(recipe: Any, folder: Path, seed: int) -> dict[str, float]:
 
 def _row(seed: int, way: str, one: dict[str, float], full: dict[str, float]) -> None:
     print(
-        f"| {seed} | {way} | {one['tokens']:,.0f} | {100 * one['tokens'] / full['tokens']:.0f} % | {100 * one['test']:.1f} "
+        f"| {seed} | {way} | {one['tokens']:,.0f} | {100 * one['tokens'] / full['tokens']:.1f} % | {100 * one['test']:.1f} "
         f"| {100 * one['low']:.0f} to {100 * one['high']:.0f} | {one['minutes']:.1f} |",
         flush=True,
     )
@@ -74,7 +74,7 @@ def summary(found: dict[str, list[dict[str, float]]]) -> None:
         apart = [100 * (one["test"] - other["test"]) for one, other in zip(runs, full, strict=True)]
         columns = [
             spread([one["tokens"] for one in runs], ",.0f"),
-            spread(shares, ".0f") + " %",
+            spread(shares, ".1f") + " %",
             spread([100 * one["test"] for one in runs], ".1f"),
             spread(apart, "+.1f"),
             spread([one["minutes"] for one in runs], ".1f"),
