@@ -10,6 +10,7 @@ import json
 import shutil
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from evomerge_core.recipe.load import load_recipe
@@ -50,13 +51,13 @@ def replaced(text: str, places: dict[str, str]) -> str:
 
 def copy_store(source: Path, target: Path, places: dict[str, str]) -> None:
     """The store in one file, without its journal."""
-    with sqlite3.connect(source) as store:
+    with closing(sqlite3.connect(source)) as store:
         store.execute("VACUUM INTO ?", (str(target),))
-    with sqlite3.connect(target) as store:
+    with closing(sqlite3.connect(target)) as store:
         for table, column in (("facts", "value"), ("events", "data")):
             for path, name in places.items():
                 store.execute(f"UPDATE {table} SET {column} = REPLACE({column}, ?, ?)", (path, name))
-        store.execute("PRAGMA journal_mode = DELETE")
+        store.commit()
 
 
 if __name__ == "__main__":

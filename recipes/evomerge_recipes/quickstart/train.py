@@ -74,7 +74,6 @@ def train(
     weights = nf4_rounded(model)
     modules = dict(model.named_modules())
     layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
-    scale = layers[0].scaling["default"]
 
     def encoded(question: str, answer: str) -> tuple[list[int], list[int]]:
         chat = [{"role": "user", "content": question}]
@@ -100,7 +99,7 @@ def train(
         rounded = rng.random() < 0.5
         strength = rng.uniform(weakest, 1.0) if weakest < 1.0 else 1.0
         for layer in layers:
-            layer.scaling["default"] = scale * strength
+            layer.set_scale("default", strength)
         for name, both in weights.items():
             modules[name].weight.data = both[rounded]
         loss = batch_loss(model, prefix, [items[i] for i in batch])
