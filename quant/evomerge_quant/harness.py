@@ -11,9 +11,9 @@ from typing import Any
 
 from lm_eval import simple_evaluate
 from lm_eval.api.model import LM
-from transformers import AutoTokenizer
 
 from evomerge_core.errors import InputError
+from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.tasks.exchange import Question
 from evomerge_quant.resident.model import ResidentModel
 
@@ -30,7 +30,7 @@ class ResidentHarness(LM):  # type: ignore[misc]
         super().__init__()
         self._model = model
         self._folder = folder
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self._tokenizer: Any = read_tokenizer(folder)
         # what a text without context follows, as in lm-evaluation-harness's own backend
         self._start: str = self._tokenizer.bos_token or self._tokenizer.eos_token
 

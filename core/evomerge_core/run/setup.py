@@ -26,6 +26,7 @@ from evomerge_core.run.absolute_paths import with_absolute_paths
 from evomerge_core.run.folder import create_folder, require_empty
 from evomerge_core.sources.compatibility import require_compatible
 from evomerge_core.sources.finite import require_finite
+from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_core.sources.tokens import align_all
 from evomerge_core.tasks.draw_items import draw_items
@@ -204,9 +205,7 @@ def _device(recipe: Recipe) -> torch.device:
 
 
 def _tasks(recipe: Recipe, folder: Path, base: Source) -> tuple[tuple[Task, ...], dict[str, tuple[Asked, ...]]]:
-    from transformers import AutoTokenizer
-
-    tokenizer: Any = AutoTokenizer.from_pretrained(base.tokenizer_folder)
+    tokenizer = read_tokenizer(base.tokenizer_folder)
     tasks = []
     asked: dict[str, tuple[Asked, ...]] = dict.fromkeys(SPLITS, ())
     for spec in recipe.tasks:

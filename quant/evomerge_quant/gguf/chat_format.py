@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_core.sources.pretrained import read_tokenizer
 
 Message = dict[str, str]
 _SYSTEM, _USER, _ASSISTANT = "probe system text", "probe question", "probe answer"
@@ -50,9 +51,7 @@ def read_chat_format(folder: Path) -> ChatFormat:
 
     InputError when there is none, and when it treats messages in ways that aren't fixed text around them.
     """
-    from transformers import AutoTokenizer
-
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    tokenizer = read_tokenizer(folder)
     if not tokenizer.chat_template:
         raise InputError(f"{folder}: has no chat template: add chat_template.jinja, or export for another runner")
     found = _read(tokenizer, folder)

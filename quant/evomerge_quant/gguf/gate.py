@@ -10,6 +10,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.merging.chat_template import template_of
 from evomerge_core.sources.checkpoint import open_checkpoint
 from evomerge_core.sources.finite import require_finite
+from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.soundness import own_problems
 from evomerge_core.sources.source import Source
 from evomerge_quant.gguf.window_pattern import check_windows
@@ -43,20 +44,15 @@ def check_weights(source: Source) -> None:
 def check_tokenizer(folder: Path) -> tuple[str, ...]:
     """Warnings, one line each.
 
-    InputError when the tokenizer is missing, when it doesn't give plain text back, and when transformers' AutoTokenizer gives
-    other ids than tokenizer.json itself, as it does for some families (transformers issues 45488, 45812, 45920).
+    InputError when the tokenizer is missing, when it is code of the model's own, when it doesn't give plain text back, and when
+    transformers' AutoTokenizer gives other ids than tokenizer.json itself, as it does for some families (transformers issues
+    45488, 45812, 45920).
     """
-    from transformers import AutoTokenizer
-
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model")):
         raise InputError(
             f"{folder / 'tokenizer.json'}: no such file: copy the tokenizer of the original model beside the weights"
         )
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    except (ValueError, OSError, KeyError, TypeError, AttributeError, ImportError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{folder}: transformers can't read the tokenizer ({reason}): copy it again") from None
+    tokenizer = read_tokenizer(folder)
     _require_same_ids(folder, tokenizer)
     if _roundtrip(tokenizer, _PLAIN) != _PLAIN:
         raise InputError(

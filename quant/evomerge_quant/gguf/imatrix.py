@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from evomerge_core.errors import InputError
+from evomerge_core.sources.pretrained import load_network, read_tokenizer
 from evomerge_quant.gguf.progress import OnStep, Step
 from evomerge_quant.memory import available_bytes
 
@@ -41,12 +42,9 @@ def collect(model: Path, architecture: str, items: Sequence[ProofItem], on_step:
 
     `architecture` is llama.cpp's name of the model's (general.architecture). InputError for texts of next to no tokens.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    tokenizer: Any = AutoTokenizer.from_pretrained(model)
+    tokenizer = read_tokenizer(model)
     device, dtype = _place(model)
-    loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype=dtype)
-    network = loaded.to(device).eval()
+    network = load_network(model, dtype).to(device).eval()
     texts = [_tokens(tokenizer, item) for item in items]
     if sum(map(len, texts)) < _LEAST_TOKENS:
         raise InputError("--imatrix: the search items hold next to no text; leave the option out")

@@ -18,6 +18,7 @@ from evomerge_core.recipe.schema import Budget, Precision, Recipe
 from evomerge_core.run.generations import MEAN_EVERY
 from evomerge_core.run.setup import StageSetup, make_stages
 from evomerge_core.search.cma_es import population_size
+from evomerge_core.sources.pretrained import read_config
 from evomerge_core.sources.source import Source
 from evomerge_quant.planning.capacity import Capacity
 from evomerge_quant.planning.speed import candidate_seconds
@@ -236,7 +237,7 @@ def _memory_in(precision: Precision, plan: Plan, capacity: Capacity, work: Workl
     from evomerge_quant.resident.reader import LOGITS_AT_ONCE
 
     device = torch.device(capacity.device)
-    config = read_model_config(plan.base.folder)
+    config = read_config(plan.base.folder)
     dtype = choose_dtype(precision, device)
     deepest = max(search.most_parameters for search in plan.searches) / plan.parameters
     resident = int(_resident(plan.base.folder, precision, dtype, capacity) * deepest)
@@ -252,22 +253,11 @@ def _memory_in(precision: Precision, plan: Plan, capacity: Capacity, work: Workl
     return _Memory(needed, ram, least, rows)
 
 
-def read_model_config(folder: Path) -> Any:
-    """A model folder's config, as transformers reads it. Raises InputError for a type that it doesn't know."""
-    from transformers import AutoConfig
-
-    try:
-        return AutoConfig.from_pretrained(folder)
-    except (ValueError, OSError, KeyError) as error:
-        said = " ".join(str(error).split())[:160]
-        raise InputError(f"{folder / 'config.json'}: not a model that can be scored ({said}); choose another base") from None
-
-
 @lru_cache(maxsize=64)
 def _resident(folder: Path, precision: Precision, dtype: Any, capacity: Capacity) -> int:
     from evomerge_quant import memory
 
-    config = read_model_config(folder)
+    config = read_config(folder)
     unpacked = precision == "nf4" and memory.unpacked_fits(config, dtype, capacity.device, capacity.free)
     try:
         return memory.resident_bytes(config, precision, dtype, unpacked=unpacked)

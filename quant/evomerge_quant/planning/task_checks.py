@@ -10,6 +10,7 @@ from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.schema import Recipe, TaskSpec
+from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source
 from evomerge_core.tasks.draw_items import draw_items
 from evomerge_core.tasks.make_task import make_task
@@ -52,15 +53,12 @@ def task_report(recipe: Recipe, folder: Path, base: Source | None) -> TaskReport
 
 
 def _tokenizer(base: Source | None, checks: list[Check]) -> Any:
-    from transformers import AutoTokenizer
-
     if base is None:
         return None
     try:
-        return AutoTokenizer.from_pretrained(base.tokenizer_folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        said = " ".join(str(error).split())[:160]
-        checks.append(problem("Tokenizer", f"{base.reference}: can't be read ({said}): choose a base with a tokenizer.json"))
+        return read_tokenizer(base.tokenizer_folder)
+    except InputError as error:
+        checks.append(problem("Tokenizer", str(error)))
         return None
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from evomerge_core.paths.space import PathSpace
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store import Store
+from evomerge_core.sources.pretrained import read_tokenizer
 
 # Older runs say little about a machine that has changed since.
 _KEPT = 200
@@ -97,9 +98,7 @@ def _timing(line: str) -> Timing | None:
 
 
 def _prompt_tokens(setup: Setup) -> float:
-    from transformers import AutoTokenizer
-
-    tokenizer: Any = AutoTokenizer.from_pretrained(setup.sources[setup.recipe.base].tokenizer_folder)
+    tokenizer = read_tokenizer(setup.sources[setup.recipe.base].tokenizer_folder)
     asked = setup.asked["search"]
     return statistics.mean(question_tokens(one.question, tokenizer) for one in asked)
 

@@ -10,10 +10,10 @@ from typing import Any, Literal
 import bitsandbytes.functional as bnb
 import torch
 from torch import Tensor
-from transformers import AutoConfig
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.bench import MakeEvaluator
+from evomerge_core.sources.pretrained import read_config
 from evomerge_core.tasks.exchange import Answer, CandidateError, Evaluator, Question
 from evomerge_quant import memory
 from evomerge_quant.resident.answering import PREFILL_TOKENS, answer_rows
@@ -198,9 +198,7 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def _read_config(folder: Path, layers: Sequence[int] | None) -> Any:
-    if not (folder / "config.json").is_file():
-        raise InputError(f"{folder / 'config.json'}: not found; name a model folder")
-    config = AutoConfig.from_pretrained(folder)
+    config = read_config(folder)
     return config if layers is None else with_layers(config, layers)
 
 

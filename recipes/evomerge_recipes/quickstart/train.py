@@ -18,8 +18,9 @@ from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers import DynamicCache
 
+from evomerge_core.sources.pretrained import load_network, read_tokenizer
 from evomerge_recipes.quickstart import arithmetic, everyday
 from evomerge_recipes.quickstart.base import HUB_ID
 
@@ -68,8 +69,7 @@ def train(
     """
     torch.manual_seed(seed)
     rng = random.Random(seed)
-    tokenizer: Any = AutoTokenizer.from_pretrained(base)
-    model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    tokenizer, model = read_tokenizer(base), load_network(base, torch.float32)
     model = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=LINEARS, task_type="CAUSAL_LM"))
     weights = nf4_rounded(model)
     modules = dict(model.named_modules())

@@ -13,9 +13,10 @@ from tiny_models import make_folder
 from evomerge_core.discovery.headers import look_at
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.schema import Recipe
+from evomerge_core.sources.pretrained import read_config
 from evomerge_quant import memory
 from evomerge_quant.planning.capacity import Capacity, measure_capacity
-from evomerge_quant.planning.estimate import Estimate, estimate, plan_of, read_model_config
+from evomerge_quant.planning.estimate import Estimate, estimate, plan_of
 from evomerge_quant.planning.room import lack_of_room
 from evomerge_quant.planning.timings import Timing, read_timings, remember
 
@@ -117,7 +118,7 @@ def test_numbers_are_those_that_the_search_evolves(models: Path) -> None:
 def test_memory_holds_the_model_and_more_bits_need_more(models: Path, capacity: Capacity) -> None:
     evaluations = [{"precision": precision} for precision in ("nf4", "bf16", "fp32")]
     needs = [estimated(recipe(models, evaluation=one), models, capacity) for one in evaluations]
-    config = read_model_config(models / "llama-0")
+    config = read_config(models / "llama-0")
     held = memory.resident_bytes(config, "fp32", torch.float32)
     assert needs[2].least > held
     assert needs[2].least >= needs[1].least

@@ -9,6 +9,7 @@ from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.schema import Splits, TaskSpec
+from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source
 from evomerge_core.tasks.draw_items import draw_items, read_items
 from evomerge_core.tasks.items import Item
@@ -76,14 +77,12 @@ def _items(spec: TaskSpec, task: Task, sizes: Splits, folder: Path) -> tuple[Seq
 
 
 def _tokenizer(base: Source | None) -> tuple[Any, str]:
-    from transformers import AutoTokenizer
-
     if base is None:
         return None, "choose a base model to see the prompt in its chat template"
     try:
-        return AutoTokenizer.from_pretrained(base.tokenizer_folder), ""
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return None, f"the tokenizer of {base.reference} can't be read ({' '.join(str(error).split())[:120]})"
+        return read_tokenizer(base.tokenizer_folder), ""
+    except InputError as error:
+        return None, str(error)
 
 
 def _shown(task: Task, item: Item, tokenizer: Any) -> ShownItem:

@@ -1,0 +1,105 @@
+"""What transformers reads of a model's folder. Every such call is made here, so that none of them runs or fetches code.
+
+`trust_remote_code=False` must be said: without it transformers asks the person at the terminal whether to run the model's code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evomerge_core.errors import InputError
+from evomerge_core.sources.json_file import read_json
+
+_AS_DATA: Mapping[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+# What the libraries raise for files that they can't make sense of.
+_UNREADABLE = (ValueError, OSError, KeyError, TypeError, AttributeError, ImportError)
+_CHOICES = ("attn_implementation", "experts_implementation")
+# Keys of config.json that may name a kernel to fetch from the hub and run, as `owner/name`; without them transformers chooses.
+KERNEL_SETTINGS = frozenset({*_CHOICES, *(f"_{name}" for name in _CHOICES)})
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """transformers' tokenizer of a model's folder.
+
+    InputError when it can't be read, and when it is code of the model's own.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, **_AS_DATA)
+    except _UNREADABLE as error:
+        _refuse_own_code(
+            folder / "tokenizer_config.json",
+            "AutoTokenizer",
+            "take auto_map out and set tokenizer_class to PreTrainedTokenizerFast where tokenizer.json is the whole tokenizer, "
+            "or choose another model",
+        )
+        raise InputError(f"{folder}: transformers can't read the tokenizer ({_reason(error)}): copy it again") from None
+
+
+def read_config(folder: Path) -> Any:
+    """transformers' config of a model's folder, without what would have the model fetch code.
+
+    InputError when it is missing, when transformers doesn't know the type, and when it is code of the model's own.
+    """
+    from transformers import AutoConfig
+
+    path = folder / "config.json"
+    if not path.is_file():
+        raise InputError(f"{path}: not found; name a model folder")
+    try:
+        config: Any = AutoConfig.from_pretrained(folder, **_AS_DATA)
+    except _UNREADABLE as error:
+        _refuse_own_code(path, "AutoConfig", "choose a model whose model_type transformers knows")
+        raise InputError(f"{path}: not a model that can be scored ({_reason(error)}); choose another base") from None
+    return _without_code(config)
+
+
+def load_network(folder: Path, dtype: Any) -> Any:
+    """The causal language model of a folder with its weights, from safetensors alone."""
+    from transformers import AutoModelForCausalLM
+
+    config = read_config(folder)
+    return AutoModelForCausalLM.from_pretrained(folder, config=config, dtype=dtype, use_safetensors=True, **_AS_DATA)
+
+
+def knows_model(config: Mapping[str, Any]) -> bool:
+    """Whether transformers itself has the type of model that a config.json says."""
+    from transformers import CONFIG_MAPPING
+
+    return config.get("model_type") in CONFIG_MAPPING
+
+
+def knows_tokenizer(settings: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Whether transformers itself has the tokenizer that a tokenizer_config.json beside that config.json says."""
+    from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
+
+    named = settings.get("tokenizer_class")
+    if not isinstance(named, str):
+        return knows_model(config)
+    plain = named.removesuffix("Fast")
+    return any(tokenizer_class_from_name(name) is not None for name in (plain, f"{plain}Fast"))
+
+
+def _without_code(config: Any) -> Any:
+    # The network is built from the config later, and would look there for its class.
+    if hasattr(config, "auto_map"):
+        del config.auto_map
+    for name in _CHOICES:
+        setattr(config, f"_{name}", None)
+    return config
+
+
+def _refuse_own_code(path: Path, loader: str, remedy: str) -> None:
+    """InputError when the settings say that what couldn't be read is code."""
+    named = read_json(path).get("auto_map") if path.is_file() else None
+    code = named.get(loader) if isinstance(named, dict) else named
+    if code:
+        first = next((one for one in code if one), code) if isinstance(code, list | tuple) else code
+        raise InputError(f"{path}: auto_map: {first} is Python of the model's own, which is never run: {remedy}")
+
+
+def _reason(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:160]
