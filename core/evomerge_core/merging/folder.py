@@ -16,6 +16,7 @@ from torch import Tensor
 from evomerge_core.errors import InputError
 from evomerge_core.merging.shards import plan_shards, tensor_bytes, write_shards
 from evomerge_core.sources.json_file import read_json
+from evomerge_core.sources.pretrained import KERNEL_SETTINGS, knows_model, knows_tokenizer
 
 SHARD_BYTES = 5_000_000_000
 _TOKENIZER_FILES = (
@@ -40,9 +41,9 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 class ModelFiles:
     """What goes into a model folder besides the numbers.
 
-    `shapes` are the tensors' in the order in which they come, all of `dtype`. `model_folder` gives generation_config.json and
-    a model's own code, `tokenizer_folder` the tokenizer and its chat template, which `chat_template` (Jinja) replaces.
-    `recipe` is the file `recipe_file` that makes the model again.
+    `shapes` are the tensors' in the order in which they come, all of `dtype`. `model_folder` gives generation_config.json,
+    `tokenizer_folder` the tokenizer and its chat template, which `chat_template` (Jinja) replaces; each also its own code where
+    transformers needs it. `recipe` is the file `recipe_file` that makes the model again.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -116,14 +117,31 @@ def _write_small_files(folder: Path, files: ModelFiles) -> None:
     for name in _TOKENIZER_FILES:
         _copy(files.tokenizer_folder / name, folder)
     _copy(files.model_folder / "generation_config.json", folder)
-    if "auto_map" in files.config:
-        for code in sorted(files.model_folder.glob("*.py")):
-            _copy(code, folder)
+    config = _write_code(folder, files)
     if files.chat_template is not None:
         _replace_template(folder, files.chat_template)
-    _write_json(folder / "config.json", files.config)
+    _write_json(folder / "config.json", config)
     _write_text(folder / "README.md", files.card)
     _write_text(folder / files.recipe_file, files.recipe)
+
+
+def _write_code(folder: Path, files: ModelFiles) -> dict[str, Any]:
+    """The model's own code, and the child's config.json, which says where it is.
+
+    Code that transformers does without is left out: whoever gets the child shouldn't be asked to run a stranger's.
+    """
+    config = {key: value for key, value in files.config.items() if key not in KERNEL_SETTINGS}
+    if knows_model(config):
+        config.pop("auto_map", None)
+    path = folder / "tokenizer_config.json"
+    tokenizer = read_json(path) if path.is_file() else {}
+    if "auto_map" in tokenizer and knows_tokenizer(tokenizer, config):
+        del tokenizer["auto_map"]
+        _write_json(path, tokenizer)
+    for settings, origin in ((config, files.model_folder), (tokenizer, files.tokenizer_folder)):
+        for code in sorted(origin.glob("*.py")) if "auto_map" in settings else ():
+            _copy(code, folder)
+    return config
 
 
 def _copy(file: Path, folder: Path) -> None:

@@ -244,3 +244,31 @@ def test_a_killed_writers_leftovers_do_not_get_into_the_model(sources: Sources, 
     write_merge(tmp_path / "child", HALVES, sources, RECIPE)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["child"]
     assert [path.name for path in (tmp_path / "child").glob("*.safetensors")] == ["model.safetensors"]
+
+
+def test_a_child_names_no_code_that_transformers_does_without(models: Path, tmp_path: Path) -> None:
+    place = tmp_path / "models"
+    shutil.copytree(models, place)
+    for name, loader in (("config.json", "AutoModelForCausalLM"), ("tokenizer_config.json", "AutoTokenizer")):
+        path = place / "base" / name
+        settings = json.loads(path.read_text()) | {"auto_map": {loader: "owner/name--code.Class"}, "attn_implementation": "a/b"}
+        path.write_text(json.dumps(settings))
+    (place / "base" / "code.py").write_text("raise SystemExit\n")
+    config = merge_of("linear", {"base": {"weight": 0.5}, "second": {"weight": 0.5}})
+    write_merge(tmp_path / "child", config, open_sources(["base", "second"], relative_to=place), RECIPE)
+    assert not list((tmp_path / "child").glob("*.py"))
+    assert "auto_map" not in json.loads((tmp_path / "child" / "tokenizer_config.json").read_text())
+    assert json.loads((tmp_path / "child" / "config.json").read_text()).keys().isdisjoint(("auto_map", "attn_implementation"))
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "child", trust_remote_code=False).config.model_type == "llama"
+
+
+def test_a_child_of_a_model_that_is_code_keeps_it(sources: Sources, models: Path, tmp_path: Path) -> None:
+    """It is never run here; but without it nobody could read the child."""
+    stream, files = stream_of(HALVES, sources)
+    shutil.copytree(models / "base", tmp_path / "own")
+    (tmp_path / "own" / "code.py").write_text("raise SystemExit\n")
+    own = {"model_type": "own", "auto_map": {"AutoConfig": "code.Config"}}
+    config = {**files.config, **own}
+    write_model(tmp_path / "child", stream, replace(files, config=config, model_folder=tmp_path / "own"))
+    assert json.loads((tmp_path / "child" / "config.json").read_text())["auto_map"] == own["auto_map"]
+    assert (tmp_path / "child" / "code.py").read_text() == "raise SystemExit\n"
