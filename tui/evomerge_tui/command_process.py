@@ -23,7 +23,7 @@ def run_command(words: Sequence[object], *, is_cancelled: Callable[[], bool] = l
     Raises `InputError` with the command's own error. When `is_cancelled` becomes true the command is ended.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "evomerge_tui", *(str(word) for word in words), "--json"],
+        [sys.executable, "-P", "-m", "evomerge_tui", *(str(word) for word in words), "--json"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

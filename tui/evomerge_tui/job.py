@@ -36,7 +36,7 @@ def start(folder: Path) -> None:
     flags = 0x00000200 | 0x00000008 if os.name == "nt" else 0  # CREATE_NEW_PROCESS_GROUP | DETACHED_PROCESS
     with (folder / LOG).open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "evomerge_tui.job", str(folder)],
+            [sys.executable, "-P", "-m", "evomerge_tui.job", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -20,6 +20,7 @@ async def command_lines(words: Sequence[object]) -> AsyncIterator[dict[str, Any]
     error. When the iteration is broken off the command is ended."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",
         "-m",
         "evomerge_tui",
         *(str(word) for word in words),

