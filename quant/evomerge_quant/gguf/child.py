@@ -7,23 +7,26 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO
+
+from evomerge_quant.gguf.closed_process import closed_environment
 
 _KEPT_LINES = 60
 
 
-def start(module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Starts `python -m module arguments`. It is to end when its standard input does, so that it never outlives this process.
+def start(module: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Starts `python -m module arguments`, in an environment without the hub (`closed_environment`).
 
-    `-P` keeps the working folder, which may hold anything, off the module path.
+    It is to end when its standard input does, so that it never outlives this process. `-P` keeps the working folder, which may
+    hold anything, off the module path.
     """
     return subprocess.Popen(
         [sys.executable, "-P", "-m", module, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **(environment or {}), "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"},
+        env={**closed_environment(), "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"},
     )
 
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_quant.gguf import child
+from evomerge_quant.gguf.closed_process import refused_line
 from evomerge_quant.gguf.convert_process import CHECKED
 from evomerge_quant.gguf.full_disk import no_space_line
+from evomerge_quant.gguf.plain_view import plain_view
 from evomerge_quant.gguf.progress import OnStep, Step
 
 WHAT = "convert"
@@ -50,14 +52,16 @@ def run_converter(
 ) -> None:
     """Lets a waiting converter write `target`, and waits for it. InputError in one line when it fails.
 
-    `kind` is F32, F16 or BF16; `metadata` overrides what the converter makes of the model's card.
+    The converter is given the model's data alone (`plain_view`), in a folder beside `target`. `kind` is F32, F16 or BF16;
+    `metadata` overrides what the converter makes of the model's card.
     """
     on_step(Step(WHAT))
     overrides = target.parent / "metadata.json"
     overrides.write_text(json.dumps(metadata, ensure_ascii=False), encoding="utf-8")
-    arguments = [str(model), "--outfile", str(target), "--outtype", kind.lower(), "--metadata", str(overrides)]
-    child.send(process, json.dumps({"convert": arguments}))
-    status, last = child.follow(process, lambda line: _report(line, on_step))
+    with plain_view(model, target.parent / "view") as view:
+        arguments = [str(view), "--outfile", str(target), "--outtype", kind.lower(), "--metadata", str(overrides)]
+        child.send(process, json.dumps({"convert": arguments}))
+        status, last = child.follow(process, lambda line: _report(line, on_step))
     if status != 0 or not target.is_file():
         raise InputError(no_space_line(target.parent) or _why(model, last))
 
@@ -81,5 +85,8 @@ def _why(model: Path, last: Sequence[str]) -> str:
             f"{model / 'tokenizer.json'}: llama.cpp's converter doesn't know this tokenizer's way of splitting text: "
             "give the original model's tokenizer files, or a newer llama.cpp with --converter DIR"
         )
+    refused = refused_line(last)
+    if refused is not None:
+        return f"{model}: llama.cpp's converter would do what no model may have done: {refused}: export another model"
     lines = [line for line in last if not _SHARE.match(line)]
     return f"{model}: llama.cpp's converter failed: {lines[-1] if lines else 'it said nothing'}"

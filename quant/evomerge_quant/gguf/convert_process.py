@@ -3,6 +3,8 @@
 It loads what the converter needs, which takes seconds, and then reads lines of JSON: `{"check": MODEL}` as often as wanted,
 each answered by a line, then `{"convert": ARGUMENTS}`, with which it becomes the converter. Checks are made here because they
 need the same libraries as the converter: so only one process has to load them.
+
+The converter has transformers run a model's own code where there is any; here nothing of it is (`ClosedProcess`).
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from evomerge_quant.gguf.closed_process import ClosedProcess
 from evomerge_quant.gguf.end_with_parent import end_with_parent
+from evomerge_quant.gguf.remote_code import forbid_remote_code
 from evomerge_quant.gguf.window_pattern import tell_window_pattern
 
 CHECKED = "checked "
@@ -22,13 +26,16 @@ CHECKED = "checked "
 
 def main() -> None:
     folder = Path(sys.argv[1])
+    closed = ClosedProcess(folder)
     # The converter's own gguf comes before PyPI's, which is older though it says the same version.
     sys.path[:0] = [str(folder), str(folder / "gguf-py")]
     _load(folder)
     while "check" in (job := json.loads(_read_line())):
+        closed.distrust(Path(job["check"]))
         # A line of its own, whatever a library has left behind.
         print("\n" + CHECKED + json.dumps(_check(Path(job["check"]))), flush=True)
     end_with_parent()
+    closed.distrust(Path(job["convert"][0]))
     tell_window_pattern(Path(job["convert"][0]))
     script = folder / "convert_hf_to_gguf.py"
     sys.argv = [str(script), *job["convert"]]
@@ -39,6 +46,7 @@ def _load(folder: Path) -> None:
     import gguf
     import transformers
 
+    forbid_remote_code()
     if not Path(gguf.__file__).is_relative_to(folder):
         sys.exit(f"gguf is {gguf.__file__}, not the converter's own")
     # Looking the class up loads the module behind it.

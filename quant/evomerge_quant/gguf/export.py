@@ -16,6 +16,7 @@ from evomerge_core.sources.fingerprint import sha256_of
 from evomerge_quant.gguf.convert import check_model, run_converter
 from evomerge_quant.gguf.handover import Handover, Runner, hand_over, require_handover
 from evomerge_quant.gguf.places import SUSPECT
+from evomerge_quant.gguf.plain_view import plain_view
 from evomerge_quant.gguf.plan import ExportPlan, PlannedFile
 from evomerge_quant.gguf.progress import OnStep, Step
 from evomerge_quant.gguf.proof_items import ProofItem
@@ -154,7 +155,9 @@ def _imatrix(
     with open_gguf(plain, offload=Offload(0)) as opened:
         architecture = opened.metadata["general.architecture"]
     path = place / "imatrix.npz"
-    save_imatrix(path, collect(model, architecture, calibration, on_step))
+    # An adapter that lies in the folder is no part of the model; transformers would load it, and what its settings name.
+    with plain_view(model, place / "view") as view:
+        save_imatrix(path, collect(view, architecture, calibration, on_step))
     return path
 
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from evomerge_quant.gguf.closed_process import ClosedProcess
 from evomerge_quant.gguf.end_with_parent import end_with_parent
 
 _TENSOR = re.compile(r"\[ *(\d+)/ *(\d+)\]")
@@ -20,6 +21,7 @@ _ERROR = 4  # of ggml's log levels
 
 
 def main() -> int:
+    ClosedProcess()
     import llama_cpp
 
     job = json.loads(sys.argv[1])

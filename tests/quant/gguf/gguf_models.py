@@ -14,6 +14,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from transformers import (
     AutoModelForCausalLM,
     Gemma3TextConfig,
+    Glm4Config,
     LlamaConfig,
     MistralConfig,
     Phi3Config,
@@ -51,6 +52,7 @@ FAMILIES: dict[str, Callable[..., Any]] = {
     "qwen2": lambda **s: Qwen2Config(**{k: v for k, v in s.items() if k != "head_dim"}, tie_word_embeddings=False),
     "qwen3": lambda **s: Qwen3Config(**s, tie_word_embeddings=False),
     "gemma3": lambda **s: Gemma3TextConfig(**s, sliding_window=8, query_pre_attn_scalar=16, tie_word_embeddings=True),
+    "glm4": lambda **s: Glm4Config(**s, tie_word_embeddings=False),
     "phi3": lambda **s: Phi3Config(
         **{k: v for k, v in s.items() if k != "head_dim"},
         original_max_position_embeddings=256,
