@@ -20,7 +20,7 @@ Finished = tuple[Path, "subprocess.CompletedProcess[str]"]
 
 def rehearsed(folder: Path) -> tuple[Setup, dict[str, Any]]:
     setup = prepare(load_recipe(folder / "recipe.yaml"), folder)
-    return setup, foretell_run(setup, rehearse(setup, evaluators(setup.base_folder, "cpu")))
+    return setup, foretell_run(setup, rehearse(setup, evaluators(setup.base_folder, "cpu", "float32")))
 
 
 def test_tokens_are_those_that_the_run_wrote(finished: Finished) -> None:

@@ -68,7 +68,9 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _pointer(_context: Any, _address: Any) -> Any:
+def pointer(_context: Any, _address: Any) -> Any:
+    """Within compiled loops: what `carray` takes for the memory at an address."""
+
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], cgutils.voidptr_t)
 
@@ -255,12 +257,12 @@ def nth_equal(size: int, base: Operands, operands: Operands, block: int, magnitu
 def _load(operands: Operands, s: int, start: int, n: int, out: NDArray[np.float32]) -> None:
     kind, address = operands[s].kind, operands[s].address
     if kind == BF16:
-        stored = carray(_pointer(address + 2 * start), n, np.uint16)
+        stored = carray(pointer(address + 2 * start), n, np.uint16)
         bits = out.view(np.uint32)
         for j in range(n):
             bits[j] = np.uint32(stored[j]) << np.uint32(16)
     elif kind == F32:
-        whole = carray(_pointer(address + 4 * start), n, np.float32)
+        whole = carray(pointer(address + 4 * start), n, np.float32)
         for j in range(n):
             out[j] = whole[j]
     else:
@@ -285,7 +287,7 @@ def _multiply(up_address: int, down_address: int, rank: int, width: int, start: 
         row, column = divmod(start + done, width)
         m = min(width - column, n - done)
         part = out[done : done + m]
-        up = carray(_pointer(up_address + 4 * row * rank), rank, np.float32)
+        up = carray(pointer(up_address + 4 * row * rank), rank, np.float32)
         for j in range(m):
             part[j] = _ZERO
         r = 0
@@ -293,7 +295,7 @@ def _multiply(up_address: int, down_address: int, rank: int, width: int, start: 
             _add_four(down_address + 4 * (r * width + column), width, up[r : r + 4], m, part)
             r += 4
         while r < rank:
-            down = carray(_pointer(down_address + 4 * (r * width + column)), m, np.float32)
+            down = carray(pointer(down_address + 4 * (r * width + column)), m, np.float32)
             for j in range(m):
                 part[j] += up[r] * down[j]
             r += 1
@@ -303,10 +305,10 @@ def _multiply(up_address: int, down_address: int, rank: int, width: int, start: 
 @_compiled
 def _add_four(address: int, width: int, up: NDArray[np.float32], m: int, out: NDArray[np.float32]) -> None:
     # Four rows at once: one load and store of `out` for four products.
-    a = carray(_pointer(address), m, np.float32)
-    b = carray(_pointer(address + 4 * width), m, np.float32)
-    c = carray(_pointer(address + 8 * width), m, np.float32)
-    d = carray(_pointer(address + 12 * width), m, np.float32)
+    a = carray(pointer(address), m, np.float32)
+    b = carray(pointer(address + 4 * width), m, np.float32)
+    c = carray(pointer(address + 8 * width), m, np.float32)
+    d = carray(pointer(address + 12 * width), m, np.float32)
     u, v, w, x = up[0], up[1], up[2], up[3]
     for j in range(m):
         out[j] += (u * a[j] + v * b[j]) + (w * c[j] + x * d[j])
@@ -408,11 +410,11 @@ def _keep_elected(
 @_compiled
 def _store(out: Operands, start: int, n: int, values: NDArray[np.float32]) -> None:
     if out[0].kind == F32:
-        whole = carray(_pointer(out[0].address + 4 * start), n, np.float32)
+        whole = carray(pointer(out[0].address + 4 * start), n, np.float32)
         for j in range(n):
             whole[j] = values[j]
         return
-    rounded = carray(_pointer(out[0].address + 2 * start), n, np.uint16)
+    rounded = carray(pointer(out[0].address + 2 * start), n, np.uint16)
     bits = values.view(np.uint32)
     for j in range(n):
         b = bits[j]

@@ -1,23 +1,24 @@
 """Sums over a whole tensor, in float64 and in pieces of fixed size.
 
-A float32 sum of millions of entries depends on the number of threads in its last digits; these don't in any digit
-that reaches a result.
+torch shares a long sum among its threads, so that its last digits depend on their number. A row of some thousand entries it
+leaves to one thread, and the rows' sums are added without any rounding but the last.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
-import torch
 from torch import Tensor
 
 _CHUNK = 1 << 20
+_ROW = 1 << 12
 
 
 def dot(left: Tensor, right: Tensor) -> float:
     """The dot product of two tensors of one shape, each taken as one vector."""
     pairs = zip(_pieces(left), _pieces(right), strict=True)
-    return _total([torch.dot(a.double(), b.double()) for a, b in pairs])
+    return _total(a.double() * b.double() for a, b in pairs)
 
 
 def norm(tensor: Tensor) -> float:
@@ -27,7 +28,7 @@ def norm(tensor: Tensor) -> float:
 
 def l1_norm(tensor: Tensor) -> float:
     """The sum of the magnitudes of a tensor's entries."""
-    return _total([piece.abs().sum(dtype=torch.float64) for piece in _pieces(tensor)])
+    return _total(piece.abs().double() for piece in _pieces(tensor))
 
 
 def _pieces(tensor: Tensor) -> list[Tensor]:
@@ -35,5 +36,11 @@ def _pieces(tensor: Tensor) -> list[Tensor]:
     return [flat[start : start + _CHUNK] for start in range(0, flat.numel(), _CHUNK)]
 
 
-def _total(parts: list[Tensor]) -> float:
-    return float(torch.stack(parts).sum()) if parts else 0.0
+def _total(pieces: Iterable[Tensor]) -> float:
+    return math.fsum(number for piece in pieces for number in _row_sums(piece))
+
+
+def _row_sums(piece: Tensor) -> list[float]:
+    whole = piece.numel() // _ROW * _ROW
+    sums: list[float] = [*piece[:whole].view(-1, _ROW).sum(dim=1).tolist(), float(piece[whole:].sum())]
+    return sums

@@ -25,6 +25,8 @@ from evomerge_core.recipe.paths import Paths
 from evomerge_core.recipe.presets import complete
 
 Precision = Literal["nf4", "bf16", "fp32"]
+# What products are computed in.
+Arithmetic = Literal["float32", "bfloat16"]
 Scorer = Literal[
     "final_number", "exact", "normalized", "multiple_choice", "multiple_choice_per_token", "contains", "regex", "rouge_l"
 ]
@@ -349,6 +351,10 @@ def _with_empty_paths(value: Mapping[str, Any]) -> Mapping[str, Any]:
 class Evaluation(Frozen):
     """How candidates are scored; parents and winner are scored on test once more in each precision of `confirm`.
 
+    `arithmetic` is what products are computed in. On the CPU, float32 gives the same scores on every processor, bfloat16 is
+    faster where the processor has instructions for it; auto is float32 on the CPU and bfloat16 on a card, and is frozen into
+    the run.
+
     `coherence`: children that repeat themselves, change language, never end or have forgotten how to speak, more than any
     parent does, rank behind the others. `early_end`: in the search an answer ends as soon as its score is certain; off, since
     what an answer does in the end (stop or not, repeat itself) is what coherence looks at.
@@ -356,6 +362,7 @@ class Evaluation(Frozen):
 
     precision: Precision = "nf4"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    arithmetic: Arithmetic | Literal["auto"] = "auto"
     confirm: tuple[Precision, ...] = ()
     coherence: Flag = True
     early_end: Flag = False

@@ -131,7 +131,7 @@ def create_run(
 
     What is given replaces the recipe's own. Raises `InputError`; then there is no folder.
     """
-    recipe = _overridden(recipe, evaluations, minutes, seed)
+    recipe = _with_arithmetic(_overridden(recipe, evaluations, minutes, seed))
     folder = out or run_folder(recipe)
     require_empty(folder)
     frozen = with_absolute_paths(recipe)
@@ -160,6 +160,15 @@ def _overridden(recipe: Recipe, evaluations: int | None, minutes: float | None, 
     budget = recipe.budget.model_copy(update=limits)
     changes = {"budget": budget, "stages": stages, "seed": recipe.seed if seed is None else seed}
     return recipe.model_copy(update=changes)
+
+
+def _with_arithmetic(recipe: Recipe) -> Recipe:
+    """The recipe with the arithmetic that its device has, in place of auto: a run keeps it wherever it is resumed."""
+    evaluation = recipe.evaluation
+    if evaluation.arithmetic != "auto":
+        return recipe
+    found = "bfloat16" if _device(recipe).type == "cuda" else "float32"
+    return recipe.model_copy(update={"evaluation": evaluation.model_copy(update={"arithmetic": found})})
 
 
 def _limited(stage: Stage, usual: Budget, limits: Mapping[str, float]) -> Stage:

@@ -93,7 +93,9 @@ class Source:
         tensor = self.checkpoint.read(name) if replacement is None else replacement
         added = None if self.adapter is None else self.adapter.low_rank(name)
         if added is not None:
-            tensor = torch.addmm(tensor.to(torch.float32), added.up, added.down, alpha=added.scale)
+            from evomerge_core.fixed_order.products import product  # compiled loops take a while to load
+
+            tensor = tensor.to(torch.float32) + added.scale * product(added.up, added.down.t())
         return self._aligned(name, tensor)
 
     def stored(self, name: str) -> Tensor:

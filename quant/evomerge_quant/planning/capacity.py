@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass
 from typing import Literal
 
 import psutil
 
+from evomerge_core.processor import processor_name
 from evomerge_quant.ram import available_ram, total_ram
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -48,13 +48,9 @@ def measure_capacity(device: Device = "auto") -> Capacity:
     cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
     ram, ram_free = total_ram(), available_ram()
     if device == "cpu" or not torch.cuda.is_available():
-        return Capacity("cpu", _cpu_name(), cores, ram, ram_free)
+        return Capacity("cpu", processor_name(), cores, ram, ram_free)
     facts = torch.cuda.get_device_properties(0)
     free, total = torch.cuda.mem_get_info(0)
     # kHz and bits; double data rate
     bandwidth = 2e3 * getattr(facts, "memory_clock_rate", 0) * getattr(facts, "memory_bus_width", 0) / 8
     return Capacity("cuda", facts.name, cores, ram, ram_free, int(total), int(free), facts.multi_processor_count, bandwidth)
-
-
-def _cpu_name() -> str:
-    return platform.processor() or platform.machine() or "CPU"

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from evomerge_core.discovery.headers import Looked, download_bytes
 from evomerge_core.errors import InputError
 from evomerge_core.paths.size import most_parameters
 from evomerge_core.paths.space import PathSpace
-from evomerge_core.recipe.schema import Budget, Precision, Recipe
+from evomerge_core.recipe.schema import Arithmetic, Budget, Precision, Recipe
 from evomerge_core.run.generations import MEAN_EVERY
 from evomerge_core.run.setup import StageSetup, make_stages
 from evomerge_core.search.cma_es import population_size
@@ -224,11 +224,13 @@ class _Memory:
 def _memory(recipe: Recipe, plan: Plan, capacity: Capacity, work: Workload) -> _Memory:
     """What the precision that needs most needs; one model is in memory at a time."""
     precisions: tuple[Precision, ...] = (recipe.evaluation.precision, *recipe.evaluation.confirm)
-    each = [_memory_in(one, plan, capacity, work) for one in precisions]
+    each = [_memory_in(one, recipe.evaluation.arithmetic, plan, capacity, work) for one in precisions]
     return _Memory(max(one.device for one in each), max(one.ram for one in each), max(one.least for one in each), each[0].rows)
 
 
-def _memory_in(precision: Precision, plan: Plan, capacity: Capacity, work: Workload) -> _Memory:
+def _memory_in(
+    precision: Precision, arithmetic: Arithmetic | Literal["auto"], plan: Plan, capacity: Capacity, work: Workload
+) -> _Memory:
     import torch
 
     from evomerge_quant import memory
@@ -238,7 +240,7 @@ def _memory_in(precision: Precision, plan: Plan, capacity: Capacity, work: Workl
 
     device = torch.device(capacity.device)
     config = read_config(plan.base.folder)
-    dtype = choose_dtype(precision, device)
+    dtype = choose_dtype(precision, device, arithmetic)
     deepest = max(search.most_parameters for search in plan.searches) / plan.parameters
     resident = int(_resident(plan.base.folder, precision, dtype, capacity) * deepest)
     merging = 4 * plan.largest * (plan.sources + 2)

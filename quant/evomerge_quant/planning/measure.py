@@ -40,7 +40,8 @@ def measure(recipe: Recipe) -> Measured:
     started = time.perf_counter()
     setup = prepare(with_absolute_paths(recipe), recipe.folder)
     opened = time.perf_counter() - started
-    parts = foretell_run(setup, rehearse(setup, evaluators(setup.base_folder, recipe.evaluation.device)))
+    make = evaluators(setup.base_folder, recipe.evaluation.device, recipe.evaluation.arithmetic)
+    parts = foretell_run(setup, rehearse(setup, make))
     # the job opens and checks the models once more
     rest = parts["rest"] + Estimate(opened, 0.0)
     return Measured({**parts, "rest": rest}, time.perf_counter() - started)

@@ -7,14 +7,16 @@ import torch
 from bitsandbytes.nn import Linear4bit, Params4bit
 from torch import Tensor, nn
 
+from evomerge_core.fixed_order.products import product
 from evomerge_quant.resident import nf4
+from evomerge_quant.resident.fixed_linear import with_bias
 
 
 class Nf4Linear(Linear4bit):  # type: ignore[misc]
     """NF4 in blocks of 64, scales not quantised again.
 
-    On the CPU the layer may keep, beside codes and scales, the values that they stand for (`dense`): the product is then
-    one matrix multiplication, without unpacking the codes for every batch.
+    On the CPU the layer may keep, beside codes and scales, the values that they stand for (`dense`), instead of unpacking the
+    codes for every batch; the products are the same. bitsandbytes' own products are left to cards.
     """
 
     def __init__(self, like: nn.Linear, compute_dtype: torch.dtype) -> None:
@@ -28,9 +30,6 @@ class Nf4Linear(Linear4bit):  # type: ignore[misc]
             quant_type="nf4",
             device="meta",
         )
-        # At the first forward pass on a CPU with AVX512-BF16, bitsandbytes repacks codes and scales in place; a later
-        # candidate's would be read in the wrong order.
-        self.support_avx512bf16_for_cpu = False
         self.dense: Tensor | None = None
 
     def place(self, device: torch.device, *, unpacked: bool) -> None:
@@ -59,10 +58,24 @@ class Nf4Linear(Linear4bit):  # type: ignore[misc]
         return self._take_with_bitsandbytes(weight.to(self.weight.device))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.dense is None:
+        if self.weight.device.type != "cpu":
             out: Tensor = super().forward(x)
             return out
-        return nn.functional.linear(x, self.dense, self.bias)
+        if self.compute_dtype != torch.float32:
+            return nn.functional.linear(x, self._values(), self.bias)
+        if self.dense is not None:
+            return with_bias(product(x, self.dense), self.bias)
+        return with_bias(nf4.multiply(x, self.weight.data, self.quant_state.absmax, self._shape), self.bias)
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.out_features, self.in_features
+
+    def _values(self) -> Tensor:
+        """What the codes stand for, in the compute dtype."""
+        if self.dense is not None:
+            return self.dense
+        return nf4.dequantize(self.weight.data, self.quant_state.absmax, self._shape).to(self.compute_dtype)
 
     def _take_on_cpu(self, weight: Tensor) -> bool:
         codes, absmax = self.weight.data, self.quant_state.absmax

@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import bitsandbytes.functional as bnb
 import torch
 from torch import Tensor
 
 from evomerge_core.errors import InputError
+from evomerge_core.recipe.schema import Arithmetic
 from evomerge_core.run.bench import MakeEvaluator
 from evomerge_core.sources.pretrained import read_config
 from evomerge_core.tasks.exchange import Answer, CandidateError, Evaluator, Question
 from evomerge_quant import memory
 from evomerge_quant.resident.answering import PREFILL_TOKENS, answer_rows
+from evomerge_quant.resident.fixed_attention import use_fixed_attention
+from evomerge_quant.resident.fixed_linear import fix_order
 from evomerge_quant.resident.layered_config import with_layers
 from evomerge_quant.resident.path_view import Route, view_path
 from evomerge_quant.resident.reader import LOGITS_AT_ONCE, Reader, make_reader
@@ -26,6 +28,7 @@ from evomerge_quant.resident.vocabulary import Vocabulary, read_vocabulary
 from evomerge_quant.resident.weights import Slots, make_slots, take_all
 
 Device = Literal["auto", "cpu", "cuda"]
+Computed = Arithmetic | Literal["auto"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,9 @@ class ResidentModel:
     Tokens go through all layers in their order, or by the route that `follow` was given last.
 
     `batch_size` (rows) fits itself to the free memory at the first answer, and is halved when memory runs out; set it to a
-    recorded value to get the same batches again. `compute_dtype` is what products are computed in: bfloat16 where the
-    hardware has it, else float32, which holds bf16 values exactly; for `fp32` always float32.
+    recorded value to get the same batches again. `compute_dtype` is what products are computed in. On the CPU in float32 they
+    are added up in a fixed order: answers and log-probabilities are then the same on every processor, with any number of
+    threads and any batch.
     """
 
     def __init__(self, parts: _Parts, precision: Precision, batch_size: int | None) -> None:
@@ -144,6 +148,7 @@ def build(
     *,
     precision: Precision,
     device: Device = "auto",
+    arithmetic: Computed = "auto",
     layers: Sequence[int] | None = None,
     batch_size: int | None = None,
 ) -> ResidentModel:
@@ -154,7 +159,7 @@ def build(
     there is none.
     """
     place_on = _choose_device(device)
-    dtype = choose_dtype(precision, place_on)
+    dtype = choose_dtype(precision, place_on, arithmetic)
     config = _read_config(folder, layers)
     model = make_skeleton(config, precision, dtype)
     place(
@@ -163,6 +168,9 @@ def build(
         place_on,
         unpacked=precision == "nf4" and memory.unpacked_fits(config, dtype, place_on.type, memory.available_bytes(place_on)),
     )
+    if place_on.type == "cpu" and dtype == torch.float32:
+        fix_order(model)
+        use_fixed_attention(model)
     parts = _Parts(
         config,
         model,
@@ -173,11 +181,11 @@ def build(
     return ResidentModel(parts, precision, batch_size)
 
 
-def evaluators(folder: Path, device: Device) -> MakeEvaluator:
+def evaluators(folder: Path, device: Device, arithmetic: Computed) -> MakeEvaluator:
     """What builds a run's resident models as it needs them, all of the shape of `folder`."""
 
     def make(precision: Precision, layers: tuple[int, ...] | None, batch_size: int | None) -> Evaluator:
-        return build(folder, precision=precision, device=device, layers=layers, batch_size=batch_size)
+        return build(folder, precision=precision, device=device, arithmetic=arithmetic, layers=layers, batch_size=batch_size)
 
     return make
 
@@ -190,11 +198,11 @@ def _choose_device(device: Device) -> torch.device:
     return torch.device(device)
 
 
-def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """What products are computed in: bfloat16 where the hardware has it, else float32; for `fp32` always float32."""
-    if precision == "fp32":
+def choose_dtype(precision: Precision, device: torch.device, arithmetic: Computed) -> torch.dtype:
+    """What products are computed in: for auto float32 on the CPU, whatever else it could do; for `fp32` always float32."""
+    if precision == "fp32" or arithmetic == "float32":
         return torch.float32
-    return torch.bfloat16 if device.type == "cuda" or bnb.has_avx512bf16() else torch.float32
+    return torch.bfloat16 if device.type == "cuda" or arithmetic == "bfloat16" else torch.float32
 
 
 def _read_config(folder: Path, layers: Sequence[int] | None) -> Any:

@@ -1,4 +1,7 @@
-"""NF4 on the CPU: one compiled pass that quantises a tensor and, when asked, writes the values that the codes stand for."""
+"""NF4 on the CPU, in compiled loops: quantising a tensor, the values that its codes stand for, and products with them.
+
+bitsandbytes' own `dequantize_4bit` gives wrong values on AVX-512 for some widths that are no multiple of 64 (0.50.2).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import numba
 import numpy as np
 import torch
 from torch import Tensor
+
+from evomerge_core.fixed_order.products import COLUMNS_AT_ONCE, fill_columns, use_torch_threads
 
 BLOCK = 64
 
@@ -52,6 +57,25 @@ def quantize(weight: Tensor, codes: Tensor, absmax: Tensor, dense: Tensor | None
     scales = absmax.reshape(-1).numpy()
     _quantize(_bits(flat), codes.reshape(-1).numpy(), scales, values.numpy())
     return bool(np.isfinite(scales).all())
+
+
+def dequantize(codes: Tensor, absmax: Tensor, shape: tuple[int, int]) -> Tensor:
+    """The values that codes and scales stand for, float32 of that shape: level * absmax."""
+    values = torch.empty(shape)
+    _write_all(codes.reshape(-1).numpy(), absmax.numpy(), values.reshape(-1).numpy())
+    return values
+
+
+def multiply(x: Tensor, codes: Tensor, absmax: Tensor, shape: tuple[int, int]) -> Tensor:
+    """x [..., in], float32, times the quantised weight [out, in] transposed: [..., out].
+
+    The bits are those of `products.product` with the dequantised weight, of which only a few rows at a time are in memory.
+    """
+    rows = x.reshape(-1, shape[1]).contiguous()
+    out = torch.empty(rows.shape[0], shape[0])
+    use_torch_threads()
+    _multiply(rows.data_ptr(), rows.shape[0], codes.reshape(-1).numpy(), absmax.numpy(), *shape, out.data_ptr())
+    return out.reshape(*x.shape[:-1], shape[0])
 
 
 def _bits(flat: Tensor) -> Any:
@@ -145,3 +169,35 @@ def _quantize_rest(bits, codes, absmax, dense):  # type: ignore[no-untyped-def]
             codes[i // 2] = np.uint8((codes[i // 2] & 0xF0) | level)
         if dense.size:
             dense[i] = LEVELS[level] * largest
+
+
+@numba.njit(parallel=True, cache=True, error_model="numpy")
+def _multiply(left, rows, codes, absmax, columns, depth, out):  # type: ignore[no-untyped-def]
+    for part in numba.prange((columns + COLUMNS_AT_ONCE - 1) // COLUMNS_AT_ONCE):
+        first = part * COLUMNS_AT_ONCE
+        end = min(columns, first + COLUMNS_AT_ONCE)
+        values = np.empty((end - first) * depth, np.float32)
+        _decode(codes, absmax, first * depth, values)
+        fill_columns(left, rows, values.ctypes.data, first, end, columns, depth, out)
+
+
+@numba.njit(parallel=True, cache=True, error_model="numpy")
+def _write_all(codes, absmax, values):  # type: ignore[no-untyped-def]
+    size = _CHUNK * 64
+    for chunk in numba.prange((values.size + size - 1) // size):
+        _decode(codes, absmax, chunk * size, values[chunk * size : (chunk + 1) * size])
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _decode(codes, absmax, start, values):  # type: ignore[no-untyped-def]
+    """The values of the weights from the `start`-th on, as many as `values` holds; a block may begin before them."""
+    i = 0
+    while i < values.size:
+        block = (start + i) // 64
+        end = min(values.size, (block + 1) * 64 - start)
+        scale = absmax[block]
+        for j in range(i, end):
+            pair = np.uint32(codes[(start + j) // 2])
+            level = pair & np.uint32(15) if (start + j) % 2 else pair >> np.uint32(4)
+            values[j] = LEVELS[level] * scale
+        i = end

@@ -71,8 +71,10 @@ class Reader:
         at_once = max(1, LOGITS_AT_ONCE // self.vocabulary)
         for states, wanted in zip(torch.split(hidden, at_once), torch.split(targets, at_once), strict=True):
             logits = self.head(states)
-            found = logits.gather(1, wanted[:, None])[:, 0] - logits.logsumexp(dim=-1)
+            # In float64 a sum of exponentials differs between processors far beyond what float32 keeps.
+            found = logits.gather(1, wanted[:, None])[:, 0] - logits.double().logsumexp(dim=-1)
             _require_numbers(found)
+            found = found.float()
             best += logits.argmax(dim=-1).tolist()
             logprobs += found.tolist()
         return best, logprobs
@@ -101,7 +103,8 @@ def _head(projection: nn.Module, config: Any) -> Callable[[Tensor], Tensor]:
         logits: Tensor = projection(hidden).float()
         if factor != 1.0:
             logits = logits * factor
-        return logits if cap is None else torch.tanh(logits / cap) * cap
+        # A processor's own float32 tanh differs from another's in the last bit, its float64 one beyond what float32 keeps.
+        return logits if cap is None else (torch.tanh(logits.double() / cap) * cap).float()
 
     return head
 

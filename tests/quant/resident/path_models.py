@@ -32,6 +32,7 @@ from evomerge_core.merging.engine import MergeEngine
 from evomerge_core.paths.child import PathMerge
 from evomerge_core.paths.path import Hop, Path, Pool
 from evomerge_core.paths.pool import pool_layers, route, stream_pool
+from evomerge_core.recipe.schema import Arithmetic
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_quant.resident.skeleton import Precision
@@ -103,9 +104,10 @@ def random_path(seed: int, *, scaled: bool = True) -> Path:
     return Path((Hop(0, 0), *inner, Hop(0, LAYERS - 1, scales[7])))
 
 
-def resident(pair: Pair, precision: Precision = "fp32") -> ResidentModel:
+def resident(pair: Pair, precision: Precision = "fp32", arithmetic: Arithmetic = "float32") -> ResidentModel:
     """The layers of both models, loaded once."""
-    model = build(pair.folders[0], precision=precision, device="cpu", layers=pool_layers(pair.pool), batch_size=4)
+    layers = pool_layers(pair.pool)
+    model = build(pair.folders[0], precision=precision, device="cpu", arithmetic=arithmetic, layers=layers, batch_size=4)
     out = torch.float32 if precision == "fp32" else torch.bfloat16
     model.load(stream_pool(pair.members, pair.sources, MergeEngine(pair.sources, out_dtype=out)))
     return model

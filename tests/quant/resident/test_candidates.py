@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bitsandbytes.functional as bnb
+import numpy as np
 import pytest
 import torch
 from bitsandbytes.nn import Linear4bit
@@ -14,6 +15,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from evomerge_core.errors import InputError
+from evomerge_core.recipe.schema import Arithmetic
 from evomerge_core.tasks.exchange import CandidateError, Question
 from evomerge_quant import memory
 from evomerge_quant.resident.linear import Nf4Linear
@@ -30,21 +32,23 @@ def candidate(folder: Path, dtype: torch.dtype = torch.bfloat16) -> dict[str, Te
     return {name: tensor.to(dtype) for name, tensor in load_file(folder / "model.safetensors").items()}
 
 
+def nf4_values(weight: Tensor) -> Tensor:
+    """The float32 values that bitsandbytes' NF4 gives a matrix whose size is a multiple of 64.
+
+    Taken in rows of one block: 0.50.2's own dequantising gives wrong values for some other widths on AVX-512.
+    """
+    codes, state = bnb.quantize_4bit(weight.float().reshape(-1, 64), blocksize=64, quant_type="nf4")
+    return bnb.dequantize_4bit(codes, state).reshape(weight.shape)
+
+
 def dequantized(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The values that bitsandbytes' NF4 gives the decoder layers' matrices; the rest as it is."""
-    out = {}
-    for name, tensor in tensors.items():
-        out[name] = tensor.float()
-        if "_proj.weight" in name:
-            codes, state = bnb.quantize_4bit(tensor, blocksize=64, quant_type="nf4")
-            state.dtype = torch.float32
-            out[name] = bnb.dequantize_4bit(codes, state)
-    return out
+    """The decoder layers' matrices as NF4 has them; the rest as it is."""
+    return {name: nf4_values(tensor) if "_proj.weight" in name else tensor.float() for name, tensor in tensors.items()}
 
 
 @torch.no_grad()
-def oracle_logits(folder: Path, tensors: dict[str, Tensor]) -> Tensor:
-    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+def oracle_logits(folder: Path, tensors: dict[str, Tensor], dtype: torch.dtype = torch.float32) -> Tensor:
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
     model.load_state_dict(tensors, strict=False)
     model.tie_weights()
     logits: Tensor = model(IDS).logits
@@ -57,10 +61,16 @@ def logits(model: ResidentModel) -> Tensor:
     return out
 
 
-def built(folder: Path, precision: Precision, unpacked: bool, monkeypatch: pytest.MonkeyPatch) -> ResidentModel:
+def built(
+    folder: Path,
+    precision: Precision,
+    unpacked: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    arithmetic: Arithmetic = "float32",
+) -> ResidentModel:
     if not unpacked:
         monkeypatch.setattr(memory, "available_bytes", lambda _: 1000)
-    return build(folder, precision=precision, device="cpu", batch_size=4)
+    return build(folder, precision=precision, device="cpu", arithmetic=arithmetic, batch_size=4)
 
 
 @ROOMS
@@ -78,6 +88,49 @@ def test_nf4_logits_are_those_of_the_dequantised_weights(
     model.load(tensors.items())
     rounded = {k: v if "_proj.weight" in k else v.bfloat16() for k, v in tensors.items()}
     torch.testing.assert_close(logits(model), oracle_logits(folder, dequantized(rounded)), rtol=1e-5, atol=2e-5)
+
+
+@ROOMS
+@pytest.mark.parametrize("precision", ["nf4", "bf16"])
+@pytest.mark.parametrize("family", ["llama", "llama-tied", "qwen2", "gemma2"])
+def test_logits_in_bfloat16_are_transformers_own_bit_for_bit(
+    model_folder: MakeFolder, family: str, precision: Precision, unpacked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = model_folder(family)
+    model = built(folder, precision, unpacked, monkeypatch, "bfloat16")
+    assert model.compute_dtype == torch.bfloat16
+    tensors = candidate(folder)
+    model.load(tensors.items())
+    held = dequantized(tensors) if precision == "nf4" else tensors
+    rounded = {name: tensor.bfloat16() for name, tensor in held.items()}
+    assert torch.equal(logits(model), oracle_logits(folder, rounded, torch.bfloat16))
+
+
+@pytest.mark.parametrize("arithmetic", ["float32", "bfloat16"])
+@pytest.mark.parametrize("shape", [(64, 96), (64, 160), (5, 33), (3, 100), (7, 1), (48, 2500)])
+def test_nf4_layers_of_any_width_give_the_products_of_what_bitsandbytes_codes_stand_for(
+    arithmetic: Arithmetic, shape: tuple[int, int]
+) -> None:
+    """Packed and unpacked alike; the oracle looks levels up by bitsandbytes' codes and scales, in numpy."""
+    out, width = shape
+    torch.manual_seed(width)
+    weight, x = torch.randn(shape).bfloat16(), torch.randn(6, width)
+    dtype = getattr(torch, arithmetic)
+    codes, state = bnb.quantize_4bit(weight.float(), blocksize=64, quant_type="nf4")
+    pairs = codes.reshape(-1).numpy()
+    levels = np.stack([pairs >> 4, pairs & 15], axis=1).reshape(-1)[: weight.numel()]
+    values = state.code.numpy()[levels] * np.repeat(state.absmax.numpy(), 64)[: weight.numel()]
+    values = torch.from_numpy(values.reshape(shape)).to(dtype).double()
+    expected = x.to(dtype).double() @ values.t()
+    products = []
+    for unpacked in (True, False):
+        layer = Nf4Linear(torch.nn.Linear(width, out, bias=False), dtype)
+        layer.place(torch.device("cpu"), unpacked=unpacked)
+        assert layer.take(weight)
+        products.append(layer(x.to(dtype)))
+        rounding = 1e-6 if dtype == torch.float32 else 1e-2
+        torch.testing.assert_close(products[-1].double(), expected, rtol=rounding, atol=rounding * 4 * width**0.5)
+    assert torch.equal(*products)
 
 
 def test_nf4_layers_hold_what_bitsandbytes_holds_for_the_same_checkpoint(model_folder: MakeFolder) -> None:
@@ -123,7 +176,7 @@ def test_plain_precisions(model_folder: MakeFolder, precision: Precision, dtype:
 
 
 def test_the_swap_with_bitsandbytes_own_quantising_gives_the_same_products() -> None:
-    """The way that CUDA takes, run here on the CPU: weights, state and the module's state change together."""
+    """The way that CUDA quantises, run here on the CPU: weights, state and the module's state change together."""
     layer = Nf4Linear(torch.nn.Linear(128, 96, bias=False), torch.float32)
     layer.place(torch.device("cpu"), unpacked=False)
     x = torch.randn(5, 128)

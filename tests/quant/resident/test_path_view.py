@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, DynamicCache
 from evomerge_core.paths.child import write_path
 from evomerge_core.paths.fold import FOLDS
 from evomerge_core.paths.path import Path
+from evomerge_core.recipe.schema import Arithmetic
 from evomerge_core.tasks.exchange import Question
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_quant.resident.path_view import view_path
@@ -115,18 +116,25 @@ def test_the_resident_path_answers_as_its_child_does(tmp_path: Folder, family: s
         assert ours.gold_logprob == pytest.approx(theirs.gold_logprob, abs=1e-3)
 
 
+@pytest.mark.parametrize("arithmetic", ["float32", "bfloat16"])
 @pytest.mark.parametrize("family", ["llama", "qwen2", "gemma3_text"])
-def test_the_identity_path_is_the_first_model_bit_for_bit_in_bf16(tmp_path: Folder, family: str) -> None:
+def test_the_identity_path_is_the_first_model_bit_for_bit_in_bf16(
+    tmp_path: Folder, family: str, arithmetic: Arithmetic
+) -> None:
     pair = write_pair(tmp_path, family, "bfloat16")
     own = pair.pool.own_path()
     first: Any = AutoModelForCausalLM.from_pretrained(pair.folders[0], dtype=torch.bfloat16).eval()
     expected = transformers_states(first)
     view = view_path(first.base_model, [(hop.layer, hop.scale) for hop in own.hops])
     assert torch.equal(view(input_ids=IDS, use_cache=False).last_hidden_state, expected)
-    model = resident(pair, "bf16")
-    wide: Any = AutoModelForCausalLM.from_pretrained(pair.folders[0], dtype=model.compute_dtype).eval()
+    model = resident(pair, "bf16", arithmetic)
     follow(model, pair, own)
-    assert torch.equal(states(model), transformers_states(wide))
+    alone = build(pair.folders[0], precision="bf16", device="cpu", arithmetic=arithmetic)
+    alone.load(first.state_dict().items())
+    assert torch.equal(states(model), states(alone))
+    wide: Any = AutoModelForCausalLM.from_pretrained(pair.folders[0], dtype=model.compute_dtype).eval()
+    torch.testing.assert_close(states(model), transformers_states(wide), rtol=1e-5, atol=1e-5)
+    assert arithmetic == "float32" or torch.equal(states(model), transformers_states(wide))
     write_path(tmp_path / "child", pair.child(own), pair.sources, "evomerge_path: 1\n", "evomerge_path.yml")
     child: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "child", dtype=torch.bfloat16).eval()
     assert torch.equal(transformers_states(child), expected)

@@ -35,7 +35,12 @@ def _try(args: argparse.Namespace) -> int:
         raise InputError(f"--items {args.items}: must be above 0")
     recipe = with_absolute_paths(load_recipe(args.recipe))
     setup = prepare(recipe, recipe.folder)
-    evaluator = build(setup.base_folder, precision=setup.precision, device=recipe.evaluation.device)
+    evaluator = build(
+        setup.base_folder,
+        precision=setup.precision,
+        device=recipe.evaluation.device,
+        arithmetic=recipe.evaluation.arithmetic,
+    )
     told = []
     for tried in try_parents(setup, evaluator, args.items):
         told.append(_facts(tried))
