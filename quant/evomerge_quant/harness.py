@@ -102,7 +102,15 @@ def run_harness(
 
     `limit` is the number of items of each task (None: all); `chat` puts prompts into the chat template.
     """
+    _refuse_files(tasks)
     found: dict[str, Any] = simple_evaluate(
         model=ResidentHarness(model, folder), tasks=list(tasks), limit=limit, apply_chat_template=chat, bootstrap_iters=0
     )
     return found
+
+
+def _refuse_files(tasks: Sequence[str | dict[str, Any]]) -> None:
+    """InputError for a task in a file: lm-evaluation-harness takes paths too, and runs the Python that `!function` names."""
+    for name in tasks:
+        if isinstance(name, str) and Path(name).expanduser().is_file():
+            raise InputError(f"harness: {name}: a task's file can have Python run, so none is read; name one that is built in")

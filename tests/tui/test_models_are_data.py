@@ -199,3 +199,28 @@ def test_a_kernel_that_a_config_names_is_not_fetched(world: World) -> None:
     done = world.command("run", write_run(world.place, base), "--out", world.place / "run")
     world.require_nothing_ran()
     assert done.returncode == 0, done.stderr
+
+
+def test_a_harness_task_in_a_file_is_not_read(world: World) -> None:
+    """lm-evaluation-harness runs what stands after `!function`."""
+    pytest.importorskip("lm_eval", reason="needs the extra `harness`")
+    folder = make_model(world.place / "model")
+    (folder / "evil.py").write_text(f"{code(world.ran)}\ndef evil(_): return ''\n")
+    (folder / "evil.yaml").write_text("task: evil\ndataset_path: json\ndoc_to_text: !function evil.evil\n")
+    done = world.command("harness", folder, "evil.yaml", cwd=folder)
+    world.require_nothing_ran()
+    require_one_line(done, "evil.yaml: a task's file can have Python run")
+
+
+def test_a_converter_that_runs_a_models_code_is_stopped_in_one_line(world: World) -> None:
+    folder = make_model(world.place / "model")
+    (folder / "evil.py").write_text(code(world.ran))
+    converter = world.place / "llama.cpp"
+    (converter / "gguf-py/gguf").mkdir(parents=True)
+    (converter / "gguf-py/gguf/__init__.py").touch()
+    (converter / "convert_hf_to_gguf.py").write_text(f"import runpy\nrunpy.run_path({str(folder / 'evil.py')!r})\n")
+    done = world.command("export", folder, "--type", "F16", "--converter", converter)
+    world.require_nothing_ran()
+    require_one_line(
+        done, "converter would do what no model may have done", "evil.py: Python that isn't installed is never run"
+    )
