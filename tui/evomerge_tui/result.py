@@ -14,8 +14,8 @@ from evomerge_tui.quantities import amount
 
 def result_tables(result: Mapping[str, Any]) -> Group:
     """One table a precision, then the verdicts, and where the child lies."""
-    tables = [_table(result["precision"], result)]
-    tables += [_table(precision, confirmed) for precision, confirmed in result["confirmed"].items()]
+    on = result.get("scored_on")  # results of earlier versions don't say
+    tables = [_table(precision, part, on) for precision, part in _precisions(result)]
     verdicts = [Text(f"{p}: {r['verdict']}", style="bold") for p, r in _precisions(result)]
     files = [Text(f"{what}: {path}") for what, path in result["files"].items()]
     return Group(*tables, *verdicts, *_child(result), *files)
@@ -43,8 +43,9 @@ def _precisions(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]
     return [(result["precision"], result), *result["confirmed"].items()]
 
 
-def _table(precision: str, part: Mapping[str, Any]) -> Table:
-    table = Table(title=f"held-out test, {part['items']} items, {precision}", title_justify="left", box=None)
+def _table(precision: str, part: Mapping[str, Any], scored_on: str | None) -> Table:
+    title = f"held-out test, {part['items']} items, {precision}" + (f", scored on {scored_on}" if scored_on else "")
+    table = Table(title=Text(title), title_justify="left", box=None)
     table.add_column("")
     for column in ("test", "95 % interval", "cut off", "child wins", "loses", "p"):
         table.add_column(column, justify="right")

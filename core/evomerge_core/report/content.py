@@ -54,6 +54,7 @@ class Report:
     recipe: str
     state: str
     precision: str
+    scored_on: str | None
     dimensions: tuple[tuple[str, float, float], ...]
     scored: tuple[Scored, ...]
     spent: tuple[Spent, ...]
@@ -90,6 +91,7 @@ def _report(folder: Path, store: Store) -> Report:
         recipe=(folder / RECIPE).read_text(encoding="utf-8"),
         state=state_of(folder, store),
         precision=precision,
+        scored_on=facts.get("scored_on"),
         dimensions=tuple((_name(one), one["low"], one["high"]) for one in found),
         scored=tuple(
             _scored(store, precision, number, *pair) for number, pair in enumerate(store.scored("search", precision), 1)

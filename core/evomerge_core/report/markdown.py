@@ -25,7 +25,8 @@ def to_markdown(report: Report, plots: Mapping[str, str]) -> str:
 def _head(report: Report) -> Iterator[str]:
     yield f"# Report of {report.run}"
     yield ""
-    yield f"State: {report.state}. {report.seconds / 60:.1f} minutes of work, searched in {report.precision}."
+    where = f" Scored on {report.scored_on}." if report.scored_on else ""
+    yield f"State: {report.state}. {report.seconds / 60:.1f} minutes of work, searched in {report.precision}.{where}"
 
 
 def _verdict(report: Report) -> Iterator[str]:

@@ -65,7 +65,15 @@ class Bench:
             self.layers = layers
             shape = None if self._own_layers(layers) else layers
             self.present = self.make(precision, shape, self.store.fact(self.batch_fact(precision)))
+            self._record_device(self.present.scored_on)
         return self.present
+
+    def _record_device(self, scored_on: str) -> None:
+        """Keeps what scores are computed on, and tells where a run goes on with another arithmetic than it began with."""
+        before = self.store.fact("scored_on")
+        if before != scored_on:
+            self.store.add_event("scored_on", device=scored_on, before=before)
+            self.store.set_facts(scored_on=scored_on)
 
     def _own_layers(self, layers: tuple[int, ...]) -> bool:
         return layers == tuple(range(self.setup.layers))

@@ -53,6 +53,7 @@ def _result(setup: Setup, store: Store, winner: Candidate, folder: Path) -> dict
         "recipe": setup.recipe.name,
         "seed": setup.recipe.seed,
         "precision": setup.precision,
+        "scored_on": store.fact("scored_on"),
     }
     result |= verdicts.pop(setup.precision)
     scores = {

@@ -58,6 +58,11 @@ class Evaluator(Protocol):
         ...
 
     @property
+    def scored_on(self) -> str:
+        """The device and what products are computed in, in words; the same words mean the same figures."""
+        ...
+
+    @property
     def batch_size(self) -> int | None:
         """Rows that are answered together, fitted to the memory at the first answer (None before it).
 

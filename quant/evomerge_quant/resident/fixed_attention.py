@@ -66,12 +66,14 @@ def attend(
     return out, None
 
 
-def use_fixed_attention(model: Any) -> None:
-    """Lets a transformers model attend in a fixed order, where its family looks its attention up by name."""
+def use_fixed_attention(model: Any) -> bool:
+    """Lets a transformers model attend in a fixed order; False for a family that doesn't look its attention up by name."""
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, eager_mask)
-    if getattr(model, "_supports_attention_backend", False):
-        model.set_attn_implementation(NAME)
+    if not getattr(model, "_supports_attention_backend", False):
+        return False
+    model.set_attn_implementation(NAME)
+    return True
 
 
 def _with_dense_rows(x: Tensor) -> Tensor:

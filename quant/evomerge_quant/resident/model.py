@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from evomerge_core.errors import InputError
+from evomerge_core.processor import processor_name
 from evomerge_core.recipe.schema import Arithmetic
 from evomerge_core.run.bench import MakeEvaluator
 from evomerge_core.sources.pretrained import read_config
 from evomerge_core.tasks.exchange import Answer, CandidateError, Evaluator, Question
 from evomerge_quant import memory
 from evomerge_quant.resident.answering import PREFILL_TOKENS, answer_rows
-from evomerge_quant.resident.fixed_attention import use_fixed_attention
-from evomerge_quant.resident.fixed_linear import fix_order
+from evomerge_quant.resident.fixed_order import fix_order
 from evomerge_quant.resident.layered_config import with_layers
 from evomerge_quant.resident.path_view import Route, view_path
 from evomerge_quant.resident.reader import LOGITS_AT_ONCE, Reader, make_reader
@@ -38,6 +38,7 @@ class _Parts:
     slots: Slots
     reader: Reader
     vocabulary: Vocabulary
+    fixed_order: bool
 
 
 class ResidentModel:
@@ -67,6 +68,15 @@ class ResidentModel:
     def compute_dtype(self) -> torch.dtype:
         """The dtype that products are computed in."""
         return self._parts.reader.dtype
+
+    @property
+    def scored_on(self) -> str:
+        """Where answers are computed and in what; without a processor's name, they are the same on every one."""
+        computed_in = str(self.compute_dtype).removeprefix("torch.")
+        if self._parts.fixed_order:
+            return f"CPU, {computed_in} in fixed order"
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else processor_name()
+        return f"{name}, {computed_in}"
 
     @property
     def device(self) -> torch.device:
@@ -168,15 +178,14 @@ def build(
         place_on,
         unpacked=precision == "nf4" and memory.unpacked_fits(config, dtype, place_on.type, memory.available_bytes(place_on)),
     )
-    if place_on.type == "cpu" and dtype == torch.float32:
-        fix_order(model)
-        use_fixed_attention(model)
+    fixed = place_on.type == "cpu" and dtype == torch.float32 and fix_order(model)
     parts = _Parts(
         config,
         model,
         make_slots(model, rounded=precision != "fp32"),
         make_reader(model, dtype, place_on),
         read_vocabulary(folder),
+        fixed,
     )
     return ResidentModel(parts, precision, batch_size)
 

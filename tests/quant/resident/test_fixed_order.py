@@ -1,0 +1,101 @@
+"""The resident model's sums in a fixed order: right, and the same whatever else is in a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_models import FAMILIES, save_tokenizer
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, MixtralConfig
+
+from evomerge_core.processor import processor_name
+from evomerge_core.tasks.exchange import Question
+from evomerge_quant.resident.fixed_attention import attend
+from evomerge_quant.resident.model import ResidentModel, build
+
+MakeFolder = Callable[..., Path]
+QUESTIONS = [
+    Question(" ".join(f"w{(7 * i + 13 * j) % 250 + 30}" for j in range(3 + i)), gold=f"w{60 + i} w61 w62", max_new_tokens=8)
+    for i in range(11)
+]
+
+
+def resident(folder: Path, batch_size: int) -> ResidentModel:
+    model = build(folder, precision="nf4", device="cpu", batch_size=batch_size)
+    model.load(load_file(folder / "model.safetensors").items())
+    return model
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_answers_and_log_probabilities_are_the_same_in_batches_of_any_size(model_folder: MakeFolder, family: str) -> None:
+    """To the last digit: with padding of other lengths, other neighbours, and products of other sizes."""
+    folder = model_folder(family)
+    alone = resident(folder, 1)
+    together = alone.answer(QUESTIONS)
+    for size in (3, 64):
+        assert resident(folder, size).answer(QUESTIONS) == together
+    assert [alone.answer([question])[0] for question in QUESTIONS] == together
+    assert alone.scored_on == "CPU, float32 in fixed order"
+
+
+def test_a_family_that_multiplies_by_itself_is_told_apart(tmp_path: Path) -> None:
+    """Experts are one tensor, which torch multiplies in the processor's own order: its name then stands by the scores."""
+    sizes = {"vocab_size": 300, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "num_local_experts": 4}
+    config = MixtralConfig(**sizes, **heads, max_position_embeddings=64)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    save_tokenizer(tmp_path)
+    assert build(tmp_path, precision="fp32", device="cpu").scored_on == f"{processor_name()}, float32"
+
+
+def test_bfloat16_is_shown_with_the_processor(model_folder: MakeFolder) -> None:
+    model = build(model_folder(), precision="nf4", device="cpu", arithmetic="bfloat16")
+    assert model.scored_on == f"{processor_name()}, bfloat16"
+
+
+def plain_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, cap: float | None, sinks: Tensor | None) -> Tensor:
+    """The definition, in float64."""
+    q, k, v, mask = (x.double() for x in (q, k, v, mask))
+    group = q.shape[1] // k.shape[1]
+    k, v = (x.repeat_interleave(group, dim=1) for x in (k, v))
+    scores = q @ k.transpose(2, 3) * 0.3
+    if cap is not None:
+        scores = torch.tanh(scores / cap) * cap
+    scores = scores + mask
+    if sinks is not None:
+        scores = torch.cat([scores, sinks.double().reshape(1, -1, 1, 1).expand(*scores.shape[:3], 1)], dim=3)
+    weights = scores.softmax(dim=-1)
+    if sinks is not None:
+        weights = weights[..., :-1]
+    return (weights @ v).transpose(1, 2)
+
+
+@pytest.mark.parametrize("cap", [None, 1.5])
+@pytest.mark.parametrize("sinks", [False, True])
+@pytest.mark.parametrize("widths", [(16, 16), (33, 20)])
+def test_attention_is_the_softmax_of_scaled_products(cap: float | None, sinks: bool, widths: tuple[int, int]) -> None:
+    torch.manual_seed(5)
+    q = torch.randn(3, 7, 4, widths[0]).transpose(1, 2)  # strided as models hand it over
+    k, v = torch.randn(3, 2, 19, widths[0]), torch.randn(3, 2, 25, widths[1])[:, :, :19]
+    mask = torch.zeros(3, 1, 7, 19).masked_fill_(torch.rand(3, 1, 7, 19) < 0.4, torch.finfo(torch.float32).min)
+    mask[..., 0] = 0.5  # something is seen everywhere, with a bias of its own
+    aux = torch.randn(4) if sinks else None
+    found, _ = attend(nn.Module(), q, k, v, mask, scaling=0.3, softcap=cap, s_aux=aux)
+    torch.testing.assert_close(found.double(), plain_attention(q, k, v, mask, cap, aux), rtol=1e-5, atol=1e-6)
+
+
+def test_without_a_mask_tokens_look_back_alone() -> None:
+    q, k, v = (torch.randn(1, 2, 5, 16) for _ in range(3))
+    hidden = torch.full((5, 5), torch.finfo(torch.float32).min).triu(1)[None, None]
+    assert torch.equal(attend(nn.Module(), q, k, v, None)[0], attend(nn.Module(), q, k, v, hidden)[0])
+
+
+def test_what_is_no_number_stays_none() -> None:
+    q, k, v = torch.full((1, 1, 2, 16), float("nan")), torch.randn(1, 1, 2, 16), torch.randn(1, 1, 2, 16)
+    assert attend(nn.Module(), q, k, v, torch.zeros(1, 1, 2, 2))[0].isnan().all()
+    q = torch.full((1, 1, 2, 16), float("inf"))
+    assert attend(nn.Module(), q, k.abs(), v, torch.zeros(1, 1, 2, 2))[0].isnan().all()
