@@ -44,6 +44,11 @@ def last_complaint() -> str:
     return said
 
 
+def has_amx() -> bool:
+    """Whether llama.cpp was built for AMX and finds it here."""
+    return b"AMX_INT8 = 1" in load_library().llama_print_system_info()
+
+
 def default_threads() -> int:
     """Cores that this process may use; hyperthreads are left out."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from evomerge_core.errors import InputError
-from evomerge_quant.llama.library import last_complaint, load_library
+from evomerge_quant.llama.library import has_amx, last_complaint, load_library
 
 _MAGIC = b"GGUF"
 ALL_LAYERS = 2**31 - 1
@@ -142,6 +142,9 @@ def open_gguf(path: Path, *, offload: Offload | None = None) -> LlamaModel:
     _require_gguf(path)
     params = library.llama_model_default_params()
     params.n_gpu_layers = (offload or Offload.when_built()).layers
+    # Compilers leave out most of the tile configuration that llama.cpp's AMX product loads, and the process is killed
+    # (ggml-org/llama.cpp issue 20824). That product works on repacked weights only.
+    params.use_extra_bufts = params.use_extra_bufts and not has_amx()
     last_complaint()
     handle = library.llama_model_load_from_file(str(path).encode("utf-8"), params)
     if not handle:

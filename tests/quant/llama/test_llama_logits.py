@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 import torch
+from tiny_gguf import write_gguf
 from transformers import AutoModelForCausalLM
 
 from evomerge_quant.llama.context import LlamaContext, LlamaError, Run
@@ -74,3 +76,14 @@ def test_a_fork_goes_on_from_what_it_shares_and_a_cut_forgets(oracle: AutoModelF
 def test_too_few_cells_is_an_error(model: LlamaModel) -> None:
     with LlamaContext(model, cells=256) as context, pytest.raises(LlamaError):
         context.read([Run(0, 0, [5] * (context.cells + 1))])
+
+
+def test_weights_of_8_bits_are_read_on_every_processor(oracle: AutoModelForCausalLM, folder: Path, tmp_path: Path) -> None:
+    """Processors with AMX among them, where llama.cpp's own way ends the process at the first product."""
+    file = write_gguf(folder, tmp_path / "model-Q8_0.gguf", kind=gguf.GGMLQuantizationType.Q8_0)
+    with open_gguf(file) as opened, LlamaContext(opened, cells=256) as context:
+        row = opened.tokenize("the cat sat on the mat and the dog ran one two three four 12 345 6789 " * 2)
+        logits = context.read([Run(0, 0, row, wanted=len(row))])[0]
+    exact = expected(oracle, row)
+    # rounding weights to 8 bits moves logits by some hundredths of their spread, wrong products by all of it
+    assert np.abs(logits - exact).mean() < 0.1 * exact.std()
