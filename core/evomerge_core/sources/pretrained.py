@@ -14,7 +14,7 @@ from evomerge_core.sources.json_file import read_json
 
 _AS_DATA: Mapping[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 # What the libraries raise for files that they can't make sense of.
-_UNREADABLE = (ValueError, OSError, KeyError, TypeError, AttributeError, ImportError)
+_UNREADABLE = (ValueError, OSError, LookupError, TypeError, AttributeError, ImportError)
 _CHOICES = ("attn_implementation", "experts_implementation")
 # Keys of config.json that may name a kernel to fetch from the hub and run, as `owner/name`; without them transformers chooses.
 KERNEL_SETTINGS = frozenset({*_CHOICES, *(f"_{name}" for name in _CHOICES)})
@@ -31,6 +31,7 @@ def read_tokenizer(folder: Path) -> Any:
         return AutoTokenizer.from_pretrained(folder, **_AS_DATA)
     except _UNREADABLE as error:
         _refuse_own_code(
+            error,
             folder / "tokenizer_config.json",
             "AutoTokenizer",
             "take auto_map out and set tokenizer_class to PreTrainedTokenizerFast where tokenizer.json is the whole tokenizer, "
@@ -52,7 +53,7 @@ def read_config(folder: Path) -> Any:
     try:
         config: Any = AutoConfig.from_pretrained(folder, **_AS_DATA)
     except _UNREADABLE as error:
-        _refuse_own_code(path, "AutoConfig", "choose a model whose model_type transformers knows")
+        _refuse_own_code(error, path, "AutoConfig", "choose a model whose model_type transformers knows")
         raise InputError(f"{path}: not a model that can be scored ({_reason(error)}); choose another base") from None
     return _without_code(config)
 
@@ -92,12 +93,14 @@ def _without_code(config: Any) -> Any:
     return config
 
 
-def _refuse_own_code(path: Path, loader: str, remedy: str) -> None:
-    """InputError when the settings say that what couldn't be read is code."""
-    named = read_json(path).get("auto_map") if path.is_file() else None
+def _refuse_own_code(error: Exception, path: Path, loader: str, remedy: str) -> None:
+    """InputError when the error says that the model is to be trusted, and the settings name what with."""
+    if "trust_remote_code" not in str(error) or not path.is_file():
+        return
+    named = read_json(path).get("auto_map")
     code = named.get(loader) if isinstance(named, dict) else named
     if code:
-        first = next((one for one in code if one), code) if isinstance(code, list | tuple) else code
+        first = next((one for one in code if one), code) if isinstance(code, list) else code
         raise InputError(f"{path}: auto_map: {first} is Python of the model's own, which is never run: {remedy}")
 
 
