@@ -42,8 +42,6 @@ def start(folder: Path) -> None:
             stderr=log,
             start_new_session=os.name != "nt",
             creationflags=flags,
-            # threads that wait without spinning: beside another busy program spinning costs many times the work itself
-            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
         )
     deadline = time.monotonic() + _START_SECONDS
     while not is_held(folder) and process.poll() is None and time.monotonic() < deadline:

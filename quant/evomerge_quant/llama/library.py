@@ -20,9 +20,6 @@ _kept: list[Any] = []  # C holds the listener's address, but no reference to it
 @cache
 def load_library() -> Any:
     """The binding's functions, llama.cpp's log silenced. InputError when llama-cpp-python isn't there or doesn't load."""
-    # Threads that wait for one another spin for microseconds, then sleep: sleeping at once halves the speed of small models,
-    # spinning for long starves whatever else is at work. GNU's OpenMP reads this when it is loaded.
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     try:
         from llama_cpp import llama_cpp as library
     except (ImportError, OSError, RuntimeError) as error:

@@ -67,8 +67,6 @@ def main(argv: Sequence[str] | None = None, *, open_screens: Command | None = No
     command: Command | None = args.command or open_screens
     if command is None:
         command_line.error("name a command")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         return command(args)
     except InputError as error:

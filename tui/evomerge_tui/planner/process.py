@@ -7,7 +7,6 @@ are ready, not in the order of the requests.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +21,6 @@ _LOADING = threading.Lock()
 
 def serve() -> None:
     """Reads requests from standard input and writes answers to standard output."""
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # What libraries print must not stand between the answers.
     answers, sys.stdout = sys.stdout, sys.stderr
     lock = threading.Lock()
