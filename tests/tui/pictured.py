@@ -156,7 +156,7 @@ def _colours(app: EvomergeApp) -> set[str]:
     return {colour.name for style in styles for colour in (style.color, style.bgcolor) if colour is not None}
 
 
-async def _export_lines(words: Sequence[object]) -> AsyncIterator[dict[str, Any]]:
+async def _export_lines(words: Sequence[object], **_: object) -> AsyncIterator[dict[str, Any]]:
     if "--plan" in words:
         yield json.loads((DATA / "export_plan.json").read_text())
 

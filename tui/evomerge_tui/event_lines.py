@@ -31,11 +31,16 @@ def _rung(data: Mapping[str, Any], labels: Mapping[int, str]) -> str:
     return f" round {data['rung'] + 1}  {name}" + (f" · failed: {data['failure']}" if data["failure"] else "")
 
 
+def _started(data: Mapping[str, Any], _: Mapping[int, str]) -> str:
+    priority = f" at {data['priority']} priority" if "priority" in data else ""
+    return f"the job has started{priority} (process {data['pid']})"
+
+
 _SAID: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "evaluation": _evaluation,
     "phase": lambda data, _: f"{data['name']} begins" + (f": {data['total']} to do" if data.get("total") else ""),
     "rung": _rung,
-    "started": lambda data, _: f"the job has started (process {data['pid']})",
+    "started": _started,
     "stopped": lambda *_: "the job has stopped, as it was told",
     "finished": lambda *_: "the run is finished",
     "failed": lambda data, _: f"the job failed: {data['message']}",

@@ -1,7 +1,8 @@
-"""The job: `python -m evomerge_tui.job RUN` carries a run out, apart from the terminal that started it."""
+"""The job: `python -m evomerge_tui.job [--priority low] RUN` carries a run out, apart from the terminal that started it."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import subprocess
@@ -17,15 +18,21 @@ from evomerge_core.run.control import Stopped
 from evomerge_core.run.folder import LOG, RECIPE, check_unchanged, hold, is_held, open_store
 from evomerge_core.run.known_runs import remember as remember_run
 from evomerge_tui.places import timings_path
+from evomerge_tui.priority import PRIORITIES, Priority, lower_this_session
+from evomerge_tui.settings import load_settings
 
 _START_SECONDS = 60
 _END_SECONDS = 10
 
 
 def start(folder: Path) -> None:
-    """Starts the job in a session of its own, so that it outlives this process, and waits until it holds the lock."""
+    """Starts the job in a session of its own, so that it outlives this process, and waits until it holds the lock.
+
+    Its priority is that of the settings. Raises `InputError` when a job is at work already, or the settings are wrong.
+    """
     if is_held(folder):
         raise InputError(f"{folder}: a job is at work on this run already; see `evomerge-tui status {folder}`")
+    priority = load_settings().job_priority
     store = open_store(folder)
     store.set_facts(state="starting", message=None)
     store.close()
@@ -36,7 +43,7 @@ def start(folder: Path) -> None:
     flags = 0x00000200 | 0x00000008 if os.name == "nt" else 0  # CREATE_NEW_PROCESS_GROUP | DETACHED_PROCESS
     with (folder / LOG).open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "evomerge_tui.job", str(folder)],
+            [sys.executable, "-P", "-m", "evomerge_tui.job", "--priority", priority, "--", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -75,12 +82,26 @@ def _job_process(number: int, folder: Path) -> psutil.Process | None:
     return process if "evomerge_tui.job" in words and Path(words[-1]).absolute() == folder.absolute() else None
 
 
-def work(folder: Path) -> int:
-    """Carries the run in `folder` out to its verdict; returns the exit status. Everything it learns is in the store."""
+def main() -> int:
+    """The job's process: takes its priority, then works. Returns the exit status."""
+    command_line = argparse.ArgumentParser(prog="python -m evomerge_tui.job")
+    command_line.add_argument("--priority", choices=PRIORITIES, default="normal")
+    command_line.add_argument("run", type=Path)
+    args = command_line.parse_args()
+    if args.priority == "low":
+        lower_this_session()
+    return work(args.run, args.priority)
+
+
+def work(folder: Path, priority: Priority = "normal") -> int:
+    """Carries the run in `folder` out to its verdict; returns the exit status. Everything it learns is in the store.
+
+    `priority` is what this process has already; it is told to whoever watches.
+    """
     with hold(folder):
         store = open_store(folder)
-        store.set_facts(pid=os.getpid())
-        store.add_event("started", pid=os.getpid())
+        store.set_facts(pid=os.getpid(), priority=priority)
+        store.add_event("started", pid=os.getpid(), priority=priority)
         try:
             _carry_out(folder)
         except Stopped:
@@ -124,4 +145,4 @@ def _carry_out(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(work(Path(sys.argv[1])))
+    sys.exit(main())

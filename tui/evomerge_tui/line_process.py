@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_tui.priority import Priority, lower
 
 _LINE_BYTES = 2**26
 _END_SECONDS = 5.0
 
 
-async def command_lines(words: Sequence[object]) -> AsyncIterator[dict[str, Any]]:
+async def command_lines(words: Sequence[object], *, priority: Priority = "normal") -> AsyncIterator[dict[str, Any]]:
     """Runs `evomerge-tui WORDS --json` and gives each line's object as it comes. Raises InputError with the command's own
     error. When the iteration is broken off the command is ended."""
     process = await asyncio.create_subprocess_exec(
@@ -31,6 +32,8 @@ async def command_lines(words: Sequence[object]) -> AsyncIterator[dict[str, Any]
         limit=_LINE_BYTES,
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     )
+    if priority == "low":
+        lower(process.pid)
     assert process.stdout is not None
     try:
         async for line in process.stdout:

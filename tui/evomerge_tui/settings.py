@@ -1,4 +1,4 @@
-"""What a person sets once: theme, signs, animations, folders, keys. One YAML file; the schema is `Settings`.
+"""What a person sets once: theme, signs, animations, priority, folders, keys. One YAML file; the schema is `Settings`.
 
 The hub's token is not among them: it lies where the hub's own library keeps it, and is never read back to be shown.
 """
@@ -15,6 +15,7 @@ from platformdirs import user_config_path
 
 from evomerge_core.nearest_name import unknown_name
 from evomerge_tui.actions import ACTIONS
+from evomerge_tui.priority import Priority
 
 if TYPE_CHECKING:
     from evomerge_core.recipe.yaml_file import YamlFile
@@ -25,12 +26,14 @@ THEMES: tuple[Theme, ...] = ("dark", "light", "ansi")
 
 @dataclass(frozen=True)
 class Settings:
-    """`unicode` off: nothing but ASCII is ever written to the terminal. `runs_folder` is where new runs are made,
-    `model_folders` where models are looked for beside the hub's cache. `keys` maps ids of actions to other keys."""
+    """`unicode` off: nothing but ASCII is ever written to the terminal. `job_priority` is that of runs, and of exports that
+    screens start. `runs_folder` is where new runs are made, `model_folders` where models are looked for beside the hub's cache.
+    `keys` maps ids of actions to other keys."""
 
     theme: Theme = "dark"
     unicode: bool = True
     animations: bool = True
+    job_priority: Priority = "low"
     runs_folder: str = "."
     model_folders: tuple[str, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)

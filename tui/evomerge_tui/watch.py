@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evomerge_core.run.progress import Progress, Scored, read_progress
+from evomerge_core.run.states import LIVE
 
 _POLL_SECONDS = 0.5
 ENDED = frozenset({"finished", "failed", "stopped", "interrupted"})
@@ -57,7 +58,7 @@ def plain_line(progress: Progress) -> str:
 
 def plain_sentences(progress: Progress) -> list[str]:
     """Where a run stands, in sentences without bars and columns."""
-    lines = [f"The run {progress.folder} is {progress.state}: {_where(progress)}."]
+    lines = [f"The run {progress.folder} is {progress.state}{_priority(progress)}: {_where(progress)}."]
     scored = [*(("parent", one) for one in progress.parents), *(("uniform merge", one) for one in progress.uniform)]
     lines += [f"The {kind} {one.label} has {percent(one)} on the search items." for kind, one in scored]
     if progress.best is not None:
@@ -67,7 +68,7 @@ def plain_sentences(progress: Progress) -> list[str]:
 
 def display(progress: Progress) -> Group:
     """The live display: state, bar, references and best, time left."""
-    head = Text.assemble((progress.state, "bold"), f"  {progress.folder}")
+    head = Text.assemble((progress.state, "bold"), _priority(progress), f"  {progress.folder}")
     done, total = (1, 1) if progress.state == "finished" else (progress.phase_done, progress.phase_total)
     bar = ProgressBar(total=total, completed=done, width=30)
     row = Table.grid(padding=(0, 2))
@@ -90,6 +91,11 @@ def _where(progress: Progress) -> str:
     total = "" if progress.phase_total is None else f"/{progress.phase_total}"
     stage = "" if progress.stage is None else f"{progress.stage}: "
     return f"{stage}{progress.phase} {progress.phase_done}{total}"
+
+
+def _priority(progress: Progress) -> str:
+    """The priority of a job at work."""
+    return f" at {progress.priority} priority" if progress.priority and progress.state in LIVE else ""
 
 
 def percent(scored: Scored) -> str:

@@ -30,12 +30,14 @@ class Progress:
 
     `stage` is the present stage's name where a run has several. `evaluations` counts the search's candidates; `phase_done` of
     `phase_total` those of the phase; `seconds` is the time spent evaluating, `seconds_left` an estimate for the search (None
-    when unknown), `age` the seconds since the last event.
+    when unknown), `age` the seconds since the last event. `priority` is that of the job that was at work last: low or normal,
+    None when none was.
     """
 
     folder: str
     state: str
     message: str | None
+    priority: str | None
     stage: str | None
     phase: str | None
     phase_done: int
@@ -76,6 +78,7 @@ def _progress(folder: Path, store: Store) -> Progress:
         folder=str(folder),
         state=state,
         message=store.fact("message"),
+        priority=store.fact("priority"),
         stage=stage,
         phase=phase,
         phase_done=_phase_done(store, phase, len(search), len(of_stage), first),

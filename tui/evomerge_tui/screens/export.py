@@ -153,9 +153,10 @@ class ExportScreen(Page):
     @work(exclusive=True, group="export", exit_on_error=False)
     async def _export(self, words: Sequence[str]) -> None:
         steps: list[str] = []
+        types = [name for name in TYPES if name in self._chosen]
         self._set_working(True)
         try:
-            async for said in command_lines([*words, "--type", *(name for name in TYPES if name in self._chosen)]):
+            async for said in command_lines([*words, "--type", *types], priority=self.evomerge.settings.job_priority):
                 if "step" in said:
                     self._show_step(steps, said["step"], said["share"])
                 else:

@@ -1,4 +1,4 @@
-"""Settings: theme, signs, folders, the hub's token, keys."""
+"""Settings: theme, signs, priority, folders, the hub's token, keys."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from evomerge_core.errors import InputError
 from evomerge_tui.actions import ACTIONS, Action
 from evomerge_tui.bindings import bindings
 from evomerge_tui.key_names import key_names
+from evomerge_tui.priority import PRIORITIES
 from evomerge_tui.screens.page import Page
 from evomerge_tui.settings import Settings, hub_token_is_set, save_hub_token, save_settings, settings_path
 from evomerge_tui.widgets.form_row import FormRow
@@ -46,6 +47,8 @@ class SettingsScreen(Page):
             yield FormRow("Theme", Select(_THEMES, id="theme", allow_blank=False, compact=True))
             yield FormRow("Signs", Tick("beyond ASCII", id="unicode"), "off: for terminals and fonts that have none")
             yield FormRow("Animations", Tick("on", id="animations"), "off: over slow lines, or for a quiet screen")
+            priority = Select([(one, one) for one in PRIORITIES], id="job-priority", allow_blank=False, compact=True)
+            yield FormRow("Job priority", priority, "low: other programs first; for runs and exports")
             yield FormRow("New runs in", Input(id="runs-folder"), "a folder, from where you start evomerge-tui")
             yield FormRow(
                 "Models in", Input(id="model-folders"), f"folders, with {_SEPARATOR} between them; the hub's cache is known"
@@ -62,6 +65,7 @@ class SettingsScreen(Page):
         self.query_one("#theme", Select).value = settings.theme
         self.query_one("#unicode", Tick).value = settings.unicode
         self.query_one("#animations", Tick).value = settings.animations
+        self.query_one("#job-priority", Select).value = settings.job_priority
         self.query_one("#runs-folder", Input).value = settings.runs_folder
         self.query_one("#model-folders", Input).value = _SEPARATOR.join(settings.model_folders)
         self.query_one("#key-list", RowsTable).set_rows(ACTIONS)
@@ -115,6 +119,7 @@ class SettingsScreen(Page):
             "theme": self.query_one("#theme", Select).value,
             "unicode": self.query_one("#unicode", Tick).value,
             "animations": self.query_one("#animations", Tick).value,
+            "job_priority": self.query_one("#job-priority", Select).value,
             "runs_folder": self.query_one("#runs-folder", Input).value.strip() or ".",
             "model_folders": tuple(one.strip() for one in folders if one.strip()),
             "keys": dict(self._keys),
