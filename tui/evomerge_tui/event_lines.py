@@ -36,11 +36,17 @@ def _started(data: Mapping[str, Any], _: Mapping[int, str]) -> str:
     return f"the job has started{priority} (process {data['pid']})"
 
 
+def _scored_on(data: Mapping[str, Any], _: Mapping[int, str]) -> str:
+    changed = f", not on {data['before']} as before: figures may differ" if data["before"] else ""
+    return f"scored on {data['device']}{changed}"
+
+
 _SAID: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "evaluation": _evaluation,
     "phase": lambda data, _: f"{data['name']} begins" + (f": {data['total']} to do" if data.get("total") else ""),
     "rung": _rung,
     "started": _started,
+    "scored_on": _scored_on,
     "stopped": lambda *_: "the job has stopped, as it was told",
     "finished": lambda *_: "the run is finished",
     "failed": lambda data, _: f"the job failed: {data['message']}",

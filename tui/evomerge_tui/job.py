@@ -136,8 +136,8 @@ def _carry_out(folder: Path) -> None:
     setup = prepare(load_recipe(folder / RECIPE), folder)
     check_unchanged(folder, setup.fingerprints)
     store = open_store(folder)
-    device = setup.recipe.evaluation.device
-    winner = run(setup, store, evaluators(setup.base_folder, device), since=since)
+    device, arithmetic = setup.recipe.evaluation.device, setup.recipe.evaluation.arithmetic
+    winner = run(setup, store, evaluators(setup.base_folder, device, arithmetic), since=since)
     finish(setup, store, winner, folder, gguf_bytes)
     timing = timing_of(setup, store, measure_capacity(device).name)
     if timing is not None:
