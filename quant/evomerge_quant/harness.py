@@ -5,11 +5,13 @@ Needs the extra `evomerge-tui[harness]` (lm-eval 0.4).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lm_eval import simple_evaluate
+from lm_eval import evaluator, simple_evaluate
+from lm_eval.api import task
 from lm_eval.api.model import LM
 
 from evomerge_core.errors import InputError
@@ -100,12 +102,23 @@ def run_harness(
 ) -> dict[str, Any]:
     """lm-evaluation-harness's results of tasks, by name or as configurations, for the candidate that `model` holds.
 
-    `limit` is the number of items of each task (None: all); `chat` puts prompts into the chat template.
+    `limit` is the number of items of each task (None: all); `chat` puts prompts into the chat template. InputError for a task
+    that there isn't.
     """
     _refuse_files(tasks)
-    found: dict[str, Any] = simple_evaluate(
-        model=ResidentHarness(model, folder), tasks=list(tasks), limit=limit, apply_chat_template=chat, bootstrap_iters=0
-    )
+    with _quiet():
+        try:
+            found: dict[str, Any] = simple_evaluate(
+                model=ResidentHarness(model, folder),
+                tasks=list(tasks),
+                limit=limit,
+                apply_chat_template=chat,
+                bootstrap_iters=0,
+            )
+        except KeyError as error:
+            if "is not a registered task" not in str(error):
+                raise
+            raise InputError(f"harness: {error.args[0]}; `lm-eval ls tasks` shows all") from None
     return found
 
 
@@ -114,3 +127,14 @@ def _refuse_files(tasks: Sequence[str | dict[str, Any]]) -> None:
     for name in tasks:
         if isinstance(name, str) and Path(name).expanduser().is_file():
             raise InputError(f"harness: {name}: a task's file can have Python run, so none is read; name one that is built in")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without git, which complains where the working folder is no repository, and without a progress bar for each task."""
+    before = evaluator.get_git_commit_hash, task.tqdm
+    evaluator.get_git_commit_hash, task.tqdm = lambda: None, lambda items, **_: items
+    try:
+        yield
+    finally:
+        evaluator.get_git_commit_hash, task.tqdm = before

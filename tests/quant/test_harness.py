@@ -115,3 +115,14 @@ def test_sampling_is_refused(ours: Any) -> None:
     request = Instance("generate_until", {}, ("w30", {"do_sample": True, "temperature": 0.7}), 0)
     with pytest.raises(InputError, match="greedily"):
         ours.generate_until([request])
+
+
+def test_scoring_tasks_writes_no_stray_line(
+    ours: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from evomerge_quant.harness import run_harness
+
+    monkeypatch.chdir(tmp_path)  # no git repository
+    capfd.readouterr()
+    assert run_harness(ours._model, folder, tasks(tmp_path))["results"]
+    assert capfd.readouterr().err == ""
