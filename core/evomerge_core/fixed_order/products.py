@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import torch
-from numba import njit, prange
+from numba import prange
 from torch import Tensor
 
+from evomerge_core.compiled import compiled, compiled_for_threads
 from evomerge_core.fixed_order.tiles import BLOCK_COLUMNS, BLOCK_ROWS, LANES, make_tile
 
 # Longer sums are cut, so that the rows of a block of sums stay in the first cache; the cuts depend on the length alone.
@@ -50,22 +49,14 @@ def use_torch_threads() -> None:
         numba.set_num_threads(wanted)
 
 
-def _compiled(function: Any) -> Any:
-    return njit(nogil=True, cache=True, error_model="numpy")(function)
-
-
-def _parallel(function: Any) -> Any:
-    return njit(nogil=True, cache=True, error_model="numpy", parallel=True)(function)
-
-
-@_compiled
+@compiled
 def _depth_at_once(depth):  # type: ignore[no-untyped-def]
     """How long the pieces are that a sum of `depth` products is cut into."""
     pieces = max(1, (depth + _MOST_DEPTH - 1) // _MOST_DEPTH)
     return ((depth + pieces - 1) // pieces + LANES - 1) // LANES * LANES
 
 
-@_compiled
+@compiled
 def fill_columns(left, rows, right, first, end, columns, depth, out):  # type: ignore[no-untyped-def]
     """Columns first..end - 1 of out [rows, columns] = left [rows, depth] times right transposed; all are addresses or counts.
 
@@ -98,12 +89,12 @@ def fill_columns(left, rows, right, first, end, columns, depth, out):  # type: i
                 column += BLOCK_COLUMNS if wide else 1
 
 
-@_compiled
+@compiled
 def _fill_alone(left, rows, right, columns, depth, out):  # type: ignore[no-untyped-def]
     fill_columns(left, rows, right, 0, columns, columns, depth, out)
 
 
-@_parallel
+@compiled_for_threads
 def _fill(left, rows, right, columns, depth, out):  # type: ignore[no-untyped-def]
     for part in prange((columns + COLUMNS_AT_ONCE - 1) // COLUMNS_AT_ONCE):
         first = part * COLUMNS_AT_ONCE
@@ -111,7 +102,7 @@ def _fill(left, rows, right, columns, depth, out):  # type: ignore[no-untyped-de
         fill_columns(left, rows, right + 4 * first * depth, first, end, columns, depth, out)
 
 
-@_compiled
+@compiled
 def dot_rows(left, right, right_step, count, depth, out):  # type: ignore[no-untyped-def]
     """out[j] = the dot product of `left` [depth] with row j of `right`, j < count; addresses, and a step in entries."""
     j = 0

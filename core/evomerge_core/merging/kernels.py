@@ -7,14 +7,11 @@ width of the processor's vectors changes a bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numba import carray, njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import carray
 from numpy.typing import NDArray
+
+from evomerge_core.compiled import compiled, pointer
 
 # Five buffers of a chunk stay in the first-level cache.
 CHUNK = 2048
@@ -59,25 +56,7 @@ _MAGNITUDE = np.uint32(0x7FFFFFFF)
 _INFINITY = np.uint32(0x7F800000)
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles once per machine; without any folder to keep the code in, once per process."""
-    try:
-        return njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
-    except RuntimeError:
-        return njit(nogil=True)(function)  # type: ignore[no-any-return]
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def pointer(_context: Any, _address: Any) -> Any:
-    """Within compiled loops: what `carray` takes for the memory at an address."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.int64), generate
-
-
-@_compiled
+@compiled
 def merge_blocks(
     first: int,
     last: int,
@@ -125,7 +104,7 @@ def merge_blocks(
         _store(out, start, n, total)
 
 
-@_compiled
+@compiled
 def norm_blocks(first: int, last: int, size: int, base: Operands, operands: Operands) -> NDArray[np.float64]:
     """The L1 norms of each block of the first operand's task vector, as it is kept: [blocks]."""
     norms = np.empty(last - first, np.float64)
@@ -144,7 +123,7 @@ def norm_blocks(first: int, last: int, size: int, base: Operands, operands: Oper
     return norms
 
 
-@_compiled
+@compiled
 def count_blocks(
     first: int,
     last: int,
@@ -178,7 +157,7 @@ def count_blocks(
     return counts
 
 
-@_compiled
+@compiled
 def collect_blocks(
     first: int,
     last: int,
@@ -209,7 +188,7 @@ def collect_blocks(
     return keys[:found]
 
 
-@_compiled
+@compiled
 def compare_blocks(
     first: int, last: int, size: int, base: Operands, operands: Operands, shift: np.uint32, magnitude: np.uint32
 ) -> NDArray[np.int64]:
@@ -234,7 +213,7 @@ def compare_blocks(
     return counts
 
 
-@_compiled
+@compiled
 def nth_equal(size: int, base: Operands, operands: Operands, block: int, magnitude: np.uint32, nth: int) -> int:
     """The flat index of the nth (from 1) entry of this magnitude, counted from the start of the block; -1 for none."""
     start_values = np.empty(CHUNK, np.float32)
@@ -253,7 +232,7 @@ def nth_equal(size: int, base: Operands, operands: Operands, block: int, magnitu
     return -1
 
 
-@_compiled
+@compiled
 def _load(operands: Operands, s: int, start: int, n: int, out: NDArray[np.float32]) -> None:
     kind, address = operands[s].kind, operands[s].address
     if kind == BF16:
@@ -270,7 +249,7 @@ def _load(operands: Operands, s: int, start: int, n: int, out: NDArray[np.float3
             out[j] = _ZERO
 
 
-@_compiled
+@compiled
 def _task_vector(operands: Operands, s: int, start: int, n: int, base: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     if operands[s].kind == LOW_RANK:
         _multiply(operands[s].address, operands[s].down, operands[s].rank, operands[s].width, start, n, out)
@@ -280,7 +259,7 @@ def _task_vector(operands: Operands, s: int, start: int, n: int, base: NDArray[n
         out[j] -= base[j]
 
 
-@_compiled
+@compiled
 def _multiply(up_address: int, down_address: int, rank: int, width: int, start: int, n: int, out: NDArray[np.float32]) -> None:
     done = 0
     while done < n:
@@ -302,7 +281,7 @@ def _multiply(up_address: int, down_address: int, rank: int, width: int, start: 
         done += m
 
 
-@_compiled
+@compiled
 def _add_four(address: int, width: int, up: NDArray[np.float32], m: int, out: NDArray[np.float32]) -> None:
     # Four rows at once: one load and store of `out` for four products.
     a = carray(pointer(address), m, np.float32)
@@ -314,7 +293,7 @@ def _add_four(address: int, width: int, up: NDArray[np.float32], m: int, out: ND
         out[j] += (u * a[j] + v * b[j]) + (w * c[j] + x * d[j])
 
 
-@_compiled
+@compiled
 def _drop(operands: Operands, s: int, start: int, n: int, vector: NDArray[np.float32]) -> None:
     if operands[s].keep == KEEP_RANDOM:
         _drop_random(start, n, operands[s].key_low, operands[s].key_high, operands[s].keep_below, vector)
@@ -330,7 +309,7 @@ def _drop(operands: Operands, s: int, start: int, n: int, vector: NDArray[np.flo
         )
 
 
-@_compiled
+@compiled
 def _drop_random(
     start: int, n: int, key_low: np.uint32, key_high: np.uint32, keep_below: np.uint32, vector: NDArray[np.float32]
 ) -> None:
@@ -342,7 +321,7 @@ def _drop_random(
         vector[j] = vector[j] if x < keep_below else _ZERO
 
 
-@_compiled
+@compiled
 def _mix(x: np.uint32) -> np.uint32:
     x = np.uint32(x ^ np.uint32(x >> np.uint32(16)))
     x = np.uint32(x * np.uint32(0x85EBCA6B))
@@ -351,7 +330,7 @@ def _mix(x: np.uint32) -> np.uint32:
     return np.uint32(x ^ np.uint32(x >> np.uint32(16)))
 
 
-@_compiled
+@compiled
 def _keep_band(
     start: int,
     n: int,
@@ -370,21 +349,21 @@ def _keep_band(
         vector[j] = vector[j] if reaches_floor & (not reaches_ceiling) else _ZERO
 
 
-@_compiled
+@compiled
 def _add_weighted(factor: np.float32, n: int, vector: NDArray[np.float32], total: NDArray[np.float32]) -> None:
     for j in range(n):
         vector[j] *= factor
         total[j] += vector[j]
 
 
-@_compiled
+@compiled
 def _add_fused(factor: np.float32, n: int, vector: NDArray[np.float32], total: NDArray[np.float32]) -> None:
     # Whole tensors may cancel, and then a second rounding shows: one only, as in torch's sums of multiples.
     for j in range(n):
         total[j] = np.float32(np.float64(total[j]) + np.float64(factor) * np.float64(vector[j]))
 
 
-@_compiled
+@compiled
 def _keep_elected(
     operands: Operands,
     n: int,
@@ -407,7 +386,7 @@ def _keep_elected(
             shares[j] += weight if agrees else _ZERO
 
 
-@_compiled
+@compiled
 def _store(out: Operands, start: int, n: int, values: NDArray[np.float32]) -> None:
     if out[0].kind == F32:
         whole = carray(pointer(out[0].address + 4 * start), n, np.float32)
@@ -424,13 +403,13 @@ def _store(out: Operands, start: int, n: int, values: NDArray[np.float32]) -> No
         rounded[j] = np.uint16(0x7FC0) if is_nan else np.uint16(np.uint32(up >> np.uint32(16)))
 
 
-@_compiled
+@compiled
 def _add_magnitudes(n: int, vector: NDArray[np.float32], total: NDArray[np.float32]) -> None:
     for j in range(n):
         total[j] += abs(vector[j])
 
 
-@_compiled
+@compiled
 def _sum(values: NDArray[np.float32]) -> float:
     # Four chains in a fixed order, for the processor to overlap.
     a, b, c, d = 0.0, 0.0, 0.0, 0.0

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import carray, njit, prange
+from numba import carray, prange
 from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
+from evomerge_core.compiled import compiled, compiled_for_threads, pointer
 from evomerge_core.fixed_order.products import dot_rows, use_torch_threads
-from evomerge_core.merging.kernels import pointer
 
 NAME = "evomerge_fixed_order"
 
@@ -87,13 +87,13 @@ def _causal(module: nn.Module, queries: int, keys: int) -> Tensor:
     return torch.zeros(1, 1, queries, keys).masked_fill_(~seen, torch.finfo(torch.float32).min)
 
 
-@njit(parallel=True, nogil=True, cache=True, error_model="numpy")
+@compiled_for_threads
 def _attend(addresses, steps, sizes, mask, sinks, scaling, softcap, value_width):  # type: ignore[no-untyped-def]
     for part in prange(sizes[0] * sizes[1]):
         _attend_head(part // sizes[1], part % sizes[1], addresses, steps, sizes, mask, sinks, scaling, softcap, value_width)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _attend_head(row, head, addresses, steps, sizes, mask, sinks, scaling, softcap, value_width):  # type: ignore[no-untyped-def]
     heads, group, width = sizes[1], sizes[2], sizes[3]
     query = addresses[0] + 4 * (row * steps[0, 0] + head * steps[0, 1])
@@ -111,7 +111,7 @@ def _attend_head(row, head, addresses, steps, sizes, mask, sinks, scaling, softc
         _mix(out, value, steps[2, 2], seen[:count], weights)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _visible(mask, seen):  # type: ignore[no-untyped-def]
     count = 0
     for j in range(mask.size):
@@ -121,7 +121,7 @@ def _visible(mask, seen):  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _dots(query, key, step, width, seen, scores):  # type: ignore[no-untyped-def]
     """The query's dot products with the keys that are seen: neighbours together."""
     first = 0
@@ -133,7 +133,7 @@ def _dots(query, key, step, width, seen, scores):  # type: ignore[no-untyped-def
         first = end
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _score(product, scaling, softcap):  # type: ignore[no-untyped-def]
     score = np.float64(product) * scaling
     if softcap == 0.0:
@@ -143,7 +143,7 @@ def _score(product, scaling, softcap):  # type: ignore[no-untyped-def]
     return bent if score >= 0.0 else -bent
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _softmax(scores, sink):  # type: ignore[no-untyped-def]
     """Scores become weights that add up to 1, the sink's share left out."""
     most = np.float64(sink)
@@ -158,7 +158,7 @@ def _softmax(scores, sink):  # type: ignore[no-untyped-def]
         scores[j] /= total
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _mix(out, value, step, seen, weights):  # type: ignore[no-untyped-def]
     out[:] = np.float32(0)
     for j in range(seen.size):
@@ -168,7 +168,7 @@ def _mix(out, value, step, seen, weights):  # type: ignore[no-untyped-def]
             out[d] += weight * own[d]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _exp(x):  # type: ignore[no-untyped-def]
     """e**x for x <= 0 by Cody and Waite's reduction and Taylor's series: plain float64 steps, where a library's exp differs
     from one processor to the next."""

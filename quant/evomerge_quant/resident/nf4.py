@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import torch
+from numba import prange
 from torch import Tensor
 
+from evomerge_core.compiled import compiled, compiled_for_threads
 from evomerge_core.fixed_order.products import COLUMNS_AT_ONCE, fill_columns, use_torch_threads
 
 BLOCK = 64
@@ -87,10 +88,10 @@ def _bits(flat: Tensor) -> Any:
     raise ValueError(f"can't quantise {flat.dtype}: want bfloat16, float16 or float32")
 
 
-@numba.njit(parallel=True, cache=True, error_model="numpy")
+@compiled_for_threads
 def _quantize(bits, codes, absmax, dense):  # type: ignore[no-untyped-def]
     full = bits.size // 64
-    for chunk in numba.prange((full + _CHUNK - 1) // _CHUNK):
+    for chunk in prange((full + _CHUNK - 1) // _CHUNK):
         found = np.empty(64, np.int32)
         for block in range(chunk * _CHUNK, min(full, (chunk + 1) * _CHUNK)):
             start = block * 64
@@ -107,20 +108,20 @@ def _quantize(bits, codes, absmax, dense):  # type: ignore[no-untyped-def]
 
 # The loops below run over whole slices from 0: only then does the compiler know that no index is negative, and
 # treats eight numbers at a time.
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _wide(bits, i):  # type: ignore[no-untyped-def]
     if bits.itemsize == 2:
         return np.uint32(np.uint32(bits[i]) << np.uint32(16))
     return np.uint32(bits[i])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _number(bits, i):  # type: ignore[no-untyped-def]
     wide = np.uint32(_wide(bits, i))  # numba reads a name's bits only when it is bound to a number like this, once
     return wide.view(np.float32)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _largest(bits):  # type: ignore[no-untyped-def]
     # Without their signs, floats are ordered as their bits are, and NaN and Inf come last.
     most = np.uint32(0)
@@ -130,7 +131,7 @@ def _largest(bits):  # type: ignore[no-untyped-def]
     return found.view(np.float32)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _level(scaled):  # type: ignore[no-untyped-def]
     above = np.int32(0)
     for j in range(15):
@@ -138,25 +139,25 @@ def _level(scaled):  # type: ignore[no-untyped-def]
     return above
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _find_levels(bits, inverse, found):  # type: ignore[no-untyped-def]
     for i in range(64):
         found[i] = _level(_number(bits, i) * inverse)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _pack(found, codes):  # type: ignore[no-untyped-def]
     for i in range(32):
         codes[i] = np.uint8(np.int32(np.int32(found[2 * i] << np.int32(4)) | found[2 * i + 1]))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _write_values(found, largest, dense):  # type: ignore[no-untyped-def]
     for i in range(64):
         dense[i] = LEVELS[np.uint32(found[i])] * largest
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _quantize_rest(bits, codes, absmax, dense):  # type: ignore[no-untyped-def]
     # bitsandbytes treats a short last block otherwise than full ones: it divides, and keeps the raised scale.
     largest = max(_largest(bits), SMALLEST)
@@ -171,9 +172,9 @@ def _quantize_rest(bits, codes, absmax, dense):  # type: ignore[no-untyped-def]
             dense[i] = LEVELS[level] * largest
 
 
-@numba.njit(parallel=True, cache=True, error_model="numpy")
+@compiled_for_threads
 def _multiply(left, rows, codes, absmax, columns, depth, out):  # type: ignore[no-untyped-def]
-    for part in numba.prange((columns + COLUMNS_AT_ONCE - 1) // COLUMNS_AT_ONCE):
+    for part in prange((columns + COLUMNS_AT_ONCE - 1) // COLUMNS_AT_ONCE):
         first = part * COLUMNS_AT_ONCE
         end = min(columns, first + COLUMNS_AT_ONCE)
         values = np.empty((end - first) * depth, np.float32)
@@ -181,14 +182,14 @@ def _multiply(left, rows, codes, absmax, columns, depth, out):  # type: ignore[n
         fill_columns(left, rows, values.ctypes.data, first, end, columns, depth, out)
 
 
-@numba.njit(parallel=True, cache=True, error_model="numpy")
+@compiled_for_threads
 def _write_all(codes, absmax, values):  # type: ignore[no-untyped-def]
     size = _CHUNK * 64
-    for chunk in numba.prange((values.size + size - 1) // size):
+    for chunk in prange((values.size + size - 1) // size):
         _decode(codes, absmax, chunk * size, values[chunk * size : (chunk + 1) * size])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled
 def _decode(codes, absmax, start, values):  # type: ignore[no-untyped-def]
     """The values of the weights from the `start`-th on, as many as `values` holds; a block may begin before them."""
     i = 0
