@@ -49,3 +49,8 @@ def weights(count: float | None) -> str:
     if count is None:
         return ""
     return f"{count / 1e9:.1f} B" if count >= 999.5e6 else f"{count / 1e6:.0f} M" if count >= 1e6 else f"{count / 1e3:.0f} k"
+
+
+def scored_in(precision: str, scored_on: str | None) -> str:
+    """The precision of weights, and the device and arithmetic where they are known: runs of earlier versions don't say."""
+    return precision + (f" on {scored_on}" if scored_on else "")

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from evomerge_tui.quantities import amount
+from evomerge_tui.quantities import amount, scored_in
 
 
 def result_tables(result: Mapping[str, Any]) -> Group:
@@ -44,7 +44,7 @@ def _precisions(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]
 
 
 def _table(precision: str, part: Mapping[str, Any], scored_on: str | None) -> Table:
-    title = f"held-out test, {part['items']} items, {precision}" + (f", scored on {scored_on}" if scored_on else "")
+    title = f"held-out test, {part['items']} items, {scored_in(precision, scored_on)}"
     table = Table(title=Text(title), title_justify="left", box=None)
     table.add_column("")
     for column in ("test", "95 % interval", "cut off", "child wins", "loses", "p"):

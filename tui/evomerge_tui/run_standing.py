@@ -12,7 +12,7 @@ from evomerge_core.run.race_facts import races_of
 from evomerge_core.run.states import LIVE
 from evomerge_core.run.time_left import TimeLeft, time_left
 from evomerge_tui.history import History
-from evomerge_tui.quantities import duration, duration_range, gain, percent
+from evomerge_tui.quantities import duration, duration_range, gain, percent, scored_in
 from evomerge_tui.run_states import shown_state
 from evomerge_tui.shown_text import one_line
 from evomerge_tui.watched_run import Best
@@ -97,6 +97,8 @@ def summary(history: History, best: Best | None, facts: Mapping[str, Any], resul
         failed = f" · {history.failed} failed" if history.failed else ""
         where = f"generation {facts.get('generation', 0)} · sigma {facts['sigma']:.3f}{failed}"
         lines.append(Content.styled(where, "$text-muted"))
+    if facts.get("scored_on") is not None:
+        lines.append(Content.styled(scored_in(facts.get("precision", "nf4"), facts["scored_on"]), "$text-muted"))
     return Content("\n").join(lines) + "\n"
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from evomerge_core.run.progress import Progress, Scored, read_progress
 from evomerge_core.run.states import LIVE
+from evomerge_tui.quantities import scored_in
 
 _POLL_SECONDS = 0.5
 ENDED = frozenset({"finished", "failed", "stopped", "interrupted"})
@@ -63,6 +64,7 @@ def plain_sentences(progress: Progress) -> list[str]:
     lines += [f"The {kind} {one.label} has {percent(one)} on the search items." for kind, one in scored]
     if progress.best is not None:
         lines.append(f"The best child so far, {progress.best.label}, has {percent(progress.best)}.")
+    lines.append(f"Scores are in {scored_in(progress.precision, progress.scored_on)}.")
     return [*lines, f"Time: {_clock(progress)}."]
 
 
@@ -74,8 +76,9 @@ def display(progress: Progress) -> Group:
     row = Table.grid(padding=(0, 2))
     row.add_row(bar, Text(_where(progress)))
     table = Table(box=None, pad_edge=False)
-    for column in ("on the search items", "score", "gold log-loss"):
-        table.add_column(column, justify="left" if column.startswith("on") else "right")
+    table.add_column(f"on the search items, {scored_in(progress.precision, progress.scored_on)}")
+    for column in ("score", "gold log-loss"):
+        table.add_column(column, justify="right")
     for scored in (*progress.parents, *progress.uniform):
         _add(table, scored, "")
     if progress.best is not None:

@@ -31,13 +31,15 @@ class Progress:
     `stage` is the present stage's name where a run has several. `evaluations` counts the search's candidates; `phase_done` of
     `phase_total` those of the phase; `seconds` is the time spent evaluating, `seconds_left` an estimate for the search (None
     when unknown), `age` the seconds since the last event. `priority` is that of the job that was at work last: low or normal,
-    None when none was.
+    None when none was. `scored_on` is the device and what products are computed in, None before anything was scored.
     """
 
     folder: str
     state: str
     message: str | None
     priority: str | None
+    precision: str
+    scored_on: str | None
     stage: str | None
     phase: str | None
     phase_done: int
@@ -79,6 +81,8 @@ def _progress(folder: Path, store: Store) -> Progress:
         state=state,
         message=store.fact("message"),
         priority=store.fact("priority"),
+        precision=precision,
+        scored_on=store.fact("scored_on"),
         stage=stage,
         phase=phase,
         phase_done=_phase_done(store, phase, len(search), len(of_stage), first),
