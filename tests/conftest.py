@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evomerge_quant.gguf.converter import find_converter
+from evomerge_quant.gguf.convert.converter import find_converter
 
 
 @pytest.fixture(scope="session")

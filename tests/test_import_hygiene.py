@@ -14,22 +14,22 @@ CASES = {
     ),
     "a recipe's schema loads without torch": ("import evomerge_core.recipe.schema", ("torch", "textual")),
     "core loads no low-bit library and no screen": (
-        "import evomerge_core.run.loop, evomerge_core.run.finish, evomerge_core.merging.merge",
+        "import evomerge_core.run.loop, evomerge_core.run.verdict.finish, evomerge_core.merging.merge",
         ("bitsandbytes", "llama_cpp", "textual"),
     ),
     "the job loads no screen": (
-        "import evomerge_tui.job, evomerge_core.run.loop, evomerge_quant.resident.model",
+        "import evomerge_tui.processes.job, evomerge_core.run.loop, evomerge_quant.resident.model",
         ("textual",),
     ),
     "a chat loads neither torch nor screens": (
-        "import evomerge_tui.talk_commands, evomerge_quant.chat.chat, evomerge_quant.gguf.places",
+        "import evomerge_tui.cli.output.chat_commands, evomerge_quant.chat.chat, evomerge_quant.gguf.subject.export_paths",
         ("torch", "transformers", "textual"),
     ),
     "the first screen waits for nothing that it doesn't show": (
         "import evomerge_tui.app",
         ("torch", "transformers", "numpy", "pydantic", "llama_cpp"),
     ),
-    "serving the screens loads none": ("import evomerge_tui.serving", ("textual", "torch")),
+    "serving the screens loads none": ("import evomerge_tui.processes.serving", ("textual", "torch")),
 }
 
 

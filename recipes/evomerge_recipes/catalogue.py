@@ -9,10 +9,10 @@ from itertools import takewhile
 from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.yaml_file import read_yaml
 from evomerge_core.nearest_name import unknown_name
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.recipe.schema import Recipe
-from evomerge_core.recipe.yaml_file import read_yaml
 
 FOLDER = "ready"
 QUICKSTART = "quickstart"

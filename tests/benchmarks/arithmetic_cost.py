@@ -20,10 +20,10 @@ from torch import nn
 from transformers import AutoTokenizer
 
 from evomerge_core.processor import processor_name
-from evomerge_core.tasks.exchange import Answer
-from evomerge_quant.resident.fixed_linear import FixedOrderLinear
-from evomerge_quant.resident.linear import Nf4Linear
+from evomerge_core.tasks.evaluator import Answer
 from evomerge_quant.resident.model import ResidentModel, build
+from evomerge_quant.resident.network.fixed_linear import FixedOrderLinear
+from evomerge_quant.resident.network.linear import Nf4Linear
 from evomerge_recipes.quickstart.arithmetic import task_items
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from quickstart_variants import carry_out, variant
 
-from evomerge_core.report.content import read_report
+from evomerge_core.run.report.content import read_report
 
 
 def main() -> None:

@@ -31,10 +31,10 @@ from platformdirs import user_cache_path
 from evomerge_core.recipe.load import dump_recipe, load_recipe
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.run.setup import prepare
-from evomerge_quant.gguf.proof import prove_against
-from evomerge_quant.gguf.proof_items import proof_items
-from evomerge_quant.gguf.quantize import usable_cores
-from evomerge_quant.gguf.reference import Reference
+from evomerge_quant.gguf.proof.proof import prove_against
+from evomerge_quant.gguf.proof.proof_items import proof_items
+from evomerge_quant.gguf.proof.reference import Reference
+from evomerge_quant.gguf.quantize.quantize import usable_cores
 from evomerge_quant.llama.context import LlamaContext
 from evomerge_recipes.quickstart.prepare import prepared_recipe
 

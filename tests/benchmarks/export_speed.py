@@ -22,8 +22,8 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from evomerge_quant.gguf.converter import find_converter
-from evomerge_quant.gguf.quantize import usable_cores
+from evomerge_quant.gguf.convert.converter import find_converter
+from evomerge_quant.gguf.quantize.quantize import usable_cores
 
 TYPE = "Q4_K_M"
 _QUANTIZE = """

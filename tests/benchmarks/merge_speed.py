@@ -24,7 +24,7 @@ from torch import Tensor
 
 from evomerge_core.merging.config import MergeConfig, Setting, Slice, SliceSource
 from evomerge_core.merging.engine import MergeEngine
-from evomerge_core.merging.plan import TensorMerge, make_plan
+from evomerge_core.merging.plan.plan import TensorMerge, make_plan
 from evomerge_core.merging.whole_tensor import load, merge_loaded
 from evomerge_core.sources.source import Source, open_sources
 

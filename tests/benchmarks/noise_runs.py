@@ -21,7 +21,7 @@ import yaml
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.setup import create_run
-from evomerge_tui.job import work
+from evomerge_tui.processes.job import work
 
 sys.path.append(str(Path(__file__).parents[1] / "tui"))
 from tiny_run import save_model

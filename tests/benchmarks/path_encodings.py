@@ -19,7 +19,7 @@ from numba import njit
 from evomerge_core.paths.make_space import make_path_space
 from evomerge_core.paths.path import Hop, Path, Pool
 from evomerge_core.paths.space import PathSpace
-from evomerge_core.recipe.paths import Paths
+from evomerge_core.paths.spec import Paths
 from evomerge_core.search.cma_es import CmaEs
 
 POOL = Pool(("A", "B"), 32)

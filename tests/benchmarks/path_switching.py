@@ -25,12 +25,12 @@ from quickstart_paths import with_scales
 from evomerge_core.paths.path import Hop, Path
 from evomerge_core.paths.pool import pool_layers, route, stream_pool
 from evomerge_core.paths.space import PathSpace
-from evomerge_core.run.children import pool_members
-from evomerge_core.run.generations import make_optimizer
+from evomerge_core.run.candidate.candidate_merge import pool_members
+from evomerge_core.run.generation.generations import make_optimizer
 from evomerge_core.run.setup import Setup, StageSetup, prepare
-from evomerge_core.run.store import Store
-from evomerge_core.tasks.exchange import Question
-from evomerge_quant import memory
+from evomerge_core.run.store.store import Store
+from evomerge_core.tasks.evaluator import Question
+from evomerge_quant.resident import memory
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_recipes.quickstart.prepare import prepared_recipe
 

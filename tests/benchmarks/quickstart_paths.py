@@ -19,13 +19,13 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from evomerge_core.recipe.paths import Paths
+from evomerge_core.paths.spec import Paths
 from evomerge_core.recipe.schema import Recipe, Splits
-from evomerge_core.run.folder import WINNER
-from evomerge_core.run.progress import read_progress
 from evomerge_core.run.setup import create_run
+from evomerge_core.run.store.folder import WINNER
+from evomerge_core.run.view.progress import read_progress
 from evomerge_recipes.quickstart.prepare import prepared_recipe
-from evomerge_tui.job import work
+from evomerge_tui.processes.job import work
 
 RUNS = {
     "DFS, W = 1": ("dfs.yaml", "none"),

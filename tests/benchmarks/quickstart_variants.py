@@ -12,8 +12,8 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from evomerge_core.recipe.schema import Recipe
-from evomerge_core.run.folder import LOG, open_store
 from evomerge_core.run.setup import create_run
+from evomerge_core.run.store.folder import LOG, open_store
 from evomerge_recipes.quickstart.prepare import prepared_recipe
 
 
@@ -39,7 +39,9 @@ def carry_out(recipe: Recipe, folder: Path, *, seed: int | None = None, minutes:
         return float(store.fact("active_seconds"))
     started = time.monotonic()
     with (folder / LOG).open("ab") as log:
-        status = subprocess.run([sys.executable, "-m", "evomerge_tui.job", str(folder)], stdout=log, stderr=log, check=False)
+        status = subprocess.run(
+            [sys.executable, "-m", "evomerge_tui.processes.job", str(folder)], stdout=log, stderr=log, check=False
+        )
     if status.returncode or store.fact("state") != "finished":
         sys.exit(f"{folder}: {store.fact('message')}")
     return time.monotonic() - started

@@ -20,7 +20,7 @@ from typing import Any
 
 from quickstart_variants import carry_out, variant
 
-from evomerge_core.report.content import read_report
+from evomerge_core.run.report.content import read_report
 
 
 def main() -> None:

@@ -20,9 +20,9 @@ from transformers import AutoTokenizer
 
 from evomerge_core.merging.config import MergeConfig, Setting, Slice, SliceSource
 from evomerge_core.merging.engine import MergeEngine
-from evomerge_core.merging.plan import make_plan
+from evomerge_core.merging.plan.plan import make_plan
 from evomerge_core.sources.source import open_sources
-from evomerge_core.tasks.exchange import Answer, Question
+from evomerge_core.tasks.evaluator import Answer, Question
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_recipes.quickstart.arithmetic import task_items
 

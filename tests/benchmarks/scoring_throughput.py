@@ -24,8 +24,8 @@ from lm_eval.models.huggingface import HFLM
 from transformers import AutoTokenizer
 
 from evomerge_core.sources.source import open_sources
-from evomerge_core.tasks.exchange import Question
-from evomerge_quant.harness import ResidentHarness
+from evomerge_core.tasks.evaluator import Question
+from evomerge_quant.resident.harness import ResidentHarness
 from evomerge_quant.resident.model import build
 from evomerge_recipes.quickstart.arithmetic import task_items
 

@@ -31,13 +31,13 @@ from mergekit_environment import Models, fine_tunes, mergekit_environment, run_c
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging
 
+from evomerge_core.fixed_merge.mergekit import write_mergekit
 from evomerge_core.merging.config import MergeConfig, Setting, Slice, SliceSource
 from evomerge_core.merging.engine import MergeEngine
-from evomerge_core.merging.plan import make_plan
-from evomerge_core.recipe.mergekit import write_mergekit
+from evomerge_core.merging.plan.plan import make_plan
 from evomerge_core.sources.source import Source, open_sources
-from evomerge_quant.resident.linear import Nf4Linear
 from evomerge_quant.resident.model import ResidentModel, build
+from evomerge_quant.resident.network.linear import Nf4Linear
 
 METHODS = ("dare_ties", "ties")
 

@@ -123,7 +123,7 @@ def _has_rows(app: object, table: object) -> bool:
 
 def writer(run: Path, count: int, a_second: float, stop: threading.Event) -> None:
     """Evaluations with their events, as a job writes them, but far more often. In a process of its own."""
-    from evomerge_core.run.store import Evaluation, ItemScore, Store
+    from evomerge_core.run.store.store import Evaluation, ItemScore, Store
 
     store = Store(run / "run.db")
     draw = random.Random(1)
@@ -205,7 +205,7 @@ def _add_events(run: Path, count: int) -> None:
 
 
 def _empty_run(folder: Path) -> Path:
-    from evomerge_core.run.folder import create_folder, open_store
+    from evomerge_core.run.store.folder import create_folder, open_store
 
     create_folder(folder, "evomerge: 1\nname: written\n", {})
     store = open_store(folder)

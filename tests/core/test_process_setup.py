@@ -12,8 +12,8 @@ import pytest
 # Each stands for processes that compute; what loads OpenMP comes after what sets the process up.
 PROCESSES = {
     "a command": "import evomerge_tui.cli.main; import torch",
-    "the job": "import evomerge_tui.job; import torch",
-    "the planner": "import evomerge_tui.planner.process; import torch",
+    "the job": "import evomerge_tui.processes.job; import torch",
+    "the planner": "import evomerge_tui.processes.planner.process; import torch",
     "the quickstart's base": "import evomerge_recipes.quickstart.base; import torch",
     "the resident model": "import evomerge_quant.resident.model",
     "merging": "import evomerge_core.merging.engine, numba.np.ufunc.omppool",

@@ -27,7 +27,7 @@ def folder(model_folder: MakeFolder) -> Path:
 
 @pytest.fixture
 def ours(folder: Path) -> Any:
-    from evomerge_quant.harness import ResidentHarness
+    from evomerge_quant.resident.harness import ResidentHarness
     from evomerge_quant.resident.model import build
 
     model = build(folder, precision="fp32", device="cpu", batch_size=4)
@@ -76,7 +76,7 @@ def tasks(place: Path) -> list[dict[str, Any]]:
 def test_its_tasks_give_the_same_results_as_its_own_backend(
     folder: Path, ours: Any, theirs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from evomerge_quant.harness import run_harness
+    from evomerge_quant.resident.harness import run_harness
 
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     found = run_harness(ours._model, folder, tasks(tmp_path))
@@ -120,7 +120,7 @@ def test_sampling_is_refused(ours: Any) -> None:
 def test_scoring_tasks_writes_no_stray_line(
     ours: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from evomerge_quant.harness import run_harness
+    from evomerge_quant.resident.harness import run_harness
 
     monkeypatch.chdir(tmp_path)  # no git repository
     capfd.readouterr()

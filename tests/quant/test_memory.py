@@ -12,14 +12,15 @@ from safetensors.torch import load_file
 from tiny_models import FAMILIES
 from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
-from evomerge_core.tasks.exchange import Question
-from evomerge_quant import memory, ram
-from evomerge_quant.memory import Budget
-from evomerge_quant.resident.answering import PREFILL_TOKENS
-from evomerge_quant.resident.linear import Nf4Linear
+from evomerge_core.tasks.evaluator import Question
+from evomerge_quant import ram
+from evomerge_quant.resident import memory
+from evomerge_quant.resident.answering.answering import PREFILL_TOKENS
+from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE
+from evomerge_quant.resident.memory import Budget
 from evomerge_quant.resident.model import build
-from evomerge_quant.resident.reader import LOGITS_AT_ONCE
-from evomerge_quant.resident.skeleton import Precision
+from evomerge_quant.resident.network.linear import Nf4Linear
+from evomerge_quant.resident.network.skeleton import Precision
 
 MakeFolder = Callable[..., Path]
 CPU = torch.device("cpu")

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 import evomerge_quant.resident.model  # noqa: F401
-from evomerge_core.run.store import Store
-from evomerge_tui.job import work
+from evomerge_core.run.store.store import Store
+from evomerge_tui.processes.job import work
 
 
 def evaluations(run: Path) -> int:

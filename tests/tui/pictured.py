@@ -21,12 +21,14 @@ from textual.widgets import Footer
 from evomerge_quant.chat.chat import Reply
 from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampling
-from evomerge_quant.gguf.places import candidate_exports, winner_exports
+from evomerge_quant.gguf.subject.export_paths import candidate_exports, winner_exports
 from evomerge_tui.app import EvomergeApp
-from evomerge_tui.chat_room import Answered, RoomEvent, Said, Seated
-from evomerge_tui.screens import chat, doctor, export
-from evomerge_tui.talk import Heard
-from evomerge_tui.widgets.composer import Composer
+from evomerge_tui.cli.output.terminal_chat import Heard
+from evomerge_tui.screens import doctor
+from evomerge_tui.screens.chat.chat import chat
+from evomerge_tui.screens.chat.composer import Composer
+from evomerge_tui.screens.export.export import export
+from evomerge_tui.talk.chat_thread import Answered, RoomEvent, Said, Seated
 
 DATA = Path(__file__).parent / "data"
 _TURNS: list[dict[str, Any]] = json.loads((DATA / "chat.json").read_text(encoding="utf-8"))
@@ -81,7 +83,7 @@ async def dashboard(app: EvomergeApp, pilot: Pilot[int]) -> None:
 
 
 async def candidate(app: EvomergeApp, pilot: Pilot[int]) -> None:
-    from evomerge_tui.screens.candidate import CandidateScreen
+    from evomerge_tui.screens.candidate.candidate import CandidateScreen
 
     app.push_screen(CandidateScreen(app.folder / "quickstart", WINNER, [WINNER]))
     await until(pilot, lambda: table(app, "item-list").rows and "right:" in shown(app))

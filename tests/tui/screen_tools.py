@@ -13,8 +13,8 @@ from textual.css.query import NoMatches
 from textual.pilot import Pilot
 
 from evomerge_tui.app import EvomergeApp
-from evomerge_tui.machine import Gpu, Machine
-from evomerge_tui.settings import Settings
+from evomerge_tui.machine.machine import Gpu, Machine
+from evomerge_tui.user.settings import Settings
 from evomerge_tui.widgets.rows_table import RowsTable
 
 SECONDS = 60.0

@@ -14,8 +14,8 @@ from textual.dom import DOMNode
 
 import evomerge_tui.screens
 import evomerge_tui.widgets
-from evomerge_tui.actions import ACTIONS, actions_of
-from evomerge_tui.screens.help import HelpScreen
+from evomerge_tui.keys.actions import ACTIONS, actions_of
+from evomerge_tui.screens.dialogs.help import HelpScreen
 from evomerge_tui.screens.page import Page
 from evomerge_tui.screens.settings import SettingsScreen
 

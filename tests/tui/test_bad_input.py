@@ -156,7 +156,7 @@ def test_a_source_that_changed_after_the_run_began_is_refused_on_resume(
 ) -> None:
     from evomerge_core.recipe.load import load_recipe
     from evomerge_core.run.setup import create_run
-    from evomerge_tui.job import work
+    from evomerge_tui.processes.job import work
 
     run = create_run(load_recipe(place / "recipe.yaml"), out=place / "run")
     tensors = load_file(place / "second" / "model.safetensors")

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from screen_tools import click_text, make_app, shown, table, until
 
-from evomerge_core.run.candidate_scores import Difference
-from evomerge_tui.screens.candidate import CandidateScreen
+from evomerge_core.run.verdict.candidate_scores import Difference
+from evomerge_tui.screens.candidate.candidate import CandidateScreen
 
 pytestmark = pytest.mark.anyio
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]

@@ -18,8 +18,8 @@ from command_line import command
 from llama_cpp import Llama
 from tiny_gguf import save_folder, write_gguf
 
-from evomerge_core.run.store import Store
-from evomerge_quant.gguf.places import candidate_exports, winner_exports
+from evomerge_core.run.store.store import Store
+from evomerge_quant.gguf.subject.export_paths import candidate_exports, winner_exports
 from evomerge_tui.cli.main import main
 
 # A random model at this heat writes every byte there is.
@@ -208,7 +208,7 @@ def test_two_models_stand_side_by_side_on_a_wide_terminal_and_one_below_the_othe
     from evomerge_quant.chat.chat import open_chat
     from evomerge_quant.chat.conversation import Conversation
     from evomerge_quant.chat.sampling import Sampling
-    from evomerge_tui.talk import Seat, ask
+    from evomerge_tui.cli.output.terminal_chat import Seat, ask
 
     def show(width: int) -> list[str]:
         shown = io.StringIO()

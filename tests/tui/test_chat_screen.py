@@ -13,11 +13,11 @@ import tiny_gguf
 from screen_tools import click_text, make_app, shown, until
 from textual.widgets import Input
 
-from evomerge_quant.gguf.places import candidate_exports
-from evomerge_tui.screens.chat import ChatScreen
-from evomerge_tui.votes import new_vote, read_votes, tally
-from evomerge_tui.widgets.answers import AnswerColumn
-from evomerge_tui.widgets.composer import Composer
+from evomerge_quant.gguf.subject.export_paths import candidate_exports
+from evomerge_tui.screens.chat.answers import AnswerColumn
+from evomerge_tui.screens.chat.chat import ChatScreen
+from evomerge_tui.screens.chat.composer import Composer
+from evomerge_tui.talk.votes import new_vote, read_votes, tally
 
 pytestmark = pytest.mark.anyio
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]

@@ -13,13 +13,13 @@ from screen_tools import click_text, make_app, shown, table, until
 from tiny_run import write_recipe
 
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.folder import is_held
 from evomerge_core.run.setup import create_run
-from evomerge_core.run.store import Outcome
-from evomerge_tui import job
-from evomerge_tui.screens.candidate import CandidateScreen
-from evomerge_tui.screens.confirm import Confirm
-from evomerge_tui.screens.dashboard import DashboardScreen
+from evomerge_core.run.store.folder import is_held
+from evomerge_core.run.store.store import Outcome
+from evomerge_tui.processes import job
+from evomerge_tui.screens.candidate.candidate import CandidateScreen
+from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
+from evomerge_tui.screens.dialogs.confirm import Confirm
 
 pytestmark = pytest.mark.anyio
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]

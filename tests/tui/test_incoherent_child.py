@@ -9,12 +9,12 @@ import pytest
 from tiny_run import write_recipe
 
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.finalists import best_finalist, choose_finalists
-from evomerge_core.run.folder import open_store
-from evomerge_core.run.gold_gate import gold_gate
-from evomerge_core.run.guard import make_guard, objection
+from evomerge_core.run.candidate.coherence_guard import make_guard, objection
+from evomerge_core.run.generation.broken_gate import gold_gate
+from evomerge_core.run.generation.finalists import best_finalist, choose_finalists
 from evomerge_core.run.setup import Setup, create_run, prepare
-from evomerge_core.run.store import NEUTRAL, Candidate, Evaluation, ItemScore, Store
+from evomerge_core.run.store.folder import open_store
+from evomerge_core.run.store.store import NEUTRAL, Candidate, Evaluation, ItemScore, Store
 
 SOUND = "She has {} apples left in the basket."
 PLANTED = {

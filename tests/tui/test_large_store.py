@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from screen_tools import make_app, shown, table, until
 
-from evomerge_core.run.folder import create_folder, open_store
-from evomerge_core.run.store import Outcome
+from evomerge_core.run.store.folder import create_folder, open_store
+from evomerge_core.run.store.store import Outcome
 
 COUNT = 10_000
 

@@ -14,12 +14,12 @@ from screen_tools import click_text, make_app, shown, table, until
 from tiny_run import write_recipe
 
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.folder import is_held
-from evomerge_core.run.overview import RunOverview
 from evomerge_core.run.setup import create_run
-from evomerge_tui import job
-from evomerge_tui.screens.dashboard import DashboardScreen
-from evomerge_tui.screens.leaving import Leaving
+from evomerge_core.run.store.folder import is_held
+from evomerge_core.run.view.overview import RunOverview
+from evomerge_tui.processes import job
+from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
+from evomerge_tui.screens.dialogs.leaving import Leaving
 
 if sys.platform != "win32":
     from ui_process import Terminal
@@ -133,7 +133,7 @@ def test_resizing_below_the_least_size_shows_a_notice_and_comes_back(tmp_path: P
 @on_terminals
 def test_colour_settings_reach_child_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Textual takes NO_COLOR for itself; commands that the screens start must see it too."""
-    from evomerge_tui.command_process import run_command
+    from evomerge_tui.processes.command_process import run_command
 
     monkeypatch.setenv("NO_COLOR", "1")
     make_app(tmp_path)

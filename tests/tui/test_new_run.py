@@ -13,12 +13,12 @@ from textual.pilot import Pilot
 from tiny_run import save_model
 
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.folder import RECIPE, is_held
-from evomerge_core.run.progress import read_progress
+from evomerge_core.run.store.folder import RECIPE, is_held
+from evomerge_core.run.view.progress import read_progress
 from evomerge_tui.app import EvomergeApp
-from evomerge_tui.job import end_now
-from evomerge_tui.screens.dashboard import DashboardScreen
-from evomerge_tui.screens.new_run.review_step import ReviewStep
+from evomerge_tui.processes.job import end_now
+from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
+from evomerge_tui.screens.new_run.review.review_step import ReviewStep
 from evomerge_tui.screens.new_run.screen import NewRunScreen
 
 pytestmark = pytest.mark.anyio

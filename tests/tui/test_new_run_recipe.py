@@ -16,9 +16,18 @@ from tiny_run import save_model, write_recipe
 from evomerge_core.recipe.efforts import EFFORTS
 from evomerge_core.recipe.load import dump_recipe, load_recipe
 from evomerge_tui.app import EvomergeApp
-from evomerge_tui.draft import Draft, effort_of, moved_to, new_draft, with_base, with_effort, with_source, with_task
-from evomerge_tui.screens.confirm import Confirm
-from evomerge_tui.screens.new_run.review_step import ReviewStep, file_name
+from evomerge_tui.screens.dialogs.confirm import Confirm
+from evomerge_tui.screens.new_run.draft import (
+    Draft,
+    effort_of,
+    moved_to,
+    new_draft,
+    with_base,
+    with_effort,
+    with_source,
+    with_task,
+)
+from evomerge_tui.screens.new_run.review.review_step import ReviewStep, file_name
 from evomerge_tui.screens.new_run.screen import NewRunScreen
 from hub_models import hub_model
 from loopback_hub import Hub, serve

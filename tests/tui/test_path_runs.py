@@ -17,12 +17,12 @@ from transformers import AutoModelForCausalLM, Olmo2Config
 
 from evomerge_core.paths.layout import lay_out
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.progress import read_progress
 from evomerge_core.run.setup import create_run
-from evomerge_core.run.store import Store
-from evomerge_core.run.stored_path import stored_path
+from evomerge_core.run.store.store import Store
+from evomerge_core.run.view.progress import read_progress
+from evomerge_core.run.view.stored_path import stored_path
 from evomerge_tui.cli.main import main
-from evomerge_tui.job import work
+from evomerge_tui.processes.job import work
 
 HARNESS = Path(__file__).with_name("kill_harness.py")
 LAYERS = 4

@@ -9,8 +9,8 @@ import pytest
 from command_line import command
 from rich.cells import cell_len
 
-from evomerge_tui.ascii_filter import to_ascii
-from evomerge_tui.quantities import amount, duration, duration_range, percent
+from evomerge_tui.terminal.ascii_filter import to_ascii
+from evomerge_tui.text.quantities import amount, duration, duration_range, percent
 
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]
 

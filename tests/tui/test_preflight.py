@@ -20,7 +20,7 @@ from evomerge_quant.planning.preflight import Preflight, preflight
 from evomerge_quant.planning.timings import read_timings
 from evomerge_quant.planning.workload import workload
 from evomerge_tui.cli.main import main
-from evomerge_tui.places import timings_path
+from evomerge_tui.user.user_paths import timings_path
 
 LAPTOP = Capacity("cpu", "a laptop", 4, 16 * 10**9, 12 * 10**9)
 
@@ -160,7 +160,7 @@ def test_the_work_that_is_planned_is_the_work_of_a_real_run(finished: tuple[Path
 def test_a_finished_run_is_remembered_for_the_next_estimate(place: Path) -> None:
     """The job itself writes it down: here a whole one is carried out."""
     from evomerge_core.run.setup import create_run
-    from evomerge_tui.job import work
+    from evomerge_tui.processes.job import work
 
     rewrite(place, budget={"evaluations": 2}, splits={"search": 4, "validation": 2, "test": 4})
     folder = create_run(load_recipe(place / "recipe.yaml"), out=place / "run")

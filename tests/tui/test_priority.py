@@ -17,12 +17,12 @@ from screen_tools import make_app, shown, until
 from tiny_run import write_recipe
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.folder import open_store
-from evomerge_tui.line_process import command_lines
-from evomerge_tui.priority import Priority
-from evomerge_tui.screens import export
-from evomerge_tui.settings import Settings, save_settings
-from evomerge_tui.widgets.event_log import EventLog
+from evomerge_core.run.store.folder import open_store
+from evomerge_tui.processes.line_process import command_lines
+from evomerge_tui.processes.priority import Priority
+from evomerge_tui.screens.dashboard.event_log import EventLog
+from evomerge_tui.screens.export.export import export
+from evomerge_tui.user.settings import Settings, save_settings
 
 LONG = {"evaluations": 100000}
 

@@ -11,11 +11,11 @@ import pytest
 from tiny_run import scores, write_recipe
 
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.control import Stopped
-from evomerge_core.run.folder import RECIPE, open_store
 from evomerge_core.run.loop import run
 from evomerge_core.run.setup import create_run, prepare
-from evomerge_core.run.store import Store
+from evomerge_core.run.store.commands import Stopped
+from evomerge_core.run.store.folder import RECIPE, open_store
+from evomerge_core.run.store.store import Store
 from evomerge_quant.resident.model import build
 
 TASK = {

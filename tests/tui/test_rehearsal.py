@@ -10,8 +10,8 @@ import pytest
 from tiny_run import write_recipe
 
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.report.content import read_report
 from evomerge_core.run.rehearsal import foretell_run, rehearse
+from evomerge_core.run.report.content import read_report
 from evomerge_core.run.setup import Setup, create_run, prepare
 from evomerge_quant.resident.model import evaluators
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from evomerge_core.run.store import Outcome
-from evomerge_tui.history import History
-from evomerge_tui.run_standing import fitness_title, legend
+from evomerge_core.run.store.store import Outcome
+from evomerge_tui.screens.dashboard.history import History
+from evomerge_tui.screens.dashboard.run_standing import fitness_title, legend
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from evomerge_tui.serving import TokenServer
+from evomerge_tui.processes.serving import TokenServer
 
 pytestmark = pytest.mark.anyio
 

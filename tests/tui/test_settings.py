@@ -11,7 +11,7 @@ from huggingface_hub import constants
 from screen_tools import click_text, make_app, shown, until
 
 from evomerge_core.errors import InputError
-from evomerge_tui.settings import Settings, hub_token_is_set, load_settings, save_hub_token, save_settings, settings_path
+from evomerge_tui.user.settings import Settings, hub_token_is_set, load_settings, save_hub_token, save_settings, settings_path
 
 
 def test_what_is_saved_is_read_again(tmp_path: Path) -> None:

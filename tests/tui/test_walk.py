@@ -15,8 +15,8 @@ from screen_tools import click_text, make_app, shown, until
 from textual.pilot import Pilot
 
 from evomerge_tui.app import EvomergeApp
-from evomerge_tui.screens.chat import ChatScreen
-from evomerge_tui.screens.dashboard import DashboardScreen
+from evomerge_tui.screens.chat.chat import ChatScreen
+from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
 from evomerge_tui.screens.new_run.screen import NewRunScreen
 
 PATIENCE = 240.0

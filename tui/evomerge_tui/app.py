@@ -24,22 +24,22 @@ from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
 from evomerge_core.errors import InputError
-from evomerge_tui.actions import Action
-from evomerge_tui.ascii_filter import AsciiOnly
-from evomerge_tui.bindings import bindings
-from evomerge_tui.clipboard import copy_to_system
-from evomerge_tui.palette import ActionCommands, carry_out
+from evomerge_tui.keys.actions import Action
+from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.keys.palette import ActionCommands, carry_out
 from evomerge_tui.screens.home import HomeScreen
 from evomerge_tui.screens.page import HEIGHTS, WIDTHS
-from evomerge_tui.settings import THEMES as THEME_WORDS
-from evomerge_tui.settings import Settings, load_settings
-from evomerge_tui.shown_text import one_line
-from evomerge_tui.themes import NAMES, THEMES
+from evomerge_tui.terminal.ascii_filter import AsciiOnly
+from evomerge_tui.terminal.clipboard import copy_to_system
+from evomerge_tui.terminal.themes import NAMES, THEMES
+from evomerge_tui.text.shown_text import one_line
+from evomerge_tui.user.settings import THEMES as THEME_WORDS
+from evomerge_tui.user.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
 
-    from evomerge_tui.machine import Machine
+    from evomerge_tui.machine.machine import Machine
 
 _LAST_SECONDS = 3.0
 _HUNG_UP = 129
@@ -82,7 +82,7 @@ class EvomergeApp(App[int]):
 
     def sense(self, folder: Path) -> Machine:
         """Looks at the machine; for a thread."""
-        from evomerge_tui.machine import read_machine
+        from evomerge_tui.machine.machine import read_machine
 
         return (self._sense or read_machine)(folder)
 
@@ -134,7 +134,7 @@ class EvomergeApp(App[int]):
         return _KEY_WORDS.get(binding.key) or super().get_key_display(binding)
 
     def action_help(self) -> None:
-        from evomerge_tui.screens.help import HelpScreen
+        from evomerge_tui.screens.dialogs.help import HelpScreen
 
         below = self.screen
         if isinstance(below, HelpScreen):
@@ -176,7 +176,7 @@ class EvomergeApp(App[int]):
 
     async def action_quit(self) -> None:
         """Asks what shall become of a job that is watched here; else leaves."""
-        from evomerge_tui.screens.leaving import Leaving
+        from evomerge_tui.screens.dialogs.leaving import Leaving
 
         if isinstance(self.screen, Leaving):
             self.exit(0)
@@ -185,7 +185,7 @@ class EvomergeApp(App[int]):
 
     @work(exclusive=True, group="leaving")
     async def _ask_and_leave(self) -> None:
-        from evomerge_tui.screens.leaving import Leaving, live_runs, stop
+        from evomerge_tui.screens.dialogs.leaving import Leaving, live_runs, stop
 
         runs = await live_runs(self.folder)
         if not runs:
@@ -199,19 +199,19 @@ class EvomergeApp(App[int]):
 
     def open_run(self, folder: Path) -> None:
         """The dashboard of a run."""
-        from evomerge_tui.screens.dashboard import DashboardScreen
+        from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
 
         self.push_screen(DashboardScreen(folder))
 
     def open_export(self, folder: Path, candidate: str | None = None) -> None:
         """The steps from a winner, or another candidate, to a GGUF."""
-        from evomerge_tui.screens.export import ExportScreen
+        from evomerge_tui.screens.export.export import ExportScreen
 
         self.push_screen(ExportScreen(folder, candidate))
 
     def open_chat(self, folder: Path) -> None:
         """A conversation with a run's winner."""
-        from evomerge_tui.screens.chat import ChatScreen
+        from evomerge_tui.screens.chat.chat import ChatScreen
 
         self.push_screen(ChatScreen(folder))
 
@@ -228,7 +228,7 @@ class EvomergeApp(App[int]):
     @work(thread=True, exit_on_error=False)
     def _load_what_comes_next(self) -> None:
         """The dashboard's plot needs numpy: loaded while the first screen is read, so that opening it takes no time."""
-        import evomerge_tui.screens.dashboard  # noqa: F401
+        import evomerge_tui.screens.dashboard.dashboard  # noqa: F401
 
         # what is loaded by now stays: the collector need not look through it again while keys are waiting
         gc.freeze()

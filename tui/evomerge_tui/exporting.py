@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from evomerge_quant.gguf.export import Exported, Prove
-    from evomerge_quant.gguf.subject import Subject
+    from evomerge_quant.gguf.subject.subject import Subject
 
 
 def export_winner(run: Path, type_names: Sequence[str], console: Console) -> Exported:
     """Writes and proves a run's winner in these types, and shows plan, progress and files. InputError as for `export`."""
-    from evomerge_quant.gguf.convert import waiting_converter
-    from evomerge_quant.gguf.converter import find_converter
+    from evomerge_quant.gguf.convert.convert import waiting_converter
+    from evomerge_quant.gguf.convert.converter import find_converter
     from evomerge_quant.gguf.export import export
-    from evomerge_quant.gguf.file_types import find_types
-    from evomerge_quant.gguf.handover import place_for
     from evomerge_quant.gguf.plan import make_plan
-    from evomerge_quant.gguf.subject import find_subject
-    from evomerge_tui.export_display import show_exported, show_plan, showing
+    from evomerge_quant.gguf.quantize.file_types import find_types
+    from evomerge_quant.gguf.runners.handover import place_for
+    from evomerge_quant.gguf.subject.subject import find_subject
+    from evomerge_tui.cli.output.export_display import show_exported, show_plan, showing
 
     types = find_types(type_names, imatrix=False)
     with stoppable(), waiting_converter(find_converter(None)) as converter:
@@ -39,7 +39,7 @@ def export_winner(run: Path, type_names: Sequence[str], console: Console) -> Exp
 
 def items_of(subject: Subject, split: str) -> Any:
     """The run's items of a split; for a model without a run, neutral prompts."""
-    from evomerge_quant.gguf.proof_items import proof_items, proof_items_default
+    from evomerge_quant.gguf.proof.proof_items import proof_items, proof_items_default
 
     return proof_items_default() if subject.setup is None else proof_items(subject.setup, split)
 
@@ -47,8 +47,8 @@ def items_of(subject: Subject, split: str) -> Any:
 def prover(subject: Subject) -> Prove:
     """Proves files of one model, which is loaded at the first."""
     from evomerge_quant.gguf.progress import OnStep, Step
-    from evomerge_quant.gguf.proof import Proof, prove_against
-    from evomerge_quant.gguf.reference import Reference
+    from evomerge_quant.gguf.proof.proof import Proof, prove_against
+    from evomerge_quant.gguf.proof.reference import Reference
 
     known: dict[Path, Reference] = {}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from evomerge_core.discovery.found import Found
 from evomerge_core.discovery.headers import open_headers
 from evomerge_core.errors import InputError
-from evomerge_core.sources.compatibility import check
+from evomerge_core.sources.checks.compatibility import check
 from evomerge_core.sources.source import Source
 
 

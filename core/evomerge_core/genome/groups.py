@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from evomerge_core.errors import InputError
-from evomerge_core.merging.layers import find_layers
+from evomerge_core.merging.plan.layers import find_layers
 from evomerge_core.recipe.schema import Groups
 
 # A search of many more numbers needs more candidates than a small budget has.

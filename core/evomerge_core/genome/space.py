@@ -13,11 +13,11 @@ from functools import cached_property
 import numpy as np
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.fields import ParameterRange
 from evomerge_core.genome.dimension import Dimension, Dimensions, Vector
 from evomerge_core.genome.groups import Grouping, make_grouping
 from evomerge_core.merging.config import MergeConfig, Parameters, Scalar, Setting, Slice, SliceSource
 from evomerge_core.methods.registry import get_method
-from evomerge_core.recipe.fields import ParameterRange
 from evomerge_core.recipe.schema import Recipe, SearchSpace
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from evomerge_core.merging.elementwise import is_elementwise, merge_elementwise
-from evomerge_core.merging.plan import TensorMerge
-from evomerge_core.merging.task_vector import VectorFacts
+from evomerge_core.merging.compiled.elementwise import is_elementwise, merge_elementwise
+from evomerge_core.merging.compiled.task_vector import VectorFacts
+from evomerge_core.merging.plan.plan import TensorMerge
 from evomerge_core.merging.whole_tensor import Loaded, load, loaded_ahead, merge_loaded
-from evomerge_core.methods.random_field import field_key
+from evomerge_core.methods.parts.random_field import field_key
 from evomerge_core.methods.registry import get_method
 from evomerge_core.sources.source import Source
 

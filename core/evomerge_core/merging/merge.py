@@ -8,15 +8,15 @@ from pathlib import Path
 import torch
 
 from evomerge_core.errors import InputError
-from evomerge_core.merging.card import model_card
-from evomerge_core.merging.chat_template import chosen_template
-from evomerge_core.merging.child_config import LayerOrigin, child_config
 from evomerge_core.merging.config import DType, MergeConfig
 from evomerge_core.merging.engine import MergeEngine
-from evomerge_core.merging.folder import ModelFiles, write_model
-from evomerge_core.merging.origins import is_head
-from evomerge_core.merging.plan import TensorMerge, make_plan
-from evomerge_core.merging.slices import PlannedSlice, plan_slices, references
+from evomerge_core.merging.model_folder.card import model_card
+from evomerge_core.merging.model_folder.chat_template import chosen_template
+from evomerge_core.merging.model_folder.child_config import LayerOrigin, child_config
+from evomerge_core.merging.model_folder.folder import ModelFiles, write_model
+from evomerge_core.merging.plan.origins import is_head
+from evomerge_core.merging.plan.plan import TensorMerge, make_plan
+from evomerge_core.merging.plan.slices import PlannedSlice, plan_slices, references
 from evomerge_core.sources.source import Source
 
 DTYPES: Mapping[DType, torch.dtype] = {

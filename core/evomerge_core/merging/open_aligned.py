@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from evomerge_core.merging.config import MergeConfig
-from evomerge_core.merging.slices import references
-from evomerge_core.sources.compatibility import require
+from evomerge_core.merging.plan.slices import references
+from evomerge_core.sources.checks.compatibility import require
 from evomerge_core.sources.confinement import absolute_reference
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_core.sources.tokens import align_all

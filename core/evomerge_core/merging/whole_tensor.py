@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from evomerge_core.merging.plan import TensorInput, TensorMerge
+from evomerge_core.merging.plan.plan import TensorInput, TensorMerge
 from evomerge_core.methods.registry import get_method
 from evomerge_core.sources.source import Source
 

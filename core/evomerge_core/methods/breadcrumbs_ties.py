@@ -6,8 +6,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from evomerge_core.methods.method import Density, PerSource, for_each, register
-from evomerge_core.methods.sparsify import drop_extremes
-from evomerge_core.methods.task_vectors import add_agreeing
+from evomerge_core.methods.parts.sparsify import drop_extremes
+from evomerge_core.methods.parts.task_vectors import add_agreeing
 
 
 @register("breadcrumbs_ties")

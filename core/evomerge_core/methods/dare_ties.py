@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from evomerge_core.methods.method import Density, PerSource, for_each, register
-from evomerge_core.methods.sparsify import drop_random
-from evomerge_core.methods.task_vectors import add_agreeing
+from evomerge_core.methods.parts.sparsify import drop_random
+from evomerge_core.methods.parts.task_vectors import add_agreeing
 
 
 @register("dare_ties")

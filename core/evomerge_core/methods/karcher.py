@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evomerge_core.methods.method import Bounds, register
-from evomerge_core.methods.reductions import dot, norm
+from evomerge_core.methods.parts.reductions import dot, norm
 
 
 @register("karcher")

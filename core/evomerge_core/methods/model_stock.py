@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from evomerge_core.methods.method import register
-from evomerge_core.methods.reductions import dot, norm
+from evomerge_core.methods.parts.reductions import dot, norm
 
 _SMALLEST_PRODUCT = 1e-6
 _SMALLEST_DIVISOR = 1e-6

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from evomerge_core.errors import InputError
 from evomerge_core.methods.method import PerSource, for_each, register
-from evomerge_core.methods.reductions import dot, norm
+from evomerge_core.methods.parts.reductions import dot, norm
 
 _SMALLEST = 1e-8
 

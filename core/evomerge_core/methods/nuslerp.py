@@ -7,7 +7,7 @@ from torch import Tensor
 
 from evomerge_core.errors import InputError
 from evomerge_core.methods.method import PerSource, for_each, register
-from evomerge_core.methods.reductions import dot, norm
+from evomerge_core.methods.parts.reductions import dot, norm
 
 _SMALLEST_SUM = 1e-6
 _SMALLEST_NORM = 1e-7

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from evomerge_core.methods.method import Bounds, register
-from evomerge_core.methods.reductions import dot
-from evomerge_core.methods.sparsify import largest
-from evomerge_core.methods.task_vectors import agreement
+from evomerge_core.methods.parts.reductions import dot
+from evomerge_core.methods.parts.sparsify import largest
+from evomerge_core.methods.parts.task_vectors import agreement
 
 _SMALLEST_SUM = 1e-6
 _SMALLEST_DIVISOR = 1e-6

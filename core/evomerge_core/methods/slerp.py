@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from evomerge_core.methods.method import register
-from evomerge_core.methods.reductions import dot, norm
+from evomerge_core.methods.parts.reductions import dot, norm
 
 _SMALLEST_NORM = 1e-8
 _PARALLEL = 0.9995

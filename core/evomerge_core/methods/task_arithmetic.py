@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from evomerge_core.methods.method import PerSource, for_each, register
-from evomerge_core.methods.task_vectors import add_all
+from evomerge_core.methods.parts.task_vectors import add_all
 
 
 @register("task_arithmetic")

@@ -13,10 +13,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from evomerge_core.files.fields import ParameterRange
 from evomerge_core.genome.dimension import Dimension, Vector
 from evomerge_core.paths.path import Hop, Path, require_ends
 from evomerge_core.paths.space import USUAL_SIGMA, PathSpace, border, not_from_here, scale_dimension
-from evomerge_core.recipe.fields import ParameterRange
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from evomerge_core.paths.indicator import Indicator
 from evomerge_core.paths.path import Pool
 from evomerge_core.paths.slots import Slots
 from evomerge_core.paths.space import PathSpace
-from evomerge_core.recipe.paths import Paths
+from evomerge_core.paths.spec import Paths
 
 
 def make_path_space(paths: Paths, pool: Pool, most_layers: int | None) -> PathSpace:

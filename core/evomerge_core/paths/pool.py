@@ -8,8 +8,8 @@ from torch import Tensor
 
 from evomerge_core.merging.config import MergeConfig
 from evomerge_core.merging.engine import MergeEngine
-from evomerge_core.paths.child import plan_member
 from evomerge_core.paths.path import Path, Pool
+from evomerge_core.paths.path_merge import plan_member
 from evomerge_core.sources.source import Source
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from evomerge_core.errors import InputError
-from evomerge_core.merging.layers import find_layers
-from evomerge_core.recipe.paths import Paths
+from evomerge_core.merging.plan.layers import find_layers
+from evomerge_core.paths.spec import Paths
 from evomerge_core.sources.source import Source
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from evomerge_core.files.fields import ParameterRange
 from evomerge_core.genome.dimension import Dimension, Vector
 from evomerge_core.paths.path import Hop, Path, require_ends
 from evomerge_core.paths.space import USUAL_SIGMA, PathSpace, border, not_from_here, scale_dimension
-from evomerge_core.recipe.fields import ParameterRange
 
 
 @dataclass(frozen=True)

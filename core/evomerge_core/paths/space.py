@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.fields import ParameterRange
 from evomerge_core.genome.dimension import Dimension, Dimensions, Vector
 from evomerge_core.paths.path import Path, Pool
-from evomerge_core.recipe.fields import ParameterRange
 
 USUAL_SIGMA = 1 / 6  # the search's usual first step, as a part of each range
 # How many places of A's own path a candidate of the first generation changes on average.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evomerge_core.files.yaml_file import YamlFile, dump_yaml, read_yaml
 from evomerge_core.nearest_name import unknown_name
 from evomerge_core.recipe.mergekit_evolve import to_recipe_data
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.recipe.validate import to_recipe
-from evomerge_core.recipe.yaml_file import YamlFile, dump_yaml, read_yaml
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evomerge_core.files.yaml_file import Location, YamlFile, read_yaml
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.recipe.validate import to_recipe
-from evomerge_core.recipe.yaml_file import Location, YamlFile, read_yaml
 
 # What mergekit-evolve takes from its command line.
 _EVALUATIONS = 100

@@ -20,9 +20,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from evomerge_core.recipe.fields import Count, Flag, Frozen, ParameterRange, Positive, Text, Whole, key_problem
-from evomerge_core.recipe.paths import Paths
-from evomerge_core.recipe.presets import complete
+from evomerge_core.files.fields import Count, Flag, Frozen, ParameterRange, Positive, Text, Whole, key_problem
+from evomerge_core.genome.presets import complete
+from evomerge_core.paths.spec import Paths
 
 Precision = Literal["nf4", "bf16", "fp32"]
 # What products are computed in.

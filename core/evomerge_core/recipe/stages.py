@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evomerge_core.recipe.paths import Paths
+from evomerge_core.paths.spec import Paths
 from evomerge_core.recipe.schema import Budget, Recipe, SearchSettings, SearchSpace, Stage
 
 # The paper's population for paths (arXiv 2403.13187); CMA-ES's own default is for far fewer numbers.

@@ -11,10 +11,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.yaml_file import Location, YamlFile, key_name, unknown_key
 from evomerge_core.nearest_name import unknown_name
 from evomerge_core.recipe.consistency import find_inconsistency
 from evomerge_core.recipe.schema import Recipe
-from evomerge_core.recipe.yaml_file import Location, YamlFile, key_name, unknown_key
 
 
 def to_recipe(file: YamlFile) -> Recipe:

@@ -11,17 +11,17 @@ from dataclasses import asdict
 
 from evomerge_core.genome.space import Space
 from evomerge_core.paths.space import PathSpace
-from evomerge_core.run.bench import Bench, MakeEvaluator
-from evomerge_core.run.contest import races
-from evomerge_core.run.evaluating import Evaluated
-from evomerge_core.run.finalists import best_finalist, choose_finalists
-from evomerge_core.run.fitness import stage_fitness
-from evomerge_core.run.generations import search
+from evomerge_core.run.candidate.cached_evaluation import Evaluated
+from evomerge_core.run.candidate.candidate_loader import Bench, MakeEvaluator
+from evomerge_core.run.candidate.fitness import stage_fitness
+from evomerge_core.run.generation.finalists import best_finalist, choose_finalists
+from evomerge_core.run.generation.generations import search
+from evomerge_core.run.generation.judging import races
 from evomerge_core.run.phases import begin_phase
 from evomerge_core.run.references import add_references
 from evomerge_core.run.rehearsal import foretell_from
 from evomerge_core.run.setup import Setup, StageSetup
-from evomerge_core.run.store import Candidate, Store
+from evomerge_core.run.store.store import Candidate, Store
 
 
 def run(setup: Setup, store: Store, make_evaluator: MakeEvaluator, *, since: float | None = None) -> Candidate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evomerge_core.run.setup import StageSetup
-from evomerge_core.run.store import Store
+from evomerge_core.run.store.store import Store
 
 
 def begin_phase(store: Store, name: str, total: int | None, stage: StageSetup | None = None) -> None:

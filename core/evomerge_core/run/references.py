@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from evomerge_core.genome.space import Space
 from evomerge_core.run.setup import Setup
-from evomerge_core.run.store import Candidate, Store
+from evomerge_core.run.store.store import Candidate, Store
 
 UNIFORM_WEIGHTS = (0.5, 0.75, 1.0)
 

@@ -10,18 +10,18 @@ from itertools import pairwise
 from pathlib import Path
 
 from evomerge_core.recipe.schema import Precision
-from evomerge_core.run.bench import Bench, MakeEvaluator
-from evomerge_core.run.contest import stage_sizes
-from evomerge_core.run.cost import NOTHING, Costs, Estimate, Work, foretell, foretell_all, learn, work
-from evomerge_core.run.deadline import learn_costs, rows_together
-from evomerge_core.run.finalists import FINALISTS
-from evomerge_core.run.folder import STORE
-from evomerge_core.run.gold_gate import GATE_ITEMS, pays
-from evomerge_core.run.guard import questions
+from evomerge_core.run.candidate.candidate_loader import Bench, MakeEvaluator
+from evomerge_core.run.candidate.coherence_guard import questions
+from evomerge_core.run.candidate.scoring import Gate, Heard, ask_candidate
+from evomerge_core.run.generation.broken_gate import GATE_ITEMS, pays
+from evomerge_core.run.generation.finalists import FINALISTS
+from evomerge_core.run.generation.judging import stage_sizes
 from evomerge_core.run.references import count_references
-from evomerge_core.run.scoring import Gate, Heard, ask_candidate
 from evomerge_core.run.setup import Asked, Setup
-from evomerge_core.run.store import Candidate, Pass, Store
+from evomerge_core.run.store.folder import STORE
+from evomerge_core.run.store.store import Candidate, Pass, Store
+from evomerge_core.run.timing.cost import NOTHING, Costs, Estimate, Work, foretell, foretell_all, learn, work
+from evomerge_core.run.timing.deadline import learn_costs, rows_together
 
 _SIZES = (4, 24)  # items that are asked: two sizes tell what a batch costs whatever its size
 _WRITING = 3  # merges that writing the winner takes

@@ -12,26 +12,26 @@ import torch
 from evomerge_core.errors import InputError
 from evomerge_core.genome.space import Space, make_space
 from evomerge_core.merging.engine import MergeEngine
-from evomerge_core.merging.folder import require_space
+from evomerge_core.merging.model_folder.folder import require_space
 from evomerge_core.paths.fold import require_fold
 from evomerge_core.paths.make_space import make_path_space
 from evomerge_core.paths.path import Pool
 from evomerge_core.paths.size import most_layers, most_parameters
 from evomerge_core.paths.space import PathSpace
+from evomerge_core.paths.spec import Paths
+from evomerge_core.recipe.absolute_paths import with_absolute_paths
 from evomerge_core.recipe.load import dump_recipe
-from evomerge_core.recipe.paths import Paths
 from evomerge_core.recipe.schema import Budget, Precision, Recipe, SearchSettings, Stage
 from evomerge_core.recipe.stages import PlannedStage, plan_stages
-from evomerge_core.run.absolute_paths import with_absolute_paths
-from evomerge_core.run.folder import create_folder, require_empty
-from evomerge_core.sources.compatibility import require_compatible
-from evomerge_core.sources.finite import require_finite
+from evomerge_core.run.store.folder import create_folder, require_empty
+from evomerge_core.sources.checks.compatibility import require_compatible
+from evomerge_core.sources.checks.finite import require_finite
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_core.sources.tokens import align_all
 from evomerge_core.tasks.draw_items import draw_items
-from evomerge_core.tasks.exchange import Question
-from evomerge_core.tasks.items import Item
+from evomerge_core.tasks.evaluator import Question
+from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.task import Task
 

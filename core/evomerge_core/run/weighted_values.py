@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from evomerge_core.run.store import ItemScore
+from evomerge_core.run.store.store import ItemScore
 
 
 def weighted_values(items: Sequence[ItemScore], weights: Mapping[str, float]) -> list[float]:

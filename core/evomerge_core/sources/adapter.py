@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.json_file import read_json
 from evomerge_core.sources.checkpoint import EMBEDDING, HEAD, Checkpoint
-from evomerge_core.sources.json_file import read_json
 from evomerge_core.sources.weight_file import DTYPES, WeightFile, open_weights
 
 MERGE_FIRST = "merge it into its model with peft's merge_and_unload, and give the merged folder as the source"

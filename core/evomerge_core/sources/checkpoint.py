@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from evomerge_core.errors import InputError
-from evomerge_core.sources.json_file import read_json
+from evomerge_core.files.json_file import read_json
 from evomerge_core.sources.weight_file import DTYPES, TensorFacts, WeightFile, open_weights
 
 # Files beside the weights that make a model what it is; whichever of them exist are part of its fingerprint.

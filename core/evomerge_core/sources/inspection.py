@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evomerge_core.sources import compatibility
+from evomerge_core.files.json_file import read_json
 from evomerge_core.sources.adapter import Adapter
 from evomerge_core.sources.architecture import settings
 from evomerge_core.sources.checkpoint import EMBEDDING
-from evomerge_core.sources.finite import check_finite
-from evomerge_core.sources.json_file import read_json
+from evomerge_core.sources.checks import compatibility
+from evomerge_core.sources.checks.finite import check_finite
+from evomerge_core.sources.checks.soundness import own_problems
 from evomerge_core.sources.model_card import front_matter, licence_in
-from evomerge_core.sources.soundness import own_problems
 from evomerge_core.sources.source import Source
 from evomerge_core.sources.tokens import vocabulary
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
-from evomerge_core.sources.json_file import read_json
+from evomerge_core.files.json_file import read_json
 
 _AS_DATA: Mapping[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 # What the libraries raise for files that they can't make sense of.

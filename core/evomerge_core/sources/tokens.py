@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.json_file import read_json
 from evomerge_core.sources.checkpoint import EMBEDDING, HEAD
 from evomerge_core.sources.fingerprint import identity
-from evomerge_core.sources.json_file import read_json
 from evomerge_core.sources.source import Rows, Source
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.schema import SplitFiles, Splits, TaskSpec
-from evomerge_core.tasks.exclusion import leave_out
-from evomerge_core.tasks.hub import fetch_dataset
-from evomerge_core.tasks.items import Item
-from evomerge_core.tasks.load import Column, load_items
+from evomerge_core.tasks.items.held_out import leave_out
+from evomerge_core.tasks.items.hub import fetch_dataset
+from evomerge_core.tasks.items.item_files import Column, load_items
+from evomerge_core.tasks.items.items import Item
+from evomerge_core.tasks.items.rows import first_names
+from evomerge_core.tasks.items.split import ItemSplits, refuse_duplicates, split_items
 from evomerge_core.tasks.ready import ReadyTask, get_ready
-from evomerge_core.tasks.rows import first_names
-from evomerge_core.tasks.split import ItemSplits, refuse_duplicates, split_items
 from evomerge_core.tasks.task import Task
 
 

@@ -7,7 +7,7 @@ from string import Formatter
 from typing import Any, Protocol
 
 from evomerge_core.errors import InputError
-from evomerge_core.tasks.items import Value
+from evomerge_core.tasks.items.items import Value
 
 
 class ChatTokenizer(Protocol):

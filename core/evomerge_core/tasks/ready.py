@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from evomerge_core.errors import InputError
 from evomerge_core.nearest_name import unknown_name
-from evomerge_core.tasks.items import Item, make_item
+from evomerge_core.tasks.items.items import Item, make_item
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evomerge_core.tasks.deciding import Decision
-from evomerge_core.tasks.exchange import Answer, Question
-from evomerge_core.tasks.items import Item, Value
-from evomerge_core.tasks.language import is_language
+from evomerge_core.tasks.early_end import Decision
+from evomerge_core.tasks.evaluator import Answer, Question
+from evomerge_core.tasks.items.items import Item, Value
+from evomerge_core.tasks.language.detection import is_language
 from evomerge_core.tasks.prompt import ChatTokenizer, fill, render_chat
 from evomerge_core.tasks.scorers.multiple_choice import right_choice
 from evomerge_core.tasks.scorers.registry import Expected, Scorer

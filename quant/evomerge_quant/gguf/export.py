@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from evomerge_core.errors import InputError
-from evomerge_core.merging.folder import unwritable
+from evomerge_core.merging.model_folder.folder import unwritable
 from evomerge_core.sources.fingerprint import sha256_of
-from evomerge_quant.gguf.convert import check_model, run_converter
-from evomerge_quant.gguf.handover import Handover, Runner, hand_over, require_handover
-from evomerge_quant.gguf.places import SUSPECT
-from evomerge_quant.gguf.plain_view import plain_view
+from evomerge_quant.gguf.convert.convert import check_model, run_converter
+from evomerge_quant.gguf.convert.plain_view import plain_view
 from evomerge_quant.gguf.plan import ExportPlan, PlannedFile
 from evomerge_quant.gguf.progress import OnStep, Step
-from evomerge_quant.gguf.proof_items import ProofItem
-from evomerge_quant.gguf.quantize import quantize
-from evomerge_quant.gguf.subject import Subject, metadata
+from evomerge_quant.gguf.proof.proof_items import ProofItem
+from evomerge_quant.gguf.quantize.quantize import quantize
+from evomerge_quant.gguf.runners.handover import Handover, Runner, hand_over, require_handover
+from evomerge_quant.gguf.subject.export_paths import SUSPECT
+from evomerge_quant.gguf.subject.subject import Subject, metadata
 
 
 class ProofLike(Protocol):
@@ -149,7 +149,7 @@ def _imatrix(
 ) -> Path | None:
     if not plan.imatrix or all(file.type.is_float for file in plan.files):
         return None
-    from evomerge_quant.gguf.imatrix import collect, save_imatrix
+    from evomerge_quant.gguf.quantize.imatrix import collect, save_imatrix
     from evomerge_quant.llama.model import Offload, open_gguf
 
     with open_gguf(plain, offload=Offload(0)) as opened:

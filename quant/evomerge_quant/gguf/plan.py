@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evomerge_core.errors import InputError
-from evomerge_core.merging.folder import require_space
-from evomerge_quant.gguf.file_types import FileType
-from evomerge_quant.gguf.mixture import float_bytes, predict
-from evomerge_quant.gguf.subject import Subject
+from evomerge_core.merging.model_folder.folder import require_space
+from evomerge_quant.gguf.quantize.file_types import FileType
+from evomerge_quant.gguf.quantize.mixture import float_bytes, predict
+from evomerge_quant.gguf.subject.subject import Subject
 
 
 @dataclass(frozen=True)

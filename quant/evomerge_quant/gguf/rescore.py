@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.finalists import best_of_search
-from evomerge_core.run.fitness import fitness
-from evomerge_core.run.folder import WINNER, open_store
-from evomerge_core.run.scoring import evaluation_on, item_score
+from evomerge_core.run.candidate.fitness import fitness
+from evomerge_core.run.candidate.scoring import evaluation_on, item_score
+from evomerge_core.run.generation.finalists import best_of_search
 from evomerge_core.run.setup import Setup
-from evomerge_core.run.store import Candidate, Evaluation, ItemScore, Store
-from evomerge_core.tasks.exchange import CandidateError
-from evomerge_quant.gguf.convert import waiting_converter
+from evomerge_core.run.store.folder import WINNER, open_store
+from evomerge_core.run.store.store import Candidate, Evaluation, ItemScore, Store
+from evomerge_core.tasks.evaluator import CandidateError
+from evomerge_quant.gguf.convert.convert import waiting_converter
 from evomerge_quant.gguf.export import export
-from evomerge_quant.gguf.file_types import FileType
 from evomerge_quant.gguf.plan import make_plan
 from evomerge_quant.gguf.progress import OnStep, Step
-from evomerge_quant.gguf.proof_items import proof_items
-from evomerge_quant.gguf.run_subject import subject_of
+from evomerge_quant.gguf.proof.proof_items import proof_items
+from evomerge_quant.gguf.quantize.file_types import FileType
+from evomerge_quant.gguf.subject.run_subject import subject_of
 from evomerge_quant.llama.answering import GgufEvaluator
 from evomerge_quant.llama.context import LlamaError
 from evomerge_quant.llama.model import open_gguf

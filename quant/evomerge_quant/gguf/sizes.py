@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from evomerge_core.sources.source import Source
-from evomerge_quant.gguf.file_types import find_types
-from evomerge_quant.gguf.mixture import predict
-from evomerge_quant.gguf.subject import shapes_of, vocabulary_bytes
+from evomerge_quant.gguf.quantize.file_types import find_types
+from evomerge_quant.gguf.quantize.mixture import predict
+from evomerge_quant.gguf.subject.subject import shapes_of, vocabulary_bytes
 
 _USUAL = ("Q4_K_M", "Q8_0", "F16")
 

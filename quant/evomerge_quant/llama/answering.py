@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evomerge_core.errors import InputError
-from evomerge_core.tasks.exchange import Answer, CandidateError, Question
+from evomerge_core.tasks.evaluator import Answer, CandidateError, Question
 from evomerge_quant.llama.context import MOST_SEQUENCES, UBATCH, LlamaContext, Run
 from evomerge_quant.llama.distributions import log_softmax
 from evomerge_quant.llama.model import LlamaModel
 from evomerge_quant.llama.vocabulary import gguf_vocabulary
-from evomerge_quant.resident.ending import Ending, find_ending
-from evomerge_quant.resident.rows import Row, batches, common_prefix, make_rows
-from evomerge_quant.resident.vocabulary import Vocabulary
+from evomerge_quant.resident.answering.ending import Ending, find_ending
+from evomerge_quant.resident.answering.rows import Row, batches, common_prefix, make_rows
+from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
 # A batch's logits are float32: 64 MiB.
 LOGITS_AT_ONCE = 2**24

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evomerge_quant.llama.model import LlamaModel
-from evomerge_quant.resident.vocabulary import Vocabulary
+from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

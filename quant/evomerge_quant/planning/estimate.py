@@ -15,7 +15,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.paths.size import most_parameters
 from evomerge_core.paths.space import PathSpace
 from evomerge_core.recipe.schema import Arithmetic, Budget, Precision, Recipe
-from evomerge_core.run.generations import MEAN_EVERY
+from evomerge_core.run.generation.generations import MEAN_EVERY
 from evomerge_core.run.setup import StageSetup, make_stages
 from evomerge_core.search.cma_es import population_size
 from evomerge_core.sources.pretrained import read_config
@@ -233,10 +233,10 @@ def _memory_in(
 ) -> _Memory:
     import torch
 
-    from evomerge_quant import memory
-    from evomerge_quant.resident.answering import PREFILL_TOKENS
+    from evomerge_quant.resident import memory
+    from evomerge_quant.resident.answering.answering import PREFILL_TOKENS
+    from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE
     from evomerge_quant.resident.model import choose_dtype
-    from evomerge_quant.resident.reader import LOGITS_AT_ONCE
 
     device = torch.device(capacity.device)
     config = read_config(plan.base.folder)
@@ -257,7 +257,7 @@ def _memory_in(
 
 @lru_cache(maxsize=64)
 def _resident(folder: Path, precision: Precision, dtype: Any, capacity: Capacity) -> int:
-    from evomerge_quant import memory
+    from evomerge_quant.resident import memory
 
     config = read_config(folder)
     unpacked = precision == "nf4" and memory.unpacked_fits(config, dtype, capacity.device, capacity.free)

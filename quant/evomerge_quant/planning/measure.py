@@ -6,11 +6,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evomerge_core.recipe.absolute_paths import with_absolute_paths
 from evomerge_core.recipe.schema import Recipe
-from evomerge_core.run.absolute_paths import with_absolute_paths
-from evomerge_core.run.cost import Estimate
 from evomerge_core.run.rehearsal import foretell_run, rehearse
 from evomerge_core.run.setup import prepare
+from evomerge_core.run.timing.cost import Estimate
 from evomerge_quant.resident.model import evaluators
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from evomerge_core.discovery.headers import Looked, is_here
 from evomerge_core.recipe.schema import Recipe
-from evomerge_core.sources.compatibility import check
+from evomerge_core.sources.checks.compatibility import check
 from evomerge_core.sources.model_card import front_matter, licence_in
 from evomerge_core.sources.source import Source
 from evomerge_core.sources.tokens import shared_tokens, vocabulary

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from evomerge_core.discovery.headers import Looked, look_at
 from evomerge_core.errors import InputError
+from evomerge_core.recipe.absolute_paths import with_absolute_paths
 from evomerge_core.recipe.schema import Recipe
-from evomerge_core.run.absolute_paths import with_absolute_paths
 from evomerge_core.run.setup import run_folder
 from evomerge_core.sources.source import Source
 from evomerge_quant.planning.capacity import Capacity, measure_capacity

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.folder import require_empty
+from evomerge_core.run.store.folder import require_empty
 from evomerge_quant.planning.capacity import Capacity
 from evomerge_quant.planning.check import Check, ok, problem, warning
 from evomerge_quant.planning.estimate import Estimate

@@ -12,7 +12,7 @@ from typing import Any
 
 from evomerge_core.paths.space import PathSpace
 from evomerge_core.run.setup import Setup
-from evomerge_core.run.store import Store
+from evomerge_core.run.store.store import Store
 from evomerge_core.sources.pretrained import read_tokenizer
 
 # Older runs say little about a machine that has changed since.

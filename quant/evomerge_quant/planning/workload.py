@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.recipe.stages import plan_stages
-from evomerge_core.run.contest import race_sizes
-from evomerge_core.run.cost import load_items
-from evomerge_core.run.finalists import FINALISTS
+from evomerge_core.run.generation.finalists import FINALISTS
+from evomerge_core.run.generation.judging import race_sizes
 from evomerge_core.run.references import UNIFORM_WEIGHTS
+from evomerge_core.run.timing.cost import load_items
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.task import Task
 from evomerge_quant.planning.timings import Timing, question_tokens

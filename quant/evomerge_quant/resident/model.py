@@ -13,19 +13,19 @@ from torch import Tensor
 from evomerge_core.errors import InputError
 from evomerge_core.processor import processor_name
 from evomerge_core.recipe.schema import Arithmetic
-from evomerge_core.run.bench import MakeEvaluator
+from evomerge_core.run.candidate.candidate_loader import MakeEvaluator
 from evomerge_core.sources.pretrained import read_config
-from evomerge_core.tasks.exchange import Answer, CandidateError, Evaluator, Question
-from evomerge_quant import memory
-from evomerge_quant.resident.answering import PREFILL_TOKENS, answer_rows
-from evomerge_quant.resident.fixed_order import fix_order
-from evomerge_quant.resident.layered_config import with_layers
-from evomerge_quant.resident.path_view import Route, view_path
-from evomerge_quant.resident.reader import LOGITS_AT_ONCE, Reader, make_reader
-from evomerge_quant.resident.rows import Row, make_rows
-from evomerge_quant.resident.skeleton import Precision, make_skeleton, place
-from evomerge_quant.resident.vocabulary import Vocabulary, read_vocabulary
-from evomerge_quant.resident.weights import Slots, make_slots, take_all
+from evomerge_core.tasks.evaluator import Answer, CandidateError, Evaluator, Question
+from evomerge_quant.resident import memory
+from evomerge_quant.resident.answering.answering import PREFILL_TOKENS, answer_rows
+from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE, Reader, make_reader
+from evomerge_quant.resident.answering.rows import Row, make_rows
+from evomerge_quant.resident.answering.vocabulary import Vocabulary, read_vocabulary
+from evomerge_quant.resident.network.fixed_order import fix_order
+from evomerge_quant.resident.network.layered_config import with_layers
+from evomerge_quant.resident.network.path_view import Route, view_path
+from evomerge_quant.resident.network.skeleton import Precision, make_skeleton, place
+from evomerge_quant.resident.network.weights import Slots, make_slots, take_all
 
 Device = Literal["auto", "cpu", "cuda"]
 Computed = Arithmetic | Literal["auto"]

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evomerge_core.errors import InputError
+from evomerge_core.fixed_merge.mergekit import read_mergekit, write_mergekit
 from evomerge_core.genome.space import Space, make_space
 from evomerge_core.merging.config import MergeConfig, Setting, whole_model
-from evomerge_core.recipe.mergekit import read_mergekit, write_mergekit
 from evomerge_core.recipe.schema import Recipe
 
 LAYERS = 6

@@ -17,8 +17,8 @@ from transformers import AutoModelForCausalLM
 from evomerge_core.errors import InputError
 from evomerge_core.merging.config import MergeConfig
 from evomerge_core.merging.engine import MergeEngine
-from evomerge_core.merging.plan import make_plan
-from evomerge_core.methods.random_field import field_key
+from evomerge_core.merging.plan.plan import make_plan
+from evomerge_core.methods.parts.random_field import field_key
 from evomerge_core.methods.registry import get_method
 from evomerge_core.sources.source import Source, open_sources
 

@@ -8,12 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evomerge_core.merging.blocks import for_blocks
-from evomerge_core.merging.kernels import BLOCK, KEEP_RANDOM, merge_blocks
-from evomerge_core.merging.magnitudes import coarse_counts, threshold
-from evomerge_core.merging.operands import NOTHING, Operand, low_rank, records, whole
-from evomerge_core.merging.task_vector import TaskVector, VectorFacts
-from evomerge_core.methods.random_field import uniform_field
+from evomerge_core.merging.compiled.blocks import for_blocks
+from evomerge_core.merging.compiled.kernels import BLOCK, KEEP_RANDOM, merge_blocks
+from evomerge_core.merging.compiled.magnitudes import coarse_counts, threshold
+from evomerge_core.merging.compiled.operands import NOTHING, Operand, low_rank, records, whole
+from evomerge_core.merging.compiled.task_vector import TaskVector, VectorFacts
+from evomerge_core.methods.parts.random_field import uniform_field
 from evomerge_core.sources.adapter import LowRank
 
 SIZE = 5 * BLOCK + 1234

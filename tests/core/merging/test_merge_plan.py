@@ -12,8 +12,8 @@ from merging_models import merge_of, parameters, write_base
 
 from evomerge_core.errors import InputError
 from evomerge_core.merging.config import MergeConfig, Setting, Slice, SliceSource
-from evomerge_core.merging.plan import TensorMerge, make_plan
-from evomerge_core.merging.settings import evaluate
+from evomerge_core.merging.plan.parameter_values import evaluate
+from evomerge_core.merging.plan.plan import TensorMerge, make_plan
 from evomerge_core.sources.source import Source, open_sources
 
 EMBEDDING = "model.embed_tokens.weight"

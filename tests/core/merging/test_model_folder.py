@@ -20,9 +20,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from evomerge_core.errors import InputError
 from evomerge_core.merging.config import MergeConfig, Slice, SliceSource
-from evomerge_core.merging.folder import ModelFiles, write_model
 from evomerge_core.merging.merge import make_engine, model_files, write_merge
-from evomerge_core.merging.plan import make_plan
+from evomerge_core.merging.model_folder.folder import ModelFiles, write_model
+from evomerge_core.merging.plan.plan import make_plan
 from evomerge_core.sources.source import Source, open_sources
 
 Sources = Mapping[str, Source]

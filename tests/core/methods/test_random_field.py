@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from evomerge_core.methods import random_field
-from evomerge_core.methods.random_field import field_key, uniform_field
+from evomerge_core.methods.parts import random_field
+from evomerge_core.methods.parts.random_field import field_key, uniform_field
 
 KEYS = [0, 1, 0xFFFFFFFF, 0x80000000, 0x0123456789ABCDEF, 2**64 - 1]
 

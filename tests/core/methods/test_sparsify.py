@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from evomerge_core.errors import InputError
-from evomerge_core.methods import sparsify
-from evomerge_core.methods.random_field import uniform_field
+from evomerge_core.methods.parts import sparsify
+from evomerge_core.methods.parts.random_field import uniform_field
 
 DENSITIES = [0.0, 0.01, 0.1, 0.25, 0.5, 0.8, 0.99]
 

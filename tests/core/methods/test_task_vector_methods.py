@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from evomerge_core.methods.random_field import uniform_field
+from evomerge_core.methods.parts.random_field import uniform_field
 from evomerge_core.methods.registry import get_method
 
 Array = npt.NDArray[np.float64]

@@ -15,8 +15,8 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig
 
 from evomerge_core.merging.config import MergeConfig, whole_model
-from evomerge_core.paths.child import PathMerge
 from evomerge_core.paths.path import Hop, Path
+from evomerge_core.paths.path_merge import PathMerge
 from evomerge_core.sources.source import Source, open_sources
 
 LAYERS = 4

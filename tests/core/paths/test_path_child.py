@@ -13,13 +13,13 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, Olmo2Config
 
 from evomerge_core.errors import InputError
+from evomerge_core.fixed_merge.fixed_merge import fixed_layers, fixed_shapes
 from evomerge_core.merging.config import MergeConfig, Setting, Slice, SliceSource
 from evomerge_core.merging.merge import write_merge
-from evomerge_core.paths.child import only_used, write_path
-from evomerge_core.paths.fixed import fixed_layers, fixed_shapes
 from evomerge_core.paths.path import Path, Pool
+from evomerge_core.paths.path_merge import only_used, write_path
 from evomerge_core.paths.size import most_layers, most_parameters
-from evomerge_core.recipe.paths import Paths
+from evomerge_core.paths.spec import Paths
 
 HOPS = [(0, 0), (1, 2, 0.5), (0, 1), (0, 1, 3.0), (1, 3), (0, 3, 0.8)]
 GAINS = [1.0, 0.5, 0.5, 1.5, 1.5, 1.5 * 0.8]

@@ -15,7 +15,7 @@ from evomerge_core.paths.make_space import make_path_space
 from evomerge_core.paths.path import Hop, Path, Pool
 from evomerge_core.paths.slots import Slots
 from evomerge_core.paths.space import PathSpace
-from evomerge_core.recipe.paths import Paths
+from evomerge_core.paths.spec import Paths
 
 POOL = Pool(("first", "second"), 5)
 PAPER = Pool(("A", "B"), 32)

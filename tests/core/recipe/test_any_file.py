@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evomerge_core.errors import InputError
+from evomerge_core.fixed_merge.mergekit import read_mergekit
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.recipe.mergekit import read_mergekit
 
 RECIPE = {
     "evomerge": 1,

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evomerge_core.errors import InputError
+from evomerge_core.fixed_merge.mergekit import read_mergekit, write_mergekit
 from evomerge_core.merging.config import MergeConfig, Parameters, Setting, Slice, SliceSource
-from evomerge_core.recipe.mergekit import read_mergekit, write_mergekit
 
 TIES = """\
 models:

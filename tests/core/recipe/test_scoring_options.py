@@ -11,7 +11,7 @@ import yaml
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.load import dump_recipe, load_recipe
 from evomerge_core.recipe.schema import Racing
-from evomerge_core.run.contest import race_sizes
+from evomerge_core.run.generation.judging import race_sizes
 
 RECIPE: dict[str, Any] = {
     "evomerge": 1,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evomerge_core.errors import InputError
-from evomerge_core.recipe.yaml_file import dump_yaml, parse_yaml, read_yaml
+from evomerge_core.files.yaml_file import dump_yaml, parse_yaml, read_yaml
 
 PATH = Path("some.yaml")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evomerge_core.run.cost import Costs, Estimate, Work, foretell, foretell_all, learn, load_items, work
-from evomerge_core.run.store import Pass
+from evomerge_core.run.store.store import Pass
+from evomerge_core.run.timing.cost import Costs, Estimate, Work, foretell, foretell_all, learn, load_items, work
 
 TRUE = Costs(load=0.5, batch=0.3, item=0.1, tokens=12.0)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evomerge_core.run.feed import Feed
-from evomerge_core.run.folder import create_folder, open_store
-from evomerge_core.run.store import Evaluation, Pass
+from evomerge_core.run.store.folder import create_folder, open_store
+from evomerge_core.run.store.store import Evaluation, Pass
+from evomerge_core.run.view.feed import Feed
 
 
 def make_run(folder: Path) -> Path:

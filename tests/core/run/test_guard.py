@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 import pytest
 
-from evomerge_core.run.guard import DRIFT, Guard, objection
-from evomerge_core.run.store import ItemScore
-from evomerge_core.tasks.coherence import Signals
+from evomerge_core.run.candidate.coherence_guard import DRIFT, Guard, objection
+from evomerge_core.run.store.store import ItemScore
+from evomerge_core.tasks.language.coherence import Signals
 
 SOUND = "The total is {} apples, because she bought some and ate the others."
 PARENT = Signals(answers=32, repeating=0, unfinished=0, worded=32, foreign=1)

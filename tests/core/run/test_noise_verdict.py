@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evomerge_core.run.statistics import compare
-from evomerge_core.run.verdict import beats
+from evomerge_core.run.verdict.verdict import beats
 
 RUNS, CANDIDATES, TEST = 400, 200, 200
 

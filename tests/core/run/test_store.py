@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evomerge_core.run.store import Evaluation, ItemScore, Store
+from evomerge_core.run.store.store import Evaluation, ItemScore, Store
 
 FINE = Evaluation(0.5, 1.2, None, 3.0, 40)
 

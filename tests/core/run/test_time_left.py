@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evomerge_core.run.store import Pass
-from evomerge_core.run.time_left import time_left
+from evomerge_core.run.store.store import Pass
+from evomerge_core.run.timing.time_left import time_left
 
 
 def passed(seconds: float, items: int = 10, *, rung: int | None = None, failure: str | None = None) -> Pass:

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
 
 from evomerge_core.errors import InputError
-from evomerge_core.sources.finite import check_finite
+from evomerge_core.sources.checks.finite import check_finite
 from evomerge_core.sources.source import Source, open_source
 
 LINEAR = ["q_proj", "v_proj", "down_proj"]

@@ -12,7 +12,7 @@ from source_models import change_config, write_model, write_tokenizer
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
 
 from evomerge_core.errors import InputError
-from evomerge_core.sources.compatibility import check, require
+from evomerge_core.sources.checks.compatibility import check, require
 from evomerge_core.sources.source import Source, open_source
 
 CopyOf = Callable[[str], Path]

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from source_models import write_model
 
 from evomerge_core.errors import InputError
-from evomerge_core.sources.finite import check_finite, require_finite
+from evomerge_core.sources.checks.finite import check_finite, require_finite
 from evomerge_core.sources.source import open_source
 
 NAME = "model.layers.1.mlp.up_proj.weight"

@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 
 from evomerge_core.errors import InputError
-from evomerge_core.tasks.exchange import Answer
+from evomerge_core.tasks.evaluator import Answer
 from evomerge_core.tasks.scorers.registry import Expected, get_scorer, scorer_names
 from evomerge_core.tasks.scorers.rouge_l import common_subsequence, tokens
 

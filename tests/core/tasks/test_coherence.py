@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from evomerge_core.tasks.coherence import Said, home_languages, read_signals, repetition
-from evomerge_core.tasks.language import likeliest_language
-from evomerge_core.tasks.neutral import TEXTS, neutral_questions
+from evomerge_core.tasks.language.coherence import Said, home_languages, read_signals, repetition
+from evomerge_core.tasks.language.detection import likeliest_language
+from evomerge_core.tasks.language.neutral_texts import TEXTS, neutral_questions
 
 ENGLISH = ["The answer is 12 apples.", "She has seven books left.", "He paid four dollars for it.", "There are nine birds."]
 JAPANESE = ["答えは12個のりんごです。", "彼女には本が7冊残っています。", "彼は4ドル払いました。", "鳥が9羽います。"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evomerge_core.tasks.deciding import Decision
-from evomerge_core.tasks.exchange import Answer
+from evomerge_core.tasks.early_end import Decision
+from evomerge_core.tasks.evaluator import Answer
 from evomerge_core.tasks.scorers.registry import Expected, get_scorer
 
 TEXT = st.text(alphabet="ab A1é\u0301 \n答\ufffd", max_size=8)

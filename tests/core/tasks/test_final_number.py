@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from evomerge_core.tasks.exchange import Answer
+from evomerge_core.tasks.evaluator import Answer
 from evomerge_core.tasks.scorers.final_number import last_number
 from evomerge_core.tasks.scorers.registry import Expected, get_scorer
 

@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from evomerge_core.errors import InputError
-from evomerge_core.tasks.load import Fields, load_items
+from evomerge_core.tasks.items.item_files import Fields, load_items
 
 ROWS = [
     {"question": 'How many "eggs", Ann?', "answer": "1,234"},

@@ -7,9 +7,9 @@ import hashlib
 import pytest
 
 from evomerge_core.errors import InputError
-from evomerge_core.tasks.exclusion import leave_out
-from evomerge_core.tasks.items import Item, make_item
-from evomerge_core.tasks.split import ItemSplits, refuse_duplicates, split_items
+from evomerge_core.tasks.items.held_out import leave_out
+from evomerge_core.tasks.items.items import Item, make_item
+from evomerge_core.tasks.items.split import ItemSplits, refuse_duplicates, split_items
 
 
 def _items(count: int, first: int = 0) -> list[Item]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from evomerge_core.errors import InputError
-from evomerge_core.tasks.language import check_language, is_language, language_probability
+from evomerge_core.tasks.language.detection import check_language, is_language, language_probability
 
 
 @contextmanager

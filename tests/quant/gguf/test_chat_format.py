@@ -11,8 +11,8 @@ from gguf_models import CHATML, write_tokenizer
 from transformers import AutoTokenizer
 
 from evomerge_core.errors import InputError
-from evomerge_quant.gguf.chat_format import read_chat_format
-from evomerge_quant.gguf.ollama import go_template, stops
+from evomerge_quant.gguf.runners.chat_format import read_chat_format
+from evomerge_quant.gguf.runners.ollama import go_template, stops
 
 # The published templates, without what they do for tools.
 TEMPLATES = {

@@ -21,13 +21,13 @@ from gguf_models import make_model
 from safetensors.torch import load_file, save_file
 
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.folder import open_store
 from evomerge_core.run.setup import create_run
-from evomerge_quant.gguf.convert import waiting_converter
+from evomerge_core.run.store.folder import open_store
+from evomerge_quant.gguf.convert.convert import waiting_converter
 from evomerge_quant.gguf.export import export
-from evomerge_quant.gguf.file_types import find_types
 from evomerge_quant.gguf.plan import make_plan
-from evomerge_quant.gguf.subject import find_subject
+from evomerge_quant.gguf.quantize.file_types import find_types
+from evomerge_quant.gguf.subject.subject import find_subject
 from evomerge_tui.cli.main import main
 
 GENOME = (0.7, 0.4, -0.2, 0.9)

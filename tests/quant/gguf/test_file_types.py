@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evomerge_core.errors import InputError
-from evomerge_quant.gguf.file_types import FILE_TYPES, find_types
+from evomerge_quant.gguf.quantize.file_types import FILE_TYPES, find_types
 
 
 def test_every_type_has_the_number_that_llama_cpp_gives_it() -> None:

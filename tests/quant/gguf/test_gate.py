@@ -14,8 +14,8 @@ from tokenizers import Tokenizer, normalizers
 from evomerge_core.errors import InputError
 from evomerge_core.sources.checkpoint import open_checkpoint
 from evomerge_core.sources.source import Source
-from evomerge_quant.gguf.gate import check_tokenizer, check_weights
-from evomerge_quant.gguf.window_pattern import check_windows
+from evomerge_quant.gguf.convert.model_gate import check_tokenizer, check_weights
+from evomerge_quant.gguf.convert.window_pattern import check_windows
 
 
 def check(folder: Path) -> None:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from evomerge_quant.gguf.naming import name_model
+from evomerge_quant.gguf.subject.naming import name_model
 
 # ggml, docs/gguf.md, "Validating Above Naming Convention", with Python's spelling of named groups.
 CONVENTION = re.compile(

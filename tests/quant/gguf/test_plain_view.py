@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from evomerge_quant.gguf.plain_view import plain_view
+from evomerge_quant.gguf.convert.plain_view import plain_view
 
 
 @pytest.fixture

@@ -17,12 +17,11 @@ from tiny_gguf import save_folder, write_gguf
 from transformers import AutoModelForCausalLM
 
 from evomerge_core.errors import InputError
-from evomerge_core.tasks.exchange import Answer, Question
-from evomerge_quant.gguf import measurement
-from evomerge_quant.gguf.bounds import bounds_of
-from evomerge_quant.gguf.proof import Proof, prove, prove_against
-from evomerge_quant.gguf.proof_items import ProofItem, proof_items_default
-from evomerge_quant.gguf.reference import Reference
+from evomerge_core.tasks.evaluator import Answer, Question
+from evomerge_quant.gguf.proof.bounds import bounds_of
+from evomerge_quant.gguf.proof.proof import Proof, measurement, prove, prove_against
+from evomerge_quant.gguf.proof.proof_items import ProofItem, proof_items_default
+from evomerge_quant.gguf.proof.reference import Reference
 
 GOLDS = (" the dog ran", " one two", " größe 12", "")
 

@@ -15,14 +15,14 @@ from gguf_models import make_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from evomerge_core.errors import InputError
-from evomerge_core.tasks.exchange import Question
-from evomerge_quant.gguf.convert import run_converter, waiting_converter
-from evomerge_quant.gguf.file_types import FILE_TYPES
-from evomerge_quant.gguf.imatrix import collect, save_imatrix
-from evomerge_quant.gguf.mixture import predict
-from evomerge_quant.gguf.proof_items import ProofItem
-from evomerge_quant.gguf.quantize import quantize
-from evomerge_quant.gguf.subject import of_folder
+from evomerge_core.tasks.evaluator import Question
+from evomerge_quant.gguf.convert.convert import run_converter, waiting_converter
+from evomerge_quant.gguf.proof.proof_items import ProofItem
+from evomerge_quant.gguf.quantize.file_types import FILE_TYPES
+from evomerge_quant.gguf.quantize.imatrix import collect, save_imatrix
+from evomerge_quant.gguf.quantize.mixture import predict
+from evomerge_quant.gguf.quantize.quantize import quantize
+from evomerge_quant.gguf.subject.subject import of_folder
 
 ITEMS = (
     ProofItem(Question(prompt="Größe, naïve café: 3,14 € and 東京は日本の首都です。 What is that in your words, and why?")),

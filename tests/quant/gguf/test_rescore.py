@@ -15,12 +15,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.folder import RECIPE, open_store
 from evomerge_core.run.setup import Setup, create_run, prepare
-from evomerge_core.run.store import Candidate, Evaluation
+from evomerge_core.run.store.folder import RECIPE, open_store
+from evomerge_core.run.store.store import Candidate, Evaluation
 from evomerge_quant.gguf.progress import OnStep, Step
 from evomerge_quant.gguf.rescore import rescore, score_file
-from evomerge_quant.gguf.run_subject import subject_of
+from evomerge_quant.gguf.subject.run_subject import subject_of
 
 QUESTIONS = [f"the cat sat on {number} mats" for number in range(100)]
 ENCODING = "Q8_0"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from evomerge_core.errors import InputError
-from evomerge_quant.gguf.converter import find_converter
-from evomerge_quant.gguf.sdist import fetch_converter, unpack
+from evomerge_quant.gguf.convert.converter import find_converter
+from evomerge_quant.gguf.convert.fetch_converter import fetch_converter, unpack
 
 ROOT = "llama_cpp_python-9.9.9"
 INSIDE = f"{ROOT}/vendor/llama.cpp"

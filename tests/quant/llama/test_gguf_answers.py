@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
 from evomerge_core.errors import InputError
-from evomerge_core.tasks.exchange import Question
+from evomerge_core.tasks.evaluator import Question
 from evomerge_quant.llama import answering
 from evomerge_quant.llama.answering import GgufEvaluator, Said
 from evomerge_quant.llama.model import open_gguf

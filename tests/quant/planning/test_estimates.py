@@ -14,11 +14,11 @@ from evomerge_core.discovery.headers import look_at
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.sources.pretrained import read_config
-from evomerge_quant import memory
 from evomerge_quant.planning.capacity import Capacity, measure_capacity
 from evomerge_quant.planning.estimate import Estimate, estimate, plan_of
 from evomerge_quant.planning.room import lack_of_room
 from evomerge_quant.planning.timings import Timing, read_timings, remember
+from evomerge_quant.resident import memory
 
 LAPTOP = Capacity("cpu", "a laptop", 4, 16 * 10**9, 12 * 10**9)
 CARD = Capacity("cuda", "a card", 8, 32 * 10**9, 30 * 10**9, 12 * 10**9, 11 * 10**9, 40)

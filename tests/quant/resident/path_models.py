@@ -29,13 +29,13 @@ from transformers import (
 
 from evomerge_core.merging.config import MergeConfig, whole_model
 from evomerge_core.merging.engine import MergeEngine
-from evomerge_core.paths.child import PathMerge
 from evomerge_core.paths.path import Hop, Path, Pool
+from evomerge_core.paths.path_merge import PathMerge
 from evomerge_core.paths.pool import pool_layers, route, stream_pool
 from evomerge_core.recipe.schema import Arithmetic
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_quant.resident.model import ResidentModel, build
-from evomerge_quant.resident.skeleton import Precision
+from evomerge_quant.resident.network.skeleton import Precision
 
 LAYERS = 4
 _SIZES: dict[str, Any] = {

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
 from evomerge_core.errors import InputError
-from evomerge_core.tasks.exchange import Answer, CandidateError, Question
+from evomerge_core.tasks.evaluator import Answer, CandidateError, Question
 from evomerge_quant.resident.model import ResidentModel, build
 
 MakeFolder = Callable[..., Path]

@@ -16,11 +16,11 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.schema import Arithmetic
-from evomerge_core.tasks.exchange import CandidateError, Question
-from evomerge_quant import memory
-from evomerge_quant.resident.linear import Nf4Linear
+from evomerge_core.tasks.evaluator import CandidateError, Question
+from evomerge_quant.resident import memory
 from evomerge_quant.resident.model import ResidentModel, build
-from evomerge_quant.resident.skeleton import Precision
+from evomerge_quant.resident.network.linear import Nf4Linear
+from evomerge_quant.resident.network.skeleton import Precision
 
 MakeFolder = Callable[..., Path]
 IDS = torch.tensor([[30, 31, 140, 32, 299, 33]])

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, MixtralConfig
 
 from evomerge_core.processor import processor_name
-from evomerge_core.tasks.exchange import Question
-from evomerge_quant.resident.fixed_attention import attend
+from evomerge_core.tasks.evaluator import Question
 from evomerge_quant.resident.model import ResidentModel, build
+from evomerge_quant.resident.network.fixed_attention import attend
 
 MakeFolder = Callable[..., Path]
 QUESTIONS = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from evomerge_core.tasks.exchange import CandidateError
+from evomerge_core.tasks.evaluator import CandidateError
 from evomerge_quant.resident.model import build
 
 

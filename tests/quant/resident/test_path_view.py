@@ -12,13 +12,13 @@ from path_models import CONFIGS, LAYERS, follow, random_path, resident, write_pa
 from torch import Tensor
 from transformers import AutoModelForCausalLM, DynamicCache
 
-from evomerge_core.paths.child import write_path
 from evomerge_core.paths.fold import FOLDS
 from evomerge_core.paths.path import Path
+from evomerge_core.paths.path_merge import write_path
 from evomerge_core.recipe.schema import Arithmetic
-from evomerge_core.tasks.exchange import Question
+from evomerge_core.tasks.evaluator import Question
 from evomerge_quant.resident.model import ResidentModel, build
-from evomerge_quant.resident.path_view import view_path
+from evomerge_quant.resident.network.path_view import view_path
 
 IDS = torch.tensor([[30, 31, 140, 32, 299, 33, 77, 78, 41, 205], [45, 90, 91, 33, 34, 35, 222, 111, 60, 61]])
 QUESTIONS = [

@@ -13,11 +13,11 @@ from tiny_models import ENDS, WORDS
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
-from evomerge_core.tasks.deciding import Decision
-from evomerge_core.tasks.exchange import Question
-from evomerge_quant.resident import decode
+from evomerge_core.tasks.early_end import Decision
+from evomerge_core.tasks.evaluator import Question
+from evomerge_quant.resident.answering.answering import decode
+from evomerge_quant.resident.answering.reader import Reader
 from evomerge_quant.resident.model import ResidentModel, build
-from evomerge_quant.resident.reader import Reader
 
 MakeFolder = Callable[..., Path]
 

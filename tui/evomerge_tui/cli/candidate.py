@@ -11,7 +11,7 @@ from evomerge_core.errors import InputError
 from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder, print_json
 
 if TYPE_CHECKING:
-    from evomerge_core.run.store import Candidate, Store
+    from evomerge_core.run.store.store import Candidate, Store
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -23,7 +23,7 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _candidate(args: argparse.Namespace) -> int:
-    from evomerge_core.run.folder import open_store
+    from evomerge_core.run.store.folder import open_store
 
     store = open_store(args.run)
     try:
@@ -60,7 +60,7 @@ def _best(store: Store) -> str | None:
 
 
 def _facts(store: Store, candidate: Candidate) -> dict[str, Any]:
-    from evomerge_core.run.candidate_scores import differences, paired, split_scores
+    from evomerge_core.run.verdict.candidate_scores import differences, paired, split_scores
 
     weights = store.fact("weights", {})
     dimensions = store.fact("dimensions", [])
@@ -78,12 +78,12 @@ def _facts(store: Store, candidate: Candidate) -> dict[str, Any]:
 
 def _meaning(run: Path, store: Store, candidate: Candidate) -> dict[str, Any]:
     """The recipe that rebuilds it, which `evomerge-tui merge` takes; its path, where that is what it is."""
+    from evomerge_core.fixed_merge.merge_file import write_fixed_file
     from evomerge_core.paths.layout import lay_out
-    from evomerge_core.recipe.fixed_file import write_fixed_file
     from evomerge_core.recipe.load import load_recipe
-    from evomerge_core.run.children import child_of, path_candidate
-    from evomerge_core.run.folder import RECIPE
+    from evomerge_core.run.candidate.candidate_merge import child_of, path_candidate
     from evomerge_core.run.setup import prepare
+    from evomerge_core.run.store.folder import RECIPE
 
     setup = prepare(load_recipe(run / RECIPE), run)
     file = write_fixed_file(child_of(setup, store, candidate))

@@ -14,7 +14,7 @@ from evomerge_tui.cli.arguments import Subparsers, add_json, print_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from evomerge_tui.talk import Heard, Seat
+    from evomerge_tui.cli.output.terminal_chat import Heard, Seat
 
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "max_tokens", "seed")
 
@@ -59,8 +59,8 @@ def _chat(args: argparse.Namespace) -> int:
 def _seats(args: argparse.Namespace, open_seats: ExitStack) -> list[Seat]:
     from evomerge_quant.chat.chat import open_chat
     from evomerge_quant.chat.conversation import Conversation
-    from evomerge_quant.gguf.places import find_candidate, find_gguf
-    from evomerge_tui.talk import Seat
+    from evomerge_quant.gguf.subject.export_paths import find_candidate, find_gguf
+    from evomerge_tui.cli.output.terminal_chat import Seat
 
     files = [find_gguf(args.model)]
     if args.compare is not None:
@@ -80,7 +80,7 @@ def _seats(args: argparse.Namespace, open_seats: ExitStack) -> list[Seat]:
 def _answer_once(seats: list[Seat], prompt: str, *, as_json: bool) -> int:
     from rich.console import Console
 
-    from evomerge_tui.talk import ask, listen
+    from evomerge_tui.cli.output.terminal_chat import ask, listen
 
     if as_json:
         first, *others = [_reported(seat, listen(seat, prompt)) for seat in seats]
@@ -107,8 +107,8 @@ def _converse(seats: list[Seat], console: Console) -> int:
     """Until ctrl+d. What goes wrong with one message is said, and the conversation goes on."""
     from rich.text import Text
 
-    from evomerge_tui.talk import ask
-    from evomerge_tui.talk_commands import carry_out
+    from evomerge_tui.cli.output.chat_commands import carry_out
+    from evomerge_tui.cli.output.terminal_chat import ask
 
     _remember_lines()
     console.print(Text(f"{' and '.join(seat.name for seat in seats)}; /help for help, ctrl+d ends", style="dim"))

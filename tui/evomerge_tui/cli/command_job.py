@@ -6,8 +6,8 @@ import argparse
 import time
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.folder import is_held, open_store
-from evomerge_core.run.progress import read_progress
+from evomerge_core.run.store.folder import is_held, open_store
+from evomerge_core.run.view.progress import read_progress
 from evomerge_tui.cli.arguments import print_json
 
 _POLL_SECONDS = 0.2

@@ -19,7 +19,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def _doctor(args: argparse.Namespace) -> int:
     """Exit status 1 when something is missing."""
-    from evomerge_tui.doctor.examine import examine
+    from evomerge_tui.machine.doctor.examine import examine
 
     checks = tuple(examine(Path.cwd()))
     missing = any(check.state == "missing" for check in checks)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from evomerge_quant.gguf.file_types import FileType
+    from evomerge_quant.gguf.quantize.file_types import FileType
     from evomerge_quant.gguf.rescore import Rescored
-    from evomerge_quant.gguf.subject import Subject
+    from evomerge_quant.gguf.subject.subject import Subject
 
 DEFAULT_TYPE = "Q4_K_M"
 
@@ -52,9 +52,9 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from evomerge_quant.gguf.convert import waiting_converter
-    from evomerge_quant.gguf.converter import find_converter
-    from evomerge_quant.gguf.file_types import find_types
+    from evomerge_quant.gguf.convert.convert import waiting_converter
+    from evomerge_quant.gguf.convert.converter import find_converter
+    from evomerge_quant.gguf.quantize.file_types import find_types
     from evomerge_tui.exporting import stoppable
 
     types = find_types(args.type or [DEFAULT_TYPE], imatrix=args.imatrix)
@@ -73,10 +73,10 @@ def _plan(args: argparse.Namespace, types: tuple[FileType, ...]) -> int:
     """What an export would write; nothing is written."""
     from rich.console import Console
 
-    from evomerge_quant.gguf.handover import place_for
     from evomerge_quant.gguf.plan import make_plan
-    from evomerge_quant.gguf.subject import find_subject
-    from evomerge_tui.export_display import plan_facts, show_plan
+    from evomerge_quant.gguf.runners.handover import place_for
+    from evomerge_quant.gguf.subject.subject import find_subject
+    from evomerge_tui.cli.output.export_display import plan_facts, show_plan
 
     subject = find_subject(args.model, args.candidate)
     place = place_for(args.runner, args.out, subject.name)
@@ -89,10 +89,10 @@ def _carry_out(args: argparse.Namespace, types: tuple[FileType, ...], folder: Pa
     from rich.console import Console
 
     from evomerge_quant.gguf.export import export
-    from evomerge_quant.gguf.handover import place_for
     from evomerge_quant.gguf.plan import make_plan
-    from evomerge_quant.gguf.subject import find_subject
-    from evomerge_tui.export_display import show_exported, show_plan, showing, telling_json
+    from evomerge_quant.gguf.runners.handover import place_for
+    from evomerge_quant.gguf.subject.subject import find_subject
+    from evomerge_tui.cli.output.export_display import show_exported, show_plan, showing, telling_json
     from evomerge_tui.exporting import items_of, prover
 
     console = Console(stderr=args.json)
@@ -123,11 +123,11 @@ def _rescored(
     args: argparse.Namespace, subject: Subject, wanted: FileType, converter: Path, console: Console
 ) -> tuple[Subject, Rescored]:
     """The candidate whose file is best, to be exported in the winner's place, and the table of all that were scored."""
-    from evomerge_core.run.folder import open_store
-    from evomerge_quant.gguf.places import winner_exports
+    from evomerge_core.run.store.folder import open_store
     from evomerge_quant.gguf.rescore import exporter, rescore
-    from evomerge_quant.gguf.run_subject import subject_of
-    from evomerge_tui.export_display import show_rescored, showing, telling_json
+    from evomerge_quant.gguf.subject.export_paths import winner_exports
+    from evomerge_quant.gguf.subject.run_subject import subject_of
+    from evomerge_tui.cli.output.export_display import show_rescored, showing, telling_json
 
     if subject.setup is None or args.candidate is not None:
         raise InputError("--rescore: needs a run, and no --candidate: it finds the candidate")

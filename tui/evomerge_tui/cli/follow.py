@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.folder import LOG, WINNER, open_store
-from evomerge_core.run.progress import read_progress
+from evomerge_core.run.store.folder import LOG, WINNER, open_store
+from evomerge_core.run.view.progress import read_progress
 from evomerge_tui.cli.arguments import print_json
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None =
     """
     from rich.console import Console
 
-    from evomerge_tui import job
-    from evomerge_tui.watch import watch
+    from evomerge_tui.cli.output.live_status import watch
+    from evomerge_tui.processes import job
 
     open_store(folder).close()
     if read_progress(folder).state != "finished":
@@ -59,7 +59,7 @@ def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None =
 
 
 def _show_result(folder: Path, as_json: bool, console: Console, ending: Ending | None) -> int:
-    from evomerge_tui.result import result_tables
+    from evomerge_tui.cli.output.result_tables import result_tables
 
     result = json.loads((folder / WINNER / "result.json").read_text(encoding="utf-8"))
     console.print(result_tables(result))

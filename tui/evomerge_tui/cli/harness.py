@@ -23,7 +23,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def _harness(args: argparse.Namespace) -> int:
     try:
-        from evomerge_quant.harness import run_harness
+        from evomerge_quant.resident.harness import run_harness
     except ModuleNotFoundError as error:
         if error.name != "lm_eval":
             raise
@@ -45,7 +45,7 @@ def _loaded(reference: str, precision: Any) -> tuple[Any, Path]:
     """The resident model with this model's weights, and the folder of its tokenizer."""
     from evomerge_core.merging.config import whole_model
     from evomerge_core.merging.engine import MergeEngine
-    from evomerge_core.merging.plan import make_plan
+    from evomerge_core.merging.plan.plan import make_plan
     from evomerge_core.sources.source import open_sources
     from evomerge_quant.resident.model import build
 

@@ -18,7 +18,7 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _inspect(args: argparse.Namespace) -> int:
-    from evomerge_core.sources.compatibility import check
+    from evomerge_core.sources.checks.compatibility import check
     from evomerge_core.sources.inspection import inspect
     from evomerge_core.sources.source import open_source
 
@@ -30,7 +30,7 @@ def _inspect(args: argparse.Namespace) -> int:
         return 0
     from rich.console import Console
 
-    from evomerge_tui.facts import facts_table
+    from evomerge_tui.cli.output.inspect_table import facts_table
 
     console = Console()
     console.print(facts_table(facts))

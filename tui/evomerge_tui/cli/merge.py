@@ -18,9 +18,9 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _merge(args: argparse.Namespace) -> int:
-    from evomerge_core.merging.folder import require_free
-    from evomerge_core.paths.fixed import open_fixed, write_fixed
-    from evomerge_core.recipe.fixed_file import read_fixed
+    from evomerge_core.fixed_merge.fixed_merge import open_fixed, write_fixed
+    from evomerge_core.fixed_merge.merge_file import read_fixed
+    from evomerge_core.merging.model_folder.folder import require_free
 
     require_free(args.out)
     file = read_fixed(args.file)

@@ -28,7 +28,7 @@ def _preflight(args: argparse.Namespace) -> int:
     from evomerge_core.recipe.load import load_recipe
     from evomerge_quant.planning.preflight import preflight
     from evomerge_quant.planning.timings import read_timings
-    from evomerge_tui.places import timings_path
+    from evomerge_tui.user.user_paths import timings_path
 
     recipe = load_recipe(args.recipe)
     report = preflight(recipe, timings=read_timings(timings_path()), out=args.out)
@@ -38,7 +38,7 @@ def _preflight(args: argparse.Namespace) -> int:
         return 0 if report.ready else 1
     from rich.console import Console
 
-    from evomerge_tui.checklist import checklist
+    from evomerge_tui.text.checklist import checklist
 
     Console().print(checklist(report))
     if measured is not None:

@@ -27,10 +27,10 @@ def add_parser(commands: Subparsers) -> None:
 def _quickstart(args: argparse.Namespace) -> int:
     from platformdirs import user_cache_path
 
-    from evomerge_core.run.folder import require_empty
     from evomerge_core.run.setup import create_run
+    from evomerge_core.run.store.folder import require_empty
     from evomerge_recipes.quickstart.prepare import prepared_recipe
-    from evomerge_tui.quickstart_ending import ship
+    from evomerge_tui.cli.quickstart_ending import ship
 
     require_empty(args.out)
     recipe = prepared_recipe(user_cache_path("evomerge-tui"))

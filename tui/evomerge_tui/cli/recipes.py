@@ -54,8 +54,8 @@ def _write(chosen: ReadyRecipe, out: Path, *, as_json: bool) -> int:
     from evomerge_core.errors import InputError
     from evomerge_core.recipe.load import dump_recipe
     from evomerge_recipes.catalogue import load_ready
-    from evomerge_tui.places import cache_folder
-    from evomerge_tui.whole_file import write_whole
+    from evomerge_tui.user.atomic_write import write_whole
+    from evomerge_tui.user.user_paths import cache_folder
 
     if out.exists():
         raise InputError(f"{out}: exists already; name another file")

@@ -17,8 +17,8 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _report(args: argparse.Namespace) -> int:
-    from evomerge_core.report.content import read_report
-    from evomerge_core.report.write import write_report
+    from evomerge_core.run.report.content import read_report
+    from evomerge_core.run.report.write import write_report
 
     report = read_report(args.run)
     files = write_report(report, args.out or args.run / "report")

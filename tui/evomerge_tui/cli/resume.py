@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from evomerge_core.run.folder import is_held, open_store
+from evomerge_core.run.store.folder import is_held, open_store
 from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder
 from evomerge_tui.cli.command_job import send
 from evomerge_tui.cli.follow import add_detach, follow

@@ -20,7 +20,7 @@ def add_parser(commands: Subparsers) -> None:
 def _serve(args: argparse.Namespace) -> int:
     if not 0 < args.port <= _LAST_PORT:
         raise InputError(f"--port {args.port}: must be from 1 to {_LAST_PORT}")
-    from evomerge_tui.serving import serve
+    from evomerge_tui.processes.serving import serve
 
     def say(address: str) -> None:
         print(f"open {address}\nwhoever has this address can use the screens; ctrl+c ends, jobs go on", flush=True)

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.progress import Progress, read_progress
+from evomerge_core.run.view.progress import Progress, read_progress
 from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder, print_json
 
 
@@ -28,7 +28,7 @@ def _status(args: argparse.Namespace) -> int:
         return 0
     from rich.console import Console
 
-    from evomerge_tui.watch import display, watch
+    from evomerge_tui.cli.output.live_status import display, watch
 
     console = Console()
     if args.watch:
@@ -43,7 +43,7 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _say_plainly(progress: Progress) -> None:
-    from evomerge_tui.watch import plain_sentences
+    from evomerge_tui.cli.output.live_status import plain_sentences
 
     for line in plain_sentences(progress):
         print(line)

@@ -19,7 +19,7 @@ def add_parser(commands: Subparsers) -> None:
 def _stop(args: argparse.Namespace) -> int:
     if not args.now:
         return send(args, "stop")
-    from evomerge_tui.job import end_now
+    from evomerge_tui.processes.job import end_now
 
     end_now(args.run)
     return tell_state(args, "stop")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evomerge_tui.cli.arguments import Subparsers, print_json
 
 if TYPE_CHECKING:
-    from evomerge_core.run.trial import Tried
+    from evomerge_core.run.candidate.trial import Tried
 
 ITEMS = 8
 
@@ -25,10 +25,10 @@ def add_parser(commands: Subparsers) -> None:
 
 def _try(args: argparse.Namespace) -> int:
     from evomerge_core.errors import InputError
+    from evomerge_core.recipe.absolute_paths import with_absolute_paths
     from evomerge_core.recipe.load import load_recipe
-    from evomerge_core.run.absolute_paths import with_absolute_paths
+    from evomerge_core.run.candidate.trial import try_parents
     from evomerge_core.run.setup import prepare
-    from evomerge_core.run.trial import try_parents
     from evomerge_quant.resident.model import build
 
     if args.items < 1:

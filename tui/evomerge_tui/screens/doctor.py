@@ -16,12 +16,12 @@ from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from evomerge_core.errors import InputError
-from evomerge_tui.bindings import bindings
-from evomerge_tui.command_process import run_command
-from evomerge_tui.doctor.check import Check
-from evomerge_tui.doctor.surroundings import terminal_checks
+from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.machine.doctor.check import Check
+from evomerge_tui.machine.doctor.surroundings import terminal_checks
+from evomerge_tui.processes.command_process import run_command
 from evomerge_tui.screens.page import Page
-from evomerge_tui.shown_text import many_lines
+from evomerge_tui.text.shown_text import many_lines
 from evomerge_tui.widgets.rows_table import Cell, Column, RowsTable
 from evomerge_tui.widgets.top_bar import TopBar
 

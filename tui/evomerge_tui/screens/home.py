@@ -17,19 +17,19 @@ from textual.worker import get_current_worker
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.states import LIVE
-from evomerge_tui.bindings import bindings
-from evomerge_tui.messages import MachineRead, RunsRead
-from evomerge_tui.quantities import amount, duration, gain, percent
-from evomerge_tui.run_states import shown_state
+from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.screens.messages import MachineRead, RunsRead
 from evomerge_tui.screens.page import Page
-from evomerge_tui.shown_text import one_line
+from evomerge_tui.text.quantities import amount, duration, gain, percent
+from evomerge_tui.text.run_states import shown_state
+from evomerge_tui.text.shown_text import one_line
 from evomerge_tui.widgets.rows_table import Cell, Column, RowsTable
 from evomerge_tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
-    from evomerge_core.run.overview import RunOverview
+    from evomerge_core.run.view.overview import RunOverview
     from evomerge_recipes.catalogue import ReadyRecipe
-    from evomerge_tui.machine import Machine
+    from evomerge_tui.machine.machine import Machine
 
 _LOOK_SECONDS = 2.0
 
@@ -79,8 +79,8 @@ class HomeScreen(Page):
     @work(thread=True, exclusive=True, group="home", exit_on_error=False)
     def _look(self) -> None:
         """Reads runs and machine again and again; the list shows what it last read."""
-        from evomerge_core.run.known_runs import known_runs
-        from evomerge_core.run.overview import read_overview
+        from evomerge_core.run.store.known_runs import known_runs
+        from evomerge_core.run.view.overview import read_overview
 
         worker, app = get_current_worker(), self.evomerge
         while not worker.is_cancelled:
@@ -138,7 +138,7 @@ class HomeScreen(Page):
 
     @on(Button.Pressed, "#quickstart")
     def action_quickstart(self) -> None:
-        from evomerge_tui.screens.starting import Starting
+        from evomerge_tui.screens.dialogs.starting import Starting
 
         folder = _free(self.evomerge.runs_folder / "quickstart")
         words = ("quickstart", "--out", folder, "--detach")
@@ -162,7 +162,7 @@ class HomeScreen(Page):
 
     @work(exclusive=True, group="delete")
     async def _ask_and_delete(self, run: RunOverview) -> None:
-        from evomerge_tui.screens.confirm import Confirm
+        from evomerge_tui.screens.dialogs.confirm import Confirm
 
         what = f"{run.folder}\n{amount(run.size)}, {run.evaluations} candidates searched. This can't be undone."
         if await self.app.push_screen_wait(Confirm(f"Delete the run {one_line(run.name, 60)}?", what, "Delete")):
@@ -170,8 +170,8 @@ class HomeScreen(Page):
 
     @work(thread=True, group="delete", exit_on_error=False)
     def _delete(self, folder: Path) -> None:
-        from evomerge_core.run.delete import delete_run
-        from evomerge_core.run.known_runs import forget
+        from evomerge_core.run.store.delete import delete_run
+        from evomerge_core.run.store.known_runs import forget
 
         try:
             delete_run(folder)

@@ -10,7 +10,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Footer
 
-from evomerge_tui.bindings import bindings
+from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.widgets.small_notice import SmallNotice
 from evomerge_tui.widgets.top_bar import TopBar
 

@@ -15,12 +15,12 @@ from textual.widget import Widget
 from textual.widgets import Input, Select, Static
 
 from evomerge_core.errors import InputError
-from evomerge_tui.actions import ACTIONS, Action
-from evomerge_tui.bindings import bindings
-from evomerge_tui.key_names import key_names
-from evomerge_tui.priority import PRIORITIES
+from evomerge_tui.keys.actions import ACTIONS, Action
+from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.keys.key_names import key_names
+from evomerge_tui.processes.priority import PRIORITIES
 from evomerge_tui.screens.page import Page
-from evomerge_tui.settings import Settings, hub_token_is_set, save_hub_token, save_settings, settings_path
+from evomerge_tui.user.settings import Settings, hub_token_is_set, save_hub_token, save_settings, settings_path
 from evomerge_tui.widgets.form_row import FormRow
 from evomerge_tui.widgets.rows_table import Cell, Column, RowsTable
 from evomerge_tui.widgets.tick import Tick
@@ -91,7 +91,7 @@ class SettingsScreen(Page):
     @on(RowsTable.Opened)
     @work(exclusive=True, group="key")
     async def _ask_key(self, event: RowsTable.Opened) -> None:
-        from evomerge_tui.screens.press_key import PressKey
+        from evomerge_tui.screens.dialogs.press_key import PressKey
 
         action: Action = event.row
         key = await self.app.push_screen_wait(PressKey(action))

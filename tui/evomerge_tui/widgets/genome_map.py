@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.style import Style
 from textual.widgets import Static
 
-from evomerge_tui.shown_text import many_lines, one_line
+from evomerge_tui.text.shown_text import many_lines, one_line
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _CELL = 8

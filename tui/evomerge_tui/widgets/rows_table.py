@@ -20,8 +20,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from evomerge_tui.bindings import bindings
-from evomerge_tui.shown_text import one_line
+from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.text.shown_text import one_line
 
 RowT = TypeVar("RowT")
 # A cell's text and its tone: "", muted, good, bad or best. No tone says what the text doesn't.

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from evomerge_tui.shown_text import one_line
+from evomerge_tui.text.shown_text import one_line
 
 
 class TopBar(Horizontal):

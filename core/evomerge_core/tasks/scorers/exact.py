@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from evomerge_core.tasks.scorers.registry import Expected, register
 
 if TYPE_CHECKING:
-    from evomerge_core.tasks.exchange import Answer
+    from evomerge_core.tasks.evaluator import Answer
 
 
 @register("exact")

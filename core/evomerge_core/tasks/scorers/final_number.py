@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from evomerge_core.tasks.scorers.registry import Expected, needs_reference, register
 
 if TYPE_CHECKING:
-    from evomerge_core.tasks.exchange import Answer
+    from evomerge_core.tasks.evaluator import Answer
 
 # Languages that write 1.234,5 for what English writes 1,234.5.
 _DECIMAL_COMMA = frozenset({

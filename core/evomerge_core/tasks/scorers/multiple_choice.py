@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from evomerge_core.tasks.scorers.registry import Expected, needs_reference, register
 
 if TYPE_CHECKING:
-    from evomerge_core.tasks.exchange import Answer
+    from evomerge_core.tasks.evaluator import Answer
 
 
 def right_choice(expected: Expected) -> int | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evomerge_core.tasks.scorers.folded_text import fold
+from evomerge_core.tasks.folded_text import fold
 from evomerge_core.tasks.scorers.registry import Expected, needs_reference, register
 
 if TYPE_CHECKING:
-    from evomerge_core.tasks.exchange import Answer
+    from evomerge_core.tasks.evaluator import Answer
 
 
 def _fault(expected: Expected) -> str:

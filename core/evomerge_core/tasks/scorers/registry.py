@@ -11,7 +11,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.nearest_name import unknown_name
 
 if TYPE_CHECKING:
-    from evomerge_core.tasks.exchange import Answer
+    from evomerge_core.tasks.evaluator import Answer
 
 
 @dataclass(frozen=True)

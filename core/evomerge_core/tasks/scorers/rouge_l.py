@@ -7,11 +7,11 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from evomerge_core.tasks.scorers.folded_text import fold
+from evomerge_core.tasks.folded_text import fold
 from evomerge_core.tasks.scorers.registry import Expected, register
 
 if TYPE_CHECKING:
-    from evomerge_core.tasks.exchange import Answer
+    from evomerge_core.tasks.evaluator import Answer
 
 # Han, kana and Hangul: text that isn't cut into words by spaces, or whose words carry their particles (Korean).
 _CHARACTERS = r"[\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff]"

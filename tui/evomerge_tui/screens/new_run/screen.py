@@ -16,24 +16,24 @@ from textual.widget import Widget
 from textual.widgets import Button
 
 from evomerge_core.errors import InputError
-from evomerge_tui.bindings import bindings
-from evomerge_tui.draft import Draft, moved_to, new_draft
-from evomerge_tui.planner.client import Planner
-from evomerge_tui.screens.confirm import Confirm
-from evomerge_tui.screens.new_run.downloading import Downloading
-from evomerge_tui.screens.new_run.edited import Edited, ItemsRead, StartAsked, StepChosen
-from evomerge_tui.screens.new_run.goal_step import GoalStep
-from evomerge_tui.screens.new_run.models_step import ModelsStep
+from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.processes.planner.client import Planner
+from evomerge_tui.screens.dialogs.confirm import Confirm
+from evomerge_tui.screens.dialogs.starting import Starting
+from evomerge_tui.screens.new_run.draft import Draft, moved_to, new_draft
+from evomerge_tui.screens.new_run.goal.goal_step import GoalStep
+from evomerge_tui.screens.new_run.messages import Edited, ItemsRead, StartAsked, StepChosen
+from evomerge_tui.screens.new_run.models.downloading import Downloading
+from evomerge_tui.screens.new_run.models.models_step import ModelsStep
 from evomerge_tui.screens.new_run.open_recipe import OpenRecipe
 from evomerge_tui.screens.new_run.recipe_path import RecipePath
-from evomerge_tui.screens.new_run.review_step import ReviewStep, file_name
-from evomerge_tui.screens.new_run.search_step import SearchStep
+from evomerge_tui.screens.new_run.review.review_step import ReviewStep, file_name
+from evomerge_tui.screens.new_run.search.search_step import SearchStep
 from evomerge_tui.screens.new_run.step import Step
 from evomerge_tui.screens.new_run.step_bar import STEPS, StepBar
 from evomerge_tui.screens.new_run.summary import Summary
 from evomerge_tui.screens.page import Page
-from evomerge_tui.screens.starting import Starting
-from evomerge_tui.whole_file import write_whole
+from evomerge_tui.user.atomic_write import write_whole
 from evomerge_tui.widgets.top_bar import TopBar
 
 _TYPING_SECONDS = 0.15

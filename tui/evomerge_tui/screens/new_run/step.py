@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.containers import Vertical
 
-from evomerge_tui.draft import Draft
-from evomerge_tui.screens.new_run.edited import Edited
+from evomerge_tui.screens.new_run.draft import Draft
+from evomerge_tui.screens.new_run.messages import Edited
 
 if TYPE_CHECKING:
     from evomerge_tui.app import EvomergeApp

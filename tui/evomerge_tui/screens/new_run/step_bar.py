@@ -9,7 +9,7 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Static
 
-from evomerge_tui.screens.new_run.edited import StepChosen
+from evomerge_tui.screens.new_run.messages import StepChosen
 
 STEPS = {"models": "Models", "goal": "Goal", "search": "Search", "review": "Review"}
 

@@ -13,9 +13,9 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from evomerge_core.recipe.schema import last_part
-from evomerge_tui.draft import Draft, task_name
-from evomerge_tui.quantities import amount, duration_range
-from evomerge_tui.shown_text import one_line
+from evomerge_tui.screens.new_run.draft import Draft, task_name
+from evomerge_tui.text.quantities import amount, duration_range
+from evomerge_tui.text.shown_text import one_line
 
 
 class Summary(VerticalScroll, can_focus=False):

@@ -1,0 +1,1 @@
+"""YAML and JSON files, and the strict fields of what they hold."""

@@ -1,0 +1,1 @@
+"""One merge from a file: ours, mergekit's, or a path's."""

@@ -1,0 +1,80 @@
+"""Files that say one fixed merge: mergekit's configurations, and paths with scales, which mergekit has no words for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path as File
+
+from evomerge_core.files.yaml_file import read_yaml
+from evomerge_core.fixed_merge.fixed_merge import Fixed
+from evomerge_core.fixed_merge.mergekit import merge_in, write_mergekit
+from evomerge_core.fixed_merge.path_file import MARK, one_model, path_in, straight_runs, write_path_file
+from evomerge_core.merging.config import MergeConfig, Slice, SliceSource
+from evomerge_core.paths.path import Hop, Path
+from evomerge_core.paths.path_merge import PathMerge
+
+MERGEKIT_FILE = "mergekit_config.yml"
+PATH_FILE = "evomerge_path.yml"
+
+
+@dataclass(frozen=True)
+class FixedFile:
+    """A fixed merge as a file: the name that its kind of file has beside a model, and its text."""
+
+    fixed: Fixed
+    name: str
+    text: str
+
+
+def read_fixed(path: File) -> FixedFile:
+    """The merge that a file says; models stay as written. InputError in one line when it is not right.
+
+    mergekit's passthrough of layers (a frankenmerge) is a path without scales.
+    """
+    file = read_yaml(path)
+    if MARK in file.data:
+        return FixedFile(path_in(file), PATH_FILE, file.text)
+    config = merge_in(file)
+    return FixedFile(path_of_slices(config) or config, MERGEKIT_FILE, file.text)
+
+
+def write_fixed_file(fixed: Fixed) -> FixedFile:
+    """The merge as a file that `read_fixed` reads back: mergekit's wherever that has the words."""
+    config = fixed if isinstance(fixed, MergeConfig) else slices_of_path(fixed)
+    if config is not None:
+        return FixedFile(fixed, MERGEKIT_FILE, write_mergekit(config))
+    assert isinstance(fixed, PathMerge)
+    return FixedFile(fixed, PATH_FILE, write_path_file(fixed))
+
+
+def path_of_slices(config: MergeConfig) -> PathMerge | None:
+    """The path that passes layers through; None for any other merge, and where parameters change what passes."""
+    plain = config.method == "passthrough" and config.tokenizer == "base" and not config.parameters and config.base is None
+    slices = [one for one in config.slices if one.method is None and one.base is None and not one.parameters]
+    passed = [one.sources[0] for one in slices if len(one.sources) == 1 and one.sources[0].layers]
+    if not plain or len(passed) < len(config.slices) or any(source.parameters for source in passed):
+        return None
+    models = list(dict.fromkeys(source.model for source in passed))
+    members = tuple(replace(config, slices=(Slice((SliceSource(model),)),), chat_template=None) for model in models)
+    hops = [Hop(models.index(one.model), layer) for one in passed for layer in range(*(one.layers or (0, 0)))]
+    return PathMerge(members, Path(tuple(hops)), config.seed, chat_template=config.chat_template)
+
+
+def slices_of_path(child: PathMerge) -> MergeConfig | None:
+    """A path without scales through models as they are, as mergekit's slices; None for any other."""
+    models = [one_model(config) for config in child.members]
+    if child.path.is_scaled or child.tokenizer is not None or None in models:
+        return None
+    slices = tuple(
+        Slice((SliceSource(str(models[run[0].source]), (run[0].layer, run[-1].layer + 1)),))
+        for run in straight_runs(child.path)
+    )
+    first = child.members[0]
+    return MergeConfig(
+        "passthrough",
+        slices,
+        dtype=first.dtype,
+        out_dtype=first.out_dtype,
+        chat_template=child.chat_template,
+        seed=child.seed,
+    )

@@ -1,0 +1,309 @@
+"""mergekit's `mergekit_config.yml`, read and written (its format as of mergekit 0.1.5).
+
+What isn't supported is refused with its line, never ignored. Where the file has no `dtype`, maths is in float32; where it
+has no `out_dtype`, the result is in `dtype`, or bfloat16 when that is missing too. The seed of random masks, which mergekit
+has no key for, stands in a comment at the top: `# evomerge: {version: 1, seed: 0}`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from evomerge_core.errors import InputError
+from evomerge_core.files.yaml_file import Location, YamlFile, dump_yaml, parse_yaml, read_yaml
+from evomerge_core.fixed_merge.mergekit_parameters import read_parameters, write_parameters
+from evomerge_core.merging.config import DType, MergeConfig, Parameters, Slice, SliceSource
+from evomerge_core.methods.method import Method
+from evomerge_core.methods.registry import get_method
+
+_VERSION = 1
+_HEADER = re.compile(r"^#\s*evomerge:\s*(?P<data>.*)$")
+_DTYPES = ("float32", "bfloat16", "float16")
+_TOP_KEYS = (
+    "merge_method",
+    "base_model",
+    "models",
+    "slices",
+    "parameters",
+    "dtype",
+    "out_dtype",
+    "tokenizer_source",
+    "tokenizer",
+    "chat_template",
+)
+_REFUSED = {
+    "modules": "is for models of several modules, unsupported here; put the language model's 'models' or 'slices' at the top",
+    "evomerge": "makes this a recipe, not a mergekit configuration; run it with 'evomerge-tui run'",
+    "genome": "makes this a mergekit-evolve file, not a merge; run it with 'evomerge-tui run'",
+    "merge_method": "has no effect in a slice; the whole merge has one method, at the top: split the merge in two",
+    "residual_weight": "isn't supported; remove it",
+    "layer_range": "has no effect under 'models'; use 'slices'",
+    "tokens": "isn't supported; remove it: tokens are matched by their text, in the order of the tokenizer's source",
+    "pad_to_multiple_of": "isn't supported; remove it: the vocabulary keeps the height of the base's",
+}
+
+
+def read_mergekit(path: Path) -> MergeConfig:
+    """The merge that a mergekit configuration means; models stay as written. InputError in one line when it's not right."""
+    return merge_in(read_yaml(path))
+
+
+def merge_in(file: YamlFile) -> MergeConfig:
+    """The same for a file that was read already."""
+    file.require_keys((), _TOP_KEYS, _REFUSED)
+    method = _method(file)
+    base = _text(file, ("base_model",))
+    return MergeConfig(
+        method=method.name,
+        slices=_slices(file, method, base),
+        base=base,
+        parameters=read_parameters(file, ("parameters",), method, of_source=False),
+        tokenizer=_tokenizer(file),
+        chat_template=_chat_template(file),
+        seed=_seed(file),
+        **_dtypes(file),
+    )
+
+
+def write_mergekit(config: MergeConfig) -> str:
+    """YAML that mergekit accepts and that `read_mergekit` reads back to an equal configuration.
+
+    ValueError when mergekit has no way to say it: a slice with a method of its own, slices without layers.
+    """
+    data = written_models(config)
+    data["dtype"] = config.dtype
+    data["out_dtype"] = config.out_dtype
+    data["tokenizer_source"] = config.tokenizer
+    if config.chat_template is not None:
+        data["chat_template"] = config.chat_template
+    return f"# evomerge: {{version: {_VERSION}, seed: {config.seed}}}\n{dump_yaml(data)}"
+
+
+def written_models(config: MergeConfig) -> dict[str, Any]:
+    """What is merged and how, as YAML data in mergekit's words. ValueError as `write_mergekit`."""
+    data: dict[str, Any] = {"merge_method": config.method}
+    if config.base is not None:
+        data["base_model"] = config.base
+    data.update(_written_slices(config))
+    if config.parameters:
+        data["parameters"] = write_parameters(config.parameters)
+    return data
+
+
+def _method(file: YamlFile) -> Method:
+    name = _text(file, ("merge_method",))
+    if name is None:
+        raise file.error((), "key 'merge_method' is missing; say how to merge, for example task_arithmetic")
+    try:
+        return get_method(name)
+    except InputError as error:
+        raise file.error(("merge_method",), str(error)) from error
+
+
+def _slices(file: YamlFile, method: Method, base: str | None) -> tuple[Slice, ...]:
+    if ("models" in file.data) == ("slices" in file.data):
+        problem = "exclude each other; keep one" if "models" in file.data else "are both missing; add one"
+        raise file.error(("slices",), f"keys 'models' and 'slices' {problem}")
+    if "models" in file.data:
+        return (_whole_models(file, method, base),)
+    count = len(_list(file, ("slices",)))
+    return tuple(_slice(file, ("slices", index), method, base) for index in range(count))
+
+
+def _whole_models(file: YamlFile, method: Method, base: str | None) -> Slice:
+    place: Location = ("models",)
+    sources = [_source(file, (*place, index), method, ("model", "parameters")) for index in range(len(_list(file, place)))]
+    if base is not None and not method.takes_base and all(source.model != base for source in sources):
+        # As in mergekit: a method that compares with no base merges it like the others.
+        sources.append(SliceSource(base))
+    found = Slice(tuple(sources))
+    _check_sources(file, place, method, base, found)
+    return found
+
+
+def _slice(file: YamlFile, location: Location, method: Method, base: str | None) -> Slice:
+    _mapping(file, location)
+    file.require_keys(location, ("sources", "base_model", "parameters"), _REFUSED)
+    place = (*location, "sources")
+    keys = ("model", "layer_range", "parameters")
+    sources = tuple(_source(file, (*place, index), method, keys) for index in range(len(_list(file, place))))
+    own_base = _text(file, (*location, "base_model"))
+    found = Slice(sources, read_parameters(file, (*location, "parameters"), method, of_source=False), base=own_base)
+    _check_layers(file, place, sources)
+    slice_base = own_base or base
+    if method.takes_base and slice_base is not None and all(source.model != slice_base for source in sources):
+        raise file.error(place, f"the base '{slice_base}' is missing among the sources; list it with its layer_range")
+    _check_sources(file, place, method, slice_base, found)
+    return found
+
+
+def _source(file: YamlFile, location: Location, method: Method, keys: tuple[str, ...]) -> SliceSource:
+    _mapping(file, location)
+    file.require_keys(location, keys, _REFUSED)
+    model = _text(file, (*location, "model"))
+    if model is None:
+        raise file.key_error(location, "lacks 'model': a folder or owner/name, with +adapter if any")
+    layers = _layers(file, (*location, "layer_range")) if "layer_range" in keys else None
+    return SliceSource(model, layers, read_parameters(file, (*location, "parameters"), method, of_source=True))
+
+
+def _layers(file: YamlFile, location: Location) -> tuple[int, int]:
+    data = file.value(location)
+    if not isinstance(data, list) or [type(one) for one in data] != [int, int] or not 0 <= data[0] < data[1]:
+        raise file.key_error(location, "must be two layers, [first, one after the last], such as [0, 8]")
+    return data[0], data[1]
+
+
+def _check_layers(file: YamlFile, location: Location, sources: tuple[SliceSource, ...]) -> None:
+    counts = [source.layers[1] - source.layers[0] for source in sources if source.layers]
+    for index, count in enumerate(counts):
+        if count != counts[0]:
+            place = (*location, index, "layer_range")
+            raise file.key_error(place, f"has {count} layers, the first source {counts[0]}; make them equal")
+
+
+def _check_sources(file: YamlFile, location: Location, method: Method, base: str | None, found: Slice) -> None:
+    models = [source.model for source in found.sources]
+    others = 0
+    for index, source in enumerate(found.sources):
+        place = (*location, index)
+        if source.model in models[:index]:
+            raise file.error(place, f"the model '{source.model}' is listed twice; keep one")
+        if not (method.takes_base and source.model == base):
+            others += 1
+            _check_required(file, place, method, source, found.parameters)
+        elif source.parameters:
+            raise file.error((*place, "parameters"), f"parameters have no effect on the base '{base}'; remove them")
+    try:
+        method.require_sources(others, base is not None)
+    except InputError as error:
+        raise file.error(location, str(error)) from error
+
+
+def _check_required(file: YamlFile, location: Location, method: Method, source: SliceSource, of_slice: Parameters) -> None:
+    top = file.value(("parameters",)) or {}
+    for parameter in method.parameters.values():
+        if parameter.required and not any(parameter.name in place for place in (source.parameters, of_slice, top)):
+            problem = f"{method.name} needs the parameter '{parameter.name}' for the model '{source.model}'; add it"
+            raise file.error(location, problem)
+
+
+def _dtypes(file: YamlFile) -> dict[str, DType]:
+    dtype = _dtype(file, "dtype")
+    out_dtype = _dtype(file, "out_dtype") or dtype
+    return {"dtype": dtype or "float32", "out_dtype": out_dtype or "bfloat16"}
+
+
+def _dtype(file: YamlFile, key: str) -> DType | None:
+    name = _text(file, (key,))
+    if name is None:
+        return None
+    name = name.removeprefix("torch.")
+    if name not in _DTYPES:
+        raise file.error((key,), f"key '{key}' must be one of {', '.join(_DTYPES)}, not '{name}'")
+    return cast(DType, name)
+
+
+def _tokenizer(file: YamlFile) -> str:
+    if "tokenizer" not in file.data:
+        location: Location = ("tokenizer_source",)
+        source = _text(file, location) or "base"
+    else:
+        if "tokenizer_source" in file.data:
+            raise file.error(("tokenizer",), "'tokenizer' and 'tokenizer_source' exclude each other; keep one")
+        location = ("tokenizer", "source")
+        _mapping(file, ("tokenizer",))
+        file.require_keys(("tokenizer",), ("source",), _REFUSED)
+        source = _text(file, location) or "union"
+    if source == "union":
+        raise file.error(location, "a union of vocabularies isn't supported; use 'tokenizer_source: base' or a model")
+    return source
+
+
+def _chat_template(file: YamlFile) -> str | None:
+    """Jinja text, `auto` (what most models have), or one of the models."""
+    template = _text(file, ("chat_template",))
+    if template is not None and "{" not in template and template not in ("auto", *_models(file)):
+        problem = f"names '{template}'; write the Jinja template itself, 'auto', or a model's name"
+        raise file.key_error(("chat_template",), problem)
+    return template
+
+
+def _models(file: YamlFile) -> list[str]:
+    lists = [file.data.get("models") or (), *(one["sources"] for one in file.data.get("slices") or ())]
+    return [one["model"] for entries in lists for one in entries]
+
+
+def _seed(file: YamlFile) -> int:
+    for number, line in enumerate(file.text.splitlines(), start=1):
+        found = _HEADER.match(line)
+        if found:
+            return _header_seed(file, number, found["data"])
+        if line.strip() and not line.startswith("#"):
+            break
+    return 0
+
+
+def _header_seed(file: YamlFile, number: int, text: str) -> int:
+    wanted = f"# evomerge: {{version: {_VERSION}, seed: 0}}"
+    problem = f"{file.path}:{number}: the comment must be like '{wanted}', not '{text}'; correct or remove it"
+    try:
+        data = parse_yaml(text, file.path).data
+    except InputError as error:
+        raise InputError(problem) from error
+    seed = data.get("seed")
+    if data != {"version": _VERSION, "seed": seed} or type(seed) is not int or seed < 0:
+        raise InputError(problem)
+    return seed
+
+
+def _text(file: YamlFile, location: Location) -> str | None:
+    value = file.value(location)
+    if value is not None and (not isinstance(value, str) or not value):
+        raise file.key_error(location, "must be text (in quotes if it looks like a number)")
+    return value
+
+
+def _list(file: YamlFile, location: Location) -> list[Any]:
+    value = file.value(location)
+    if not isinstance(value, list) or not value:
+        raise file.key_error(location, "must be a list with at least one entry")
+    return value
+
+
+def _mapping(file: YamlFile, location: Location) -> None:
+    if not isinstance(file.value(location), Mapping):
+        raise file.key_error(location, "must be a mapping of keys to values")
+
+
+def _written_slices(config: MergeConfig) -> dict[str, Any]:
+    if any(one.method is not None for one in config.slices):
+        raise ValueError("mergekit has no slices with a method of their own")
+    layers = [source.layers for one in config.slices for source in one.sources]
+    if None not in layers:
+        return {"slices": [_written_slice(one) for one in config.slices]}
+    only = config.slices[0]
+    if len(config.slices) > 1 or any(layers) or only.parameters or only.base is not None:
+        raise ValueError("mergekit's slices need the layers of every source")
+    return {"models": [_written_source(source) for source in only.sources]}
+
+
+def _written_slice(one: Slice) -> dict[str, Any]:
+    data: dict[str, Any] = {"sources": [_written_source(source) for source in one.sources]}
+    if one.base is not None:
+        data["base_model"] = one.base
+    if one.parameters:
+        data["parameters"] = write_parameters(one.parameters)
+    return data
+
+
+def _written_source(source: SliceSource) -> dict[str, Any]:
+    data: dict[str, Any] = {"model": source.model}
+    if source.layers is not None:
+        data["layer_range"] = list(source.layers)
+    if source.parameters:
+        data["parameters"] = write_parameters(source.parameters)
+    return data

@@ -1,0 +1,1 @@
+"""Compiled loops that merge tensors block by block on the CPU."""

@@ -1,0 +1,1 @@
+"""What a merged model's folder holds: shards, config, tokenizer, card."""

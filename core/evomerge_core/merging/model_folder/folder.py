@@ -1,0 +1,167 @@
+"""Writes a model folder: whole or not at all, and the same bytes each time."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evomerge_core.errors import InputError
+from evomerge_core.files.json_file import read_json
+from evomerge_core.merging.model_folder.shards import plan_shards, tensor_bytes, write_shards
+from evomerge_core.sources.pretrained import KERNEL_SETTINGS, knows_model, knows_tokenizer
+
+SHARD_BYTES = 5_000_000_000
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "tokenizer.model",
+    "spiece.model",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+# Room for the small files and the file system's own books.
+_SPARE_BYTES = 16 * 2**20
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """What goes into a model folder besides the numbers.
+
+    `shapes` are the tensors' in the order in which they come, all of `dtype`. `model_folder` gives generation_config.json,
+    `tokenizer_folder` the tokenizer and its chat template, which `chat_template` (Jinja) replaces; each also its own code where
+    transformers needs it. `recipe` is the file `recipe_file` that makes the model again.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    dtype: torch.dtype
+    config: Mapping[str, Any]
+    model_folder: Path
+    tokenizer_folder: Path
+    card: str
+    recipe: str
+    recipe_file: str = "mergekit_config.yml"
+    chat_template: str | None = None
+
+
+def write_model(folder: Path, stream: Iterable[tuple[str, Tensor]], files: ModelFiles, shard_bytes: int = SHARD_BYTES) -> None:
+    """Writes the model beside `folder` under a temporary name, then renames it.
+
+    Memory holds one tensor at a time. InputError when `folder` exists and isn't empty, can't be made, or doesn't fit on the
+    disk; nothing is left behind then, nor after any other error.
+    """
+    require_free(folder)
+    folder = folder.absolute()
+    part = folder.with_name(f".{folder.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        require_space(folder, tensor_bytes(files.shapes, files.dtype))
+        shards = plan_shards(files.shapes, files.dtype, shard_bytes)
+        write_shards(part, shards, stream, files.dtype)
+        _write_small_files(part, files)
+        if folder.exists():
+            folder.rmdir()
+        part.rename(folder)
+    except OSError as error:
+        reason = unwritable(error)
+        if reason is None:
+            raise
+        raise InputError(f"{folder}: {reason}; give another folder") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def require_free(folder: Path) -> None:
+    """InputError unless `folder` doesn't exist yet or is an empty folder."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; give a folder that doesn't exist yet")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder}: is not empty; empty it or give another folder")
+
+
+def require_space(folder: Path, weights: int) -> None:
+    """InputError unless the disk of `folder`, which needn't exist yet, has room for so many bytes of weights."""
+    needed = weights + _SPARE_BYTES
+    there = next(place for place in folder.absolute().parents if place.exists())
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise InputError(
+            f"{folder}: no space left: {needed / 1e9:.2f} GB needed, {free / 1e9:.2f} GB free; free some or give another folder"
+        )
+
+
+def unwritable(error: OSError) -> str | None:
+    """Why a place can't be written to; None for an error that has other reasons."""
+    if error.errno in _NO_SPACE:
+        return "no space left on the disk; free some"
+    if isinstance(error, (PermissionError, FileExistsError, NotADirectoryError)) or error.errno == errno.EROFS:
+        return f"can't be written ({error.strerror})"
+    return None
+
+
+def _write_small_files(folder: Path, files: ModelFiles) -> None:
+    for name in _TOKENIZER_FILES:
+        _copy(files.tokenizer_folder / name, folder)
+    _copy(files.model_folder / "generation_config.json", folder)
+    config = _write_code(folder, files)
+    if files.chat_template is not None:
+        _replace_template(folder, files.chat_template)
+    _write_json(folder / "config.json", config)
+    _write_text(folder / "README.md", files.card)
+    _write_text(folder / files.recipe_file, files.recipe)
+
+
+def _write_code(folder: Path, files: ModelFiles) -> dict[str, Any]:
+    """The model's own code, and the child's config.json, which says where it is.
+
+    Code that transformers does without is left out: whoever gets the child shouldn't be asked to run a stranger's.
+    """
+    config = {key: value for key, value in files.config.items() if key not in KERNEL_SETTINGS}
+    if knows_model(config):
+        config.pop("auto_map", None)
+    path = folder / "tokenizer_config.json"
+    tokenizer = read_json(path) if path.is_file() else {}
+    if "auto_map" in tokenizer and knows_tokenizer(tokenizer, config):
+        del tokenizer["auto_map"]
+        _write_json(path, tokenizer)
+    for settings, origin in ((config, files.model_folder), (tokenizer, files.tokenizer_folder)):
+        for code in sorted(origin.glob("*.py")) if "auto_map" in settings else ():
+            _copy(code, folder)
+    return config
+
+
+def _copy(file: Path, folder: Path) -> None:
+    if file.is_file():
+        shutil.copyfile(file, folder / file.name)
+
+
+def _replace_template(folder: Path, template: str) -> None:
+    (folder / "chat_template.json").unlink(missing_ok=True)
+    _write_text(folder / "chat_template.jinja", template)
+    path = folder / "tokenizer_config.json"
+    if path.is_file():
+        config = read_json(path)
+        if config.pop("chat_template", None) is not None:
+            _write_json(path, config)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    _write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,1 @@
+"""Which tensor of a child comes from which tensors of the sources."""

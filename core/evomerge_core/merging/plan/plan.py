@@ -1,0 +1,149 @@
+"""Which tensors make each tensor of the child, by which method and with what numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from evomerge_core.errors import InputError
+from evomerge_core.merging.config import MergeConfig, Parameters, Setting
+from evomerge_core.merging.plan.origins import Origin, find_origins
+from evomerge_core.merging.plan.parameter_values import evaluate, find_setting
+from evomerge_core.merging.plan.slices import Member, PlannedSlice, plan_slices
+from evomerge_core.methods.method import Method, Parameter, Value
+from evomerge_core.sources.source import Source
+
+
+@dataclass(frozen=True)
+class TensorInput:
+    """A tensor to merge: a model's reference, the tensor's name in it, and the method's numbers for this source."""
+
+    model: str
+    name: str
+    parameters: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class TensorMerge:
+    """One tensor of the child: its name, how it is merged and from what. Every parameter of the method has its value."""
+
+    name: str
+    method: str
+    base: TensorInput | None
+    inputs: tuple[TensorInput, ...]
+    parameters: Mapping[str, Value]
+
+
+def make_plan(config: MergeConfig, sources: Mapping[str, Source]) -> tuple[TensorMerge, ...]:
+    """The child's tensors: those before the layers, layer by layer in the order of the base's checkpoint, those after.
+
+    `sources` holds an open source for every reference in `config`. As in mergekit, a parameter given with a source
+    overrides the slice's, the slice's the merge's, that the method's default. Raises InputError for models that don't fit,
+    for parameters that the method doesn't have or whose values it can't take, and for settings without effect.
+    """
+    slices = plan_slices(config, sources)
+    _require_known_parameters(config, slices)
+    origins = find_origins(slices, sources)
+    used: set[int] = set()
+    plan = tuple(_tensor_merge(origin, config.parameters, used) for origin in origins)
+    _require_effect(config, slices, origins, used)
+    return plan
+
+
+def _tensor_merge(origin: Origin, shared: Parameters, used: set[int]) -> TensorMerge:
+    """`used` collects the identities of the settings that count for some tensor."""
+    part = origin.part
+    levels = (part.parameters, shared)
+    single = {
+        one.name: _value(part.method, one, levels, origin.name, origin.t, used)
+        for one in part.method.parameters.values()
+        if not one.per_source
+    }
+    inputs = tuple(_input(member, origin, levels, used) for member in part.sources)
+    base = TensorInput(part.base.model, origin.names[part.base.model], {}) if part.base else None
+    return TensorMerge(origin.name, part.method.name, base, inputs, single)
+
+
+def _input(member: Member, origin: Origin, shared: Sequence[Parameters], used: set[int]) -> TensorInput:
+    method, name = origin.part.method, origin.names[member.model]
+    numbers = {
+        one.name: float(_value(method, one, (member.parameters, *shared), name, origin.t, used, member.model))
+        for one in method.parameters.values()
+        if one.per_source
+    }
+    return TensorInput(member.model, name, numbers)
+
+
+def _value(
+    method: Method,
+    parameter: Parameter,
+    levels: Sequence[Parameters],
+    tensor: str,
+    t: float,
+    used: set[int],
+    model: str = "parameters",
+) -> Value:
+    setting = find_setting(levels, parameter.name, tensor)
+    if setting is None:
+        if parameter.default is None:
+            raise InputError(f"{model}: {method.name}: {parameter.name} is missing for {tensor}; give one without filter")
+        return parameter.default
+    used.add(id(setting))
+    try:
+        return parameter.checked(evaluate(setting, t), method.name)
+    except InputError as error:
+        raise InputError(f"{model}: {error}") from None
+
+
+def _require_known_parameters(config: MergeConfig, slices: Sequence[PlannedSlice]) -> None:
+    for part in slices:
+        _require_known("a slice's parameters", part.parameters, [part.method])
+        for member in part.members:
+            _require_known(member.model, member.parameters, [part.method])
+    _require_known("parameters", config.parameters, [part.method for part in slices])
+
+
+def _require_known(place: str, parameters: Parameters, methods: Sequence[Method]) -> None:
+    for name in parameters:
+        if any(name in method.parameters for method in methods):
+            continue
+        try:
+            methods[0].parameter(name)
+        except InputError as error:
+            raise InputError(f"{place}: {error}") from None
+
+
+def _require_effect(config: MergeConfig, slices: Sequence[PlannedSlice], origins: Sequence[Origin], used: set[int]) -> None:
+    for part in slices:
+        for member in part.members:
+            for name, setting in _unused(member.parameters, used):
+                reason = _reason_in_member(part, member, name) or _reason(setting, origins)
+                raise InputError(f"{member.model}: {_told(name, setting)} has no effect: {reason}")
+        for name, setting in _unused(part.parameters, used):
+            raise InputError(f"a slice's parameters: {_told(name, setting)} has no effect: {_reason(setting, origins)}")
+    for name, setting in _unused(config.parameters, used):
+        raise InputError(f"parameters: {_told(name, setting)} has no effect: {_reason(setting, origins)}")
+
+
+def _unused(parameters: Parameters, used: set[int]) -> Iterator[tuple[str, Setting]]:
+    for name, settings in parameters.items():
+        yield from ((name, setting) for setting in settings if id(setting) not in used)
+
+
+def _told(name: str, setting: Setting) -> str:
+    return name if setting.filter is None else f"{name} with filter {setting.filter!r}"
+
+
+def _reason_in_member(part: PlannedSlice, member: Member, name: str) -> str | None:
+    if member is part.base:
+        return f"{part.method.name} takes no parameters for the base; remove it"
+    if not part.method.parameters[name].per_source:
+        return "it is one value for the whole merge; move it to the merge's parameters"
+    return None
+
+
+def _reason(setting: Setting, origins: Sequence[Origin]) -> str:
+    names = {name for origin in origins for name in (origin.name, *origin.names.values())}
+    if setting.filter is not None and not any(setting.filter in name for name in names):
+        return "no tensor's name contains the filter; `evomerge-tui inspect` lists the names"
+    return "other settings override it for every tensor; remove one"

@@ -1,0 +1,116 @@
+"""A merge's slices with everything said: each one's method, base, and which layers of which models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from evomerge_core.errors import InputError
+from evomerge_core.merging.config import MergeConfig, Parameters, Slice
+from evomerge_core.merging.plan.layers import LayerStack, find_layers
+from evomerge_core.methods.method import Method
+from evomerge_core.methods.registry import get_method
+from evomerge_core.sources.source import Source
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model in a slice: its layers [start, stop) and the parameters given with it."""
+
+    model: str
+    stack: LayerStack
+    start: int
+    stop: int
+    parameters: Parameters
+
+    @property
+    def depth(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class PlannedSlice:
+    """A slice: `base` is None where the method takes none or none is given; `sources` are the models without it."""
+
+    method: Method
+    base: Member | None
+    sources: tuple[Member, ...]
+    parameters: Parameters
+
+    @property
+    def template(self) -> Member:
+        """The model whose tensor names the child's are."""
+        return self.base or self.sources[0]
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """All models that are read."""
+        return (self.base, *self.sources) if self.base else self.sources
+
+
+def plan_slices(config: MergeConfig, sources: Mapping[str, Source]) -> tuple[PlannedSlice, ...]:
+    """Resolves each slice. `sources` holds an open source for every reference in `config`.
+
+    InputError for an unknown method, too many or too few models, a model that isn't open, layers that a model doesn't
+    have, and depths that differ within a slice.
+    """
+    if not config.slices or not all(one.sources for one in config.slices):
+        raise InputError("models: none given; list the models to merge")
+    stacks = {reference: _stack(reference, sources) for reference in references(config)}
+    return tuple(_plan_slice(config, one, stacks) for one in config.slices)
+
+
+def references(config: MergeConfig) -> tuple[str, ...]:
+    """Every model that the merge names, the base first, each once."""
+    found = [config.base]
+    for one in config.slices:
+        found += [one.base, *(source.model for source in one.sources)]
+    return tuple(dict.fromkeys(reference for reference in found if reference is not None))
+
+
+def _stack(reference: str, sources: Mapping[str, Source]) -> LayerStack:
+    if reference not in sources:
+        raise InputError(f"{reference}: is to be merged but was not opened; list it among the models")
+    return find_layers(sources[reference].names, reference)
+
+
+def _plan_slice(config: MergeConfig, definition: Slice, stacks: Mapping[str, LayerStack]) -> PlannedSlice:
+    method = get_method(definition.method or config.method)
+    members = [_member(one.model, one.layers, one.parameters, stacks) for one in definition.sources]
+    base = definition.base or config.base
+    if method.takes_base and base is not None:
+        sources = tuple(one for one in members if one.model != base)
+        planned = PlannedSlice(method, _base_member(base, members, stacks), sources, definition.parameters)
+    else:
+        planned = PlannedSlice(method, None, tuple(members), definition.parameters)
+    method.require_sources(len(planned.sources), has_base=planned.base is not None)
+    _require_one_depth(planned)
+    return planned
+
+
+def _member(model: str, layers: tuple[int, int] | None, parameters: Parameters, stacks: Mapping[str, LayerStack]) -> Member:
+    depth = len(stacks[model].layers)
+    start, stop = (0, depth) if layers is None else layers
+    if layers is not None and not 0 <= start < stop <= depth:
+        raise InputError(f"{model}: layer_range [{start}, {stop}] is not in its {depth} layers; give [0, {depth}] or a part")
+    return Member(model, stacks[model], start, stop, parameters)
+
+
+def _base_member(base: str, members: Sequence[Member], stacks: Mapping[str, LayerStack]) -> Member:
+    for one in members:
+        if one.model == base:
+            return one
+    ranges = {(one.start, one.stop) for one in members}
+    if len(ranges) > 1:
+        raise InputError(f"{base}: a slice of differing layers doesn't say which of the base's to use; list it in the slice")
+    return _member(base, next(iter(ranges)), {}, stacks)
+
+
+def _require_one_depth(planned: PlannedSlice) -> None:
+    wanted = planned.template
+    for one in planned.members:
+        if one.depth != wanted.depth:
+            raise InputError(
+                f"{one.model}: gives {one.depth} layers where {wanted.model} gives {wanted.depth}; "
+                "give both a layer_range of one length"
+            )

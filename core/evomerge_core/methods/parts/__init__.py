@@ -1,0 +1,1 @@
+"""What merge methods share: sparsifying, sums, random fields, task vectors."""

@@ -1,0 +1,1 @@
+"""One candidate: merged, loaded, scored, and its score kept."""

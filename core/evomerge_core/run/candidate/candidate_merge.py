@@ -1,0 +1,79 @@
+"""What a candidate of a run stands for: the fixed merge that makes it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+import numpy as np
+
+from evomerge_core.fixed_merge.fixed_merge import Fixed
+from evomerge_core.genome.space import Space
+from evomerge_core.merging.config import MergeConfig, whole_model
+from evomerge_core.paths.path import Path
+from evomerge_core.paths.path_merge import PathMerge, only_used, template_of
+from evomerge_core.paths.space import PathSpace
+from evomerge_core.run.setup import Setup, StageSetup
+from evomerge_core.run.store.store import Candidate, Store
+
+
+@dataclass(frozen=True)
+class PathCandidate:
+    """A candidate that is a path: the stage that asked for it, and the path through that stage's pool."""
+
+    stage: StageSetup
+    space: PathSpace
+    path: Path
+
+
+def stage_of(setup: Setup, store: Store, candidate: Candidate) -> StageSetup:
+    """The stage that asked for a candidate of the search; generations are numbered through all stages. A uniform merge
+    belongs to the first stage that evolves weights."""
+    if candidate.generation is None:
+        return next(stage for stage in setup.stages if isinstance(stage.space, Space))
+    return setup.stages[bisect_right(store.fact("stage_starts", [0]), candidate.generation) - 1]
+
+
+def path_candidate(setup: Setup, store: Store, candidate: Candidate) -> PathCandidate | None:
+    """The candidate as a path; None for a merge of weights."""
+    if candidate.genome is None:
+        return None
+    stage = stage_of(setup, store, candidate)
+    if not isinstance(stage.space, PathSpace):
+        return None
+    return PathCandidate(stage, stage.space, stage.space.to_path(np.array(candidate.genome)))
+
+
+def child_of(setup: Setup, store: Store, candidate: Candidate) -> Fixed:
+    """The fixed merge that a candidate stands for."""
+    if candidate.kind == "parent":
+        return whole_model(setup.parents[candidate.label], setup.recipe.base)
+    one = path_candidate(setup, store, candidate)
+    if one is not None:
+        members = pool_members(setup, store, one.stage)
+        return only_used(PathMerge(members, one.path, setup.recipe.seed, _tokenizer(setup, members[0])))
+    space = stage_of(setup, store, candidate).space
+    assert isinstance(space, Space)
+    return space.to_config(np.array(candidate.genome))
+
+
+def pool_members(setup: Setup, store: Store, stage: StageSetup) -> tuple[MergeConfig, ...]:
+    """The models whose layers a stage's paths run through: sources as they are, and the winners of earlier stages."""
+    return tuple(_member(setup, store, name) for name in stage.pool)
+
+
+def _member(setup: Setup, store: Store, name: str) -> MergeConfig:
+    if name in setup.parents:
+        return whole_model(setup.parents[name], setup.recipe.base)
+    winners = store.fact("stage_winners", [])
+    stage = next(one for one in setup.stages if one.name == name)
+    child = child_of(setup, store, store.candidate(winners[stage.index]))
+    assert isinstance(child, MergeConfig)  # paths come last
+    return child
+
+
+def _tokenizer(setup: Setup, first: MergeConfig) -> str | None:
+    """None where the first member's own tokenizer and vocabulary are the base's."""
+    template, base = template_of(first, setup.sources), setup.sources[setup.recipe.base]
+    own = template.rows is None and template.tokenizer_folder == base.tokenizer_folder
+    return None if own else setup.recipe.base

@@ -1,0 +1,45 @@
+"""A first look before a run: the parents, scored on a few of the search's own items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+from evomerge_core.fixed_merge.fixed_merge import stream_fixed
+from evomerge_core.merging.config import MergeConfig, whole_model
+from evomerge_core.run.candidate.candidate_loader import Seat
+from evomerge_core.run.candidate.scoring import score_candidate
+from evomerge_core.run.setup import Asked, Setup
+from evomerge_core.run.store.store import Evaluation, ItemScore
+from evomerge_core.tasks.evaluator import Evaluator
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A parent's evaluation on the trial's items, and what it said to each."""
+
+    label: str
+    evaluation: Evaluation
+    items: tuple[ItemScore, ...]
+
+
+def try_parents(setup: Setup, evaluator: Evaluator, items: int) -> Iterator[Tried]:
+    """Scores the base and every parent on the first `items` search items of each task."""
+    few = replace(setup, asked={**setup.asked, "search": _first_of_each(setup, items)})
+    models = {"base": setup.recipe.base, **setup.parents}
+    for label, reference in models.items():
+        if label != "base" and reference == setup.recipe.base:
+            continue
+        seat = Seat(evaluator, partial(_take, evaluator, setup, whole_model(reference, setup.recipe.base)))
+        evaluation, scores = score_candidate(few, seat, "search")
+        yield Tried(label, evaluation, tuple(scores))
+
+
+def _take(evaluator: Evaluator, setup: Setup, model: MergeConfig) -> None:
+    evaluator.load(stream_fixed(model, setup.sources, setup.engine))
+
+
+def _first_of_each(setup: Setup, items: int) -> tuple[Asked, ...]:
+    of_task = {task.name: [asked for asked in setup.asked["search"] if asked.task.name == task.name] for task in setup.tasks}
+    return tuple(asked for some in of_task.values() for asked in some[:items])

@@ -1,0 +1,1 @@
+"""One generation: its candidates, their races, and its finalists."""

@@ -1,0 +1,126 @@
+"""A report as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from evomerge_core.run.report.content import Report, Scored
+
+_ENDED = {
+    "evaluations": "the budget of evaluations was spent",
+    "minutes": "its minutes were over",
+    "flat": "no candidate differed from the others any more",
+}
+
+
+def to_markdown(report: Report, plots: Mapping[str, str]) -> str:
+    """The whole report; `plots` maps titles to the files of pictures beside it."""
+    return (
+        "\n".join([*_head(report), *_verdict(report), *_plots(plots), *_search(report), *_cost(report), *_recipe(report)])
+        + "\n"
+    )
+
+
+def _head(report: Report) -> Iterator[str]:
+    yield f"# Report of {report.run}"
+    yield ""
+    where = f" Scored on {report.scored_on}." if report.scored_on else ""
+    yield f"State: {report.state}. {report.seconds / 60:.1f} minutes of work, searched in {report.precision}.{where}"
+
+
+def _verdict(report: Report) -> Iterator[str]:
+    yield ""
+    yield "## Verdict"
+    yield ""
+    if report.result is None:
+        yield "None yet: the winner has not met the held-out test."
+        return
+    if "declared" in report.result:
+        yield f"The child is {'better than its best parent' if report.result['declared'] else 'no better than its parents'}."
+        yield ""
+    for precision, part in [(report.result["precision"], report.result), *report.result["confirmed"].items()]:
+        yield f"**{precision}: {part['verdict']}.**"
+        yield ""
+        yield from _standings(part)
+        yield ""
+    yield from _luck(report.result)
+
+
+def _standings(part: Mapping[str, Any]) -> Iterator[str]:
+    yield f"Held-out test, {part['items']} items:"
+    yield ""
+    yield "| | test | 95 % interval | cut off | wrong language | repeating | child wins | loses | p |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    paired = {one["against"]: one for one in part["against"]}
+    for row in (*part["parents"], *part["uniform"], *part.get("stages", ())):
+        yield _standing(row, paired.get(row["name"]))
+    yield _standing({**part["winner"], "name": f"**{part['winner']['name']}**"}, None)
+
+
+def _standing(row: Mapping[str, Any], paired: Mapping[str, Any] | None) -> str:
+    if row["test"] is None:
+        return f"| {row['name']} | failed | | | | | | | |"
+    low, high = row["interval"]
+    against = f"{paired['wins']} | {paired['losses']} | {paired['p']:.2g}" if paired else " | | "
+    shares = " | ".join(percent(row.get(key, 0.0)) for key in ("truncated", "wrong_language", "repeating"))
+    return f"| {row['name']} | {percent(row['test'])} | {percent(low)} to {percent(high)} | {shares} | {against} |"
+
+
+def _luck(result: Mapping[str, Any]) -> Iterator[str]:
+    """How much of the search's score was luck: the same child on items that had no part in choosing it."""
+    winner = result["winner"]
+    scores = [
+        f"{percent(winner[split])} on {split}" for split in ("search", "validation", "test") if winner.get(split) is not None
+    ]
+    yield f"The child scored {', '.join(scores)}: what it loses from one to the next was luck of the choice."
+
+
+def _plots(plots: Mapping[str, str]) -> Iterator[str]:
+    for title, file in plots.items():
+        yield from ("", f"## {title}", "", f"![{title}]({file})")
+
+
+def _search(report: Report) -> Iterator[str]:
+    yield from ("", "## Search", "")
+    children = [one for one in report.scored if one.kind == "search"]
+    failed = [one for one in children if one.score is None]
+    marked = [one for one in report.scored if one.mark]
+    yield f"{len(children)} candidates, {len(failed)} of them failed, {len(marked)} marked as incoherent."
+    for sizes in report.races:
+        if sizes:
+            yield f"Races on {', then '.join(map(str, sizes))} items of each task, other ones each generation."
+    for reason in report.search_ended:
+        yield f"The search ended because {_ENDED.get(reason, reason)}."
+    yield from _listed("Failed", [(one, one.failure) for one in failed])
+    yield from _listed("Incoherent", [(one, one.mark) for one in marked])
+
+
+def _listed(title: str, some: list[tuple[Scored, str | None]]) -> Iterator[str]:
+    if some:
+        yield from ("", f"{title}:", "")
+        yield from (f"- {one.label}: {reason}" for one, reason in some)
+
+
+def _cost(report: Report) -> Iterator[str]:
+    yield from (
+        "",
+        "## Cost",
+        "",
+        "| part | evaluations | answers | generated tokens | seconds |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    )
+    for one in report.spent:
+        yield f"| {one.part} | {one.evaluations} | {one.answers} | {one.tokens:,} | {one.seconds:.0f} |"
+    if report.foretold is not None:
+        yield ""
+        yield f"Foretold after the references: {report.foretold / 60:.1f} minutes in all; {report.seconds / 60:.1f} so far."
+
+
+def _recipe(report: Report) -> Iterator[str]:
+    yield from ("", "## Recipe", "", "```yaml", report.recipe.rstrip(), "```")
+
+
+def percent(share: float) -> str:
+    """A share of 1 as a percentage with one decimal."""
+    return f"{100 * share:.1f} %"

@@ -1,0 +1,1 @@
+"""A run on disk: its folder, its database, and what is kept in them."""

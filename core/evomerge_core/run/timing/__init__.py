@@ -1,0 +1,1 @@
+"""What a run costs in time, and how much of it is left."""

@@ -1,0 +1,121 @@
+"""What scoring costs: seconds and tokens foretold from what passes took, for estimates, for rungs, and to end on time.
+
+Pure: nothing here reads a store or a clock.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evomerge_core.run.store.store import Pass
+
+RECENT = 60  # passes; older ones say little about how busy the machine is now
+# Merging and loading one source, in tokens that could be read meanwhile, whatever the model's size: both grow with it. CPU:
+# a model of 135 M on 2 cores; CUDA: an order of magnitude, merging being bound by copies.
+LOAD_TOKENS = {"cpu": 130.0, "cuda": 1500.0}
+WRITTEN = 3.0  # a written token in read ones: it is computed alone
+# One token more for a whole batch, in read ones: a row that never ends keeps all layers busy for itself.
+_STEP = 80.0
+_BROKEN = 0.1  # of a search's candidates, in its first generations
+CHARACTERS = 4  # of a token, about
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds of one merge and load, of one batch of questions whatever its size, and of one item; tokens that an item
+    brings forth."""
+
+    load: float
+    batch: float
+    item: float
+    tokens: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """Passes to be made, the batches in which their questions are answered, and the items in all."""
+
+    passes: int
+    batches: int
+    items: int
+
+    def __add__(self, other: Work) -> Work:
+        return Work(self.passes + other.passes, self.batches + other.batches, self.items + other.items)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds and generated tokens, foretold."""
+
+    seconds: float
+    tokens: float
+
+    def __add__(self, other: Estimate) -> Estimate:
+        return Estimate(self.seconds + other.seconds, self.tokens + other.tokens)
+
+
+NOTHING = Estimate(0.0, 0.0)
+
+
+def work(passes: int, items: int, batch_size: int | None) -> Work:
+    """`passes` candidates with `items` items each, `batch_size` rows at a time (None: all together)."""
+    return Work(passes, passes * math.ceil(items / (batch_size or max(items, 1))), passes * items)
+
+
+def learn(passes: Sequence[Pass], batch_size: int | None) -> Costs | None:
+    """The costs that the recent passes fit best, in their relative errors; None before one pass has answered anything.
+
+    Passes of one size can't tell a batch's own cost from its items': all is then the items'.
+    """
+    recent = [one for one in passes if one.failure is None and one.items > 0][-RECENT:]
+    if not recent:
+        return None
+    done = [work(1, one.items, batch_size) for one in recent]
+    answered = np.array([max(1e-6, one.seconds - one.load_seconds) for one in recent])
+    batch, item = _fit(np.array([[one.batches, one.items] for one in done], dtype=np.float64), answered)
+    return Costs(
+        load=statistics.median(one.load_seconds for one in recent),
+        batch=batch,
+        item=item,
+        tokens=sum(one.tokens for one in recent) / sum(one.items for one in recent),
+    )
+
+
+def foretell(costs: Costs, ahead: Work) -> Estimate:
+    """What work will take."""
+    seconds = costs.load * ahead.passes + costs.batch * ahead.batches + costs.item * ahead.items
+    return Estimate(seconds, costs.tokens * ahead.items)
+
+
+def foretell_all(costs: Mapping[str, Costs], ahead: Mapping[str, Work]) -> Estimate:
+    """What work in several precisions will take; a precision without costs of its own is taken for as fast as the first."""
+    usual = next(iter(costs.values()))
+    return sum((foretell(costs.get(precision, usual), some) for precision, some in ahead.items()), NOTHING)
+
+
+def load_items(*, device: str, sources: int, read: float, written: float) -> float:
+    """How many items could be answered while a candidate is merged and loaded, by rule of thumb: the same on any machine,
+    since it decides what a search asks. `read` and `written` are an item's tokens."""
+    return LOAD_TOKENS[device] * (sources + 1) / (read + WRITTEN * written)
+
+
+def gate_pays(*, read: float, most_written: int) -> bool:
+    """Whether a look at gold answers of `read` tokens in all saves more than it costs, when a broken candidate writes
+    `most_written` tokens and most others few. By rule of thumb, for the same reason."""
+    return _BROKEN * _STEP * most_written > read
+
+
+def _fit(done: np.ndarray, seconds: np.ndarray) -> tuple[float, float]:
+    """Non-negative seconds of a batch and of an item, by least squares of relative errors."""
+    from scipy.optimize import nnls
+
+    shares = done / seconds[:, None]
+    if np.linalg.matrix_rank(done) < 2:
+        return 0.0, float(1.0 / np.mean(shares[:, 1]))
+    (batch, item), _ = nnls(shares, np.ones(len(seconds)))
+    return float(batch), float(item)

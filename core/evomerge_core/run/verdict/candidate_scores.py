@@ -1,0 +1,107 @@
+"""A candidate's scores wherever it was scored, and where it wins and loses against another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from evomerge_core.run.statistics import Paired, compare, interval
+from evomerge_core.run.store.store import ItemScore, Store
+from evomerge_core.run.weighted_values import weighted_values
+
+SPLITS = ("search", "validation", "test")
+
+
+@dataclass(frozen=True)
+class SplitScore:
+    """A score in 0..1 on one split in one precision, of one task or (task None) of all; its 95 % interval; shares of the
+    answers that met the token limit or were in the wrong language. `failure` is the reason where there is no score."""
+
+    split: str
+    precision: str
+    task: str | None
+    items: int
+    score: float | None
+    interval: tuple[float, float] | None
+    loss: float | None
+    truncated: float
+    wrong_language: float
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One item as two candidates answered it; `ours` and `theirs` are None where it wasn't asked."""
+
+    task: str
+    item: str
+    ours: ItemScore
+    theirs: ItemScore | None
+
+    @property
+    def outcome(self) -> str:
+        """won, lost, or even."""
+        theirs = 0.0 if self.theirs is None else self.theirs.value
+        return "even" if self.ours.value == theirs else "won" if self.ours.value > theirs else "lost"
+
+
+def split_scores(store: Store, candidate: int, weights: Mapping[str, float]) -> list[SplitScore]:
+    """Every score of a candidate: split by split, precision by precision, all tasks together and then each of several."""
+    found = []
+    for split, precision in store.scored_in(candidate):
+        evaluation = store.evaluation(candidate, split, precision)
+        assert evaluation is not None
+        items = store.item_scores(candidate, split, precision)
+        found.append(_score(split, precision, None, items, evaluation.score, evaluation.loss, weights, evaluation.failure))
+        tasks = dict.fromkeys(item.task for item in items)
+        for task in tasks if len(tasks) > 1 else ():
+            own = [item for item in items if item.task == task]
+            mean = sum(item.value for item in own) / len(own)
+            losses = [item.loss for item in own if item.loss is not None]
+            found.append(
+                _score(split, precision, task, own, mean, sum(losses) / len(losses) if losses else None, {task: 1.0}, None)
+            )
+    return sorted(found, key=lambda one: SPLITS.index(one.split))
+
+
+def differences(store: Store, ours: int, theirs: int, split: str, precision: str) -> list[Difference]:
+    """The items of a split with both candidates' answers, in the store's order."""
+    others = {(item.task, item.item): item for item in store.item_scores(theirs, split, precision)}
+    return [
+        Difference(item.task, item.item, item, others.get((item.task, item.item)))
+        for item in store.item_scores(ours, split, precision)
+    ]
+
+
+def paired(found: Sequence[Difference], weights: Mapping[str, float]) -> Paired | None:
+    """The paired test of these items; None without any. An item that wasn't asked of the other counts as lost by it."""
+    if not found:
+        return None
+    ours = [one.ours for one in found]
+    theirs = [replace(one.ours, value=0.0 if one.theirs is None else one.theirs.value) for one in found]
+    return compare(weighted_values(ours, weights), weighted_values(theirs, weights))
+
+
+def _score(
+    split: str,
+    precision: str,
+    task: str | None,
+    items: Sequence[ItemScore],
+    score: float | None,
+    loss: float | None,
+    weights: Mapping[str, float],
+    failure: str | None,
+) -> SplitScore:
+    values = weighted_values(items, weights) if items else []
+    return SplitScore(
+        split=split,
+        precision=precision,
+        task=task,
+        items=len(items),
+        score=score,
+        interval=interval(values) if values else None,
+        loss=loss,
+        truncated=sum(item.truncated for item in items) / max(1, len(items)),
+        wrong_language=sum(not item.language_ok for item in items) / max(1, len(items)),
+        failure=failure,
+    )

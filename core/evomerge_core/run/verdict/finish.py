@@ -1,0 +1,101 @@
+"""The end of a run: the winner's recipe, the winner as a model, and the result, all in `winner/`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from evomerge_core.fixed_merge.fixed_merge import Fixed, fixed_layers, fixed_shapes, write_fixed
+from evomerge_core.fixed_merge.merge_file import write_fixed_file
+from evomerge_core.paths.layout import lay_out
+from evomerge_core.paths.spec import Paths
+from evomerge_core.recipe.stages import plan_stages
+from evomerge_core.run.candidate.candidate_merge import PathCandidate, child_of, path_candidate, stage_of
+from evomerge_core.run.setup import Setup
+from evomerge_core.run.store.folder import RESULT, WINNER
+from evomerge_core.run.store.store import Candidate, Store
+from evomerge_core.run.verdict.verdict import judge
+from evomerge_core.sources.source import Source
+
+MODEL = "model"
+
+
+# Bytes of a child as a GGUF by type: of its tensors' shapes and its number of layers; it is otherwise like the source.
+GgufBytes = Callable[[Source, Mapping[str, tuple[int, ...]], int], Mapping[str, int]]
+
+
+def finish(setup: Setup, store: Store, winner: Candidate, folder: Path, gguf_bytes: GgufBytes) -> None:
+    """Writes the winner's recipe (`winner/mergekit_config.yml`, or `evomerge_path.yml` for what mergekit can't say),
+    `winner/model/` (bf16 safetensors) and `winner/result.json`.
+
+    Raises `InputError` when there is no space; what is written is whole, and finishing again goes on from there.
+    """
+    store.set_facts(phase="winner", phase_total=None)
+    place = folder / WINNER
+    place.mkdir(exist_ok=True)
+    file = write_fixed_file(child_of(setup, store, winner))
+    (place / file.name).write_text(file.text, encoding="utf-8")
+    if not (place / MODEL).exists():
+        write_fixed(place / MODEL, file.fixed, setup.sources, file.text, file.name)
+    result = _result(setup, store, winner, folder)
+    result["child"] = _size(setup, file.fixed, gguf_bytes)
+    result["files"] = {"model": str((place / MODEL).absolute()), "recipe": str((place / file.name).absolute())}
+    (place / RESULT).write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _result(setup: Setup, store: Store, winner: Candidate, folder: Path) -> dict[str, Any]:
+    verdicts = {precision: judge(setup, store, winner, precision) for precision in setup.precisions}
+    result: dict[str, Any] = {
+        "run": str(folder),
+        "recipe": setup.recipe.name,
+        "seed": setup.recipe.seed,
+        "precision": setup.precision,
+        "scored_on": store.fact("scored_on"),
+    }
+    result |= verdicts.pop(setup.precision)
+    scores = {
+        split: evaluation.score
+        for split in ("search", "validation")
+        if (evaluation := store.evaluation(winner.id, split, setup.precision)) is not None
+    }
+    result["winner"] = {**result["winner"], **_meaning(setup, store, winner), **scores}
+    result["confirmed"] = verdicts
+    # two looks at luck are one too many: a child that is called better is so in each precision
+    result["declared"] = all(part["better"] for part in (result, *verdicts.values()))
+    result["evaluations"] = sum(c.kind == "search" for c, _ in store.scored("search", setup.precision))
+    result["seconds"] = store.fact("active_seconds", 0.0)
+    result["tokens_generated"] = store.generated_tokens()
+    return result
+
+
+def _meaning(setup: Setup, store: Store, winner: Candidate) -> dict[str, Any]:
+    """What the winner's genome means: its numbers by name, or its path, hop by hop."""
+    one = path_candidate(setup, store, winner)
+    if one is None:
+        names = stage_of(setup, store, winner).space.names
+        return {"genome": dict(zip(names, winner.genome or (), strict=True))}
+    return {"path": _path(one)}
+
+
+def _path(one: PathCandidate) -> dict[str, Any]:
+    pool = one.space.pool
+    hops = [{"model": pool.labels[hop.source], "layer": hop.layer, "scale": hop.scale} for hop in one.path.hops]
+    letters = {pool.letter(index): label for index, label in enumerate(pool.labels)}
+    return {"models": letters, "text": lay_out(one.path, pool), "hops": hops}
+
+
+def _size(setup: Setup, child: Fixed, gguf_bytes: GgufBytes) -> dict[str, Any]:
+    """The child's layers, parameters and GGUF sizes, beside what the recipe allows a path's child."""
+    searched = plan_stages(setup.recipe)[-1].searched
+    bounds = searched if isinstance(searched, Paths) else None
+    shapes, layers = fixed_shapes(child, setup.sources), len(fixed_layers(child, setup.sources))
+    return {
+        "layers": layers,
+        "parameters": sum(math.prod(shape) for shape in shapes.values()),
+        "max_layers": bounds.max_layers if bounds else None,
+        "max_parameters": bounds.max_parameters if bounds else None,
+        "gguf_bytes": dict(gguf_bytes(setup.sources[setup.recipe.base], shapes, layers)),
+    }

@@ -1,0 +1,37 @@
+"""What a run's items ask and expect, read again from its recipe: the store keeps answers, not questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from evomerge_core.files.yaml_file import read_yaml
+from evomerge_core.recipe.schema import Recipe
+from evomerge_core.run.store.folder import RECIPE
+from evomerge_core.tasks.draw_items import draw_items
+from evomerge_core.tasks.make_task import make_task
+
+AskedTexts = Mapping[tuple[str, str], "AskedText"]
+
+
+@dataclass(frozen=True)
+class AskedText:
+    """An item's prompt before any chat template, and the answers that are right (or the choices)."""
+
+    prompt: str
+    expected: tuple[str, ...]
+
+
+def read_asked_texts(folder: Path) -> AskedTexts:
+    """By task and item id. Raises `InputError` when the items can't be read any more. Loads no model and no torch."""
+    # the frozen recipe was checked when the run began; checking again would load torch for its methods
+    recipe = Recipe.model_validate(read_yaml(folder / RECIPE).data, context={"folder": folder})
+    texts: dict[tuple[str, str], AskedText] = {}
+    for spec in recipe.tasks:
+        task = make_task(spec)
+        items = draw_items(spec, task, recipe.splits, folder=folder, exclude=spec.exclude)
+        for item in (*items.search, *items.validation, *items.test):
+            expected = task.expected(item)
+            texts[task.name, item.id] = AskedText(task.plain_prompt(item), expected.references or expected.choices)
+    return texts

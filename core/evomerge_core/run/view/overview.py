@@ -1,0 +1,103 @@
+"""A run in one line: what a list of runs shows."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from evomerge_core.errors import InputError
+from evomerge_core.run.store.folder import RECIPE, RESULT, WINNER, open_store
+from evomerge_core.run.store.store import Store
+from evomerge_core.run.view.progress import state_of
+
+
+@dataclass(frozen=True)
+class RunOverview:
+    """A run's state and standing. Scores in 0..1 are those of `split`: the held-out test when there is a verdict, else the
+    search's items. `changed` is unix time in seconds, `size` the folder's bytes; `message` says why a run failed."""
+
+    folder: Path
+    name: str
+    state: str
+    split: str
+    best: float | None
+    parent: float | None
+    evaluations: int
+    evaluations_total: int | None
+    changed: float
+    size: int
+    message: str | None
+
+    @property
+    def gain(self) -> float | None:
+        """Best less best parent."""
+        return None if self.best is None or self.parent is None else self.best - self.parent
+
+
+def read_overview(folder: Path) -> RunOverview:
+    """Reads a run's line; one that can't be read has the state `unreadable` and says why."""
+    try:
+        store = open_store(folder)
+    except (InputError, OSError, sqlite3.Error) as error:
+        return _unreadable(folder, str(error))
+    try:
+        return _overview(folder, store)
+    except (OSError, sqlite3.Error, ValueError, KeyError) as error:
+        return _unreadable(folder, f"{type(error).__name__}: {error}")
+    finally:
+        store.close()
+
+
+def _overview(folder: Path, store: Store) -> RunOverview:
+    facts = store.facts()
+    best = store.best_scores("search", facts.get("precision", "nf4"))
+    split, child, parent = "search", best.get("search"), best.get("parent")
+    tested = _tested(folder)
+    if tested is not None:
+        split, (child, parent) = "test", tested
+    return RunOverview(
+        folder=folder,
+        name=_name(folder),
+        state=state_of(folder, store),
+        split=split,
+        best=child,
+        parent=parent,
+        evaluations=max(store.count_tried(), store.count_searched()),
+        evaluations_total=facts.get("evaluations_total"),
+        changed=store.last_event_time() or (folder / RECIPE).stat().st_mtime,
+        size=_size(folder),
+        message=facts.get("message"),
+    )
+
+
+def _tested(folder: Path) -> tuple[float | None, float | None] | None:
+    try:
+        result = json.loads((folder / WINNER / RESULT).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    parents = [parent["test"] for parent in result["parents"] if parent["test"] is not None]
+    return result["winner"]["test"], max(parents, default=None)
+
+
+def _name(folder: Path) -> str:
+    recipe = yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))
+    return str(recipe["name"])
+
+
+def _size(folder: Path) -> int:
+    # what SQLite keeps beside the store comes and goes with its readers
+    return sum(
+        os.lstat(f"{place}{os.sep}{name}").st_size
+        for place, _, names in os.walk(folder)
+        for name in names
+        if not name.endswith(("-wal", "-shm"))
+    )
+
+
+def _unreadable(folder: Path, reason: str) -> RunOverview:
+    return RunOverview(folder, folder.name, "unreadable", "search", None, None, 0, None, 0.0, 0, reason)

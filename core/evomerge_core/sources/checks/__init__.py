@@ -1,0 +1,1 @@
+"""Whether models can be merged: compatibility, soundness, finite values, special tokens."""

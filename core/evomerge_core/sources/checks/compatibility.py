@@ -1,0 +1,187 @@
+"""Whether sources can be merged into a base, told before anything starts, one line for each thing in the way."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from evomerge_core.errors import InputError
+from evomerge_core.sources.architecture import settings
+from evomerge_core.sources.checkpoint import EMBEDDING, HEAD
+from evomerge_core.sources.checks.finite import check_finite
+from evomerge_core.sources.checks.soundness import own_problems
+from evomerge_core.sources.checks.special_tokens import special_token_differences
+from evomerge_core.sources.source import Source
+from evomerge_core.sources.tokens import shared_tokens, vocabulary
+
+# Below this part of shared tokens two vocabularies are different ones, and rows would be aligned by accident.
+SHARED_TOKENS = 0.9
+SAME_FAMILY = "choose a source that was fine-tuned from the same model as the base"
+# Settings that change what the same weights compute.
+SETTINGS = (
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "rope_parameters",
+    "partial_rotary_factor",
+    "position_embedding_type",
+    "alibi",
+    "rms_norm_eps",
+    "layer_norm_eps",
+    "layer_norm_epsilon",
+    "norm_eps",
+    "norm_epsilon",
+    "norm_type",
+    "normalization_type",
+    "use_qk_norm",
+    "qk_layernorm",
+    "hidden_act",
+    "hidden_activation",
+    "activation_function",
+    "use_parallel_residual",
+    "attention_bias",
+    "mlp_bias",
+    "layer_types",
+    "num_local_experts",
+    "num_experts",
+    "num_experts_per_tok",
+    "norm_topk_prob",
+    "attn_logit_softcapping",
+    "final_logit_softcapping",
+    "query_pre_attn_scalar",
+    "logit_scale",
+    "logits_scaling",
+    "embedding_multiplier",
+    "residual_multiplier",
+    "attention_multiplier",
+)
+
+
+def check(base: Source, sources: Sequence[Source], *, tokenizer: Source | None = None) -> list[str]:
+    """One line for each config field or tensor that keeps a source from being merged into the base.
+
+    Vocabularies that differ in height or order are no obstacle: rows are aligned by token. Special tokens are compared with
+    those of `tokenizer`, the model that gives the child its tokenizer (default: the base). Weights aren't scanned.
+    """
+    lines = [line for model in (base, *sources) for line in own_problems(model)]
+    for source in sources:
+        if source is not base:
+            lines += _differences(base, source, tokenizer or base)
+    return list(dict.fromkeys(lines))
+
+
+def require(base: Source, sources: Sequence[Source], *, tokenizer: Source | None = None) -> None:
+    """Raises InputError with the first obstacle to merging, and the number of others; scans for NaN and Inf as well."""
+    scan = [line for model in (base, *sources) for line in check_finite(model)]
+    _refuse(list(dict.fromkeys([*check(base, sources, tokenizer=tokenizer), *scan])))
+
+
+def require_compatible(base: Source, sources: Sequence[Source]) -> None:
+    """As `require`, without the scan of all weights: for sources that were scanned when their run was made."""
+    _refuse(check(base, sources))
+
+
+def _refuse(lines: Sequence[str]) -> None:
+    if lines:
+        raise InputError(lines[0] + (f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""))
+
+
+def _differences(base: Source, source: Source, tokenizer: Source) -> Iterator[str]:
+    where = f"{source.reference}: config.json"
+    ours, theirs = base.config.get("model_type"), source.config.get("model_type")
+    if ours != theirs:
+        yield f"{where}: model_type is {theirs!r}, but {ours!r} in {base.reference}: {SAME_FAMILY}"
+        return
+    yield from _config_differences(base, source, where)
+    yield from _tensor_differences(base, source)
+    yield from _vocabulary_differences(base, source)
+    if source is not tokenizer and vocabulary_matches(tokenizer, source):
+        yield from special_token_differences(tokenizer, source)
+
+
+def _config_differences(base: Source, source: Source, where: str) -> Iterator[str]:
+    ours, theirs = base.config.get("architectures"), source.config.get("architectures")
+    if ours and theirs and ours != theirs:
+        yield f"{where}: architectures is {theirs}, but {ours} in {base.reference}: {SAME_FAMILY}"
+    our_settings, their_settings = settings(base), settings(source)
+    for field in SETTINGS:
+        yield from _field_differences(field, our_settings.get(field), their_settings.get(field), where, base.reference)
+    if base.tied != source.tied:
+        yield (
+            f"{where}: tie_word_embeddings: the head is {_tie(source)}, but {_tie(base)} in {base.reference}: "
+            f"choose a source that is {_tie(base)} like the base"
+        )
+
+
+def _field_differences(field: str, ours: Any, theirs: Any, where: str, base: str) -> Iterator[str]:
+    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+        for key in sorted(ours.keys() | theirs.keys()):
+            yield from _field_differences(f"{field}.{key}", ours.get(key), theirs.get(key), where, base)
+    elif not _is_same(ours, theirs):
+        yield f"{where}: {field} is {theirs!r}, but {ours!r} in {base}: {SAME_FAMILY}"
+
+
+def _is_same(ours: Any, theirs: Any) -> bool:
+    if isinstance(ours, (int, float)) and isinstance(theirs, (int, float)):
+        # A value that went through float32 is written with other digits.
+        return math.isclose(ours, theirs, rel_tol=1e-6)
+    return bool(ours == theirs)
+
+
+def _tie(source: Source) -> str:
+    return "tied" if source.tied else "not tied"
+
+
+def _tensor_differences(base: Source, source: Source) -> Iterator[str]:
+    tied_alike = base.tied == source.tied
+    missing = [name for name in base.names if name not in source.checkpoint.tensors and (tied_alike or not HEAD.search(name))]
+    extra = [name for name in source.names if name not in base.checkpoint.tensors and (tied_alike or not HEAD.search(name))]
+    if missing:
+        yield f"{source.reference}: {_listed(missing)} is missing, {base.reference} has it{_norm_hint(missing)}: {SAME_FAMILY}"
+    if extra:
+        yield f"{source.reference}: {_listed(extra)} is not in {base.reference}{_norm_hint(extra)}: {SAME_FAMILY}"
+    for name in base.names:
+        if name not in source.checkpoint.tensors:
+            continue
+        free = 1 if EMBEDDING.search(name) or HEAD.search(name) else 0
+        ours, theirs = base.shape(name), source.shape(name)
+        if len(ours) != len(theirs) or ours[free:] != theirs[free:]:
+            yield f"{source.reference}: {name} is {list(theirs)}, but {list(ours)} in {base.reference}: {SAME_FAMILY}"
+            return
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] + (f" (and {len(names) - 1} more tensors)" if len(names) > 1 else "")
+
+
+def _norm_hint(names: Sequence[str]) -> str:
+    return " (another norm type)" if re.search(r"norm|\.ln_", names[0]) else ""
+
+
+def vocabulary_matches(base: Source, source: Source) -> bool:
+    """Whether two models' tokens are the same ones, up to order and additions."""
+    return shared_tokens(base, source) >= SHARED_TOKENS
+
+
+def _vocabulary_differences(base: Source, source: Source) -> Iterator[str]:
+    shared = shared_tokens(base, source)
+    if shared < SHARED_TOKENS:
+        yield (
+            f"{source.tokenizer_folder / 'tokenizer.json'}: only {shared:.0%} of its tokens are those of {base.reference}: "
+            f"{SAME_FAMILY}"
+        )
+    for model in (base, source):
+        if vocabulary(model) is None and _heights(base) != _heights(source):
+            yield (
+                f"{model.tokenizer_folder / 'tokenizer.json'}: no such file, and the vocabularies have {_heights(source)} and "
+                f"{_heights(base)} rows: add the tokenizer, so that rows can be aligned by token"
+            )
+
+
+def _heights(source: Source) -> int:
+    return next((source.shape(name)[0] for name in source.names if EMBEDDING.search(name)), 0)

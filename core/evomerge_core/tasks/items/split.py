@@ -1,0 +1,49 @@
+"""Search, validation and test items: disjoint, and drawn by hash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from evomerge_core.errors import InputError
+from evomerge_core.tasks.items.items import Item
+
+
+@dataclass(frozen=True)
+class ItemSplits:
+    """What the search scores on, what picks among its best, and what it never sees."""
+
+    search: tuple[Item, ...]
+    validation: tuple[Item, ...]
+    test: tuple[Item, ...]
+
+
+def split_items(items: Sequence[Item], *, search: int, validation: int, test: int, seed: int, task: str = "task") -> ItemSplits:
+    """Draws the three splits, numbers of items, by the order of sha256("SEED|ITEM ID").
+
+    The order of two items depends on nothing but their content and the seed; test is drawn first, then validation, then
+    search, so that neither the file's order nor a larger search size moves an item into test. Raises `InputError` when
+    there are too few items.
+    """
+    wanted = search + validation + test
+    if wanted > len(items):
+        raise InputError(
+            f"{task}: the splits need {wanted} items (search {search}, validation {validation}, test {test}), "
+            f"there are {len(items)}; lower the sizes or add items"
+        )
+    drawn = sorted(items, key=lambda item: hashlib.sha256(f"{seed}|{item.id}".encode()).digest())
+    return ItemSplits(
+        test=tuple(drawn[:test]),
+        validation=tuple(drawn[test : test + validation]),
+        search=tuple(drawn[test + validation : wanted]),
+    )
+
+
+def refuse_duplicates(items: Sequence[Item], question: Callable[[Item], str]) -> None:
+    """Raises `InputError` that names both places when two items ask the same `question`."""
+    seen: dict[str, Item] = {}
+    for item in items:
+        first = seen.setdefault(question(item).strip(), item)
+        if first is not item:
+            raise InputError(f"{item.origin}: the same question as {first.origin}; remove one of the two items")

@@ -1,0 +1,1 @@
+"""What language an answer is in, and whether it is coherent."""

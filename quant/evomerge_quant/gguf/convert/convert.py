@@ -1,0 +1,92 @@
+"""From a Hugging Face model folder to a GGUF of plain numbers, by llama.cpp's own converter in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evomerge_core.errors import InputError
+from evomerge_quant.gguf import worker
+from evomerge_quant.gguf.closed_process import refused_line
+from evomerge_quant.gguf.convert.convert_process import CHECKED
+from evomerge_quant.gguf.convert.plain_view import plain_view
+from evomerge_quant.gguf.full_disk import no_space_line
+from evomerge_quant.gguf.progress import OnStep, Step
+
+WHAT = "convert"
+_SHARE = re.compile(r"^Writing:\s*(\d+)%")
+_UNSUPPORTED = re.compile(r"Model (\S+) is not supported")
+
+
+@contextlib.contextmanager
+def waiting_converter(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The converter of that folder: it loads what it needs and waits for `check_model` and `run_converter`.
+
+    It ends with the context.
+    """
+    process = worker.start("evomerge_quant.gguf.convert.convert_process", [str(folder)])
+    try:
+        yield process
+    finally:
+        worker.end(process)
+
+
+def check_model(process: subprocess.Popen[bytes], model: Path) -> tuple[str, ...]:
+    """The gate (`gate.check`), carried out by a waiting converter: warnings, or InputError with why the model is refused."""
+    answer, last = worker.ask(process, json.dumps({"check": str(model.absolute())}), CHECKED)
+    if answer is None:
+        raise InputError(_why(model, last))
+    told: dict[str, Any] = json.loads(answer)
+    if "error" in told:
+        raise InputError(told["error"])
+    return tuple(told["warnings"])
+
+
+def run_converter(
+    process: subprocess.Popen[bytes], model: Path, target: Path, kind: str, metadata: Mapping[str, Any], on_step: OnStep
+) -> None:
+    """Lets a waiting converter write `target`, and waits for it. InputError in one line when it fails.
+
+    The converter is given the model's data alone (`plain_view`), in a folder beside `target`. `kind` is F32, F16 or BF16;
+    `metadata` overrides what the converter makes of the model's card.
+    """
+    on_step(Step(WHAT))
+    overrides = target.parent / "metadata.json"
+    overrides.write_text(json.dumps(metadata, ensure_ascii=False), encoding="utf-8")
+    with plain_view(model, target.parent / "view") as view:
+        arguments = [str(view), "--outfile", str(target), "--outtype", kind.lower(), "--metadata", str(overrides)]
+        worker.send(process, json.dumps({"convert": arguments}))
+        status, last = worker.follow(process, lambda line: _report(line, on_step))
+    if status != 0 or not target.is_file():
+        raise InputError(no_space_line(target.parent) or _why(model, last))
+
+
+def _report(line: str, on_step: OnStep) -> None:
+    share = _SHARE.match(line)
+    if share is not None:
+        on_step(Step(WHAT, int(share[1]) / 100))
+
+
+def _why(model: Path, last: Sequence[str]) -> str:
+    said = "\n".join(last)
+    unsupported = _UNSUPPORTED.search(said)
+    if unsupported is not None:
+        return (
+            f"{model / 'config.json'}: llama.cpp's converter doesn't know the architecture {unsupported[1]}: "
+            "take a newer llama.cpp with --converter DIR"
+        )
+    if "BPE pre-tokenizer was not recognized" in said:
+        return (
+            f"{model / 'tokenizer.json'}: llama.cpp's converter doesn't know this tokenizer's way of splitting text: "
+            "give the original model's tokenizer files, or a newer llama.cpp with --converter DIR"
+        )
+    refused = refused_line(last)
+    if refused is not None:
+        return f"{model}: llama.cpp's converter would do what no model may have done: {refused}: export another model"
+    lines = [line for line in last if not _SHARE.match(line)]
+    return f"{model}: llama.cpp's converter failed: {lines[-1] if lines else 'it said nothing'}"

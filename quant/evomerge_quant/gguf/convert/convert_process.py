@@ -1,0 +1,83 @@
+"""The child process that checks models and runs llama.cpp's converter.
+
+    python -m evomerge_quant.gguf.convert.convert_process FOLDER
+
+It loads what the converter needs, which takes seconds, and then reads lines of JSON: `{"check": MODEL}` as often as wanted,
+each answered by a line, then `{"convert": ARGUMENTS}`, with which it becomes the converter. Checks are made here because they
+need the same libraries as the converter: so only one process has to load them.
+
+The converter has transformers run a model's own code where there is any; here nothing of it is (`ClosedProcess`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+from evomerge_quant.gguf.closed_process import ClosedProcess
+from evomerge_quant.gguf.convert.remote_code import forbid_remote_code
+from evomerge_quant.gguf.convert.window_pattern import tell_window_pattern
+from evomerge_quant.gguf.end_with_parent import end_with_parent
+
+CHECKED = "checked "
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    closed = ClosedProcess(folder)
+    # The converter's own gguf comes before PyPI's, which is older though it says the same version.
+    sys.path[:0] = [str(folder), str(folder / "gguf-py")]
+    _load(folder)
+    while "check" in (job := json.loads(_read_line())):
+        closed.distrust(Path(job["check"]))
+        # A line of its own, whatever a library has left behind.
+        print("\n" + CHECKED + json.dumps(_check(Path(job["check"]))), flush=True)
+    end_with_parent()
+    closed.distrust(Path(job["convert"][0]))
+    tell_window_pattern(Path(job["convert"][0]))
+    script = folder / "convert_hf_to_gguf.py"
+    sys.argv = [str(script), *job["convert"]]
+    runpy.run_path(str(script), run_name="__main__")
+
+
+def _load(folder: Path) -> None:
+    import gguf
+    import transformers
+
+    forbid_remote_code()
+    if not Path(gguf.__file__).is_relative_to(folder):
+        sys.exit(f"gguf is {gguf.__file__}, not the converter's own")
+    # Looking the class up loads the module behind it.
+    _ = transformers.AutoTokenizer
+    if (folder / "conversion").is_dir():
+        __import__("conversion.llama")
+
+
+def _check(model: Path) -> dict[str, Any]:
+    """The gate's warnings, or the one line with which it refuses the model."""
+    from evomerge_core.errors import InputError
+    from evomerge_quant.gguf.convert.model_gate import check
+
+    try:
+        return {"warnings": check(model)}
+    except InputError as error:
+        return {"error": str(error)}
+
+
+def _read_line() -> bytes:
+    """The first line of standard input, unbuffered; ends this process when the parent has gone or wants nothing."""
+    line = b""
+    while not line.endswith(b"\n"):
+        read = os.read(0, 1)
+        if not read:
+            sys.exit(3)
+        line += read
+    return line
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Whether a GGUF is the model that it was made of."""

@@ -1,0 +1,115 @@
+"""The model that a GGUF is held against: the folder's own tensors, computed in float32 where there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from evomerge_core.sources.source import open_source
+from evomerge_core.tasks.evaluator import Answer
+from evomerge_quant.gguf.proof.comparison import Stretch
+from evomerge_quant.gguf.proof.proof_items import ProofItem
+from evomerge_quant.resident import memory
+from evomerge_quant.resident.answering.attention import PADDING
+from evomerge_quant.resident.answering.cache import with_prefix
+from evomerge_quant.resident.answering.prefill import Prefix, after_prefix, read_prefix
+from evomerge_quant.resident.answering.reader import Placed, Reader, make_reader
+from evomerge_quant.resident.answering.rows import Row, common_prefix, make_rows
+from evomerge_quant.resident.answering.vocabulary import Vocabulary, read_vocabulary
+from evomerge_quant.resident.model import ResidentModel, build
+
+# A batch takes about as much again as the weights of a small model.
+_ROOM = 1.5
+
+
+class Reference:
+    """A model folder, loaded, with the items that files are proved on; good for any number of files.
+
+    InputError when the folder is no model or an item does not fit into it; CandidateError when its weights are no numbers.
+    """
+
+    def __init__(self, folder: Path, items: Sequence[ProofItem]) -> None:
+        self.folder = folder
+        self.items = tuple(items)
+        self.vocabulary: Vocabulary = read_vocabulary(folder)
+        self._model: ResidentModel = _load(folder)
+        positions = int(self._model.module.config.max_position_embeddings)
+        self.rows: list[Row] = make_rows([item.question for item in items], self.vocabulary, positions)
+        self._reader: Reader = make_reader(self._model.module, self._model.compute_dtype, self._model.device)
+
+    @property
+    def precision(self) -> str:
+        """What products are computed in: `fp32`, or `bf16` where memory does not do for that."""
+        return "fp32" if self._model.compute_dtype == torch.float32 else "bf16"
+
+    @property
+    def parameters(self) -> int:
+        """How many weights the model has, tied ones counted once."""
+        return sum(parameter.numel() for parameter in self._model.module.parameters())
+
+    @cached_property
+    def prefix(self) -> tuple[int, ...]:
+        """The tokens that all prompts begin with."""
+        return tuple(common_prefix(self.rows))
+
+    @cached_property
+    def answers(self) -> list[Answer]:
+        """The reference's own greedy answers to the items."""
+        return self._model.answer([item.question for item in self.items])
+
+    @torch.inference_mode()
+    def logits(self, stretches: Sequence[Stretch]) -> list[Tensor]:
+        """Float32 logits of stretches that all begin with the prefix, or of the prefix itself."""
+        prefix = self._read if all(len(s.tokens) > len(self.prefix) for s in stretches) else read_prefix(self._reader, [])
+        return _read_after(self._reader, prefix, stretches)
+
+    @cached_property
+    def _read(self) -> Prefix:
+        return read_prefix(self._reader, list(self.prefix))
+
+
+@dataclass(frozen=True)
+class _Place:
+    precision: Literal["fp32", "bf16"]
+    device: Literal["cpu", "cuda"]
+
+
+def _load(folder: Path) -> ResidentModel:
+    source = open_source(str(folder.absolute()), relative_to=Path.cwd())
+    bytes_fp32 = 4 * sum(torch.Size(source.shape(name)).numel() for name in source.names)
+    place = _choose(bytes_fp32)
+    model = build(folder, precision=place.precision, device=place.device)
+    model.load((name, source.read(name)) for name in source.names)
+    return model
+
+
+def _choose(bytes_fp32: int) -> _Place:
+    """Float32 wherever it fits, the GPU first: products in bf16 are themselves further from the weights than an F16 file."""
+    devices: list[Literal["cpu", "cuda"]] = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
+    for device in devices:
+        if _ROOM * bytes_fp32 < memory.available_bytes(torch.device(device)):
+            return _Place("fp32", device)
+    return _Place("bf16", devices[0])
+
+
+def _read_after(reader: Reader, prefix: Prefix, stretches: Sequence[Stretch]) -> list[Tensor]:
+    skipped = len(prefix.tokens)
+    own = [stretch.tokens[skipped:] for stretch in stretches]
+    tokens = torch.zeros(len(own), max(map(len, own)), dtype=torch.int64)
+    positions = torch.full_like(tokens, PADDING)
+    for number, ids in enumerate(own):
+        tokens[number, : len(ids)] = torch.tensor(ids)
+        positions[number, : len(ids)] = torch.arange(skipped, skipped + len(ids))
+    placed = Placed(*(x.to(reader.device) for x in (tokens, positions, torch.zeros_like(tokens))))
+    cache = with_prefix(prefix.cache, len(own), tokens.shape[1])
+    hidden = reader.read(placed, after_prefix(placed, skipped), cache)
+    return [
+        reader.head(hidden[number, stretch.start - skipped : len(stretch.tokens) - skipped])
+        for number, stretch in enumerate(stretches)
+    ]

@@ -1,0 +1,1 @@
+"""From a GGUF of plain numbers to one of few bits."""

@@ -1,0 +1,1 @@
+"""Where a GGUF goes next: Ollama, LM Studio, KoboldCpp, Jan."""

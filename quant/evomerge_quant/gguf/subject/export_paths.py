@@ -1,0 +1,54 @@
+"""Where exported files lie, and which of them is meant. Nothing here loads torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evomerge_core.errors import InputError
+from evomerge_core.nearest_name import unknown_name
+from evomerge_core.run.store.folder import STORE, WINNER, open_store
+
+EXPORTS = "gguf"
+SUSPECT = ".suspect"
+_CANDIDATES = "candidates"
+
+
+def winner_exports(run: Path) -> Path:
+    """The folder of the winner's GGUF files."""
+    return run / WINNER / EXPORTS
+
+
+def candidate_exports(run: Path, label: str) -> Path:
+    """The folder of another candidate's GGUF files; the run's parents are candidates too."""
+    return run / _CANDIDATES / label.replace(" ", "-") / EXPORTS
+
+
+def find_gguf(reference: Path) -> Path:
+    """The file itself; for a run its winner's, for a model folder the one that was made of it.
+
+    Of several the largest, which has lost least; none whose proof failed. InputError when there is none.
+    """
+    if not reference.is_dir():
+        return reference
+    places = [winner_exports(reference)] if (reference / STORE).is_file() else [reference, reference / EXPORTS]
+    return _largest(places, reference, f"evomerge-tui export {reference}")
+
+
+def find_candidate(run: Path, label: str) -> Path:
+    """A candidate's file, by its label: a parent's, say. InputError when there is no such candidate or no file of it."""
+    store = open_store(run)
+    labels = [candidate.label for candidate in store.candidates()]
+    store.close()
+    if label not in labels:
+        raise InputError(
+            f"--compare {label}: is no file, and {run} has no such candidate; {unknown_name('one', label, labels)}"
+        )
+    return _largest([candidate_exports(run, label)], f"{run}: {label}", f'evomerge-tui export {run} --candidate "{label}"')
+
+
+def _largest(places: list[Path], what: object, command: str) -> Path:
+    files = [file for place in places for file in sorted(place.glob("*.gguf"))]
+    found = [f for f in files if f.is_file() and SUSPECT not in f.name and "mmproj" not in f.name.lower()]
+    if not found:
+        raise InputError(f"{what}: has no GGUF yet; make one with `{command}`")
+    return max(found, key=lambda file: (file.stat().st_size, file.name))

@@ -1,0 +1,119 @@
+"""What is exported: a candidate of a run, or a model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evomerge_core.errors import InputError
+from evomerge_core.files.json_file import read_json
+from evomerge_core.merging.model_folder.card import public_name
+from evomerge_core.run.store.folder import STORE
+from evomerge_core.sources.checkpoint import open_checkpoint
+from evomerge_core.sources.source import Source
+from evomerge_core.sources.tokens import vocabulary
+from evomerge_quant.gguf.quantize.mixture import Shapes
+from evomerge_quant.gguf.subject.export_paths import EXPORTS
+from evomerge_quant.gguf.subject.naming import ModelName, name_model
+
+if TYPE_CHECKING:
+    from evomerge_core.run.setup import Setup
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model to export.
+
+    `folder` holds it, or is None where `merge` must write it first. `kind` (BF16, F16 or F32) holds its weights without loss.
+    `home` is where its files go unless somebody says otherwise. `vocabulary_bytes` is what its tokenizer takes, about.
+    """
+
+    label: str
+    name: ModelName
+    shapes: Shapes
+    kind: str
+    vocabulary_bytes: int
+    home: Path
+    folder: Path | None
+    merge: Callable[[Path], None] | None = None
+    description: str = ""
+    warnings: tuple[str, ...] = ()
+    setup: Setup | None = None
+
+
+def find_subject(path: Path, candidate: str | None = None) -> Subject:
+    """The winner of the run in `path`, or its candidate of that label; or the model in the folder `path`.
+
+    InputError when it is neither, when there is no such candidate or no winner yet, and when sources changed since the run.
+    """
+    if (path / STORE).is_file():
+        # A run needs much that a model folder does not, and that takes seconds to load.
+        from evomerge_quant.gguf.subject.run_subject import of_run
+
+        return of_run(path, candidate)
+    if candidate is not None:
+        raise InputError(f"--candidate {candidate}: {path} is no run folder; give the run's, or leave the option out")
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; give a run's folder or a model's")
+    return of_folder(path)
+
+
+def of_folder(path: Path) -> Subject:
+    """The model in a folder. InputError when it can't be read, or is quantised already."""
+    source = Source(str(path), open_checkpoint(path))
+    phi3 = is_phi3(source)
+    shapes = shapes_of(source, {name: source.shape(name) for name in source.names})
+    return Subject(
+        label=path.name,
+        name=name_model(public_name(path.absolute()), shapes.parameters, phi3=phi3),
+        shapes=shapes,
+        kind=_kind(source),
+        vocabulary_bytes=vocabulary_bytes(source),
+        home=path / EXPORTS,
+        folder=path,
+    )
+
+
+def shapes_of(source: Source, tensors: Mapping[str, tuple[int, ...]], layers: int | None = None) -> Shapes:
+    """What sizes are predicted from; `layers` where a child has another number of them than the source."""
+    text = source.config.get("text_config")
+    stated = text if isinstance(text, Mapping) else source.config
+
+    def count(*names: str) -> int:
+        return next((value for name in names if isinstance(value := stated.get(name), int)), 0)
+
+    heads = count("num_attention_heads", "n_head")
+    return Shapes(
+        tensors,
+        layers=layers or count("num_hidden_layers", "n_layer") or 1,
+        grouped=max(1, heads // (count("num_key_value_heads") or heads or 1)),
+        experts=count("num_local_experts", "num_experts", "n_routed_experts"),
+    )
+
+
+def _kind(source: Source) -> str:
+    """The float type that holds every matrix without loss; what has one dimension is float32 in a GGUF anyway."""
+    checkpoint = source.checkpoint
+    found = {checkpoint.facts(name).dtype for name in source.names if len(source.shape(name)) > 1}
+    return found.pop() if len(found) == 1 else "F32"
+
+
+def vocabulary_bytes(source: Source) -> int:
+    """What a tokenizer takes in a GGUF, about: tokens with their lengths, types and scores, and about as many merges."""
+    return sum(2 * len(token.encode()) + 25 for token in vocabulary(source) or {})
+
+
+def is_phi3(source: Source) -> bool:
+    """Whether special tokens swallow the white space after them, as Phi-3's do."""
+    path = source.tokenizer_folder / "tokenizer.json"
+    if source.config.get("model_type") != "phi3" or not path.is_file():
+        return False
+    return any(token.get("rstrip") for token in read_json(path).get("added_tokens") or ())
+
+
+def metadata(subject: Subject) -> dict[str, Any]:
+    """What is written into the GGUF beside what the model's card and config say."""
+    described = {"general.description": subject.description} if subject.description else {}
+    return {**subject.name.metadata(), **described, "general.quantized_by": "evomerge-tui"}

@@ -1,0 +1,1 @@
+"""Reading prompts and decoding answers in batches."""

@@ -1,0 +1,114 @@
+"""The forward pass that answering is made of: tokens in, hidden states out, logits where they are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evomerge_core.tasks.evaluator import CandidateError
+from evomerge_quant.resident.answering.attention import Windows, masks, windows
+from evomerge_quant.resident.answering.cache import RowCache
+
+# Logits are float32, 4 bytes each: 64 MiB at a time.
+LOGITS_AT_ONCE = 2**24
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Tokens with their positions and branches: int64 [rows, tokens] each. Branch 0 is the trunk (the prompt)."""
+
+    tokens: Tensor
+    positions: Tensor
+    branches: Tensor
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A decoder of `layers` layers, its head of `vocabulary` logits, and what its attention layers see."""
+
+    decoder: nn.Module
+    head: Callable[[Tensor], Tensor]
+    windows: Windows
+    layers: int
+    vocabulary: int
+    dtype: torch.dtype
+    device: torch.device
+
+    def read(self, placed: Placed, seen: tuple[Tensor, Tensor], cache: RowCache) -> Tensor:
+        """Reads tokens after what the cache holds; hidden states [rows, tokens, width].
+
+        `seen` is (position, branch) of all columns, those of the cache and then the new ones.
+        """
+        mask = masks(self.windows, self.dtype, seen, (placed.positions, placed.branches))
+        out = self.decoder(
+            input_ids=placed.tokens,
+            position_ids=placed.positions.clamp(min=0),
+            attention_mask=mask,
+            past_key_values=cache,
+            use_cache=True,
+        )
+        hidden: Tensor = out.last_hidden_state
+        return hidden
+
+    def next_tokens(self, hidden: Tensor) -> list[int]:
+        """The most likely next token after each hidden state [n, width]. CandidateError when it is not a number."""
+        most, tokens = self.head(hidden).max(dim=-1)
+        _require_numbers(most)
+        found: list[int] = tokens.tolist()
+        return found
+
+    def judge(self, hidden: Tensor, targets: Tensor) -> tuple[list[int], list[float]]:
+        """After each hidden state [n, width]: the most likely token, and the log-probability of the target (int64 [n]).
+
+        CandidateError when a log-probability is not a number.
+        """
+        best: list[int] = []
+        logprobs: list[float] = []
+        at_once = max(1, LOGITS_AT_ONCE // self.vocabulary)
+        for states, wanted in zip(torch.split(hidden, at_once), torch.split(targets, at_once), strict=True):
+            logits = self.head(states)
+            # In float64 a sum of exponentials differs between processors far beyond what float32 keeps.
+            found = logits.gather(1, wanted[:, None])[:, 0] - logits.double().logsumexp(dim=-1)
+            _require_numbers(found)
+            found = found.float()
+            best += logits.argmax(dim=-1).tolist()
+            logprobs += found.tolist()
+        return best, logprobs
+
+
+def make_reader(model: Any, dtype: torch.dtype, device: torch.device) -> Reader:
+    """The reader of a transformers causal language model that computes in `dtype` on `device`."""
+    config = model.config
+    return Reader(
+        decoder=model.base_model,
+        head=_head(model.get_output_embeddings(), config),
+        windows=windows(config),
+        layers=config.num_hidden_layers,
+        vocabulary=config.vocab_size,
+        dtype=dtype,
+        device=device,
+    )
+
+
+def _head(projection: nn.Module, config: Any) -> Callable[[Tensor], Tensor]:
+    """Float32 logits from hidden states, finished as the family does it (Cohere, Granite, Gemma)."""
+    factor = (getattr(config, "logit_scale", None) or 1.0) / (getattr(config, "logits_scaling", None) or 1.0)
+    cap = getattr(config, "final_logit_softcapping", None)
+
+    def head(hidden: Tensor) -> Tensor:
+        logits: Tensor = projection(hidden).float()
+        if factor != 1.0:
+            logits = logits * factor
+        # A processor's own float32 tanh differs from another's in the last bit, its float64 one beyond what float32 keeps.
+        return logits if cap is None else (torch.tanh(logits.double() / cap) * cap).float()
+
+    return head
+
+
+def _require_numbers(values: Tensor) -> None:
+    if not bool(torch.isfinite(values).all()):
+        raise CandidateError("the model's logits hold NaN or Inf")

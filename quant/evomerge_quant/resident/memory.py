@@ -1,0 +1,77 @@
+"""What fits: the bytes of a resident model, of its cache, and the batch that the memory that is there allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from evomerge_quant.ram import available_ram
+from evomerge_quant.resident.network import nf4
+from evomerge_quant.resident.network.linear import Nf4Linear
+from evomerge_quant.resident.network.skeleton import Precision, make_skeleton
+
+# Rows beyond these make a batch no faster.
+MOST_ROWS = {"cpu": 64, "cuda": 256}
+# Of the free memory, the share that a batch may take. RAM is shared with merging, and running out of it ends the process.
+SHARE = {"cpu": 0.5, "cuda": 0.9}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Bytes: what is free, what a forward pass takes beside the cache, and what one token of one row takes in the cache."""
+
+    free: int
+    workspace: int
+    token: int
+
+
+def available_bytes(device: torch.device) -> int:
+    """Free memory of the device: VRAM, or RAM within the container's limit."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free)
+    return available_ram()
+
+
+def resident_bytes(config: Any, precision: Precision, compute_dtype: torch.dtype, *, unpacked: bool = False) -> int:
+    """Bytes of a resident model's weights; `unpacked` NF4 layers also hold the values that their codes stand for."""
+    model = make_skeleton(config, precision, compute_dtype)
+    total: int = sum(p.numel() * compute_dtype.itemsize for p in model.parameters() if not _is_nf4(p))
+    for layer in (module for module in model.modules() if isinstance(module, Nf4Linear)):
+        count = layer.in_features * layer.out_features
+        total += nf4.code_bytes(count) + 4 * nf4.block_count(count)
+        total += count * compute_dtype.itemsize if unpacked else 0
+    return total
+
+
+def unpacked_fits(config: Any, compute_dtype: torch.dtype, device: str, free: int) -> bool:
+    """Whether the values of all NF4 layers fit into `free` bytes of RAM, with as much left for merging and the batches."""
+    return device == "cpu" and 2 * resident_bytes(config, "nf4", compute_dtype, unpacked=True) <= free
+
+
+def kv_bytes_per_token(config: Any, compute_dtype: torch.dtype) -> int:
+    """Bytes of the keys and values of one token, all layers."""
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * width * compute_dtype.itemsize)
+
+
+def workspace_bytes(config: Any, compute_dtype: torch.dtype, tokens: int, logits: int) -> int:
+    """Bytes of a forward pass over `tokens` tokens that ends in `logits` float32 logits at a time, generously."""
+    inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    return int(tokens * (8 * config.hidden_size + 4 * inner) * compute_dtype.itemsize + 3 * 4 * logits)
+
+
+def fit_batch(budget: Budget, row_tokens: int, device: torch.device) -> int:
+    """Rows of `row_tokens` tokens that fit together; at least 1.
+
+    Counted twice over: rows that wait to be decoded are copied into the batch that decodes them.
+    """
+    room = SHARE[device.type] * budget.free - budget.workspace
+    return max(1, min(MOST_ROWS[device.type], int(room // (2 * row_tokens * budget.token))))
+
+
+def _is_nf4(parameter: torch.nn.Parameter) -> bool:
+    return hasattr(parameter, "quant_state")

@@ -1,0 +1,1 @@
+"""The network that stays in memory and takes candidates' weights."""

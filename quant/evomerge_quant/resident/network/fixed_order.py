@@ -1,0 +1,29 @@
+"""Makes a model add up in a fixed order, as far as its family's code leaves that to its layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from evomerge_quant.resident.network.fixed_attention import use_fixed_attention
+from evomerge_quant.resident.network.fixed_linear import FixedOrderLinear
+from evomerge_quant.resident.network.linear import Nf4Linear
+
+
+def fix_order(model: Any) -> bool:
+    """Lets a placed float32 model on the CPU multiply and attend in a fixed order; its weights stay where they are.
+
+    False where something is left that torch multiplies in the processor's order: experts kept in one tensor, convolutions,
+    attention of a family's own.
+    """
+    for module in model.modules():
+        if type(module) is nn.Linear:
+            module.__class__ = FixedOrderLinear
+    return use_fixed_attention(model) and not any(_multiplies_by_itself(module) for module in model.modules())
+
+
+def _multiplies_by_itself(module: nn.Module) -> bool:
+    if isinstance(module, FixedOrderLinear | Nf4Linear | nn.Embedding):
+        return False
+    return any(parameter.dim() > 1 for parameter in module.parameters(recurse=False))

@@ -1,0 +1,51 @@
+"""A model's shape without its weights, and the room for them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from accelerate import init_empty_weights  # type: ignore[import-untyped]
+from torch import nn
+from transformers import AutoModelForCausalLM
+
+from evomerge_core.errors import InputError
+from evomerge_quant.resident.network.linear import Nf4Linear
+
+Precision = Literal["nf4", "bf16", "fp32"]
+
+
+def make_skeleton(config: Any, precision: Precision, compute_dtype: torch.dtype) -> Any:
+    """The causal language model of a config, its parameters on the meta device.
+
+    For `nf4`, each linear layer inside of the decoder layers is an `Nf4Linear`; InputError when there is none.
+    """
+    with init_empty_weights(include_buffers=False):
+        model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+    model.tie_weights()
+    model.eval().requires_grad_(False)
+    if precision == "nf4":
+        linears = [(name, module) for name, module in model.named_modules() if _inside_layer(name, module)]
+        if not linears:
+            raise InputError(f"config.json: model_type: {config.model_type} has no linear layers to hold in 4 bits; use bf16")
+        for name, module in linears:
+            model.set_submodule(name, Nf4Linear(module, compute_dtype))
+    return model
+
+
+def place(model: Any, dtype: torch.dtype, device: torch.device, *, unpacked: bool) -> None:
+    """Gives a skeleton room for its weights on `device`: parameters in `dtype`, NF4 layers as they are."""
+    made: dict[int, nn.Parameter] = {}  # tied parameters stay one
+    for module in model.modules():
+        if isinstance(module, Nf4Linear):
+            module.place(device, unpacked=unpacked)
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.is_meta:
+                room = torch.zeros(parameter.shape, dtype=dtype, device=device)
+                setattr(module, name, made.setdefault(id(parameter), nn.Parameter(room, requires_grad=False)))
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, buffer.to(device))
+
+
+def _inside_layer(name: str, module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear) and any(part.isdigit() for part in name.split("."))

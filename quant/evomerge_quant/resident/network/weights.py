@@ -1,0 +1,77 @@
+"""A candidate's tensors into the resident model, one by one, in place of the last candidate's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evomerge_core.tasks.evaluator import CandidateError
+from evomerge_quant.resident.network.linear import Nf4Linear
+
+# What checkpoints call a tensor that transformers calls otherwise (GPT-NeoX's head).
+_RENAMED = {"embed_out.weight": "lm_head.weight"}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a tensor goes: its shape, and what takes it (False when it holds NaN or Inf)."""
+
+    shape: tuple[int, ...]
+    take: Callable[[Tensor], bool]
+
+
+@dataclass(frozen=True)
+class Slots:
+    """A model's tensors by name; `aliases` are further names of tied ones, which a candidate may bring and need not."""
+
+    slots: Mapping[str, Slot]
+    aliases: frozenset[str]
+
+
+def make_slots(model: Any, *, rounded: bool) -> Slots:
+    """The slots of a placed model. `rounded`: what is not quantised is rounded to bfloat16 first."""
+    slots: dict[str, Slot] = {}
+    for name, parameter in model.named_parameters():
+        owner, _, attribute = name.rpartition(".")
+        module = model.get_submodule(owner)
+        if isinstance(module, Nf4Linear) and attribute == "weight":
+            slots[name] = Slot((module.out_features, module.in_features), module.take)
+        else:
+            slots[name] = Slot(tuple(parameter.shape), _copy_into(parameter.data, rounded=rounded))
+    every = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    return Slots(slots, frozenset(every - set(slots)))
+
+
+def take_all(slots: Slots, tensors: Iterable[tuple[str, Tensor]]) -> None:
+    """Puts every tensor into its slot.
+
+    CandidateError names a tensor that holds NaN or Inf; ValueError one that is unknown, of another shape, or missing.
+    """
+    missing = dict.fromkeys(slots.slots)
+    for stored_name, tensor in tensors:
+        name = stored_name if stored_name in slots.slots else _RENAMED.get(stored_name, stored_name)
+        slot = slots.slots.get(name)
+        if slot is None:
+            if name in slots.aliases or name.endswith("rotary_emb.inv_freq"):
+                continue
+            raise ValueError(f"the candidate's tensor {name} is not one of the model's")
+        if tuple(tensor.shape) != slot.shape:
+            raise ValueError(f"the candidate's tensor {name} has shape {list(tensor.shape)}, the model's {list(slot.shape)}")
+        if not slot.take(tensor):
+            raise CandidateError(f"{name} holds NaN or Inf")
+        missing.pop(name, None)
+    if missing:
+        raise ValueError(f"the candidate lacks {len(missing)} tensors, {next(iter(missing))} the first")
+
+
+def _copy_into(room: Tensor, *, rounded: bool) -> Callable[[Tensor], bool]:
+    def take(tensor: Tensor) -> bool:
+        room.copy_(tensor.to(torch.bfloat16) if rounded else tensor)
+        # A sum is finite only when all its terms are; one that overflowed is summed in float64, where none of float32 does.
+        return bool(torch.isfinite(room.sum())) or bool(torch.isfinite(room.sum(dtype=torch.float64)))
+
+    return take

@@ -1,0 +1,122 @@
+"""Watches a run until its job ends: a live display on a terminal, plain lines when piped."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from evomerge_core.run.states import LIVE
+from evomerge_core.run.view.progress import Progress, Scored, read_progress
+from evomerge_tui.text.quantities import scored_in
+
+_POLL_SECONDS = 0.5
+ENDED = frozenset({"finished", "failed", "stopped", "interrupted"})
+
+
+def watch(folder: Path, console: Console, *, plain: bool = False) -> Progress:
+    """Shows progress until the job has ended; returns the last one. Interrupting it leaves the job at work.
+
+    `plain` gives lines on a terminal too, where a screen reader can't follow a display that is drawn over and over.
+    """
+    return _live(folder, console) if console.is_terminal and not plain else _lines(folder, console)
+
+
+def _live(folder: Path, console: Console) -> Progress:
+    with Live(console=console, refresh_per_second=8) as live:
+        while True:
+            progress = read_progress(folder)
+            live.update(display(progress))
+            if progress.state in ENDED:
+                return progress
+            time.sleep(_POLL_SECONDS)
+
+
+def _lines(folder: Path, console: Console) -> Progress:
+    said = ""
+    while True:
+        progress = read_progress(folder)
+        line = plain_line(progress)
+        if line != said:
+            console.print(Text(line), soft_wrap=True)
+            said = line
+        if progress.state in ENDED:
+            return progress
+        time.sleep(_POLL_SECONDS)
+
+
+def plain_line(progress: Progress) -> str:
+    """One line without the clock, so that it changes only when something happened."""
+    best = "" if progress.best is None else f"  best {percent(progress.best)} ({progress.best.label})"
+    failed = f"  failed {progress.failed}" if progress.failed else ""
+    return f"{progress.state}  {_where(progress)}{best}{failed}"
+
+
+def plain_sentences(progress: Progress) -> list[str]:
+    """Where a run stands, in sentences without bars and columns."""
+    lines = [f"The run {progress.folder} is {progress.state}{_priority(progress)}: {_where(progress)}."]
+    scored = [*(("parent", one) for one in progress.parents), *(("uniform merge", one) for one in progress.uniform)]
+    lines += [f"The {kind} {one.label} has {percent(one)} on the search items." for kind, one in scored]
+    if progress.best is not None:
+        lines.append(f"The best child so far, {progress.best.label}, has {percent(progress.best)}.")
+    lines.append(f"Scores are in {scored_in(progress.precision, progress.scored_on)}.")
+    return [*lines, f"Time: {_clock(progress)}."]
+
+
+def display(progress: Progress) -> Group:
+    """The live display: state, bar, references and best, time left."""
+    head = Text.assemble((progress.state, "bold"), _priority(progress), f"  {progress.folder}")
+    done, total = (1, 1) if progress.state == "finished" else (progress.phase_done, progress.phase_total)
+    bar = ProgressBar(total=total, completed=done, width=30)
+    row = Table.grid(padding=(0, 2))
+    row.add_row(bar, Text(_where(progress)))
+    table = Table(box=None, pad_edge=False)
+    table.add_column(f"on the search items, {scored_in(progress.precision, progress.scored_on)}")
+    for column in ("score", "gold log-loss"):
+        table.add_column(column, justify="right")
+    for scored in (*progress.parents, *progress.uniform):
+        _add(table, scored, "")
+    if progress.best is not None:
+        _add(table, progress.best, "bold green")
+    return Group(head, row, Text(_clock(progress), style="dim"), table)
+
+
+def _where(progress: Progress) -> str:
+    if progress.state == "finished":
+        return f"{progress.evaluations} candidates searched"
+    if progress.phase is None:
+        return "getting ready"
+    total = "" if progress.phase_total is None else f"/{progress.phase_total}"
+    stage = "" if progress.stage is None else f"{progress.stage}: "
+    return f"{stage}{progress.phase} {progress.phase_done}{total}"
+
+
+def _priority(progress: Progress) -> str:
+    """The priority of a job at work."""
+    return f" at {progress.priority} priority" if progress.priority and progress.state in LIVE else ""
+
+
+def percent(scored: Scored) -> str:
+    return "failed" if scored.score is None else f"{100 * scored.score:.1f} %"
+
+
+def _add(table: Table, scored: Scored, style: str) -> None:
+    label = f"best so far: {scored.label}" if style else scored.label
+    loss = "" if scored.loss is None else f"{scored.loss:.3f}"
+    table.add_row(Text(label, style=style), Text(percent(scored), style=style), Text(loss))
+
+
+def _clock(progress: Progress) -> str:
+    spent = f"{_minutes(progress.seconds)} spent"
+    left = "" if progress.seconds_left is None else f", about {_minutes(progress.seconds_left)} of the search left"
+    age = "" if progress.age is None or progress.age < 60 else f", last event {_minutes(progress.age)} ago"
+    return spent + left + age
+
+
+def _minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

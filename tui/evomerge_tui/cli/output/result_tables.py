@@ -1,0 +1,71 @@
+"""A run's result as tables: parents, uniform merges and winner on the held-out test, with intervals and paired tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from evomerge_tui.text.quantities import amount, scored_in
+
+
+def result_tables(result: Mapping[str, Any]) -> Group:
+    """One table a precision, then the verdicts, and where the child lies."""
+    on = result.get("scored_on")  # results of earlier versions don't say
+    tables = [_table(precision, part, on) for precision, part in _precisions(result)]
+    verdicts = [Text(f"{p}: {r['verdict']}", style="bold") for p, r in _precisions(result)]
+    files = [Text(f"{what}: {path}") for what, path in result["files"].items()]
+    return Group(*tables, *verdicts, *_child(result), *files)
+
+
+def _child(result: Mapping[str, Any]) -> list[Text]:
+    """How large the child is, beside what the recipe allows, and its path where it is one. Older results don't say."""
+    child = result.get("child")
+    if child is None:
+        return []
+    most = {key: child[f"max_{key}"] for key in ("layers", "parameters")}
+    sizes = [
+        f"{child[key]:,} {key}" + (f" (at most {most[key]:,.0f})" if most[key] else "") for key in ("layers", "parameters")
+    ]
+    sizes += [f"{amount(size)} as {name}" for name, size in child["gguf_bytes"].items()]
+    lines = [Text(f"child: {', '.join(sizes)}")]
+    path = result["winner"].get("path")
+    if path is not None:
+        models = ", ".join(f"{letter} = {label}" for letter, label in path["models"].items())
+        lines.append(Text(f"path: {path['text']} ({models})"))
+    return lines
+
+
+def _precisions(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(result["precision"], result), *result["confirmed"].items()]
+
+
+def _table(precision: str, part: Mapping[str, Any], scored_on: str | None) -> Table:
+    title = f"held-out test, {part['items']} items, {scored_in(precision, scored_on)}"
+    table = Table(title=Text(title), title_justify="left", box=None)
+    table.add_column("")
+    for column in ("test", "95 % interval", "cut off", "child wins", "loses", "p"):
+        table.add_column(column, justify="right")
+    paired = {one["against"]: one for one in part["against"]}
+    for row in (*part["parents"], *part["uniform"], *part.get("stages", ())):
+        _add(table, row, paired.get(row["name"]))
+    _add(table, part["winner"], None, "bold green")
+    return table
+
+
+def _add(table: Table, row: Mapping[str, Any], paired: Mapping[str, Any] | None, style: str = "") -> None:
+    if row["test"] is None:
+        table.add_row(Text(row["name"]), Text("failed"))
+        return
+    low, high = row["interval"]
+    cells = [row["name"], _percent(row["test"]), f"{_percent(low)} to {_percent(high)}", _percent(row["truncated"])]
+    if paired is not None:
+        cells += [str(paired["wins"]), str(paired["losses"]), f"{paired['p']:.2g}"]
+    table.add_row(*(Text(cell, style=style) for cell in cells))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

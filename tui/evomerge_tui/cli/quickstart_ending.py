@@ -1,0 +1,61 @@
+"""The quickstart's end: its winner as proved GGUF files, and an answer that one of them gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from evomerge_core.errors import InputError
+from evomerge_tui.exporting import export_winner
+from evomerge_tui.text.shown_text import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TYPES = ("Q8_0", "Q4_K_M")
+
+
+def ship(run: Path, console: Console) -> dict[str, Any]:
+    """Exports the winner, and puts the first question of the test to the first file; `gguf` and `sample` as JSON objects.
+
+    What can't be done is said under `error`, with the command that does it later.
+    """
+    try:
+        done = export_winner(run, TYPES, console)
+        first = done.files[0]
+        question, wanted = _question(run)
+        answer = _answer(first.path, question)
+    except InputError as error:
+        return {"error": f"{error}; then: evomerge-tui export {run} --type {' '.join(TYPES)}"}
+    console.print(Text.assemble(("asked     ", "dim"), one_line(question)))
+    console.print(Text.assemble(("answered  ", "dim"), (one_line(answer), "bold"), (f"  (right: {wanted})", "dim")))
+    console.print(Text(f"next: evomerge-tui chat {run}"), soft_wrap=True)
+    sample = {"file": str(first.path), "question": question, "answer": answer, "right": wanted}
+    shipped: dict[str, Any] = {"gguf": [file.to_json() for file in done.files], "sample": sample}
+    suspect = next((file for file in done.files if file.suspect), None)
+    return shipped if suspect is None else shipped | {"error": f"{suspect.path}: its proof failed"}
+
+
+def _question(run: Path) -> tuple[str, str]:
+    from evomerge_core.recipe.load import load_recipe
+    from evomerge_core.run.setup import prepare
+    from evomerge_core.run.store.folder import RECIPE
+
+    item = prepare(load_recipe(run / RECIPE), run).asked["test"][0].item
+    return str(item.fields["question"]), str(item.fields["answer"])
+
+
+def _answer(file: Path, question: str) -> str:
+    """The likeliest answer, as the test scores it."""
+    from evomerge_quant.chat.chat import Reply, open_chat
+    from evomerge_quant.chat.conversation import Conversation
+
+    with open_chat(file) as chat:
+        asked = Conversation.begin(None).plus("user", question)
+        said = list(chat.reply(asked, chat.sampling.changed(temperature=0.0), Event()))
+    reply = said[-1]
+    assert isinstance(reply, Reply)
+    return reply.text

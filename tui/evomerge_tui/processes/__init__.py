@@ -1,0 +1,1 @@
+"""Processes of our own: the job, commands, the planner, the server."""

@@ -1,0 +1,153 @@
+"""The job carries a run out, apart from the terminal that started it.
+
+python -m evomerge_tui.processes.job [--priority low] RUN
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import psutil
+
+from evomerge_core.errors import InputError
+from evomerge_core.run.store.commands import Stopped
+from evomerge_core.run.store.folder import LOG, RECIPE, check_unchanged, hold, is_held, open_store
+from evomerge_core.run.store.known_runs import remember as remember_run
+from evomerge_tui.processes.priority import PRIORITIES, Priority, lower_this_session
+from evomerge_tui.user.settings import load_settings
+from evomerge_tui.user.user_paths import timings_path
+
+# What a job's process was started as; the second name is that of the version before: jobs outlive an upgrade.
+_JOB_MODULES = {"evomerge_tui.processes.job", "evomerge_tui.job"}
+_START_SECONDS = 60
+_END_SECONDS = 10
+
+
+def start(folder: Path) -> None:
+    """Starts the job in a session of its own, so that it outlives this process, and waits until it holds the lock.
+
+    Its priority is that of the settings. Raises `InputError` when a job is at work already, or the settings are wrong.
+    """
+    if is_held(folder):
+        raise InputError(f"{folder}: a job is at work on this run already; see `evomerge-tui status {folder}`")
+    priority = load_settings().job_priority
+    store = open_store(folder)
+    store.set_facts(state="starting", message=None)
+    store.close()
+    with contextlib.suppress(InputError):
+        # a home folder that can't be written must not stop a run; it is then found where it lies
+        remember_run(folder)
+    # the literal flags of Windows' API: the names exist in `subprocess` on Windows only
+    flags = 0x00000200 | 0x00000008 if os.name == "nt" else 0  # CREATE_NEW_PROCESS_GROUP | DETACHED_PROCESS
+    with (folder / LOG).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "evomerge_tui.processes.job", "--priority", priority, "--", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=os.name != "nt",
+            creationflags=flags,
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while not is_held(folder) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def end_now(folder: Path) -> None:
+    """Ends a run's job at once; what it was evaluating is lost, what it has finished is in the store.
+
+    Raises `InputError` when no job is at work.
+    """
+    store = open_store(folder)
+    try:
+        number = store.fact("pid")
+    finally:
+        store.close()
+    process = _job_process(number, folder) if is_held(folder) else None
+    if process is None:
+        raise InputError(f"{folder}: no job is at work; `evomerge-tui resume {folder}` starts it")
+    process.kill()
+    process.wait(_END_SECONDS)
+
+
+def _job_process(number: int, folder: Path) -> psutil.Process | None:
+    """The process of that number, if it is this run's job: a number may since have gone to somebody else's process."""
+    try:
+        process = psutil.Process(number)
+        words = process.cmdline()
+    except psutil.Error:
+        return None
+    return process if _JOB_MODULES & {*words} and Path(words[-1]).absolute() == folder.absolute() else None
+
+
+def main() -> int:
+    """The job's process: takes its priority, then works. Returns the exit status."""
+    command_line = argparse.ArgumentParser(prog="python -m evomerge_tui.processes.job")
+    command_line.add_argument("--priority", choices=PRIORITIES, default="normal")
+    command_line.add_argument("run", type=Path)
+    args = command_line.parse_args()
+    if args.priority == "low":
+        lower_this_session()
+    return work(args.run, args.priority)
+
+
+def work(folder: Path, priority: Priority = "normal") -> int:
+    """Carries the run in `folder` out to its verdict; returns the exit status. Everything it learns is in the store.
+
+    `priority` is what this process has already; it is told to whoever watches.
+    """
+    with hold(folder):
+        store = open_store(folder)
+        store.set_facts(pid=os.getpid(), priority=priority)
+        store.add_event("started", pid=os.getpid(), priority=priority)
+        try:
+            _carry_out(folder)
+        except Stopped:
+            store.add_event("stopped")
+            return 0
+        except InputError as error:
+            store.set_facts(state="failed", message=str(error))
+            store.add_event("failed", message=str(error))
+            return 2
+        except Exception as error:  # noqa: BLE001
+            # the job's last words: whoever watches must learn why it ended; the log has the whole story
+            store.set_facts(state="failed", message=f"{type(error).__name__}: {error} (see {folder / LOG})")
+            store.add_event("failed", message=str(error))
+            traceback.print_exc()
+            return 1
+        store.set_facts(state="finished")
+        store.add_event("finished")
+        return 0
+
+
+def _carry_out(folder: Path) -> None:
+    since = time.perf_counter()
+    from evomerge_core.recipe.load import load_recipe
+    from evomerge_core.run.loop import run
+    from evomerge_core.run.setup import prepare
+    from evomerge_core.run.verdict.finish import finish
+    from evomerge_quant.gguf.sizes import gguf_bytes
+    from evomerge_quant.planning.capacity import measure_capacity
+    from evomerge_quant.planning.timings import remember, timing_of
+    from evomerge_quant.resident.model import evaluators
+
+    setup = prepare(load_recipe(folder / RECIPE), folder)
+    check_unchanged(folder, setup.fingerprints)
+    store = open_store(folder)
+    device, arithmetic = setup.recipe.evaluation.device, setup.recipe.evaluation.arithmetic
+    winner = run(setup, store, evaluators(setup.base_folder, device, arithmetic), since=since)
+    finish(setup, store, winner, folder, gguf_bytes)
+    timing = timing_of(setup, store, measure_capacity(device).name)
+    if timing is not None:
+        remember(timing, timings_path())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

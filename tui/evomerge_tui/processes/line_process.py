@@ -1,0 +1,58 @@
+"""Commands that tell their progress line by line, in a process of their own that ends when nobody listens any more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from evomerge_core.errors import InputError
+from evomerge_tui.processes.priority import Priority, lower
+
+_LINE_BYTES = 2**26
+_END_SECONDS = 5.0
+
+
+async def command_lines(words: Sequence[object], *, priority: Priority = "normal") -> AsyncIterator[dict[str, Any]]:
+    """Runs `evomerge-tui WORDS --json` and gives each line's object as it comes. Raises InputError with the command's own
+    error. When the iteration is broken off the command is ended."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        "evomerge_tui",
+        *(str(word) for word in words),
+        "--json",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        limit=_LINE_BYTES,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
+    if priority == "low":
+        lower(process.pid)
+    assert process.stdout is not None
+    try:
+        async for line in process.stdout:
+            said: dict[str, Any] = json.loads(line)
+            if "error" in said:
+                raise InputError(said["error"])
+            yield said
+        if await process.wait() != 0:
+            raise InputError(f"`evomerge-tui {words[0]}` ended with status {process.returncode}; try it in a terminal")
+    finally:
+        if process.returncode is None:
+            await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Asks it to end, so that it can tidy up; a process that doesn't is killed."""
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), _END_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,90 @@
+"""A task as a person looks at it: parsed items, and the very prompt that the model gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evomerge_core.errors import InputError
+from evomerge_core.recipe.schema import Splits, TaskSpec
+from evomerge_core.sources.pretrained import read_tokenizer
+from evomerge_core.sources.source import Source
+from evomerge_core.tasks.draw_items import draw_items, read_items
+from evomerge_core.tasks.items.items import Item
+from evomerge_core.tasks.items.split import split_items
+from evomerge_core.tasks.make_task import make_task
+from evomerge_core.tasks.task import Task
+from evomerge_quant.planning.workload import measured_prompt_tokens
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class ShownItem:
+    """An item: its fields, the prompt (in the model's chat template where there is a model), and the gold answer."""
+
+    fields: Mapping[str, Any]
+    prompt: str
+    gold: str
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first items. `total` counts all, None where each split has a file of its own; `tokens` is the mean that the model
+    reads for one (None without a model). `problem` is why prompts can't be shown as the model gets them, or why the splits
+    can't be drawn."""
+
+    items: tuple[ShownItem, ...]
+    total: int | None
+    tokens: float | None
+    scorer: str
+    language: str
+    problem: str
+
+
+def preview(spec: TaskSpec, splits: Mapping[str, Any], folder: Path, base: Source | None) -> Preview:
+    """Reads a task's items and renders the first of them. Raises InputError for items that can't be read."""
+    task = make_task(spec)
+    items, total, problem = _items(spec, task, Splits.model_validate(dict(splits)), folder)
+    tokenizer, lacking = _tokenizer(base)
+    try:
+        tokens = None if tokenizer is None else measured_prompt_tokens(task, items, tokenizer)
+    except InputError as error:
+        tokens, tokenizer, lacking = None, None, str(error)
+    return Preview(
+        items=tuple(_shown(task, item, tokenizer) for item in items[:_SHOWN]),
+        total=total,
+        tokens=tokens,
+        scorer=task.scorer.name,
+        language=task.language,
+        problem=problem or lacking,
+    )
+
+
+def _items(spec: TaskSpec, task: Task, sizes: Splits, folder: Path) -> tuple[Sequence[Item], int | None, str]:
+    """Search items where the splits can be drawn, else the first items with the reason why not."""
+    if spec.files is not None:
+        return draw_items(spec, task, sizes, folder=folder, exclude=spec.exclude).search, None, ""
+    items = read_items(spec, task, folder=folder, exclude=spec.exclude)
+    wanted = {"search": sizes.search, "validation": sizes.validation, "test": sizes.test}
+    try:
+        return split_items(items, **wanted, seed=sizes.seed, task=task.name).search, len(items), ""
+    except InputError as error:
+        return items, len(items), str(error)
+
+
+def _tokenizer(base: Source | None) -> tuple[Any, str]:
+    if base is None:
+        return None, "choose a base model to see the prompt in its chat template"
+    try:
+        return read_tokenizer(base.tokenizer_folder), ""
+    except InputError as error:
+        return None, str(error)
+
+
+def _shown(task: Task, item: Item, tokenizer: Any) -> ShownItem:
+    prompt = task.plain_prompt(item) if tokenizer is None else task.question(item, tokenizer).prompt
+    return ShownItem(dict(item.fields), prompt, task.gold_text(item), task.expected(item).choices)

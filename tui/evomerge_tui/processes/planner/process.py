@@ -1,0 +1,57 @@
+"""`python -m evomerge_tui.processes.planner.process`: answers requests, one JSON object a line, until its input ends.
+
+A request is {"id", "ask", ...what the question needs}; its answer {"id", "answer"} or {"id", "error"}. Answers come as they
+are ready, not in the order of the requests.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from evomerge_core.errors import InputError
+
+# Asking the hub takes long and computes nothing.
+_AT_ONCE = 4
+_LOADING = threading.Lock()
+
+
+def serve() -> None:
+    """Reads requests from standard input and writes answers to standard output."""
+    # What libraries print must not stand between the answers.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    lock = threading.Lock()
+
+    def reply(line: str) -> None:
+        answer = _answer(json.loads(line))
+        with lock:
+            answers.write(json.dumps(answer, ensure_ascii=True) + "\n")
+            answers.flush()
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for line in sys.stdin:
+            pool.submit(reply, line)
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    number, name = request.pop("id"), request.pop("ask")
+    try:
+        with _LOADING:
+            # transformers loads its parts when they are asked for, and not safely by two threads at once
+            from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer  # noqa: F401
+
+            from evomerge_tui.processes.planner.questions import QUESTIONS
+
+        return {"id": number, "answer": QUESTIONS[name](**request)}
+    except InputError as error:
+        return {"id": number, "error": str(error)}
+    except Exception as error:  # noqa: BLE001
+        # a question that fails must not end the planner: the screen tells what happened
+        return {"id": number, "error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,1 @@
+"""A candidate: its scores, its recipe, and its answers beside a parent's."""

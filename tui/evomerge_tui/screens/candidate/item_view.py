@@ -1,0 +1,71 @@
+"""Items as lists and pages show them: outcome, question, and two answers side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual.content import Content
+
+from evomerge_core.run.store.store import ItemScore
+from evomerge_core.run.verdict.candidate_scores import Difference
+from evomerge_core.run.view.asked_texts import AskedTexts
+from evomerge_tui.text.shown_text import many_lines, one_line
+from evomerge_tui.widgets.rows_table import Cell, Column
+
+_OUTCOMES = {"won": ("✓ won", "good"), "lost": ("✗ lost", "bad"), "even": ("= even", "muted")}
+_ORDER = ("lost", "won", "even")
+
+
+def item_columns(texts: Callable[[], AskedTexts]) -> list[Column[Difference]]:
+    """Columns for differences; `texts` are the questions known so far."""
+
+    def asked(one: Difference) -> Cell:
+        text = texts().get((one.task, one.item))
+        return (one_line(text.prompt, 200), "") if text else (one.item, "muted")
+
+    return [
+        Column("outcome", "Outcome", 10, lambda one: _OUTCOMES[one.outcome], lambda one: (_ORDER.index(one.outcome), one.item)),
+        Column("ours", "Child", 6, lambda one: (_value(one.ours), ""), lambda one: one.ours.value, right=True),
+        Column("theirs", "Other", 6, lambda one: (_value(one.theirs), "muted"), _theirs, right=True),
+        Column("question", "Question", 0, asked, lambda one: asked(one)[0]),
+        Column("task", "Task", 14, lambda one: (one.task, "muted"), lambda one: one.task, least_table=110),
+    ]
+
+
+def question(one: Difference, texts: AskedTexts) -> Content:
+    """The question and the answers that are right."""
+    text = texts.get((one.task, one.item))
+    if text is None:
+        return Content.styled(f"item {one_line(one.item, 60)} of {one_line(one.task)}", "$text-muted")
+    return Content.assemble(
+        many_lines(text.prompt), ("\nright: ", "$text-muted"), (one_line(" / ".join(text.expected), 400), "$success")
+    )
+
+
+def answers(one: Difference, ours: str, theirs: str) -> tuple[Content, Content]:
+    """Both answers with whose they are and how they fared."""
+    return _answer(ours, one.ours), _answer(theirs, one.theirs)
+
+
+def _answer(name: str, score: ItemScore | None) -> Content:
+    if score is None:
+        return Content.assemble((one_line(name, 40), "bold"), ("\nwas not asked", "$text-muted"))
+    right = score.value > 0
+    notes = "".join(
+        f" · {note}" for note, true in (("cut off", score.truncated), ("another language", not score.language_ok)) if true
+    )
+    head = f"  {'✓' if right else '✗'} {_value(score)}"
+    return Content.assemble(
+        (one_line(name, 40), "bold"),
+        (head, "$success" if right else "$error"),
+        (notes, "$warning"),
+        f"\n{many_lines(score.answer)}",
+    )
+
+
+def _value(score: ItemScore | None) -> str:
+    return "" if score is None else f"{score.value:g}" if score.value in (0, 1) else f"{score.value:.2f}"
+
+
+def _theirs(one: Difference) -> float | None:
+    return None if one.theirs is None else one.theirs.value

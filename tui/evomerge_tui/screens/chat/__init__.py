@@ -1,0 +1,1 @@
+"""A conversation with the child and a parent."""

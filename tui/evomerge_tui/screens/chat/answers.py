@@ -1,0 +1,61 @@
+"""A column of a conversation: what was asked, and the answers as they are written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Markdown, Static
+from textual.widgets.markdown import MarkdownStream
+
+from evomerge_tui.cli.output.terminal_chat import Heard, summary
+from evomerge_tui.text.shown_text import many_lines, one_line
+
+
+class AnswerColumn(Vertical):
+    """One model's side. Answers are Markdown, drawn piece by piece."""
+
+    _stream: MarkdownStream | None = None
+
+    def compose(self) -> Iterable[Widget]:
+        yield Static("", classes="name", markup=False)
+        yield VerticalScroll(classes="talk")
+
+    def on_mount(self) -> None:
+        self.query_one(VerticalScroll).anchor()
+
+    def set_name(self, name: str) -> None:
+        """Whose side it is."""
+        self.query_one(".name", Static).update(Content(one_line(name, 80)))
+
+    def clear(self) -> None:
+        """Takes all messages away."""
+        self._stream = None
+        self.query_one(VerticalScroll).remove_children()
+
+    async def begin(self, prompt: str) -> None:
+        """A question, and the place for its answer."""
+        talk = self.query_one(VerticalScroll)
+        answer = Markdown("", open_links=False)
+        await talk.mount(Static(Content(many_lines(prompt)), classes="asked", markup=False), answer)
+        self._stream = Markdown.get_stream(answer)
+        # a stream that is stopped before its task ran once raises CancelledError, which ends the screen's message pump
+        await asyncio.sleep(0)
+        talk.anchor()
+
+    async def write(self, text: str) -> None:
+        """A piece of the answer."""
+        if self._stream is not None:
+            await self._stream.write(many_lines(text))
+
+    async def end(self, heard: Heard | None) -> None:
+        """The answer is whole, or was stopped."""
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+        await stream.stop()
+        said = "no answer" if heard is None else summary(heard)
+        await self.query_one(VerticalScroll).mount(Static(Content(said), classes="ending", markup=False))

@@ -1,0 +1,306 @@
+"""Dashboard: one run as it goes, or as it went."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.binding import BindingType
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Input, Static
+from textual.worker import get_current_worker
+
+from evomerge_core.errors import InputError
+from evomerge_core.run.states import LIVE
+from evomerge_core.run.store.folder import open_store
+from evomerge_core.run.store.store import Outcome
+from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.screens.dashboard.candidate_columns import candidate_columns, candidate_text
+from evomerge_tui.screens.dashboard.event_lines import event_line
+from evomerge_tui.screens.dashboard.event_log import EventLog
+from evomerge_tui.screens.dashboard.fitness_plot import FitnessPlot
+from evomerge_tui.screens.dashboard.history import History
+from evomerge_tui.screens.dashboard.meters import Meters
+from evomerge_tui.screens.dashboard.run_standing import fitness_title, legend, standing, summary, verdict
+from evomerge_tui.screens.dashboard.watched_run import Best, WatchedRun
+from evomerge_tui.screens.messages import MachineRead, ReadingFailed, RunSeen
+from evomerge_tui.screens.page import Page
+from evomerge_tui.text.shown_text import one_line
+from evomerge_tui.widgets.genome_map import GenomeMap
+from evomerge_tui.widgets.panel_tabs import PanelTabs
+from evomerge_tui.widgets.rows_table import RowsTable
+from evomerge_tui.widgets.top_bar import TopBar
+
+_LOOK_SECONDS = 0.5
+_MACHINE_SECONDS = 2.0
+_LOG_LINES = 2000
+PANELS = {"fitness": "1 Fitness", "candidates": "2 Candidates", "best": "3 Best", "log": "4 Log"}
+
+
+class DashboardScreen(Page):
+    """Reads the run's store in a thread, and appends commands to it; the job is another process."""
+
+    CSS_PATH = "dashboard.tcss"
+    SCOPES = ("dashboard", "table", "plot")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("dashboard")
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.history = History()
+        self.state = ""
+        self._seen: RunSeen | None = None
+        self._plot_is_old = True
+        self._best: Best | None = None
+        self._failure = ""
+
+    def body(self) -> Iterable[Widget]:
+        yield PanelTabs(PANELS)
+        yield Static("", id="verdict", markup=False)
+        with Container(id="panels"):
+            with Vertical(id="fitness", classes="panel -shown"):
+                yield Static("", id="legend", markup=False)
+                yield FitnessPlot(id="plot", allow_pan_and_zoom=True)
+            with VerticalScroll(id="best", classes="panel", can_focus=False):
+                yield Static("", id="summary", markup=False)
+                yield GenomeMap(id="genome")
+            with Vertical(id="candidates", classes="panel"):
+                yield Input(placeholder="show only rows that hold ...", id="filter")
+                yield RowsTable[Outcome](
+                    candidate_columns(self.history),
+                    lambda one: one.number,
+                    sort="score",
+                    descending=True,
+                    text=candidate_text,
+                    empty="no candidate has been scored yet",
+                    id="candidate-list",
+                )
+            with Vertical(id="log", classes="panel"):
+                yield Meters(id="meters")
+                yield EventLog(id="events", max_lines=_LOG_LINES, highlight=False)
+
+    def on_mount(self) -> None:
+        self.query_one(TopBar).set_title(self.folder.name)
+        for name, title in PANELS.items():
+            self.query_one(f"#{name}").border_title = title[2:]
+        self.query_one("#filter").display = False
+        self.call_after_refresh(self._focus_what_is_seen)
+        self.set_interval(1.0, self._tick)
+        self._watch_run()
+        self._watch_machine()
+
+    def _focus_what_is_seen(self) -> None:
+        (self._table if self._table.region else self.query_one(FitnessPlot)).focus()
+
+    # what the threads say
+
+    @work(thread=True, exclusive=True, group="run", exit_on_error=False)
+    def _watch_run(self) -> None:
+        worker = get_current_worker()
+        try:
+            with WatchedRun(self.folder) as run:
+                while not worker.is_cancelled:
+                    try:
+                        self.post_message(RunSeen(run.look()))
+                    except (sqlite3.Error, OSError) as error:
+                        self.post_message(ReadingFailed(str(error)))
+                    _pause(_LOOK_SECONDS, lambda: worker.is_cancelled)
+        except (InputError, sqlite3.Error, OSError) as error:
+            self.post_message(ReadingFailed(str(error)))
+
+    @work(thread=True, exclusive=True, group="machine", exit_on_error=False)
+    def _watch_machine(self) -> None:
+        worker = get_current_worker()
+        while not worker.is_cancelled:
+            self.post_message(MachineRead(self.evomerge.sense(self.folder)))
+            _pause(_MACHINE_SECONDS, lambda: worker.is_cancelled)
+
+    @on(RunSeen)
+    def _show(self, message: RunSeen) -> None:
+        at_once = self._seen is None or message.seen.news.state != self.state
+        seen, self._seen, self._failure = message.seen, message, ""
+        news = seen.news
+        self._best = seen.best or self._best
+        if news.state != self.state:
+            self.state = news.state
+            self.refresh_bindings()
+        self.history.winner = news.facts.get("winner")
+        if added := self.history.add(news.outcomes, news.facts.get("precision", "nf4")):
+            self._table.add_rows(added)
+            self._plot_is_old = True
+        self.history.labels.update(news.labels)
+        if news.events:
+            self.history.heard = news.events[-1].at
+            self.query_one("#events", EventLog).write_lines(event_line(event, self.history.labels) for event in news.events)
+        if seen.best is not None:
+            self.query_one(GenomeMap).show(seen.best.candidate.genome or (), news.facts.get("dimensions", ()))
+        self.query_one("#fitness").border_title = fitness_title(news.facts)
+        self.query_one("#summary", Static).update(summary(self.history, self._best, news.facts, seen.result))
+        if seen.result is not None and not self.has_class("-judged"):
+            self.query_one("#verdict", Static).update(verdict(seen.result))
+            self.query_one("#best").border_title = "Winner"
+            if (path := seen.result["winner"].get("path")) is not None:
+                self.query_one(GenomeMap).show_path(path["text"])
+            self.add_class("-judged")
+        if at_once:
+            self._tick()
+
+    @on(ReadingFailed)
+    def _show_failure(self, message: ReadingFailed) -> None:
+        if message.reason != self._failure:
+            self._failure = message.reason
+            self.evomerge.tell(message.reason, "error")
+
+    @on(MachineRead)
+    def _show_machine(self, message: MachineRead) -> None:
+        self.query_one(Meters).show(message.machine)
+
+    def _tick(self) -> None:
+        """What changes with the clock, and what takes too long to be drawn for every candidate."""
+        if self._seen is not None:
+            if self._plot_is_old:
+                self._plot_is_old = False
+                self.query_one(FitnessPlot).show(self.history, self._seen.seen.news.facts.get("evaluations_total"))
+                self.query_one("#legend", Static).update(legend(self.history))
+            text = standing(self._seen.seen.news, self.history, time.time())
+            self.query_one(TopBar).set_standing(text)
+            self.query_one(Meters).tick()
+
+    # what a person does
+
+    @property
+    def _table(self) -> RowsTable[Outcome]:
+        return self.query_one("#candidate-list", RowsTable)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        possible = {
+            "pause": self.state in ("starting", "running"),
+            "resume": self.state in ("paused", "stopped", "interrupted", "failed", "created"),
+            "stop": self.state in LIVE,
+            "kill": self.state in LIVE,
+            "export": self.state == "finished",
+            "chat": self.state == "finished",
+        }
+        return possible.get(action, True)
+
+    def action_pause(self) -> None:
+        self._command("pause", "the job pauses after the candidate at hand")
+
+    def action_stop(self) -> None:
+        self._command("stop", "the job ends after the candidate at hand")
+
+    def action_resume(self) -> None:
+        if self.state == "paused":
+            self._command("resume", "the job goes on")
+        else:
+            self._start()
+
+    @work(thread=True, group="command", exit_on_error=False)
+    def _command(self, name: str, said: str) -> None:
+        self._attempt(lambda: _append(self.folder, name), said)
+
+    @work(thread=True, exclusive=True, group="start", exit_on_error=False)
+    def _start(self) -> None:
+        from evomerge_tui.processes import job
+
+        self._attempt(lambda: job.start(self.folder), "the job has started")
+
+    @work(exclusive=True, group="kill")
+    async def action_kill(self) -> None:
+        from evomerge_tui.screens.dialogs.confirm import Confirm
+
+        detail = "What it has finished is kept; the candidate at hand is lost. Resume goes on from there."
+        if await self.app.push_screen_wait(Confirm("End the job at once?", detail, "Stop now")):
+            self._end_now()
+
+    @work(thread=True, group="command", exit_on_error=False)
+    def _end_now(self) -> None:
+        from evomerge_tui.processes import job
+
+        self._attempt(lambda: job.end_now(self.folder), "the job was ended")
+
+    def _attempt(self, do: Callable[[], object], said: str) -> None:
+        """Does something in a thread, and tells how it went."""
+        try:
+            do()
+        except (InputError, sqlite3.Error, OSError) as error:
+            self.app.call_from_thread(self.evomerge.tell, str(error), "error")
+        else:
+            self.app.call_from_thread(self.evomerge.tell, said)
+
+    def action_export(self) -> None:
+        self.evomerge.open_export(self.folder)
+
+    def action_chat(self) -> None:
+        self.evomerge.open_chat(self.folder)
+
+    def action_panel(self, name: str) -> None:
+        """Shows a panel where only one has room, and puts the cursor into it."""
+        for panel in PANELS:
+            self.query_one(f"#{panel}").set_class(panel == name, "-shown")
+        self.query_one(PanelTabs).choose(name)
+        target = {"fitness": "#plot", "candidates": "#candidate-list", "log": "#events"}.get(name)
+        if target is not None:
+            self.query_one(target).focus()
+
+    @on(PanelTabs.Chosen)
+    def _panel_chosen(self, event: PanelTabs.Chosen) -> None:
+        self.action_panel(event.name)
+
+    def action_filter(self) -> None:
+        self.action_panel("candidates")
+        box = self.query_one("#filter", Input)
+        box.display = True
+        box.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter(self, event: Input.Changed) -> None:
+        self._table.set_filter(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def _filtered(self, event: Input.Submitted) -> None:
+        event.input.display = bool(event.value)
+        self._table.focus()
+
+    def action_copy(self) -> None:
+        row = self._table.row
+        if row is not None:
+            self.evomerge.copy_text(candidate_yaml(row), one_line(row.label, 40))
+
+    def action_open(self) -> None:
+        self._table.action_open()
+
+    @on(RowsTable.Opened)
+    def _open(self, event: RowsTable.Opened) -> None:
+        from evomerge_tui.screens.candidate.candidate import CandidateScreen
+
+        order = [one.candidate for one in self._table.rows]
+        self.app.push_screen(CandidateScreen(self.folder, event.row.candidate, order))
+
+
+def candidate_yaml(one: Outcome) -> str:
+    """A row of the table as YAML."""
+    from evomerge_core.files.yaml_file import dump_yaml
+
+    names = ("label", "kind", "generation", "split", "precision", "score", "loss", "failure", "seconds")
+    return dump_yaml({name: value for name in names if (value := getattr(one, name)) is not None})
+
+
+def _append(folder: Path, command: str) -> None:
+    store = open_store(folder)
+    try:
+        store.add_command(command)
+    finally:
+        store.close()
+
+
+def _pause(seconds: float, is_cancelled: Callable[[], bool]) -> None:
+    """Sleeps in small steps, so that leaving takes no time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not is_cancelled():
+        time.sleep(0.05)

@@ -1,0 +1,117 @@
+"""Scores over evaluations: every candidate, the spread of each generation, the best so far, parents as lines."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from textual.binding import BindingType
+from textual.color import Color
+from textual_hires_canvas import HiResMode
+from textual_plot import PlotWidget
+
+from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.screens.dashboard.history import History, Spread
+
+# More would be drawn over each other, and drawing them would hold up the keys.
+_MOST_POINTS = 400
+_MOST_SPREADS = 40
+
+
+class FitnessPlot(PlotWidget, inherit_bindings=False):
+    """The plot; `show` draws a history anew."""
+
+    SCOPE = "plot"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("plot")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.margin_top, self.margin_bottom, self.margin_left = 0, 1, 5
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._draw())
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def show(self, history: History, total: int | None) -> None:
+        """Draws a history; `total` is the number of evaluations that are planned."""
+        self._history, self._total = history, total
+        self._draw()
+
+    _history: History = History()
+    _total: int | None = None
+
+    def _draw(self) -> None:
+        history = self._history
+        self.clear()
+        last = max(len(history.search), self._total or 0, 2)
+        for outcome in history.references:
+            if outcome.score is not None:
+                parent = outcome.kind == "parent"
+                self._dots(last, outcome.score, "secondary" if parent else "text-muted")
+        for spread in _thinned(history.spreads()):
+            middle = (spread.first + spread.last) / 2
+            self._line([middle, middle], [spread.low, spread.high], "spread", HiResMode.BRAILLE)
+        self._points(history)
+        if history.rises:
+            numbers, scores = zip(*history.rises, strict=True)
+            corners = [*np.repeat(numbers, 2)[1:], len(history.search)]
+            self._line(corners, np.repeat(scores, 2), "accent", HiResMode.BRAILLE)
+        self.set_xlimits(1, last)
+        low, high = _limits(history)
+        self.set_ylimits(low, high)
+        self.set_yticks(_ticks(low, high, self.size.height))
+
+    def _line(self, x: ArrayLike, y: ArrayLike, color: str, mode: HiResMode) -> None:
+        self.plot(x, 100 * np.asarray(y, dtype=float), line_style=self._style(color), hires_mode=mode)
+
+    def _dots(self, last: int, score: float, color: str) -> None:
+        """A dotted line across: told from the best's by its gaps where there are no colours."""
+        x = np.linspace(1, last, max(2, (self.size.width - self.margin_left) // 2))
+        self.scatter(x, np.full(len(x), 100 * score), marker_style=self._style(color), hires_mode=HiResMode.BRAILLE)
+
+    def _points(self, history: History) -> None:
+        first = max(0, len(history.search) - _MOST_POINTS)
+        recent = enumerate(history.search[first:], start=first + 1)
+        kept = [(number, one.score) for number, one in recent if one.score is not None]
+        if kept:
+            x, y = np.array(kept, dtype=float).T
+            self.scatter(x, 100 * y, marker="•", marker_style=self._style("primary"))
+
+    def _style(self, name: str) -> str:
+        """A colour of the theme as rich writes it."""
+        value = self.app.theme_variables[name]
+        return value.removeprefix("ansi_") if value.startswith("ansi_") else Color.parse(value).hex6
+
+
+def _thinned(spreads: list[Spread]) -> list[Spread]:
+    """At most so many that they can be told apart; neighbours become one."""
+    step = -(-len(spreads) // _MOST_SPREADS) or 1
+    return [_joined(spreads[at : at + step]) for at in range(0, len(spreads), step)]
+
+
+def _joined(spreads: list[Spread]) -> Spread:
+    middles = sorted(one.middle for one in spreads)
+    return Spread(
+        spreads[0].first,
+        spreads[-1].last,
+        min(one.low for one in spreads),
+        middles[len(middles) // 2],
+        max(one.high for one in spreads),
+    )
+
+
+def _limits(history: History) -> tuple[float, float]:
+    """Percent, from a round number below all scores to one above."""
+    scores = [one.score for one in history.all if one.score is not None]
+    if not scores:
+        return 0.0, 100.0
+    low, high = 100 * min(scores), 100 * max(scores)
+    room = max(5.0, 0.08 * (high - low))
+    return max(0.0, 5 * np.floor((low - room) / 5)), min(100.0, 5 * np.ceil((high + room) / 5))
+
+
+def _ticks(low: float, high: float, height: int) -> list[float]:
+    """Round percentages, far enough apart to be read."""
+    step = next((step for step in (5, 10, 20, 25) if (high - low) / step <= max(2, (height - 3) / 2)), 50)
+    return [float(tick) for tick in range(0, 101, step) if low <= tick <= high]

@@ -1,0 +1,73 @@
+"""A run's scores as the plot draws them, kept up as they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from evomerge_core.run.store.store import Outcome
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The scores of one generation: evaluations [first, last], lowest, middle and highest score."""
+
+    first: int
+    last: int
+    low: float
+    middle: float
+    high: float
+
+
+class History:
+    """The outcomes on the search's items, in the search's precision, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.all: list[Outcome] = []
+        self.search: list[Outcome] = []
+        self.references: list[Outcome] = []
+        self.labels: dict[int, str] = {}
+        self.winner: int | None = None
+        # when the job was last heard of, unix time in seconds
+        self.heard: float | None = None
+        # (number of the evaluation, best score since then), wherever it rose
+        self.rises: list[tuple[int, float]] = []
+
+    def add(self, outcomes: Iterable[Outcome], precision: str) -> list[Outcome]:
+        """Takes in what is new; gives what of it belongs to the search."""
+        before = len(self.all)
+        for outcome in outcomes:
+            self.labels[outcome.candidate] = outcome.label
+            if outcome.split != "search" or outcome.precision != precision:
+                continue
+            self.all.append(outcome)
+            if outcome.kind == "search":
+                self.search.append(outcome)
+                if not self.rises or (outcome.score or 0.0) > self.rises[-1][1]:
+                    self.rises.append((len(self.search), outcome.score or 0.0))
+            else:
+                self.references.append(outcome)
+        return self.all[before:]
+
+    @property
+    def failed(self) -> int:
+        """Candidates of the search without a score."""
+        return sum(one.score is None for one in self.search)
+
+    def best_of(self, kind: str) -> Outcome | None:
+        """The best parent, or the best uniform merge."""
+        scored = [one for one in self.references if one.kind == kind and one.score is not None]
+        return max(scored, key=lambda one: one.score or 0.0, default=None)
+
+    def spreads(self) -> list[Spread]:
+        """One spread a generation, oldest first."""
+        scores: dict[int, list[tuple[int, float]]] = {}
+        for number, one in enumerate(self.search, start=1):
+            if one.score is not None and one.generation is not None:
+                scores.setdefault(one.generation, []).append((number, one.score))
+        return [_spread(pairs) for pairs in scores.values()]
+
+
+def _spread(pairs: list[tuple[int, float]]) -> Spread:
+    ordered = sorted(score for _, score in pairs)
+    return Spread(pairs[0][0], pairs[-1][0], ordered[0], ordered[len(ordered) // 2], ordered[-1])

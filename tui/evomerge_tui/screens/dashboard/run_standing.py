@@ -1,0 +1,156 @@
+"""How a run stands, in words: the line at the top, the legend, the best so far, the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from textual.content import Content
+
+from evomerge_core.run.race_facts import races_of
+from evomerge_core.run.states import LIVE
+from evomerge_core.run.timing.time_left import TimeLeft, time_left
+from evomerge_core.run.view.feed import News
+from evomerge_tui.screens.dashboard.history import History
+from evomerge_tui.screens.dashboard.watched_run import Best
+from evomerge_tui.text.quantities import duration, duration_range, gain, percent, scored_in
+from evomerge_tui.text.run_states import shown_state
+from evomerge_tui.text.shown_text import one_line
+
+# An event is late when it is this many times older than a pass takes.
+_LATE = 3
+_FINALISTS = 4
+
+
+def standing(news: News, history: History, now: float) -> Content:
+    """State, progress, time left, and how old the last event is when it is late."""
+    sign, word, tone = shown_state(news.state)
+    parts = [Content.styled(f"{sign} {word}", _COLOURS[tone])]
+    if "stop" in news.waiting and news.state in LIVE:
+        parts.append(Content.styled("stops after this candidate", "$warning"))
+    elif "pause" in news.waiting and news.state == "running":
+        parts.append(Content.styled("pauses after this candidate", "$warning"))
+    if news.state in LIVE:
+        parts.append(Content(_progress(news, history)))
+        left = run_time_left(news, history)
+        if left is not None and news.state == "running":
+            parts.append(Content(f"{duration_range(left.low, left.high)} left"))
+        if (age := _late(news, history, now)) is not None:
+            parts.append(Content.styled(f"last event {duration(age)} ago", "$warning"))
+    elif news.facts.get("message"):
+        parts.append(Content.styled(one_line(str(news.facts["message"]), 90), "$error"))
+    elif history.search:
+        parts.append(Content(f"{len(history.search)} candidates in {duration(news.facts.get('active_seconds', 0.0))}"))
+    return Content(" · ").join(parts)
+
+
+def run_time_left(news: News, history: History) -> TimeLeft | None:
+    """The time to the verdict: candidates to come, finalists on validation items, winner and references on the test."""
+    items, total = news.facts.get("items"), news.facts.get("evaluations_total")
+    if not items or news.facts.get("phase") != "search" or total is None:
+        return None
+    final = _FINALISTS * items["validation"] + (1 + len(history.references)) * items["test"]
+    candidates = max(0, total - searched(news, history))
+    return time_left(news.passes, candidates, final * len(news.facts.get("precisions", ("nf4",))))
+
+
+def searched(news: News, history: History) -> int:
+    """Genomes that were asked anything; a store of an older version only knows those that were scored."""
+    return max(news.tried, len(history.search))
+
+
+def legend(history: History) -> Content:
+    """What the plot's lines mean, with the scores of the references."""
+    parts = [Content.assemble(("━ ", "$accent"), "best"), Content.assemble(("• ", "$primary"), "child")]
+    parts.append(Content.assemble(("┃ ", "$spread"), "generation"))
+    for kind, colour, name in (("parent", "$secondary", "parents"), ("uniform", "$text-muted", "uniform")):
+        scores = [one.score for one in history.references if one.kind == kind and one.score is not None]
+        if scores:
+            parts.append(Content.assemble(("┈ ", colour), f"{name} {_range(min(scores), max(scores))}"))
+    return Content("  ").join(parts)
+
+
+def _range(low: float, high: float) -> str:
+    """In whole per cent: there is no room for more."""
+    least, most = f"{100 * low:.0f}", f"{100 * high:.0f}"
+    return f"{most} %" if least == most else f"{least} to {most} %"
+
+
+def fitness_title(facts: Mapping[str, Any]) -> str:
+    """What the plot shows, with the number of items that a race scores its candidates on: few items make coarse scores."""
+    races = [sizes for sizes in races_of(facts) if sizes]
+    if not races:
+        return "Fitness"
+    first, last = races[-1][0], races[-1][-1]
+    return f"Fitness · on {last} items" if first == last else f"Fitness · on {first} to {last} items"
+
+
+def summary(history: History, best: Best | None, facts: Mapping[str, Any], result: Mapping[str, Any] | None) -> Content:
+    """The best so far, or the winner, against what it must beat, and where the search stands."""
+    lines = [_best_line(best)]
+    for name, label, score in _rivals(history, result):
+        lead = "" if best is None else gain(best.score - score)
+        tone = "$success" if lead.startswith("+") else "$text-muted"
+        rival = (f"  {name} {one_line(label, 24)}", "$text-muted")
+        lines.append(Content.assemble(f"{percent(score):>7}", rival, (f"  {lead}", tone)))
+    if facts.get("sigma") is not None:
+        failed = f" · {history.failed} failed" if history.failed else ""
+        where = f"generation {facts.get('generation', 0)} · sigma {facts['sigma']:.3f}{failed}"
+        lines.append(Content.styled(where, "$text-muted"))
+    if facts.get("scored_on") is not None:
+        lines.append(Content.styled(scored_in(facts.get("precision", "nf4"), facts["scored_on"]), "$text-muted"))
+    return Content("\n").join(lines) + "\n"
+
+
+def _best_line(best: Best | None) -> Content:
+    if best is None:
+        return Content.styled("no child has been scored yet", "$text-muted")
+    between = "" if best.interval is None else f"  {100 * best.interval[0]:.0f} to {100 * best.interval[1]:.0f} %"
+    where = " on the test" if best.split == "test" else ""
+    label = f"  {one_line(best.candidate.label, 20)}{where}"
+    return Content.assemble((f"{percent(best.score):>7}", "bold $accent"), label, (between, "$text-muted"))
+
+
+def _rivals(history: History, result: Mapping[str, Any] | None) -> list[tuple[str, str, float]]:
+    """The best parent and the best uniform merge, on the test when that is over, else on the search's items."""
+    found = []
+    for kind, key, name in (("parent", "parents", "best parent"), ("uniform", "uniform", "best uniform")):
+        if result is not None:
+            tested = [one for one in result[key] if one["test"] is not None]
+            best = max(tested, key=lambda one: one["test"], default=None)
+            found += [] if best is None else [(name, best["name"], best["test"])]
+        elif (one := history.best_of(kind)) is not None:
+            found.append((name, one.label, one.score or 0.0))
+    return found
+
+
+def verdict(result: Mapping[str, Any]) -> Content:
+    """What the held-out test said, a line for each precision."""
+    parts = []
+    for precision, part in ((result["precision"], result), *result["confirmed"].items()):
+        better = part["verdict"].startswith("the child beats")
+        head = f"{'✓' if better else '○'} {precision} {percent(part['winner']['test'])}"
+        said = f" on the test: {one_line(part['verdict'], 200)}"
+        parts.append(Content.assemble((head, "bold $success" if better else "bold $warning"), said))
+    return Content("\n").join(parts)
+
+
+_COLOURS = {"": "", "muted": "$text-muted", "good": "$success", "bad": "$error", "best": "$warning"}
+
+
+def _progress(news: News, history: History) -> str:
+    phase = news.facts.get("phase")
+    if phase is None:
+        return "getting ready"
+    total = news.facts.get("phase_total")
+    done = searched(news, history) if phase == "search" else None
+    return phase if done is None else f"{phase} {done}" + (f"/{total}" if total else "")
+
+
+def _late(news: News, history: History, now: float) -> float | None:
+    """The age of the last event in seconds, when it is worth a word."""
+    if history.heard is None:
+        return None
+    age = now - history.heard
+    usual = max((one.seconds for one in news.passes[-5:]), default=0.0)
+    return age if age > max(60.0, _LATE * usual) else None

@@ -1,0 +1,1 @@
+"""Small screens over others: questions, help, a key to press."""

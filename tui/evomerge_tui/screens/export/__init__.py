@@ -1,0 +1,1 @@
+"""A winner as GGUF files."""

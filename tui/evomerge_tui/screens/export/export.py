@@ -1,0 +1,205 @@
+"""Export: from a winner to GGUF files that are proved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on, work
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, ProgressBar, Select, Static
+
+from evomerge_core.errors import InputError
+from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.processes.line_process import command_lines
+from evomerge_tui.screens.export.export_lines import done_lines, room_line, type_columns
+from evomerge_tui.screens.page import Page
+from evomerge_tui.text.shown_text import many_lines, one_line
+from evomerge_tui.widgets.form_row import FormRow
+from evomerge_tui.widgets.rows_table import RowsTable
+from evomerge_tui.widgets.tick import Tick
+from evomerge_tui.widgets.top_bar import TopBar
+
+# What people use; the command line knows all of llama.cpp's.
+TYPES = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M")
+_RUNNERS = (
+    ("no program in particular", ""),
+    ("Ollama", "ollama"),
+    ("LM Studio", "lmstudio"),
+    ("KoboldCpp", "koboldcpp"),
+    ("Jan", "jan"),
+)
+
+
+@dataclass(frozen=True)
+class TypeRow:
+    """A type with what a file of it would be; `planned` is None until that is known."""
+
+    name: str
+    chosen: bool
+    planned: dict[str, Any] | None
+
+
+class ExportScreen(Page):
+    """`candidate` None: the winner. The work is done by the command `export`, in a process of its own."""
+
+    CSS_PATH = "export.tcss"
+    SCOPES = ("export", "table")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("export")
+
+    def __init__(self, folder: Path, candidate: str | None = None) -> None:
+        super().__init__()
+        self.folder, self.candidate = folder, candidate
+        self._chosen = {"Q4_K_M"}
+        self._plan: dict[str, Any] | None = None
+        self._result: dict[str, Any] | None = None
+        self._working = False
+
+    def body(self) -> Iterable[Widget]:
+        with Horizontal(id="export"):
+            with Vertical(id="choice"):
+                yield RowsTable[TypeRow](type_columns(), lambda row: row.name, sort="name", id="types")
+                with VerticalScroll(id="options", can_focus=False):
+                    yield FormRow("Hand over to", Select(_RUNNERS, id="runner", allow_blank=False, compact=True))
+                    yield FormRow("Into", Input(id="out", placeholder="beside the model"))
+                    yield FormRow("Importance", Tick("weigh what matters on the run's items", id="imatrix"), "slower, better")
+                    yield FormRow("Proof", Tick("hold each file against the model", value=True, id="proof"))
+            with VerticalScroll(id="progress", classes="panel"):
+                yield Static("", id="room", markup=False)
+                yield ProgressBar(id="bar", show_eta=False, total=100)
+                yield Static("", id="said", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(TopBar).set_title(f"{self.folder.name} › export{f' {self.candidate}' if self.candidate else ''}")
+        self.query_one("#progress").border_title = "Files"
+        self.query_one("#bar").display = False
+        self.query_one("#room", Static).update(Content.styled("looking at the model ...", "$text-muted"))
+        self._show_types()
+        self.query_one("#types").focus()
+        self._look()
+
+    def _words(self) -> list[str]:
+        words = ["export", str(self.folder)]
+        if self.candidate is not None:
+            words += ["--candidate", self.candidate]
+        if out := self.query_one("#out", Input).value.strip():
+            words += ["--out", str(Path(out).expanduser())]
+        if runner := self.query_one("#runner", Select).value:
+            words += ["--for", str(runner)]
+        if self.query_one("#imatrix", Tick).value:
+            words += ["--imatrix"]
+        return words
+
+    @on(Select.Changed, "#runner")
+    @on(Tick.Changed, "#imatrix")
+    @on(Input.Submitted, "#out")
+    def _changed(self) -> None:
+        self._look()
+
+    @work(exclusive=True, group="look", exit_on_error=False)
+    async def _look(self) -> None:
+        """How large the files would be, and what they are worth."""
+        try:
+            async for said in command_lines([*self._words(), "--plan", "--type", *TYPES]):
+                self._plan = said
+        except InputError as error:
+            self.query_one("#room", Static).update(Content.styled(many_lines(str(error)), "$error"))
+            return
+        self._show_types()
+        self._show_room()
+
+    def _show_types(self) -> None:
+        planned = {} if self._plan is None else {file["type"]: file for file in self._plan["files"]}
+        rows = [TypeRow(name, name in self._chosen, planned.get(name)) for name in TYPES]
+        self.query_one("#types", RowsTable).set_rows(rows)
+
+    def _show_room(self) -> None:
+        if self._plan is not None:
+            self.query_one("#room", Static).update(room_line(self._plan, self._chosen))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        possible = {
+            "start": not self._working,
+            "stop": self._working,
+            "chat": self._result is not None
+            and any(not file["path"].endswith(".suspect.gguf") for file in self._result["files"]),
+            "copy": self._result is not None,
+        }
+        return possible.get(action, True)
+
+    def action_choose(self) -> None:
+        row = self.query_one("#types", RowsTable).row
+        if row is not None:
+            self._chosen ^= {row.name}
+            self._show_types()
+            self._show_room()
+
+    @on(RowsTable.Opened)
+    def _opened(self) -> None:
+        self.action_choose()
+
+    def action_start(self) -> None:
+        if not self._chosen:
+            self.evomerge.tell("choose a type first: space", "warning")
+            return
+        self._result = None
+        self._export([*self._words(), *([] if self.query_one("#proof", Tick).value else ["--no-proof"])])
+
+    @work(exclusive=True, group="export", exit_on_error=False)
+    async def _export(self, words: Sequence[str]) -> None:
+        steps: list[str] = []
+        types = [name for name in TYPES if name in self._chosen]
+        self._set_working(True)
+        try:
+            async for said in command_lines([*words, "--type", *types], priority=self.evomerge.settings.job_priority):
+                if "step" in said:
+                    self._show_step(steps, said["step"], said["share"])
+                else:
+                    self._result = said
+        except InputError as error:
+            if self._result is None:
+                self._failed(str(error))
+        finally:
+            self._set_working(False)
+        if self._result is not None:
+            self.query_one("#said", Static).update(done_lines(self._result))
+            self._look()
+
+    def _set_working(self, working: bool) -> None:
+        self._working = working
+        if self.is_mounted:
+            self.query_one("#bar").display = working
+            self.query_one(TopBar).set_standing(Content.styled("● at work", "$success") if working else Content(""))
+            self.refresh_bindings()
+
+    def _show_step(self, steps: list[str], step: str, share: float | None) -> None:
+        if step not in steps:
+            steps.append(step)
+        bar = self.query_one("#bar", ProgressBar)
+        bar.update(total=None if share is None else 100, progress=100 * (share or 0.0))
+        lines = [Content.assemble(("✓ ", "$success"), one_line(done)) for done in steps[:-1]]
+        self.query_one("#said", Static).update(
+            Content("\n").join([*lines, Content.assemble(("● ", "$primary"), one_line(step))])
+        )
+
+    def _failed(self, reason: str) -> None:
+        self.query_one("#said", Static).update(Content.styled(many_lines(reason), "$error"))
+        self.evomerge.tell(reason, "error")
+
+    def action_stop(self) -> None:
+        self.workers.cancel_group(self, "export")
+        self.query_one("#said", Static).update(Content.styled("broken off; finished files stay", "$warning"))
+
+    def action_copy(self) -> None:
+        if self._result is not None:
+            file = self._result["files"][0]
+            handover = file.get("handover")
+            self.evomerge.copy_text(handover["next"] if handover else file["path"], "command" if handover else "path")
+
+    def action_chat(self) -> None:
+        self.evomerge.open_chat(self.folder)

@@ -1,0 +1,82 @@
+"""What an export shows on its screen: types with their cost, room, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from textual.content import Content
+
+from evomerge_tui.text.quantities import amount
+from evomerge_tui.text.shown_text import many_lines, one_line
+from evomerge_tui.widgets.rows_table import Cell, Column
+
+if TYPE_CHECKING:
+    from evomerge_tui.screens.export.export import TypeRow
+
+
+def type_columns() -> list[Column[TypeRow]]:
+    """The columns of the list of types."""
+
+    def planned(row: TypeRow, key: str) -> Any:
+        return None if row.planned is None else row.planned[key]
+
+    def size(row: TypeRow) -> Cell:
+        return ("" if row.planned is None else amount(row.planned["bytes"])), ""
+
+    def bits(row: TypeRow) -> Cell:
+        return ("" if row.planned is None else f"{row.planned['bits_per_weight']:.1f}"), "muted"
+
+    def loss(row: TypeRow) -> Cell:
+        value = planned(row, "loss")
+        return ("" if value is None else f"{value:+.3f}"), "muted"
+
+    def note(row: TypeRow) -> Cell:
+        return ("exists" if planned(row, "exists") else planned(row, "note") or ""), "muted"
+
+    return [
+        Column("name", "Type", 12, _name, lambda row: -(planned(row, "bits_per_weight") or 0)),
+        Column("size", "Size", 8, size, lambda row: planned(row, "bytes"), right=True),
+        Column("bits", "Bits", 6, bits, lambda row: planned(row, "bits_per_weight"), right=True),
+        Column("loss", "Perplexity", 11, loss, lambda row: planned(row, "loss"), right=True),
+        Column("note", "", 0, note, lambda row: note(row)[0]),
+    ]
+
+
+def _name(row: TypeRow) -> Cell:
+    return f"{'■' if row.chosen else '□'} {row.name}", "best" if row.chosen else ""
+
+
+def room_line(plan: Mapping[str, Any], chosen: Collection[str]) -> Content:
+    """Where the files go, and what room they take."""
+    size = sum(file["bytes"] for file in plan["files"] if file["type"] in chosen)
+    lines = [
+        Content.assemble((one_line(plan["model"], 80), "bold")),
+        Content.styled(f"into {one_line(plan['destination'], 200)}", "$text-muted"),
+        Content(f"{amount(size)} to be written, {amount(plan['free'])} free"),
+        Content.styled("Perplexity: the published change for Llama-3-8B; small models lose more.", "$text-muted"),
+    ]
+    lines += [
+        Content.styled(f"○ {one_line(text, 300)}", "$warning") for text in plan["warnings"] if text.split(":")[0] in chosen
+    ]
+    return Content("\n").join(lines)
+
+
+def done_lines(result: Mapping[str, Any]) -> Content:
+    """The files with their proofs, and what comes next."""
+    lines = []
+    for file in result["files"]:
+        proof = file["proof"]
+        good = proof is None or proof["passed"]
+        said = "not proved" if proof is None else "proved" if good else "NOT as it should be: " + "; ".join(proof["failures"])
+        lines.append(
+            Content.assemble(
+                (f"{'✓' if good else '✗'} {file['type']} ", "bold $success" if good else "bold $error"),
+                f"{amount(file['bytes'])}, {one_line(said, 300)}",
+            )
+        )
+        lines.append(Content.styled(f"  {one_line(file['path'], 300)}", "$text-muted"))
+        if file.get("handover"):
+            lines.append(Content.assemble("  next: ", (one_line(file["handover"]["next"], 400), "$primary")))
+    lines += [Content.styled(f"○ {many_lines(text)}", "$warning") for text in result["warnings"]]
+    return Content("\n").join([*lines, Content.styled("\nc talks with it, y copies", "$text-muted")])

@@ -1,0 +1,1 @@
+"""The step that says what the child must be good at."""

@@ -1,0 +1,40 @@
+"""What the steps tell their screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual.message import Message
+
+from evomerge_tui.screens.new_run.draft import Draft
+
+
+@dataclass
+class Edited(Message):
+    """A step changed the recipe."""
+
+    draft: Draft
+
+
+@dataclass
+class StepChosen(Message):
+    """A step is to be shown: models, goal, search or review."""
+
+    step: str
+
+
+@dataclass
+class ItemsRead(Message):
+    """What was learnt of the tasks' items: `tokens` that the model reads for one, which the estimate rests on, and how many
+    the smallest task has in `total`; None where it isn't known."""
+
+    tokens: float | None
+    total: int | None
+
+
+@dataclass
+class StartAsked(Message):
+    """The run is to be made in this folder, and begun."""
+
+    folder: Path

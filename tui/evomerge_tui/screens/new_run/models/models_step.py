@@ -1,0 +1,290 @@
+"""The first step: base and sources, out of folders, the hub's cache and the hub."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from textual import on, work
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Button, Input, Static
+from textual.worker import Worker
+
+from evomerge_core.discovery.fit import Fit
+from evomerge_core.discovery.found import Found, Kind
+from evomerge_core.errors import InputError
+from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.processes.line_process import command_lines
+from evomerge_tui.screens.new_run.draft import Draft, has_source, with_base, with_source, without_source
+from evomerge_tui.screens.new_run.models.listed import Listed, columns, fit_of, found_in, reference_for, role_of, verdict, why
+from evomerge_tui.screens.new_run.step import Step
+from evomerge_tui.text.shown_text import one_line
+from evomerge_tui.widgets.rows_table import RowsTable
+
+_EMPTY = "No models found here. Type a name above and press enter: the hub is asked. Settings (,) names more folders."
+_REST_SECONDS = 0.4
+TONES = {"good": "$success", "bad": "$error"}
+
+
+class ModelsStep(Step):
+    """A list of models; the recipe's own are always in it."""
+
+    SCOPE = "models"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("models")
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__(draft)
+        self._found: dict[str, tuple[Found, str]] = {}
+        self._fits: dict[tuple[str, str], Fit] = {}
+        self._downloads: dict[str, float] = {}
+        self._workers: dict[str, Worker[None]] = {}
+        self._looked_up: set[str] = set()
+
+    def compose(self) -> Iterable[Widget]:
+        with Horizontal(classes="toolbar"):
+            yield Input(placeholder="Filter the list; enter asks the hub", id="model-search")
+            yield Static("", id="model-news", markup=False)
+        yield RowsTable[Listed](columns(), lambda row: row.found.reference, sort="role", id="model-list", empty="Looking …")
+        yield Static("", id="model-facts", markup=False)
+        yield Static("", id="model-verdict", markup=False)
+        with Horizontal(classes="buttons"):
+            yield Button("Source", id="use", tooltip="Merge this model, or leave it out again")
+            yield Button("Base", id="base", tooltip="Measure all sources against this model")
+            yield Button("Download", id="download", tooltip="Fetch this model, or break its download off")
+            yield Button("Next: goal", id="next", variant="primary")
+
+    def on_mount(self) -> None:
+        self._look()
+
+    def enter(self) -> None:
+        self.table.focus()
+
+    @property
+    def table(self) -> RowsTable[Listed]:
+        return self.query_one("#model-list", RowsTable)
+
+    # what is found
+
+    @work(exclusive=True, group="look")
+    async def _look(self) -> None:
+        folders = [*self.evomerge.settings.model_folders, str(self.evomerge.folder)]
+        await self._take(self.ask("models", folders=folders), "")
+        self.table.set_empty(_EMPTY)
+
+    @work(exclusive=True, group="hub")
+    async def _search_hub(self, text: str) -> None:
+        self._news(f"asking the hub for {text} …")
+        await self._take(self.ask("search", text=text), f"the hub has nothing like {text}")
+
+    @work(exclusive=True, group="look-up")
+    async def _look_up(self, references: list[str]) -> None:
+        """Finds out about models that the recipe names and no list has."""
+        fresh = [reference for reference in references if reference not in self._looked_up]
+        self._looked_up.update(fresh)
+        if fresh:
+            await self._take(self.ask("named", references=fresh, folder=str(self.draft.folder)), "")
+
+    async def _take(self, asked: Any, nothing: str) -> None:
+        """Adds what the planner finds; what is on this machine stays before what the hub says of it."""
+        try:
+            answer = await asked
+        except InputError as error:
+            self._news("")
+            self.evomerge.tell(str(error), "error")
+            return
+        self._news("" if answer else nothing)
+        for facts in answer:
+            found, lack = found_in(facts)
+            known = self._found.get(found.reference)
+            # what a search told of a hub model is more than its small files in the cache do
+            if known is None or found.where != "hub" or (known[0].where == "hub" and found.parameters is not None):
+                self._found[found.reference] = (found, lack)
+        self.refresh_draft()
+
+    def refresh_draft(self) -> None:
+        self._fill_table()
+        self._look_up([found.reference for found, _ in self._unlisted()])
+        self._compare([row.found.reference for row in self._rows() if row.found.where != "hub" and row.fit.fits is None])
+
+    def _fill_table(self) -> None:
+        self.table.set_rows(self._rows())
+        self._show_detail()
+
+    def _rows(self) -> list[Listed]:
+        base = self._base()
+        known = {one: fit for (one, of), fit in self._fits.items() if of == self.draft.base}
+        return [self._listed(found, lack, base, known) for found, lack in (*self._found.values(), *self._unlisted())]
+
+    def _listed(self, found: Found, lack: str, base: Found | None, known: dict[str, Fit]) -> Listed:
+        fit = fit_of(found, base, known)
+        return Listed(found, role_of(found, self.draft), fit, lack, self._downloads.get(found.reference))
+
+    def _base(self) -> Found | None:
+        base = self.draft.absolute(self.draft.base)
+        if not base:
+            return None
+        return self._found[base][0] if base in self._found else Found(base, "model", "hub")
+
+    def _unlisted(self) -> Iterable[tuple[Found, str]]:
+        """The recipe's own models that were not found: named by hand, or not downloaded yet."""
+        base = self.draft.absolute(self.draft.base)
+        named: dict[str, Kind] = {base: "model"} if base else {}
+        for source in self.draft.sources:
+            model, sign, adapter = self.draft.absolute(str(source["model"])).rpartition("+")
+            is_adapter = bool(sign) and model == base
+            named.setdefault(adapter if is_adapter else f"{model}{sign}{adapter}", "adapter" if is_adapter else "model")
+        for reference, kind in named.items():
+            if reference not in self._found:
+                yield Found(reference, kind, "hub"), ""
+
+    # whether it fits
+
+    @work(exclusive=True, group="compare")
+    async def _compare(self, references: list[str]) -> None:
+        """Compares what is on this machine with the base, one after the other."""
+        if not self.draft.base:
+            return
+        for reference in references:
+            if reference != self.draft.absolute(self.draft.base) and (reference, self.draft.base) not in self._fits:
+                await self._fit(reference)
+
+    @work(exclusive=True, group="compare-one")
+    async def _compare_resting(self, reference: str) -> None:
+        """Compares a hub model when the cursor rests on it: its headers are fetched."""
+        await asyncio.sleep(_REST_SECONDS)
+        if self.draft.base and (reference, self.draft.base) not in self._fits:
+            await self._fit(reference)
+
+    async def _fit(self, reference: str) -> None:
+        draft, found = self.draft, self._found.get(reference)
+        whole = reference if found is None else reference_for(found[0], draft)
+        try:
+            answer = await self.ask("fit", reference=whole, base=draft.base, folder=str(draft.folder))
+            fit = Fit(answer["fits"], answer["reason"])
+        except InputError as error:
+            fit = Fit(None, str(error))
+        self._fits[reference, draft.base] = fit
+        self._fill_table()
+
+    @on(RowsTable.Moved, "#model-list")
+    def _moved(self, event: RowsTable.Moved) -> None:
+        self._show_detail()
+        row: Listed | None = event.row
+        if row is not None and row.found.where == "hub" and row.fit.fits is None:
+            self._compare_resting(row.found.reference)
+
+    def _show_detail(self) -> None:
+        row = self.table.row
+        facts, said, tone = Content(), "", ""
+        if row is not None:
+            said, tone = verdict(row)
+            facts = Content.assemble((f"{one_line(row.found.reference)}\n", "bold"), one_line(why(row)))
+        self.query_one("#model-facts", Static).update(facts)
+        self.query_one("#model-verdict", Static).update(Content.styled(one_line(said), TONES.get(tone, "$text-muted")))
+
+    def _news(self, text: str) -> None:
+        self.query_one("#model-news", Static).update(one_line(text))
+
+    # what a person does
+
+    @on(Input.Changed, "#model-search")
+    def _filter(self, event: Input.Changed) -> None:
+        self.table.set_filter(event.value.strip())
+
+    @on(Input.Submitted, "#model-search")
+    def _ask_hub(self, event: Input.Submitted) -> None:
+        if event.value.strip():
+            self._search_hub(event.value.strip())
+        self.table.focus()
+
+    @on(RowsTable.Opened, "#model-list")
+    @on(Button.Pressed, "#use")
+    def action_use(self) -> None:
+        row = self.table.row
+        if row is None:
+            return
+        draft = self.draft
+        if row.found.kind == "adapter" and not draft.base:
+            draft = self._with_base_of(row.found, draft)
+        if row.found.kind == "adapter" and not draft.base:
+            self.evomerge.tell("an adapter belongs to a model: choose its base first (b)", "warning")
+            return
+        reference = reference_for(row.found, draft)
+        self._change(without_source(draft, reference) if has_source(draft, reference) else self._use(row, reference, draft))
+
+    def _use(self, row: Listed, reference: str, draft: Draft) -> Draft:
+        if not draft.base and row.found.kind == "model":
+            draft = self._with_base_of(row.found, draft)
+        return with_source(draft, reference)
+
+    def _with_base_of(self, found: Found, draft: Draft) -> Draft:
+        """With the model that this one says it was made from as base, when it is in the list."""
+        names = {one.rpartition("/")[2]: one for one, (of, _) in self._found.items() if of.kind == "model"}
+        for named in found.made_from:
+            base = named if named in self._found else names.get(named.rstrip("/").rpartition("/")[2])
+            if base is not None and base != found.reference:
+                return with_base(draft, base)
+        return draft
+
+    @on(Button.Pressed, "#base")
+    def action_base(self) -> None:
+        row = self.table.row
+        if row is None:
+            return
+        if row.found.kind == "adapter":
+            self.evomerge.tell("an adapter can't be the base: choose a whole model", "warning")
+            return
+        self._change(with_base(self.draft, row.found.reference))
+
+    def _change(self, draft: Draft) -> None:
+        self.edit(draft)
+        self.refresh_draft()
+
+    def action_search(self) -> None:
+        self.query_one("#model-search").focus()
+
+    def action_again(self) -> None:
+        self._fits.clear()
+        self._look()
+
+    # downloads
+
+    @on(Button.Pressed, "#download")
+    def action_download(self) -> None:
+        row = self.table.row
+        if row is None or row.found.where != "hub":
+            self.evomerge.tell("this model is on this machine already" if row else "no model is chosen", "warning")
+            return
+        reference = row.found.reference
+        if reference in self._downloads:
+            self._workers[reference].cancel()
+        else:
+            self._downloads[reference] = 0.0
+            self._workers[reference] = self._download(row)
+
+    @work(group="downloads")
+    async def _download(self, row: Listed) -> None:
+        reference = row.found.reference
+        try:
+            async for said in command_lines(("download", reference)):
+                if "done" in said:
+                    self._downloads[reference] = said["done"] / max(1, said["total"])
+                    self._fill_table()
+                else:
+                    self._found[reference] = (replace(row.found, where="cache"), row.lack)
+                    self.evomerge.tell(f"{reference} is downloaded")
+        except InputError as error:
+            self.evomerge.tell(str(error), "error")
+        except asyncio.CancelledError:
+            if self.is_attached:
+                self.evomerge.tell(f"{reference}: broken off; downloading again goes on from here", "warning")
+            raise
+        finally:
+            self._downloads.pop(reference, None)
+            if self.is_attached:
+                self._look()

@@ -1,0 +1,1 @@
+"""The step that checks the recipe and starts the run."""

@@ -1,0 +1,1 @@
+"""The step that says how to search, and for how long."""

@@ -1,0 +1,1 @@
+"""A conversation with several models, apart from how it is shown."""

@@ -1,0 +1,1 @@
+"""What the terminal can show, and how: themes, ASCII, the clipboard."""

@@ -1,0 +1,1 @@
+"""Numbers, states and others' text as words on a screen."""

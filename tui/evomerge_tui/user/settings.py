@@ -1,0 +1,111 @@
+"""What a person sets once: theme, signs, animations, priority, folders, keys. One YAML file; the schema is `Settings`.
+
+The hub's token is not among them: it lies where the hub's own library keeps it, and is never read back to be shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from platformdirs import user_config_path
+
+from evomerge_core.nearest_name import unknown_name
+from evomerge_tui.keys.actions import ACTIONS
+from evomerge_tui.processes.priority import Priority
+
+if TYPE_CHECKING:
+    from evomerge_core.files.yaml_file import YamlFile
+
+Theme = Literal["dark", "light", "ansi"]
+THEMES: tuple[Theme, ...] = ("dark", "light", "ansi")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`unicode` off: nothing but ASCII is ever written to the terminal. `job_priority` is that of runs, and of exports that
+    screens start. `runs_folder` is where new runs are made, `model_folders` where models are looked for beside the hub's cache.
+    `keys` maps ids of actions to other keys."""
+
+    theme: Theme = "dark"
+    unicode: bool = True
+    animations: bool = True
+    job_priority: Priority = "low"
+    runs_folder: str = "."
+    model_folders: tuple[str, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+def settings_path() -> Path:
+    """Where the settings are kept."""
+    return user_config_path("evomerge-tui", appauthor=False) / "settings.yaml"
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """The settings, defaults for what the file doesn't say. Raises `InputError` naming file, line and remedy."""
+    path = path or settings_path()
+    if not path.exists() or not path.read_text(encoding="utf-8").strip():
+        # the first screen need not wait for what reads and checks a file
+        return Settings()
+    from evomerge_core.files.yaml_file import read_yaml
+
+    file = read_yaml(path)
+    file.require_keys((), [one.name for one in fields(Settings)])
+    settings = _checked(file)
+    for action in settings.keys:
+        if (problem := unknown_action(action)) is not None:
+            raise file.error(("keys", action), problem)
+    return settings
+
+
+def save_settings(settings: Settings, path: Path | None = None) -> None:
+    """Writes what differs from the defaults; whole or not at all."""
+    from evomerge_core.files.yaml_file import dump_yaml
+    from evomerge_tui.user.atomic_write import write_whole
+
+    usual = asdict(Settings())
+    changed: dict[str, Any] = {name: value for name, value in asdict(settings).items() if value != usual[name]}
+    write_whole(path or settings_path(), dump_yaml(changed or {"theme": settings.theme}))
+
+
+def unknown_action(action: str) -> str | None:
+    """What to say of the id of an action that there isn't; None when there is."""
+    known = [one.id for one in ACTIONS]
+    if action in known:
+        return None
+    said = unknown_name("action", action, known)
+    return said if "did you mean" in said else f"unknown action {action!r}; `evomerge-tui` shows all with ?"
+
+
+def save_hub_token(token: str) -> Path:
+    """Keeps the hub's token where its own library looks for it, readable by this user only; returns the file."""
+    from huggingface_hub import constants
+
+    from evomerge_tui.user.atomic_write import write_whole
+
+    path = Path(constants.HF_TOKEN_PATH)
+    write_whole(path, token.strip(), mode=0o600)
+    return path
+
+
+def hub_token_is_set() -> bool:
+    """Whether the hub's library finds a token (a file, or HF_TOKEN)."""
+    from huggingface_hub import get_token
+
+    return get_token() is not None
+
+
+def _checked(file: YamlFile) -> Settings:
+    """The file's values as settings; pydantic checks them against the fields of `Settings`."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(Settings).validate_json(json.dumps(file.data), strict=True)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        location = tuple(problem["loc"])
+        name = ".".join(str(part) for part in location)
+        raise file.error(location, f"key '{name}': {problem['msg'].lower()}") from error
