@@ -1,4 +1,4 @@
-"""Fixtures of several folders of tests; being here, it makes the modules beside it importable too."""
+"""Fixtures of several folders of tests; being here, it makes `support` importable in all of them."""
 
 from __future__ import annotations
 

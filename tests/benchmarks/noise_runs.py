@@ -23,8 +23,8 @@ from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.setup import create_run
 from evomerge_tui.processes.job import work
 
-sys.path.append(str(Path(__file__).parents[1] / "tui"))
-from tiny_run import save_model
+sys.path.append(str(Path(__file__).parents[1]))
+from support.tiny_run import save_model
 
 CHOICES = ("w10", "w11", "w12", "w13")
 

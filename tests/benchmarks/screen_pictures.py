@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS / "tui"), str(TESTS / "quant"), str(Path(__file__).parent)]
+sys.path[:0] = [str(TESTS), str(Path(__file__).parent)]
 PICTURES = ("home", "dashboard", "candidate", "export", "chat")
 
 
 def main() -> None:
-    from pictured import picture, prepare
     from svg_to_png import write_png
+
+    from support.pictured import picture, prepare
 
     out = Path(sys.argv[1]).absolute()
     out.mkdir(parents=True, exist_ok=True)

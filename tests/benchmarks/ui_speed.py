@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tui"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 ROUNDS = 7
 EVENTS_A_SECOND = 200
@@ -97,8 +97,9 @@ def helps() -> list[float]:
 
 async def opening(place: Path) -> float:
     """Seconds from opening the dashboard until all candidates are in its list, the plot's library loaded before."""
-    from screen_tools import make_app, shown, table, until
     from test_large_store import fill
+
+    from support.screen_tools import make_app, shown, table, until
 
     fill(place / "large", CANDIDATES)
     app = make_app(place)
@@ -146,7 +147,7 @@ def writer(run: Path, count: int, a_second: float, stop: threading.Event) -> Non
 
 async def keys_while_written(place: Path) -> list[float]:
     """Seconds from a key until what it does has been drawn, while another process writes."""
-    from screen_tools import make_app, table, until
+    from support.screen_tools import make_app, table, until
 
     run = _empty_run(place / "written")
     child = _write_in_process(run, 10**9, EVENTS_A_SECOND)
@@ -179,7 +180,7 @@ async def keys_while_written(place: Path) -> list[float]:
 
 async def memory(place: Path) -> tuple[int, int]:
     """Bytes of this process after a quarter of the events and after all, candidates staying the same."""
-    from screen_tools import make_app, table, until
+    from support.screen_tools import make_app, table, until
 
     run = _empty_run(place / "remembered")
     app = make_app(place)

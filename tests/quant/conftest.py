@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tiny_models import make_folder
+
+from support.tiny_models import make_folder
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from safetensors.torch import load_file
-from tiny_models import ENDS, WORDS
+
+from support.tiny_models import ENDS, WORDS
 
 lm_eval = pytest.importorskip("lm_eval", reason="needs the extra `harness`")
 

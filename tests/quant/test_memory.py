@@ -9,7 +9,6 @@ import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_models import FAMILIES
 from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
 from evomerge_core.tasks.evaluator import Question
@@ -21,6 +20,7 @@ from evomerge_quant.resident.memory import Budget
 from evomerge_quant.resident.model import build
 from evomerge_quant.resident.network.linear import Nf4Linear
 from evomerge_quant.resident.network.skeleton import Precision
+from support.tiny_models import FAMILIES
 
 MakeFolder = Callable[..., Path]
 CPU = torch.device("cpu")

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import command
-from tiny_run import write_recipe
+
+from support.command_line import command
+from support.tiny_run import write_recipe
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,7 +8,6 @@ import pkgutil
 from pathlib import Path
 
 import pytest
-from screen_tools import click_text, make_app, shown, until
 from textual.binding import Binding
 from textual.dom import DOMNode
 
@@ -18,6 +17,7 @@ from evomerge_tui.keys.actions import ACTIONS, actions_of
 from evomerge_tui.screens.dialogs.help import HelpScreen
 from evomerge_tui.screens.page import Page
 from evomerge_tui.screens.settings import SettingsScreen
+from support.screen_tools import click_text, make_app, shown, until
 
 MODULES = [
     module.name

@@ -12,9 +12,9 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
-from tiny_run import save_model, write_recipe
 
 from evomerge_tui.cli.main import main
+from support.tiny_run import save_model, write_recipe
 
 Change = Callable[[Path], None]
 

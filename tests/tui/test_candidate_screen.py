@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from screen_tools import click_text, make_app, shown, table, until
 
 from evomerge_core.run.verdict.candidate_scores import Difference
 from evomerge_tui.screens.candidate.candidate import CandidateScreen
+from support.screen_tools import click_text, make_app, shown, table, until
 
 pytestmark = pytest.mark.anyio
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]
@@ -96,7 +96,7 @@ async def test_the_copied_recipe_is_the_winners_own_file(finished: Finished) -> 
 def test_the_command_tells_the_same(finished: Finished) -> None:
     import json
 
-    from command_line import command
+    from support.command_line import command
 
     done = command("candidate", finished[0], "--json")
     told = json.loads(done.stdout.splitlines()[-1])

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import command
 from llama_cpp import Llama
-from tiny_gguf import save_folder, write_gguf
 
 from evomerge_core.run.store.store import Store
 from evomerge_quant.gguf.subject.export_paths import candidate_exports, winner_exports
 from evomerge_tui.cli.main import main
+from support.command_line import command
+from support.tiny_gguf import save_folder, write_gguf
 
 # A random model at this heat writes every byte there is.
 HOT = ("--temperature", "9", "--top-k", "0", "--top-p", "1", "--min-p", "0", "--max-tokens", "150", "--seed", "3")

@@ -9,8 +9,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import tiny_gguf
-from screen_tools import click_text, make_app, shown, until
 from textual.widgets import Input
 
 from evomerge_quant.gguf.subject.export_paths import candidate_exports
@@ -18,6 +16,8 @@ from evomerge_tui.screens.chat.answers import AnswerColumn
 from evomerge_tui.screens.chat.chat import ChatScreen
 from evomerge_tui.screens.chat.composer import Composer
 from evomerge_tui.talk.votes import new_vote, read_votes, tally
+from support import tiny_gguf
+from support.screen_tools import click_text, make_app, shown, until
 
 pytestmark = pytest.mark.anyio
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from screen_tools import click_text, make_app, shown, table, until
-from tiny_run import write_recipe
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.setup import create_run
@@ -20,6 +18,8 @@ from evomerge_tui.processes import job
 from evomerge_tui.screens.candidate.candidate import CandidateScreen
 from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
 from evomerge_tui.screens.dialogs.confirm import Confirm
+from support.screen_tools import click_text, make_app, shown, table, until
+from support.tiny_run import write_recipe
 
 pytestmark = pytest.mark.anyio
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]

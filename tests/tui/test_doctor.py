@@ -8,11 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from command_line import command
-from screen_tools import make_app, shown, until
 
 from evomerge_tui.machine.doctor.surroundings import machine_checks, terminal_checks, writable_check
 from evomerge_tui.machine.machine import read_machine
+from support.command_line import command
+from support.screen_tools import make_app, shown, until
 
 
 def test_the_command_names_the_installed_versions() -> None:

@@ -13,7 +13,7 @@ from typing import IO
 
 import pytest
 
-from loopback_hub import Hub, Sparse, safetensors_file, serve
+from support.loopback_hub import Hub, Sparse, safetensors_file, serve
 
 SIZE = 48 * 2**20
 WEIGHTS = safetensors_file({"weight": (SIZE // 2,)})

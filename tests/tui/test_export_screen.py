@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from screen_tools import click_text, make_app, shown, table, until
+
+from support.screen_tools import click_text, make_app, shown, table, until
 
 pytestmark = pytest.mark.anyio
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]

@@ -8,11 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from screen_tools import click_text, make_app, shown, table, until
 
 from evomerge_core.run.store.known_runs import known_runs, remember
 from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
 from evomerge_tui.screens.dialogs.confirm import Confirm
+from support.screen_tools import click_text, make_app, shown, table, until
 
 pytestmark = pytest.mark.anyio
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_run import write_recipe
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.candidate.coherence_guard import make_guard, objection
@@ -15,6 +14,7 @@ from evomerge_core.run.generation.finalists import best_finalist, choose_finalis
 from evomerge_core.run.setup import Setup, create_run, prepare
 from evomerge_core.run.store.folder import open_store
 from evomerge_core.run.store.store import NEUTRAL, Candidate, Evaluation, ItemScore, Store
+from support.tiny_run import write_recipe
 
 SOUND = "She has {} apples left in the basket."
 PLANTED = {

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_run import scores, timeless, write_recipe
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.setup import create_run
+from support.tiny_run import scores, timeless, write_recipe
 
-HARNESS = Path(__file__).with_name("kill_harness.py")
+HARNESS = Path(__file__).parents[1] / "support" / "kill_harness.py"
 ROUNDS = 30
 RACES = {"racing": {"first": 4, "items": 8, "error": 0.5}}
 

@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from screen_tools import make_app, shown, table, until
 
 from evomerge_core.run.store.folder import create_folder, open_store
 from evomerge_core.run.store.store import Outcome
+from support.screen_tools import make_app, shown, table, until
 
 COUNT = 10_000
 

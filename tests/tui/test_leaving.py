@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from screen_tools import click_text, make_app, shown, table, until
-from tiny_run import write_recipe
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.setup import create_run
@@ -20,9 +18,11 @@ from evomerge_core.run.view.overview import RunOverview
 from evomerge_tui.processes import job
 from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
 from evomerge_tui.screens.dialogs.leaving import Leaving
+from support.screen_tools import click_text, make_app, shown, table, until
+from support.tiny_run import write_recipe
 
 if sys.platform != "win32":
-    from ui_process import Terminal
+    from support.ui_process import Terminal
 
 on_terminals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo terminals of this kind")
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from gguf_models import make_model
 from safetensors.torch import save_file
 
-from loopback_hub import Hub, serve
+from support.gguf_models import make_model
+from support.loopback_hub import Hub, serve
 
 REMOTE = "attacker/repo--evil.Evil"
 

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from screen_tools import click_text, make_app, shown, table, until
 from textual.pilot import Pilot
-from tiny_run import save_model
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.store.folder import RECIPE, is_held
@@ -20,6 +18,8 @@ from evomerge_tui.processes.job import end_now
 from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
 from evomerge_tui.screens.new_run.review.review_step import ReviewStep
 from evomerge_tui.screens.new_run.screen import NewRunScreen
+from support.screen_tools import click_text, make_app, shown, table, until
+from support.tiny_run import save_model
 
 pytestmark = pytest.mark.anyio
 

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from screen_tools import click_text, make_app, shown, table, until
 from textual.widgets import Input
-from tiny_run import save_model, write_recipe
 
 from evomerge_core.recipe.efforts import EFFORTS
 from evomerge_core.recipe.load import dump_recipe, load_recipe
@@ -29,8 +27,10 @@ from evomerge_tui.screens.new_run.draft import (
 )
 from evomerge_tui.screens.new_run.review.review_step import ReviewStep, file_name
 from evomerge_tui.screens.new_run.screen import NewRunScreen
-from hub_models import hub_model
-from loopback_hub import Hub, serve
+from support.hub_models import hub_model
+from support.loopback_hub import Hub, serve
+from support.screen_tools import click_text, make_app, shown, table, until
+from support.tiny_run import save_model, write_recipe
 
 pytestmark = pytest.mark.anyio
 

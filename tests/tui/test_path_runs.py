@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from command_line import command
-from tiny_run import save_model, scores, timeless, write_recipe
 from transformers import AutoModelForCausalLM, Olmo2Config
 
 from evomerge_core.paths.layout import lay_out
@@ -23,8 +21,10 @@ from evomerge_core.run.view.progress import read_progress
 from evomerge_core.run.view.stored_path import stored_path
 from evomerge_tui.cli.main import main
 from evomerge_tui.processes.job import work
+from support.command_line import command
+from support.tiny_run import save_model, scores, timeless, write_recipe
 
-HARNESS = Path(__file__).with_name("kill_harness.py")
+HARNESS = Path(__file__).parents[1] / "support" / "kill_harness.py"
 LAYERS = 4
 PS_DFS = [
     {"search_space": {"groups": "whole"}, "budget": {"evaluations": 8}},

@@ -6,11 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command_line import command
 from rich.cells import cell_len
 
 from evomerge_tui.terminal.ascii_filter import to_ascii
 from evomerge_tui.text.quantities import amount, duration, duration_range, percent
+from support.command_line import command
 
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from tiny_run import save_model, write_recipe
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_quant.planning.capacity import Capacity
@@ -21,6 +20,7 @@ from evomerge_quant.planning.timings import read_timings
 from evomerge_quant.planning.workload import workload
 from evomerge_tui.cli.main import main
 from evomerge_tui.user.user_paths import timings_path
+from support.tiny_run import save_model, write_recipe
 
 LAPTOP = Capacity("cpu", "a laptop", 4, 16 * 10**9, 12 * 10**9)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_run import scores, write_recipe
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.loop import run
@@ -17,6 +16,7 @@ from evomerge_core.run.store.commands import Stopped
 from evomerge_core.run.store.folder import RECIPE, open_store
 from evomerge_core.run.store.store import Store
 from evomerge_quant.resident.model import build
+from support.tiny_run import scores, write_recipe
 
 TASK = {
     "name": "numbers",

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import yaml
-from hub_recipes import ready_hub
 
 from evomerge_core.recipe.load import dump_recipe, load_recipe
 from evomerge_recipes.catalogue import ready_recipe, ready_recipes
 from evomerge_tui.cli.main import main
-from loopback_hub import serve
+from support.hub_recipes import ready_hub
+from support.loopback_hub import serve
 
 READY = [one for one in ready_recipes() if not one.is_quickstart]
 # A machine with a card of the recipe's size and RAM to match; a full disk is put on by nobody, a large one is.

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_run import write_recipe
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.rehearsal import foretell_run, rehearse
 from evomerge_core.run.report.content import read_report
 from evomerge_core.run.setup import Setup, create_run, prepare
 from evomerge_quant.resident.model import evaluators
+from support.tiny_run import write_recipe
 
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]
 

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
-from command_line import command
+from support.command_line import command
 
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]
 SVG = "{http://www.w3.org/2000/svg}"

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import command
 from safetensors.torch import load_file
-from tiny_run import scores, timeless, write_recipe
+
+from support.command_line import command
+from support.tiny_run import scores, timeless, write_recipe
 
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]
 

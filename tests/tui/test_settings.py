@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
-from screen_tools import click_text, make_app, shown, until
 
 from evomerge_core.errors import InputError
 from evomerge_tui.user.settings import Settings, hub_token_is_set, load_settings, save_hub_token, save_settings, settings_path
+from support.screen_tools import click_text, make_app, shown, until
 
 
 def test_what_is_saved_is_read_again(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import os
 from pathlib import Path
 
 import pytest
-from pictured import SCREENS, SIZES, picture, prepare
-from svg_text import difference, normalised
+
+from support.pictured import SCREENS, SIZES, picture, prepare
+from support.svg_text import difference, normalised
 
 pytestmark = pytest.mark.anyio
 SNAPSHOTS = Path(__file__).parent / "snapshots"

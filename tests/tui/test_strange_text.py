@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from screen_tools import make_app, shown, table, until
 
 from evomerge_core.run.store.folder import create_folder, open_store
 from evomerge_core.run.store.store import Evaluation, ItemScore
 from evomerge_tui.screens.candidate.candidate import CandidateScreen
 from evomerge_tui.text.shown_text import many_lines, one_line
+from support.screen_tools import make_app, shown, table, until
 
 STRANGE = {
     "markup": "[bold red]not bold[/] [/nonsense] [link=file:///etc/passwd]x[/link] \\[",

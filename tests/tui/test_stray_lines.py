@@ -6,8 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command_line import command
-from gguf_models import make_model
+
+from support.command_line import command
+from support.gguf_models import make_model
 
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]
 COMMANDS = [

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from gguf_models import make_model
-from screen_tools import click_text, make_app, shown, until
 from textual.pilot import Pilot
 
 from evomerge_tui.app import EvomergeApp
 from evomerge_tui.screens.chat.chat import ChatScreen
 from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
 from evomerge_tui.screens.new_run.screen import NewRunScreen
+from support.gguf_models import make_model
+from support.screen_tools import click_text, make_app, shown, until
 
 PATIENCE = 240.0
 

@@ -16,7 +16,7 @@ from evomerge_core.discovery.folders import find_in_folders
 from evomerge_core.discovery.found import Found
 from evomerge_core.discovery.hub_cache import find_in_cache
 from evomerge_core.sources.source import open_source
-from loopback_hub import COMMIT
+from support.loopback_hub import COMMIT
 
 SIZES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 40}
 

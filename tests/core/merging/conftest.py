@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from merging_models import write_adapter, write_base, write_fine_tune
 
 from evomerge_core.sources.source import Source, open_sources
+from support.merging_models import write_adapter, write_base, write_fine_tune
 
 
 @pytest.fixture(scope="session")

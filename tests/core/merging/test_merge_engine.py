@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from merging_models import merge_of, write_base, write_fine_tune
 from peft import PeftModel
 from torch import Tensor
 from transformers import AutoModelForCausalLM
@@ -21,6 +20,7 @@ from evomerge_core.merging.plan.plan import make_plan
 from evomerge_core.methods.parts.random_field import field_key
 from evomerge_core.methods.registry import get_method
 from evomerge_core.sources.source import Source, open_sources
+from support.merging_models import merge_of, write_base, write_fine_tune
 
 Sources = Mapping[str, Source]
 TWO = {"first": {"weight": 0.7}, "second": {"weight": 0.9}}

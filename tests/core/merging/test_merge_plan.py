@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from merging_models import merge_of, parameters, write_base
 
 from evomerge_core.errors import InputError
 from evomerge_core.merging.config import MergeConfig, Setting, Slice, SliceSource
 from evomerge_core.merging.plan.parameter_values import evaluate
 from evomerge_core.merging.plan.plan import TensorMerge, make_plan
 from evomerge_core.sources.source import Source, open_sources
+from support.merging_models import merge_of, parameters, write_base
 
 EMBEDDING = "model.embed_tokens.weight"
 Sources = Mapping[str, Source]

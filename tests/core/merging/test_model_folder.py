@@ -13,7 +13,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 import yaml
-from merging_models import merge_of, parameters, write_base
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -24,6 +23,7 @@ from evomerge_core.merging.merge import make_engine, model_files, write_merge
 from evomerge_core.merging.model_folder.folder import ModelFiles, write_model
 from evomerge_core.merging.plan.plan import make_plan
 from evomerge_core.sources.source import Source, open_sources
+from support.merging_models import merge_of, parameters, write_base
 
 Sources = Mapping[str, Source]
 HALVES = merge_of("linear", {"first": {"weight": 0.5}, "second": {"weight": 0.5}})

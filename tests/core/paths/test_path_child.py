@@ -8,7 +8,6 @@ from pathlib import Path as Folder
 import numpy as np
 import pytest
 import torch
-from path_children import LAYERS, SIZES, child_of, config, files, gemma3, llama, open_models, save, tensors
 from torch import Tensor
 from transformers import AutoModelForCausalLM, Olmo2Config
 
@@ -20,6 +19,7 @@ from evomerge_core.paths.path import Path, Pool
 from evomerge_core.paths.path_merge import only_used, write_path
 from evomerge_core.paths.size import most_layers, most_parameters
 from evomerge_core.paths.spec import Paths
+from support.path_children import LAYERS, SIZES, child_of, config, files, gemma3, llama, open_models, save, tensors
 
 HOPS = [(0, 0), (1, 2, 0.5), (0, 1), (0, 1, 3.0), (1, 3), (0, 3, 0.8)]
 GAINS = [1.0, 0.5, 0.5, 1.5, 1.5, 1.5 * 0.8]

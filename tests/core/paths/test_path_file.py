@@ -6,7 +6,6 @@ from pathlib import Path as Folder
 
 import pytest
 import yaml
-from path_children import child_of, files, llama, open_models, save
 
 from evomerge_core.errors import InputError
 from evomerge_core.fixed_merge.fixed_merge import open_fixed, write_fixed
@@ -15,6 +14,7 @@ from evomerge_core.fixed_merge.mergekit import read_mergekit
 from evomerge_core.merging.config import MergeConfig, Setting, Slice, SliceSource
 from evomerge_core.merging.merge import write_merge
 from evomerge_core.paths.path_merge import PathMerge
+from support.path_children import child_of, files, llama, open_models, save
 
 HOPS = [(0, 0), (0, 1), (1, 2, 1 / 3), (1, 3), (0, 1), (0, 3, 0.8)]
 

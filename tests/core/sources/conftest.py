@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from source_models import write_model
+
+from support.source_models import write_model
 
 
 @pytest.fixture(scope="session")

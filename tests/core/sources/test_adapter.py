@@ -9,13 +9,13 @@ import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
-from source_models import write_model
 from torch import Tensor
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.checks.finite import check_finite
 from evomerge_core.sources.source import Source, open_source
+from support.source_models import write_model
 
 LINEAR = ["q_proj", "v_proj", "down_proj"]
 

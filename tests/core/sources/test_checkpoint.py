@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from source_models import change_config, write_model
 from transformers import LlamaForCausalLM
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.checkpoint import open_checkpoint
+from support.source_models import change_config, write_model
 
 CopyOf = Callable[[str], Path]
 

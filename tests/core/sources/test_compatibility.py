@@ -8,12 +8,12 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
-from source_models import change_config, write_model, write_tokenizer
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.checks.compatibility import check, require
 from evomerge_core.sources.source import Source, open_source
+from support.source_models import change_config, write_model, write_tokenizer
 
 CopyOf = Callable[[str], Path]
 WORDS = [f"w{row}" for row in range(30)]

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from source_models import write_model
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.checks.finite import check_finite, require_finite
 from evomerge_core.sources.source import open_source
+from support.source_models import write_model
 
 NAME = "model.layers.1.mlp.up_proj.weight"
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
-from hub_server import COMMIT, serve
 
 import evomerge_core
 from evomerge_core.errors import InputError
 from evomerge_core.sources.resolve import locate
+from support.hub_server import COMMIT, serve
 
 # Prints one JSON line for each reference: the folders found, or the refusal.
 ASK = """

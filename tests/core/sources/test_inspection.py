@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
-from source_models import change_config, write_model, write_tokenizer
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
 
 from evomerge_core.sources.inspection import compare, inspect
 from evomerge_core.sources.source import open_source
+from support.source_models import change_config, write_model, write_tokenizer
 
 CopyOf = Callable[[str], Path]
 

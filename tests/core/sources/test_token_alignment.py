@@ -8,7 +8,6 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
-from source_models import write_model, write_tokenizer
 from tokenizers import AddedToken, Tokenizer
 from tokenizers.models import BPE, Unigram, WordLevel, WordPiece
 from torch import Tensor
@@ -17,6 +16,7 @@ from transformers import LlamaForCausalLM
 from evomerge_core.errors import InputError
 from evomerge_core.sources.source import Source, open_source
 from evomerge_core.sources.tokens import align, align_all, shared_tokens, vocabulary
+from support.source_models import write_model, write_tokenizer
 
 WORDS = [f"w{row}" for row in range(30)]
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tiny_gguf import save_folder, write_gguf
 
 from evomerge_quant.chat.chat import Chat, open_chat
+from support.tiny_gguf import save_folder, write_gguf
 
 
 @pytest.fixture(scope="session")

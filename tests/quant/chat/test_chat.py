@@ -8,7 +8,6 @@ from threading import Event
 
 import pytest
 from llama_cpp import Llama
-from tiny_gguf import save_folder, write_gguf
 
 from evomerge_core.errors import InputError
 from evomerge_quant.chat import context_size
@@ -17,6 +16,7 @@ from evomerge_quant.chat.context_size import context_tokens
 from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampling
 from evomerge_quant.llama.model import open_gguf
+from support.tiny_gguf import save_folder, write_gguf
 
 GREEDY = Sampling(temperature=0, max_tokens=24)
 HELLO = Conversation.begin("be brief").plus("user", "the cat sat")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_gguf import save_folder, write_gguf
 from transformers import AutoTokenizer
 
 from evomerge_core.errors import InputError
@@ -13,6 +12,7 @@ from evomerge_quant.chat.chat import open_chat
 from evomerge_quant.chat.conversation import Conversation, Message
 from evomerge_quant.chat.template import chat_template
 from evomerge_quant.llama.model import open_gguf
+from support.tiny_gguf import save_folder, write_gguf
 
 STRICT = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}hello"
 

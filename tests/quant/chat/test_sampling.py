@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import chisquare
-from tiny_gguf import write_gguf
 from transformers import AutoModelForCausalLM
 
 from evomerge_core.errors import InputError
@@ -20,6 +19,7 @@ from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampler, Sampling, file_sampling
 from evomerge_quant.llama.context import LlamaContext, Run
 from evomerge_quant.llama.model import open_gguf
+from support.tiny_gguf import write_gguf
 
 
 @pytest.mark.parametrize(

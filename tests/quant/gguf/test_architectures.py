@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from gguf_models import FAMILIES, make_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from evomerge_quant.gguf.convert.convert import run_converter, waiting_converter
@@ -19,6 +18,7 @@ from evomerge_quant.gguf.quantize.quantize import quantize
 from evomerge_quant.gguf.subject.subject import find_subject
 from evomerge_quant.llama.context import LlamaContext, Run
 from evomerge_quant.llama.model import open_gguf
+from support.gguf_models import FAMILIES, make_model
 
 TEXTS = ("The quick brown fox", "boils at 100 degrees, doesn't it?", "  two  spaces,\ttabs\nand größer 東京 🙂")
 

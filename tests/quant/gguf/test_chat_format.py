@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from gguf_models import CHATML, write_tokenizer
 from transformers import AutoTokenizer
 
 from evomerge_core.errors import InputError
 from evomerge_quant.gguf.runners.chat_format import read_chat_format
 from evomerge_quant.gguf.runners.ollama import go_template, stops
+from support.gguf_models import CHATML, write_tokenizer
 
 # The published templates, without what they do for tools.
 TEMPLATES = {

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from gguf_models import make_model
 from safetensors.torch import load_file, save_file
 
 from evomerge_core.recipe.load import load_recipe
@@ -29,6 +28,7 @@ from evomerge_quant.gguf.plan import make_plan
 from evomerge_quant.gguf.quantize.file_types import find_types
 from evomerge_quant.gguf.subject.subject import find_subject
 from evomerge_tui.cli.main import main
+from support.gguf_models import make_model
 
 GENOME = (0.7, 0.4, -0.2, 0.9)
 

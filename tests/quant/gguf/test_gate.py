@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from gguf_models import make_model, write_tokenizer
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, normalizers
 
@@ -16,6 +15,7 @@ from evomerge_core.sources.checkpoint import open_checkpoint
 from evomerge_core.sources.source import Source
 from evomerge_quant.gguf.convert.model_gate import check_tokenizer, check_weights
 from evomerge_quant.gguf.convert.window_pattern import check_windows
+from support.gguf_models import make_model, write_tokenizer
 
 
 def check(folder: Path) -> None:

@@ -13,7 +13,6 @@ from gguf import GGMLQuantizationType
 from llama_cpp import Llama
 from safetensors.torch import load_file, save_file
 from scipy.special import log_softmax, rel_entr
-from tiny_gguf import save_folder, write_gguf
 from transformers import AutoModelForCausalLM
 
 from evomerge_core.errors import InputError
@@ -22,6 +21,7 @@ from evomerge_quant.gguf.proof.bounds import bounds_of
 from evomerge_quant.gguf.proof.proof import Proof, measurement, prove, prove_against
 from evomerge_quant.gguf.proof.proof_items import ProofItem, proof_items_default
 from evomerge_quant.gguf.proof.reference import Reference
+from support.tiny_gguf import save_folder, write_gguf
 
 GOLDS = (" the dog ran", " one two", " größe 12", "")
 

@@ -11,7 +11,6 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from gguf_models import make_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from evomerge_core.errors import InputError
@@ -23,6 +22,7 @@ from evomerge_quant.gguf.quantize.imatrix import collect, save_imatrix
 from evomerge_quant.gguf.quantize.mixture import predict
 from evomerge_quant.gguf.quantize.quantize import quantize
 from evomerge_quant.gguf.subject.subject import of_folder
+from support.gguf_models import make_model
 
 ITEMS = (
     ProofItem(Question(prompt="Größe, naïve café: 3,14 € and 東京は日本の首都です。 What is that in your words, and why?")),

@@ -10,7 +10,6 @@ import pytest
 import torch
 import yaml
 from gguf import GGMLQuantizationType
-from tiny_gguf import save_folder, write_gguf
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from evomerge_core.errors import InputError
@@ -21,6 +20,7 @@ from evomerge_core.run.store.store import Candidate, Evaluation
 from evomerge_quant.gguf.progress import OnStep, Step
 from evomerge_quant.gguf.rescore import rescore, score_file
 from evomerge_quant.gguf.subject.run_subject import subject_of
+from support.tiny_gguf import save_folder, write_gguf
 
 QUESTIONS = [f"the cat sat on {number} mats" for number in range(100)]
 ENCODING = "Q8_0"

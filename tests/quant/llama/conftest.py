@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_gguf import save_folder, write_gguf
+
+from support.tiny_gguf import save_folder, write_gguf
 
 
 @pytest.fixture(scope="session")

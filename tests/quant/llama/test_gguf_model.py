@@ -6,11 +6,11 @@ from pathlib import Path
 
 import gguf
 import pytest
-from tiny_gguf import LAYERS
 from tokenizers import Tokenizer
 
 from evomerge_core.errors import InputError
 from evomerge_quant.llama.model import open_gguf
+from support.tiny_gguf import LAYERS
 
 TEXTS = (
     "the cat sat on the mat",

@@ -9,11 +9,11 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from tiny_gguf import write_gguf
 from transformers import AutoModelForCausalLM
 
 from evomerge_quant.llama.context import LlamaContext, LlamaError, Run
 from evomerge_quant.llama.model import LlamaModel, open_gguf
+from support.tiny_gguf import write_gguf
 
 # llama.cpp keeps keys and values in 16 bits.
 CLOSE = 0.06

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import make_folder
 
 from evomerge_core.discovery.headers import look_at
 from evomerge_core.errors import InputError
@@ -19,6 +18,7 @@ from evomerge_quant.planning.estimate import Estimate, estimate, plan_of
 from evomerge_quant.planning.room import lack_of_room
 from evomerge_quant.planning.timings import Timing, read_timings, remember
 from evomerge_quant.resident import memory
+from support.tiny_models import make_folder
 
 LAPTOP = Capacity("cpu", "a laptop", 4, 16 * 10**9, 12 * 10**9)
 CARD = Capacity("cuda", "a card", 8, 32 * 10**9, 30 * 10**9, 12 * 10**9, 11 * 10**9, 40)

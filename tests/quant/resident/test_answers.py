@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_models import ENDS, FAMILIES, WORDS
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.evaluator import Answer, CandidateError, Question
 from evomerge_quant.resident.model import ResidentModel, build
+from support.tiny_models import ENDS, FAMILIES, WORDS
 
 MakeFolder = Callable[..., Path]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_models import FAMILIES, save_tokenizer
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, MixtralConfig
 
@@ -16,6 +15,7 @@ from evomerge_core.processor import processor_name
 from evomerge_core.tasks.evaluator import Question
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_quant.resident.network.fixed_attention import attend
+from support.tiny_models import FAMILIES, save_tokenizer
 
 MakeFolder = Callable[..., Path]
 QUESTIONS = [

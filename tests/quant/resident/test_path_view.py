@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from path_models import CONFIGS, LAYERS, follow, random_path, resident, write_pair
 from torch import Tensor
 from transformers import AutoModelForCausalLM, DynamicCache
 
@@ -19,6 +18,7 @@ from evomerge_core.recipe.schema import Arithmetic
 from evomerge_core.tasks.evaluator import Question
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_quant.resident.network.path_view import view_path
+from support.path_models import CONFIGS, LAYERS, follow, random_path, resident, write_pair
 
 IDS = torch.tensor([[30, 31, 140, 32, 299, 33, 77, 78, 41, 205], [45, 90, 91, 33, 34, 35, 222, 111, 60, 61]])
 QUESTIONS = [

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_models import ENDS, WORDS
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
 from evomerge_core.tasks.early_end import Decision
 from evomerge_core.tasks.evaluator import Question
-from evomerge_quant.resident.answering.answering import decode
+from evomerge_quant.resident.answering import decode
 from evomerge_quant.resident.answering.reader import Reader
 from evomerge_quant.resident.model import ResidentModel, build
+from support.tiny_models import ENDS, WORDS
 
 MakeFolder = Callable[..., Path]
 

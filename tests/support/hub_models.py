@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from loopback_hub import File, Sparse, safetensors_file
+from support.loopback_hub import File, Sparse, safetensors_file
 
 
 def _family(kind: str, sizes: str, **settings: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path as Folder
 from typing import Any
 
 import torch
-from tiny_models import ENDS, WORDS, save_tokenizer
 from transformers import (
     AutoModelForCausalLM,
     CohereConfig,
@@ -36,6 +35,7 @@ from evomerge_core.recipe.schema import Arithmetic
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_quant.resident.network.skeleton import Precision
+from support.tiny_models import ENDS, WORDS, save_tokenizer
 
 LAYERS = 4
 _SIZES: dict[str, Any] = {

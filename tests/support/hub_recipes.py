@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from hub_models import hub_model
-from loopback_hub import File, Hub
+from support.hub_models import hub_model
+from support.loopback_hub import File, Hub
 
 
 def ready_hub() -> Hub:

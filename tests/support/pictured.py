@@ -14,7 +14,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from screen_tools import make_app, shown, table, until
 from textual.pilot import Pilot
 from textual.widgets import Footer
 
@@ -25,12 +24,13 @@ from evomerge_quant.gguf.subject.export_paths import candidate_exports, winner_e
 from evomerge_tui.app import EvomergeApp
 from evomerge_tui.cli.output.terminal_chat import Heard
 from evomerge_tui.screens import doctor
-from evomerge_tui.screens.chat.chat import chat
+from evomerge_tui.screens.chat import chat
 from evomerge_tui.screens.chat.composer import Composer
-from evomerge_tui.screens.export.export import export
+from evomerge_tui.screens.export import export
 from evomerge_tui.talk.chat_thread import Answered, RoomEvent, Said, Seated
+from support.screen_tools import make_app, shown, table, until
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "tui" / "data"
 _TURNS: list[dict[str, Any]] = json.loads((DATA / "chat.json").read_text(encoding="utf-8"))
 SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
 with closing(sqlite3.connect(DATA / "quickstart" / "run.db")) as _store:

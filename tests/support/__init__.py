@@ -1,0 +1,1 @@
+"""What tests share: tiny models and runs, a loopback hub, tools for screens."""
