@@ -17,8 +17,9 @@ from transformers import AutoModelForCausalLM
 
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.evaluator import Answer, Question
+from evomerge_quant.gguf.proof import measurement
 from evomerge_quant.gguf.proof.bounds import bounds_of
-from evomerge_quant.gguf.proof.proof import Proof, measurement, prove, prove_against
+from evomerge_quant.gguf.proof.proof import Proof, prove, prove_against
 from evomerge_quant.gguf.proof.proof_items import ProofItem, proof_items_default
 from evomerge_quant.gguf.proof.reference import Reference
 from support.tiny_gguf import save_folder, write_gguf
