@@ -16,10 +16,10 @@ from evomerge_core.merging.plan.slices import plan_slices, references
 from evomerge_core.paths.path_merge import PathMerge, fold_of, path_files, path_layers, plan_path, stream_path, write_path
 from evomerge_core.sources.source import Source
 
-Fixed = MergeConfig | PathMerge
+FixedMerge = MergeConfig | PathMerge
 
 
-def fixed_references(fixed: Fixed) -> tuple[str, ...]:
+def fixed_references(fixed: FixedMerge) -> tuple[str, ...]:
     """Every model that the merge names, the one whose names the child has first, each once."""
     if isinstance(fixed, MergeConfig):
         return references(fixed)
@@ -27,7 +27,7 @@ def fixed_references(fixed: Fixed) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*named, *([fixed.tokenizer] if fixed.tokenizer else [])]))
 
 
-def open_fixed(fixed: Fixed, *, relative_to: Folder, allow_pickle: bool = False) -> dict[str, Source]:
+def open_fixed(fixed: FixedMerge, *, relative_to: Folder, allow_pickle: bool = False) -> dict[str, Source]:
     """The merge's sources by reference, in the vocabulary of the child's tokenizer; paths and errors as `open_aligned`."""
     if isinstance(fixed, MergeConfig):
         return open_aligned(fixed, relative_to=relative_to, allow_pickle=allow_pickle)
@@ -36,7 +36,7 @@ def open_fixed(fixed: Fixed, *, relative_to: Folder, allow_pickle: bool = False)
     return open_in_vocabulary(named, tokenizer, relative_to=relative_to, allow_pickle=allow_pickle)
 
 
-def stream_fixed(fixed: Fixed, sources: Mapping[str, Source], engine: MergeEngine) -> Iterator[tuple[str, Tensor]]:
+def stream_fixed(fixed: FixedMerge, sources: Mapping[str, Source], engine: MergeEngine) -> Iterator[tuple[str, Tensor]]:
     """The child's tensors by name, merged one at a time; InputError when the merge can't be planned."""
     if isinstance(fixed, MergeConfig):
         yield from engine.stream(make_plan(fixed, sources))
@@ -44,21 +44,21 @@ def stream_fixed(fixed: Fixed, sources: Mapping[str, Source], engine: MergeEngin
         yield from stream_path(plan_path(fixed, sources), engine, fold_of(fixed, sources))
 
 
-def fixed_layers(fixed: Fixed, sources: Mapping[str, Source]) -> tuple[int, ...]:
+def fixed_layers(fixed: FixedMerge, sources: Mapping[str, Source]) -> tuple[int, ...]:
     """For each of the child's layers, which layer of a source's config tells of it."""
     if isinstance(fixed, MergeConfig):
         return tuple(layer for _, layer in layer_origins(plan_slices(fixed, sources), sources))
     return tuple(layer for _, layer in path_layers(fixed, sources))
 
 
-def fixed_shapes(fixed: Fixed, sources: Mapping[str, Source]) -> Mapping[str, tuple[int, ...]]:
+def fixed_shapes(fixed: FixedMerge, sources: Mapping[str, Source]) -> Mapping[str, tuple[int, ...]]:
     """The shapes of the child's tensors by name."""
     if isinstance(fixed, MergeConfig):
         return model_files(fixed, make_plan(fixed, sources), sources, "").shapes
     return path_files(fixed, plan_path(fixed, sources), sources, "", "").shapes
 
 
-def write_fixed(folder: Folder, fixed: Fixed, sources: Mapping[str, Source], recipe: str, recipe_file: str) -> None:
+def write_fixed(folder: Folder, fixed: FixedMerge, sources: Mapping[str, Source], recipe: str, recipe_file: str) -> None:
     """Merges and writes the child as a model folder, with `recipe` as its file `recipe_file`.
 
     Raises InputError when the merge can't be planned or the folder can't be written; nothing is left behind then.

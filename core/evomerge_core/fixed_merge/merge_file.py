@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path as File
 
 from evomerge_core.files.yaml_file import read_yaml
-from evomerge_core.fixed_merge.fixed_merge import Fixed
+from evomerge_core.fixed_merge.fixed_merge import FixedMerge
 from evomerge_core.fixed_merge.mergekit import merge_in, write_mergekit
 from evomerge_core.fixed_merge.path_file import MARK, one_model, path_in, straight_runs, write_path_file
 from evomerge_core.merging.config import MergeConfig, Slice, SliceSource
@@ -21,7 +21,7 @@ PATH_FILE = "evomerge_path.yml"
 class FixedFile:
     """A fixed merge as a file: the name that its kind of file has beside a model, and its text."""
 
-    fixed: Fixed
+    fixed: FixedMerge
     name: str
     text: str
 
@@ -38,7 +38,7 @@ def read_fixed(path: File) -> FixedFile:
     return FixedFile(path_of_slices(config) or config, MERGEKIT_FILE, file.text)
 
 
-def write_fixed_file(fixed: Fixed) -> FixedFile:
+def write_fixed_file(fixed: FixedMerge) -> FixedFile:
     """The merge as a file that `read_fixed` reads back: mergekit's wherever that has the words."""
     config = fixed if isinstance(fixed, MergeConfig) else slices_of_path(fixed)
     if config is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from evomerge_core.recipe.schema import Precision
 from evomerge_core.run.candidate.candidate_loader import Bench, MakeEvaluator
 from evomerge_core.run.candidate.coherence_guard import questions
-from evomerge_core.run.candidate.scoring import Gate, Heard, ask_candidate
+from evomerge_core.run.candidate.scoring import Gate, Responses, ask_candidate
 from evomerge_core.run.generation.broken_gate import GATE_ITEMS, pays
 from evomerge_core.run.generation.finalists import FINALISTS
 from evomerge_core.run.generation.judging import stage_sizes
@@ -143,7 +143,7 @@ def _searched(setup: Setup, bench: Bench, candidate: Candidate, index: int, cost
     return sum((foretell(costs, Work(1, 1, step * count)) for step in later), one)
 
 
-def _ask(bench: Bench, candidate: Candidate, precision: Precision, asked: Sequence[Asked]) -> Heard:
+def _ask(bench: Bench, candidate: Candidate, precision: Precision, asked: Sequence[Asked]) -> Responses:
     return ask_candidate(bench.seat(candidate, "validation", precision), asked)
 
 
@@ -154,6 +154,6 @@ def _some(setup: Setup, count: int) -> tuple[Asked, ...]:
     return asked[::step][:count] if len(asked) >= count else asked
 
 
-def _pass(heard: Heard) -> Pass:
+def _pass(heard: Responses) -> Pass:
     tokens = sum(item.tokens for item in heard.items)
     return Pass("search", "", len(heard.items), tokens, heard.load_seconds, heard.seconds, failure=heard.failure)

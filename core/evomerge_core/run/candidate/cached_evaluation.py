@@ -11,7 +11,7 @@ from typing import Any
 from evomerge_core.recipe.schema import Precision
 from evomerge_core.run.candidate.candidate_loader import Bench
 from evomerge_core.run.candidate.coherence_guard import Guard, make_guard, objection, questions
-from evomerge_core.run.candidate.scoring import Gate, Heard, ask_candidate, evaluation_of
+from evomerge_core.run.candidate.scoring import Gate, Responses, ask_candidate, evaluation_of
 from evomerge_core.run.setup import Asked, Setup
 from evomerge_core.run.store.commands import obey
 from evomerge_core.run.store.store import Candidate, Evaluation, Pass, Store
@@ -69,7 +69,7 @@ class Evaluated:
     def _neutral(self) -> Mapping[tuple[str, str], Question]:
         return questions(self.setup)
 
-    def _mark(self, candidate: Candidate, heard: Heard) -> str | None:
+    def _mark(self, candidate: Candidate, heard: Responses) -> str | None:
         """References are what children are measured against, and never marked."""
         if candidate.generation is None or self.guard is None or heard.failure is not None:
             return None
@@ -83,7 +83,7 @@ class Evaluated:
         asked: Sequence[Asked],
         neutral: Mapping[tuple[str, str], Question],
         gate: Gate | None,
-    ) -> tuple[Heard, dict[str, Any]]:
+    ) -> tuple[Responses, dict[str, Any]]:
         """What came of asking, and the facts that change with it."""
         waited = obey(self.store)
         before = time.perf_counter()
@@ -100,7 +100,7 @@ class Evaluated:
         return heard, facts
 
 
-def _pass(heard: Heard, split: str, precision: str, generation: int | None, rung: int | None) -> Pass:
+def _pass(heard: Responses, split: str, precision: str, generation: int | None, rung: int | None) -> Pass:
     return Pass(
         split=split,
         precision=precision,

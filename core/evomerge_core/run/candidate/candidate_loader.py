@@ -9,7 +9,7 @@ from functools import partial
 from torch import Tensor
 
 from evomerge_core.errors import InputError
-from evomerge_core.fixed_merge.fixed_merge import Fixed, fixed_layers, stream_fixed
+from evomerge_core.fixed_merge.fixed_merge import FixedMerge, fixed_layers, stream_fixed
 from evomerge_core.paths.pool import pool_layers, route, stream_pool
 from evomerge_core.recipe.schema import Precision
 from evomerge_core.run.candidate.candidate_merge import PathCandidate, child_of, path_candidate, pool_members
@@ -23,7 +23,7 @@ MakeEvaluator = Callable[[Precision, tuple[int, ...] | None, int | None], Evalua
 
 
 @dataclass(frozen=True)
-class Seat:
+class LoadedSlot:
     """A candidate's place: the evaluator, and what puts the candidate into it (raises `CandidateError`)."""
 
     evaluator: Evaluator
@@ -44,16 +44,16 @@ class Bench:
     layers: tuple[int, ...] = ()
     pool: int | None = None
 
-    def seat(self, candidate: Candidate, split: str, precision: Precision) -> Seat:
+    def seat(self, candidate: Candidate, split: str, precision: Precision) -> LoadedSlot:
         """Where a candidate is scored. In the search paths run through the layers of all models; elsewhere the child itself is
         merged, as it would be shipped."""
         one = path_candidate(self.setup, self.store, candidate)
         if one is not None and split == "search":
             evaluator = self._evaluator(precision, pool_layers(one.space.pool))
-            return Seat(evaluator, partial(self._follow, evaluator, one))
+            return LoadedSlot(evaluator, partial(self._follow, evaluator, one))
         child = child_of(self.setup, self.store, candidate)
         evaluator = self._evaluator(precision, fixed_layers(child, self.setup.sources))
-        return Seat(evaluator, partial(self._take, evaluator, child))
+        return LoadedSlot(evaluator, partial(self._take, evaluator, child))
 
     def batch_fact(self, precision: Precision) -> str:
         """The fact that records how many rows the present evaluator answers together."""
@@ -90,11 +90,11 @@ class Bench:
             self.pool = one.stage.index
         evaluator.follow(route(one.path, one.space.pool))
 
-    def _take(self, evaluator: Evaluator, child: Fixed) -> None:
+    def _take(self, evaluator: Evaluator, child: FixedMerge) -> None:
         self.pool = None
         evaluator.load(self._stream(child))
 
-    def _stream(self, child: Fixed) -> Iterator[tuple[str, Tensor]]:
+    def _stream(self, child: FixedMerge) -> Iterator[tuple[str, Tensor]]:
         """The child's tensors. Numbers that can't be merged, such as weights that sum to 0 where the method divides by their
         sum, are the candidate's failure."""
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evomerge_core.fixed_merge.fixed_merge import Fixed
+from evomerge_core.fixed_merge.fixed_merge import FixedMerge
 from evomerge_core.genome.space import Space
 from evomerge_core.merging.config import MergeConfig, whole_model
 from evomerge_core.paths.path import Path
@@ -44,7 +44,7 @@ def path_candidate(setup: Setup, store: Store, candidate: Candidate) -> PathCand
     return PathCandidate(stage, stage.space, stage.space.to_path(np.array(candidate.genome)))
 
 
-def child_of(setup: Setup, store: Store, candidate: Candidate) -> Fixed:
+def child_of(setup: Setup, store: Store, candidate: Candidate) -> FixedMerge:
     """The fixed merge that a candidate stands for."""
     if candidate.kind == "parent":
         return whole_model(setup.parents[candidate.label], setup.recipe.base)

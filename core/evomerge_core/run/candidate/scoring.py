@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from evomerge_core.run.candidate.candidate_loader import Seat
+from evomerge_core.run.candidate.candidate_loader import LoadedSlot
 from evomerge_core.run.setup import Asked, Setup
 from evomerge_core.run.store.store import Evaluation, ItemScore
 from evomerge_core.tasks.combination import weighted_mean
@@ -24,7 +24,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Responses:
     """What came of asking a candidate: its item scores, or the reason for having none.
 
     `loss` is the mean of the gold answers' losses where only those are known, `neutral` are the losses on neutral texts;
@@ -39,19 +39,19 @@ class Heard:
     seconds: float
 
 
-def score_candidate(setup: Setup, seat: Seat, split: str) -> tuple[Evaluation, list[ItemScore]]:
+def score_candidate(setup: Setup, seat: LoadedSlot, split: str) -> tuple[Evaluation, list[ItemScore]]:
     """Loads, asks everything of a split and scores; a candidate that fails comes back with its reason instead of a score."""
     heard = ask_candidate(seat, setup.asked[split])
     return evaluation_of(setup, heard), heard.items
 
 
 def ask_candidate(
-    seat: Seat,
+    seat: LoadedSlot,
     asked: Sequence[Asked],
     *,
     neutral: Mapping[tuple[str, str], Question] | None = None,
     gate: Gate | None = None,
-) -> Heard:
+) -> Responses:
     """Loads a candidate, asks and scores item by item; with `gate`, a candidate that doesn't pass writes nothing and fails
     with the objection. `neutral` are questions for a likelihood alone, by (language, number).
     """
@@ -71,13 +71,13 @@ def ask_candidate(
         apart = seat.evaluator.answer(list((neutral or {}).values()))
     except CandidateError as failure:
         now = time.perf_counter()
-        return Heard([], [], str(failure), mean_loss(losses), (loaded or now) - started, now - started)
+        return Responses([], [], str(failure), mean_loss(losses), (loaded or now) - started, now - started)
     items = [item_score(a, answer) for a, answer in zip(asked, answers, strict=True)]
     neutral_scores = [_neutral_score(key, answer) for key, answer in zip(neutral or {}, apart, strict=True)]
-    return Heard(items, neutral_scores, None, None, loaded - started, time.perf_counter() - started)
+    return Responses(items, neutral_scores, None, None, loaded - started, time.perf_counter() - started)
 
 
-def evaluation_of(setup: Setup, heard: Heard) -> Evaluation:
+def evaluation_of(setup: Setup, heard: Responses) -> Evaluation:
     """The evaluation of a candidate that was asked everything at once."""
     if heard.failure is not None:
         return Evaluation(None, heard.loss, heard.failure, heard.seconds, 0)

@@ -8,7 +8,7 @@ from functools import partial
 
 from evomerge_core.fixed_merge.fixed_merge import stream_fixed
 from evomerge_core.merging.config import MergeConfig, whole_model
-from evomerge_core.run.candidate.candidate_loader import Seat
+from evomerge_core.run.candidate.candidate_loader import LoadedSlot
 from evomerge_core.run.candidate.scoring import score_candidate
 from evomerge_core.run.setup import Asked, Setup
 from evomerge_core.run.store.store import Evaluation, ItemScore
@@ -31,7 +31,7 @@ def try_parents(setup: Setup, evaluator: Evaluator, items: int) -> Iterator[Trie
     for label, reference in models.items():
         if label != "base" and reference == setup.recipe.base:
             continue
-        seat = Seat(evaluator, partial(_take, evaluator, setup, whole_model(reference, setup.recipe.base)))
+        seat = LoadedSlot(evaluator, partial(_take, evaluator, setup, whole_model(reference, setup.recipe.base)))
         evaluation, scores = score_candidate(few, seat, "search")
         yield Tried(label, evaluation, tuple(scores))
 

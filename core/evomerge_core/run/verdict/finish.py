@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from evomerge_core.fixed_merge.fixed_merge import Fixed, fixed_layers, fixed_shapes, write_fixed
+from evomerge_core.fixed_merge.fixed_merge import FixedMerge, fixed_layers, fixed_shapes, write_fixed
 from evomerge_core.fixed_merge.merge_file import write_fixed_file
 from evomerge_core.paths.layout import lay_out
 from evomerge_core.paths.spec import Paths
@@ -87,7 +87,7 @@ def _path(one: PathCandidate) -> dict[str, Any]:
     return {"models": letters, "text": lay_out(one.path, pool), "hops": hops}
 
 
-def _size(setup: Setup, child: Fixed, gguf_bytes: GgufBytes) -> dict[str, Any]:
+def _size(setup: Setup, child: FixedMerge, gguf_bytes: GgufBytes) -> dict[str, Any]:
     """The child's layers, parameters and GGUF sizes, beside what the recipe allows a path's child."""
     searched = plan_stages(setup.recipe)[-1].searched
     bounds = searched if isinstance(searched, Paths) else None

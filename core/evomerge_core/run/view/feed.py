@@ -27,7 +27,7 @@ class Event(NamedTuple):
 
 
 @dataclass(frozen=True)
-class News:
+class RunUpdates:
     """A run's facts and state as they are, and what came since the last look.
 
     `waiting`: commands not yet obeyed. `passes`: the last ones, oldest first. `tried`: genomes of the search that were asked
@@ -59,7 +59,7 @@ class Feed:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._store.close()
 
-    def read(self) -> News:
+    def read(self) -> RunUpdates:
         """What is new; raises `sqlite3.Error` when the store can't be read at the moment."""
         state = state_of(self._folder, self._store)
         outcomes = self._store.outcomes(self._outcome)
@@ -67,7 +67,7 @@ class Feed:
         named = {event.data["candidate"] for event in events if "candidate" in event.data}
         self._outcome = outcomes[-1].number if outcomes else self._outcome
         self._event = events[-1].number if events else self._event
-        return News(
+        return RunUpdates(
             state=state,
             facts=self._store.facts(),
             outcomes=tuple(outcomes),

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from evomerge_core.errors import InputError
-from evomerge_core.fixed_merge.fixed_merge import Fixed, fixed_layers, fixed_references, fixed_shapes, write_fixed
+from evomerge_core.fixed_merge.fixed_merge import FixedMerge, fixed_layers, fixed_references, fixed_shapes, write_fixed
 from evomerge_core.fixed_merge.merge_file import FixedFile, write_fixed_file
 from evomerge_core.merging.config import MergeConfig
 from evomerge_core.merging.model_folder.card import public_name, stated_licences
@@ -71,7 +71,7 @@ def _candidate(run: Path, label: str | None) -> tuple[Candidate, bool]:
     return named[label], named[label].id == winner
 
 
-def _child(setup: Setup, run: Path, candidate: Candidate) -> Fixed:
+def _child(setup: Setup, run: Path, candidate: Candidate) -> FixedMerge:
     store = open_store(run)
     try:
         return child_of(setup, store, candidate)
@@ -85,7 +85,7 @@ def _is_merge(folder: Path, file: FixedFile) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8") == file.text
 
 
-def _description(child: Fixed, text: str) -> str:
+def _description(child: FixedMerge, text: str) -> str:
     """The recipe without the folders that the models lay in."""
     for reference in sorted(fixed_references(child), key=len, reverse=True):
         parts = [public_name(Path(part)) if Path(part).is_absolute() else part for part in reference.split("+")]

@@ -10,7 +10,7 @@ from textual.content import Content
 from evomerge_core.run.race_facts import races_of
 from evomerge_core.run.states import LIVE
 from evomerge_core.run.timing.time_left import TimeLeft, time_left
-from evomerge_core.run.view.feed import News
+from evomerge_core.run.view.feed import RunUpdates
 from evomerge_tui.screens.dashboard.history import History
 from evomerge_tui.screens.dashboard.watched_run import Best
 from evomerge_tui.text.quantities import duration, duration_range, gain, percent, scored_in
@@ -22,7 +22,7 @@ _LATE = 3
 _FINALISTS = 4
 
 
-def standing(news: News, history: History, now: float) -> Content:
+def standing(news: RunUpdates, history: History, now: float) -> Content:
     """State, progress, time left, and how old the last event is when it is late."""
     sign, word, tone = shown_state(news.state)
     parts = [Content.styled(f"{sign} {word}", _COLOURS[tone])]
@@ -44,7 +44,7 @@ def standing(news: News, history: History, now: float) -> Content:
     return Content(" · ").join(parts)
 
 
-def run_time_left(news: News, history: History) -> TimeLeft | None:
+def run_time_left(news: RunUpdates, history: History) -> TimeLeft | None:
     """The time to the verdict: candidates to come, finalists on validation items, winner and references on the test."""
     items, total = news.facts.get("items"), news.facts.get("evaluations_total")
     if not items or news.facts.get("phase") != "search" or total is None:
@@ -54,7 +54,7 @@ def run_time_left(news: News, history: History) -> TimeLeft | None:
     return time_left(news.passes, candidates, final * len(news.facts.get("precisions", ("nf4",))))
 
 
-def searched(news: News, history: History) -> int:
+def searched(news: RunUpdates, history: History) -> int:
     """Genomes that were asked anything; a store of an older version only knows those that were scored."""
     return max(news.tried, len(history.search))
 
@@ -138,7 +138,7 @@ def verdict(result: Mapping[str, Any]) -> Content:
 _COLOURS = {"": "", "muted": "$text-muted", "good": "$success", "bad": "$error", "best": "$warning"}
 
 
-def _progress(news: News, history: History) -> str:
+def _progress(news: RunUpdates, history: History) -> str:
     phase = news.facts.get("phase")
     if phase is None:
         return "getting ready"
@@ -147,7 +147,7 @@ def _progress(news: News, history: History) -> str:
     return phase if done is None else f"{phase} {done}" + (f"/{total}" if total else "")
 
 
-def _late(news: News, history: History, now: float) -> float | None:
+def _late(news: RunUpdates, history: History, now: float) -> float | None:
     """The age of the last event in seconds, when it is worth a word."""
     if history.heard is None:
         return None

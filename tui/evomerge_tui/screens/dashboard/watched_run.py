@@ -12,7 +12,7 @@ from typing import Any
 from evomerge_core.run.statistics import interval
 from evomerge_core.run.store.folder import RESULT, WINNER, open_store
 from evomerge_core.run.store.store import Candidate, Outcome, Store
-from evomerge_core.run.view.feed import Feed, News
+from evomerge_core.run.view.feed import Feed, RunUpdates
 from evomerge_core.run.weighted_values import weighted_values
 
 
@@ -32,7 +32,7 @@ class Best:
 class Seen:
     """What one look found: the news, the best when it changed, the result when the run has one."""
 
-    news: News
+    news: RunUpdates
     best: Best | None
     result: Mapping[str, Any] | None
 
@@ -68,7 +68,7 @@ class WatchedRun:
         return Seen(news, found, self._result)
 
 
-def better(best: Outcome | None, news: News) -> Outcome | None:
+def better(best: Outcome | None, news: RunUpdates) -> Outcome | None:
     """The best genome of the search: sound ones first, by score, then by the gold answers' loss; the earlier of equals."""
     precision = news.facts.get("precision", "nf4")
     mine = (o for o in news.outcomes if o.kind == "search" and o.split == "search" and o.precision == precision)
