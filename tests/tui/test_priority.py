@@ -16,10 +16,9 @@ import pytest
 from evomerge_core.errors import InputError
 from evomerge_core.run.store.folder import open_store
 from evomerge_tui.processes.line_process import command_lines
-from evomerge_tui.processes.priority import Priority
 from evomerge_tui.screens.dashboard.event_log import EventLog
 from evomerge_tui.screens.export import export
-from evomerge_tui.user.settings import Settings, save_settings
+from evomerge_tui.user.settings import Priority, Settings, save_settings
 from support.command_line import command
 from support.screen_tools import make_app, shown, until
 from support.tiny_run import write_recipe

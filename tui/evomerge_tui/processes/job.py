@@ -20,8 +20,8 @@ from evomerge_core.errors import InputError
 from evomerge_core.run.store.commands import Stopped
 from evomerge_core.run.store.folder import LOG, RECIPE, check_unchanged, hold, is_held, open_store
 from evomerge_core.run.store.known_runs import remember as remember_run
-from evomerge_tui.processes.priority import PRIORITIES, Priority, lower_this_session
-from evomerge_tui.user.settings import load_settings
+from evomerge_tui.processes.priority import lower_this_session
+from evomerge_tui.user.settings import PRIORITIES, Priority, load_settings
 from evomerge_tui.user.user_paths import timings_path
 
 # What a job's process was started as; the second name is that of the version before: jobs outlive an upgrade.

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from evomerge_core.errors import InputError
-from evomerge_tui.processes.priority import Priority, lower
+from evomerge_tui.processes.priority import lower
+from evomerge_tui.user.settings import Priority
 
 _LINE_BYTES = 2**26
 _END_SECONDS = 5.0

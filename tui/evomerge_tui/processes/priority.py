@@ -6,12 +6,8 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import Literal
 
 import psutil
-
-Priority = Literal["low", "normal"]
-PRIORITIES: tuple[Priority, ...] = ("low", "normal")
 
 _NICE = 10
 

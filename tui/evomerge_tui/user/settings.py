@@ -15,13 +15,14 @@ from platformdirs import user_config_path
 
 from evomerge_core.nearest_name import unknown_name
 from evomerge_tui.keys.actions import ACTIONS
-from evomerge_tui.processes.priority import Priority
 
 if TYPE_CHECKING:
     from evomerge_core.files.yaml_file import YamlFile
 
 Theme = Literal["dark", "light", "ansi"]
 THEMES: tuple[Theme, ...] = ("dark", "light", "ansi")
+Priority = Literal["low", "normal"]
+PRIORITIES: tuple[Priority, ...] = ("low", "normal")
 
 
 @dataclass(frozen=True)
