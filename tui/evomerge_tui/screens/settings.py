@@ -20,9 +20,8 @@ from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.keys.key_names import key_names
 from evomerge_tui.screens.page import Page
 from evomerge_tui.user.settings import PRIORITIES, Settings, hub_token_is_set, save_hub_token, save_settings, settings_path
-from evomerge_tui.widgets.form_row import FormRow
+from evomerge_tui.widgets.form_row import FormRow, Tick
 from evomerge_tui.widgets.rows_table import Cell, Column, RowsTable
-from evomerge_tui.widgets.tick import Tick
 from evomerge_tui.widgets.top_bar import TopBar
 
 _SEPARATOR = os.pathsep

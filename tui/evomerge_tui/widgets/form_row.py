@@ -1,12 +1,13 @@
-"""A line of a form: what it is, the control, and what may be written there."""
+"""A line of a form: its title, the control, and a hint; and the box to tick that forms use."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Checkbox, Static
 
 
 class FormRow(Horizontal):
@@ -39,3 +40,11 @@ class FormRow(Horizontal):
     def set_hint(self, hint: str) -> None:
         """Other words for what may be written there."""
         self.query_one(".form-hint", Static).update(hint)
+
+
+class Tick(Checkbox):
+    """A box to tick: `[x] label` or `[ ] label`. Textual's own shows an X either way, in another colour."""
+
+    @property
+    def _button(self) -> Content:
+        return Content.assemble(("[x]" if self.value else "[ ]", "$primary" if self.value else "$text-muted"))

@@ -20,9 +20,8 @@ from evomerge_tui.processes.line_process import command_lines
 from evomerge_tui.screens.export.export_lines import done_lines, room_line, type_columns
 from evomerge_tui.screens.page import Page
 from evomerge_tui.text.shown_text import many_lines, one_line
-from evomerge_tui.widgets.form_row import FormRow
+from evomerge_tui.widgets.form_row import FormRow, Tick
 from evomerge_tui.widgets.rows_table import RowsTable
-from evomerge_tui.widgets.tick import Tick
 from evomerge_tui.widgets.top_bar import TopBar
 
 # What people use; the command line knows all of llama.cpp's.
