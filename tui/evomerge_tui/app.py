@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
 
     from evomerge_tui.machine.machine import Machine
+    from evomerge_tui.screens.shell import Shell
 
 _LAST_SECONDS = 3.0
 _HUNG_UP = 129
@@ -249,6 +250,11 @@ class EvomergeApp(App[int]):
             # Windows has neither the one nor handlers in the loop, and a loop beside the main thread takes none
             with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), leave)
+
+
+if TYPE_CHECKING:
+    # the app is what its screens take it for
+    _: type[Shell] = EvomergeApp
 
 
 def _end_with_the_terminal() -> None:

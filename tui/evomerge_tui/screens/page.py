@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import ClassVar, TypeVar
 
 from textual.binding import BindingType
 from textual.screen import ModalScreen, Screen
@@ -11,11 +11,9 @@ from textual.widget import Widget
 from textual.widgets import Footer
 
 from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.screens.shell import Shell, shell_of
 from evomerge_tui.widgets.small_notice import SmallNotice
 from evomerge_tui.widgets.top_bar import TopBar
-
-if TYPE_CHECKING:
-    from evomerge_tui.app import EvomergeApp
 
 ResultT = TypeVar("ResultT")
 
@@ -32,9 +30,9 @@ class Page(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("page")
 
     @property
-    def evomerge(self) -> EvomergeApp:
-        """The app, by its own type."""
-        return cast("EvomergeApp", self.app)
+    def evomerge(self) -> Shell:
+        """The app, as screens know it."""
+        return shell_of(self)
 
     def compose(self) -> Iterable[Widget]:
         yield TopBar(self.TITLE or "")
@@ -55,9 +53,9 @@ class Dialog(ModalScreen[ResultT]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("dialog")
 
     @property
-    def evomerge(self) -> EvomergeApp:
-        """The app, by its own type."""
-        return cast("EvomergeApp", self.app)
+    def evomerge(self) -> Shell:
+        """The app, as screens know it."""
+        return shell_of(self)
 
     def action_close(self) -> None:
         self.dismiss(None)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from textual.containers import Vertical
 
 from evomerge_tui.screens.new_run.draft import Draft
 from evomerge_tui.screens.new_run.messages import Edited
+from evomerge_tui.screens.shell import Shell, shell_of
 
-if TYPE_CHECKING:
-    from evomerge_tui.app import EvomergeApp
-    from evomerge_tui.screens.new_run.screen import NewRunScreen
+
+class HasPlanner(Protocol):
+    """The screen that holds the steps, as the steps know it."""
+
+    async def ask(self, question: str, **parameters: Any) -> Any:
+        """Asks the planner and waits for its answer."""
 
 
 class Step(Vertical):
@@ -24,13 +28,13 @@ class Step(Vertical):
         self.draft = draft
 
     @property
-    def evomerge(self) -> EvomergeApp:
-        """The app, by its own type."""
-        return cast("EvomergeApp", self.app)
+    def evomerge(self) -> Shell:
+        """The app, as screens know it."""
+        return shell_of(self)
 
     async def ask(self, question: str, **parameters: Any) -> Any:
         """Asks the screen's planner."""
-        return await cast("NewRunScreen", self.screen).ask(question, **parameters)
+        return await cast("HasPlanner", self.screen).ask(question, **parameters)
 
     def show(self, draft: Draft) -> None:
         """Shows a draft, which may have been changed elsewhere."""

@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from textual import on, work
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -19,11 +19,9 @@ from evomerge_core.errors import InputError
 from evomerge_core.files.yaml_file import dump_yaml
 from evomerge_tui.processes.line_process import command_lines
 from evomerge_tui.screens.new_run.draft import Draft, moved_to
+from evomerge_tui.screens.shell import shell_of
 from evomerge_tui.text.quantities import duration
 from evomerge_tui.text.shown_text import one_line
-
-if TYPE_CHECKING:
-    from evomerge_tui.app import EvomergeApp
 
 ITEMS = 8
 _SAID = "What do the parents make of it? t scores base and parents on 8 items of each task, in the search's precision."
@@ -60,7 +58,6 @@ class ParentsTrial(Vertical):
     async def _try(self, draft: Draft) -> None:
         self._parents = []
         self._news("loading the models …", running=True)
-        app = cast("EvomergeApp", self.app)
         try:
             with tempfile.TemporaryDirectory(prefix="evomerge-try-") as folder:
                 recipe = Path(folder) / "recipe.yaml"
@@ -71,7 +68,7 @@ class ParentsTrial(Vertical):
                         self._show(f"{len(self._parents)} scored …", running=True)
             self._show("done", running=False)
         except InputError as error:
-            app.tell(str(error), "error")
+            shell_of(self).tell(str(error), "error")
             self._news(f"✗ {error}", running=False)
         except asyncio.CancelledError:
             if self.is_attached:

@@ -1,0 +1,60 @@
+"""What screens need of the app they run in: settings, folders, messages, and the way to other screens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from textual.dom import DOMNode
+
+if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
+
+    from evomerge_tui.keys.actions import Action
+    from evomerge_tui.machine.machine import Machine
+    from evomerge_tui.user.settings import Settings
+
+
+class Shell(Protocol):
+    """The app as its screens know it. `folder` is where runs are looked for besides the known ones; `last_message` is what
+    Copy message copies."""
+
+    settings: Settings
+    folder: Path
+    last_message: str
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where new runs are made."""
+
+    def sense(self, folder: Path) -> Machine:
+        """Looks at the machine; for a thread."""
+
+    def use_settings(self, settings: Settings) -> None:
+        """Applies settings: theme, symbols, animations, keys."""
+
+    def keys_of(self, action: Action) -> str:
+        """The keys of an action: those from the settings, or its own."""
+
+    def tell(self, message: str, severity: SeverityLevel = "information") -> None:
+        """Shows a short message in the corner; its text may come from data."""
+
+    def copy_text(self, text: str, what: str) -> None:
+        """Copies a text to the clipboard and says that `what` was copied."""
+
+    def open_run(self, folder: Path) -> None:
+        """Opens the dashboard of a run."""
+
+    def open_export(self, folder: Path, candidate: str | None = None) -> None:
+        """Opens the export of a run's winner, or of another candidate."""
+
+    def open_chat(self, folder: Path) -> None:
+        """Opens a conversation with a run's winner."""
+
+    def open_new_run(self, recipe: Path | None = None) -> None:
+        """Opens the steps of a new run, starting from a recipe when there is one."""
+
+
+def shell_of(node: DOMNode) -> Shell:
+    """The app that a screen or widget runs in."""
+    return cast("Shell", node.app)
