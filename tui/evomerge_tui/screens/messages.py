@@ -10,7 +10,6 @@ from textual.message import Message
 if TYPE_CHECKING:
     from evomerge_core.run.view.overview import RunOverview
     from evomerge_tui.machine.machine import Machine
-    from evomerge_tui.screens.dashboard.watched_run import Seen
 
 
 @dataclass
@@ -18,13 +17,6 @@ class RunsRead(Message):
     """All known runs, newest first."""
 
     runs: tuple[RunOverview, ...]
-
-
-@dataclass
-class RunSeen(Message):
-    """What is new in the run that a screen watches."""
-
-    seen: Seen
 
 
 @dataclass

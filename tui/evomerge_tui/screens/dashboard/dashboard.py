@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
 from textual.binding import BindingType
 from textual.containers import Container, Vertical, VerticalScroll
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
@@ -27,8 +29,8 @@ from evomerge_tui.screens.dashboard.fitness_plot import FitnessPlot
 from evomerge_tui.screens.dashboard.history import History
 from evomerge_tui.screens.dashboard.meters import Meters
 from evomerge_tui.screens.dashboard.run_standing import fitness_title, legend, standing, summary, verdict
-from evomerge_tui.screens.dashboard.watched_run import Best, WatchedRun
-from evomerge_tui.screens.messages import MachineRead, ReadingFailed, RunSeen
+from evomerge_tui.screens.dashboard.watched_run import Best, Seen, WatchedRun
+from evomerge_tui.screens.messages import MachineRead, ReadingFailed
 from evomerge_tui.screens.page import Page
 from evomerge_tui.text.shown_text import one_line
 from evomerge_tui.widgets.genome_map import GenomeMap
@@ -40,6 +42,13 @@ _LOOK_SECONDS = 0.5
 _MACHINE_SECONDS = 2.0
 _LOG_LINES = 2000
 PANELS = {"fitness": "1 Fitness", "candidates": "2 Candidates", "best": "3 Best", "log": "4 Log"}
+
+
+@dataclass
+class RunSeen(Message):
+    """What is new in the run that the dashboard watches."""
+
+    seen: Seen
 
 
 class DashboardScreen(Page):
