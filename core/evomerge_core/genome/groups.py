@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from evomerge_core.errors import InputError
+from evomerge_core.genome.spec import Groups
 from evomerge_core.merging.plan.layers import find_layers
-from evomerge_core.recipe.schema import Groups
 
 # A search of many more numbers needs more candidates than a small budget has.
 _MOST_NUMBERS = 20

@@ -16,9 +16,9 @@ from evomerge_core.errors import InputError
 from evomerge_core.files.fields import ParameterRange
 from evomerge_core.genome.dimension import Dimension, Dimensions, Vector
 from evomerge_core.genome.groups import Grouping, make_grouping
+from evomerge_core.genome.spec import SearchSpace
 from evomerge_core.merging.config import MergeConfig, Parameters, Scalar, Setting, Slice, SliceSource
 from evomerge_core.methods.registry import get_method
-from evomerge_core.recipe.schema import Recipe, SearchSpace
 
 
 @dataclass(frozen=True)
@@ -121,29 +121,29 @@ def _uniform_value(one: Dimension, weight: float) -> float:
     return min(one.high, max(one.low, 1.0)) if one.parameter == "density" else one.start
 
 
-def make_space(recipe: Recipe, layers: int, tensors: Sequence[str], searched: SearchSpace | None = None) -> Space:
-    """The space of what is `searched` (a stage's; None: the recipe's own).
+def make_space(
+    searched: SearchSpace, base: str, sources: Mapping[str, str], layers: int, tensors: Sequence[str], seed: int = 0
+) -> Space:
+    """The space of what is `searched` in merges of `base` with `sources` (references by label).
 
-    The recipe's base has this many layers and these tensors (names as in its checkpoint).
-
-    InputError when its groups don't fit the model.
+    The base has this many layers and these tensors (names as in its checkpoint); `seed` names the merges' random masks.
+    InputError when the groups don't fit the model.
     """
-    wanted = searched or recipe.search_space
-    method = get_method(wanted.method)
+    method = get_method(searched.method)
     blocks = tuple(
-        _Block(parameter.name, source, wanted.parameters[parameter.name])
+        _Block(parameter.name, source, searched.parameters[parameter.name])
         for parameter in method.parameters.values()
-        if parameter.name in wanted.parameters
-        for source in (range(len(recipe.sources)) if parameter.per_source else (None,))
+        if parameter.name in searched.parameters
+        for source in (range(len(sources)) if parameter.per_source else (None,))
     )
     return Space(
-        base=recipe.base,
-        sources=tuple(source.model for source in recipe.sources),
-        labels=tuple(source.name for source in recipe.sources),
+        base=base,
+        sources=tuple(sources.values()),
+        labels=tuple(sources),
         method=method.name,
         takes_base=method.takes_base,
-        grouping=make_grouping(wanted.groups, layers, tensors, len(blocks)),
+        grouping=make_grouping(searched.groups, layers, tensors, len(blocks)),
         blocks=blocks,
-        fixed=wanted.fixed,
-        seed=recipe.seed,
+        fixed=searched.fixed,
+        seed=seed,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evomerge_core.recipe.schema import Recipe, SplitFiles, TaskSpec
+from evomerge_core.recipe.schema import Recipe
 from evomerge_core.sources.confinement import absolute_path, absolute_reference
+from evomerge_core.tasks.spec import SplitFiles, TaskSpec
 
 
 def with_absolute_paths(recipe: Recipe) -> Recipe:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evomerge_core.errors import InputError
+from evomerge_core.genome.spec import SearchSpace
 from evomerge_core.nearest_name import unknown_name
-from evomerge_core.recipe.schema import Recipe, SearchSettings, SearchSpace, TaskSpec
+from evomerge_core.recipe.schema import Recipe, SearchSettings
+from evomerge_core.tasks.spec import TaskSpec
 
 if TYPE_CHECKING:
     from evomerge_core.methods.method import Method

@@ -10,28 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from evomerge_core.files.fields import Count, Flag, Frozen, ParameterRange, Positive, Text, Whole, key_problem
-from evomerge_core.genome.presets import complete
+from evomerge_core.files.fields import Count, Flag, Frozen, Positive, Text, Whole, key_problem
+from evomerge_core.genome.spec import SearchSpace
 from evomerge_core.paths.spec import Paths
+from evomerge_core.tasks.spec import Splits, TaskSpec
 
 Precision = Literal["nf4", "bf16", "fp32"]
 # What products are computed in.
 Arithmetic = Literal["float32", "bfloat16"]
-Scorer = Literal[
-    "final_number", "exact", "normalized", "multiple_choice", "multiple_choice_per_token", "contains", "regex", "rouge_l"
-]
-# Scorers that rate given texts by their log-likelihood.
-_CHOOSING = ("multiple_choice", "multiple_choice_per_token")
 
 
 class SourceSpec(Frozen):
@@ -55,200 +43,6 @@ def last_part(reference: str) -> str:
     path = reference.rsplit("+", 1)[-1].rstrip("/\\")
     name = re.split(r"[/\\]", path)[-1]
     return name.split("@")[0] or reference
-
-
-def _bands(value: Any) -> Any:
-    if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise key_problem(None, f"must be a whole number from 1, or auto, not {value!r}")
-    return value
-
-
-class Groups(Frozen):
-    """Which tensors share their numbers.
-
-    `bands` consecutive layers of equal size (auto: as many as keep the search at 20 numbers or fewer), or bands of
-    `band_layers` layers each; with `parts`, attention, MLP and the rest apart in each; or with `filters`, the tensors
-    whose name holds each text, and the rest. Words: whole, parts, layers (each layer alone), auto.
-    """
-
-    parts: Flag = False
-    filters: tuple[Text, ...] = ()
-    bands: Annotated[int | Literal["auto"], BeforeValidator(_bands)] = 1
-    band_layers: Count | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_word(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        if value not in _GROUP_WORDS:
-            words = ", ".join(_GROUP_WORDS)
-            raise key_problem(None, f"must be one of {words}, or a mapping such as {{bands: 4}}, not {value!r}")
-        return _GROUP_WORDS[value]
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Groups:
-        if self.parts and self.filters:
-            raise key_problem("filters", "has no effect beside parts; keep one")
-        if len(set(self.filters)) < len(self.filters):
-            raise key_problem("filters", "names a text twice; keep one")
-        if self.band_layers is not None and "bands" in self.model_fields_set:
-            raise key_problem("band_layers", "has no effect beside bands; keep one")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> Any:
-        fields = type(self).model_fields
-        return {name: value for name, value in handler(self).items() if getattr(self, name) != fields[name].default}
-
-
-_GROUP_WORDS: Mapping[str, Mapping[str, Any]] = {
-    "whole": {},
-    "parts": {"parts": True},
-    "layers": {"band_layers": 1},
-    "auto": {"bands": "auto"},
-}
-
-
-def _scalar(value: Any) -> Any:
-    if not isinstance(value, bool | int | float):
-        raise key_problem(None, f"must be a number, true or false, not {value!r}")
-    return value
-
-
-class SearchSpace(Frozen):
-    """What is evolved: `parameters` per source and group; `fixed` are the method's other parameters.
-
-    Keys that aren't given come from the preset, as far as the method has them.
-    """
-
-    preset: Literal["default", "paper"] = "default"
-    method: Text
-    groups: Groups
-    parameters: Mapping[str, ParameterRange]
-    fixed: Mapping[str, Annotated[bool | int | float, BeforeValidator(_scalar)]]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_preset(cls, value: Any) -> Any:
-        return complete(value) if isinstance(value, Mapping) else value
-
-    @model_validator(mode="after")
-    def _apart(self) -> SearchSpace:
-        both = sorted(set(self.parameters) & set(self.fixed))
-        if both:
-            raise key_problem("fixed", f"holds {both[0]}, which is evolved under 'parameters'; keep one")
-        return self
-
-
-class SplitFiles(Frozen):
-    """A file of items for each split."""
-
-    search: Text
-    validation: Text
-    test: Text
-
-
-class TaskSpec(Frozen):
-    """What the child must be good at. `task` names a ready definition, whose keys the others override.
-
-    Items come from a `file` (JSONL, TSV, CSV, Parquet), from `files` with one for each split, or from a hub `dataset`
-    with `config` and `split`. `fields` names columns (a number for a file without header, from 0). `prompt`, `system`
-    and `gold` are templates of field names; `chat` uses the model's chat template. None: the ready definition's value,
-    or the task's default.
-    """
-
-    task: Text | None = None
-    name: Text
-    file: Text | None = None
-    files: SplitFiles | None = None
-    dataset: Text | None = None
-    config: Text | None = None
-    split: Text | None = None
-    fields: Mapping[str, Annotated[str | int, BeforeValidator(lambda value: _column(value))]] | None = None
-    prompt: Text | None = None
-    system: Text | None = None
-    chat: Flag | None = None
-    gold: Text | None = None
-    scorer: Scorer | None = None
-    pattern: Text | None = None
-    choices: Annotated[tuple[str, ...] | str | None, BeforeValidator(lambda value: _choices(value))] = None
-    language: Text | None = None
-    weight: Positive = 1.0
-    max_new_tokens: Count | None = None
-    stop: tuple[Text, ...] | None = None
-    exclude: Text | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = {"task": value}
-        if isinstance(value, Mapping) and isinstance(value.get("task"), str) and "name" not in value:
-            return {**value, "name": value["task"]}
-        return value
-
-    @model_validator(mode="after")
-    def _whole(self) -> TaskSpec:
-        self._check_items()
-        self._check_scoring()
-        return self
-
-    def _check_items(self) -> None:
-        places = [key for key in ("file", "files", "dataset") if getattr(self, key) is not None]
-        if len(places) > 1:
-            raise key_problem(places[1], f"has no effect beside {places[0]}; keep one")
-        if self.task is None and not places:
-            raise key_problem(None, "needs items: 'task' (a ready definition), 'file', 'files' or 'dataset'")
-        local = self.file is not None or self.files is not None
-        for key in ("config", "split"):
-            if getattr(self, key) is not None and (local or (self.task is None and self.dataset is None)):
-                raise key_problem(key, "has no effect without 'dataset'; remove it")
-
-    def _check_scoring(self) -> None:
-        if (self.pattern is not None) != (self.scorer == "regex"):
-            raise _partner(self.pattern, "pattern", "scorer: regex", "a regular expression")
-        if (self.choices is not None) != (self.scorer in _CHOOSING):
-            raise _partner(self.choices, "choices", "scorer: multiple_choice", "the texts to choose from or their field")
-        if self.scorer in _CHOOSING:
-            for key in ("max_new_tokens", "stop", "language"):
-                if getattr(self, key) is not None:
-                    raise key_problem(key, f"has no effect with scorer: {self.scorer}, which generates no text; remove it")
-        if self.pattern is not None:
-            try:
-                re.compile(self.pattern)
-            except re.error as error:
-                raise key_problem("pattern", f"is not a regular expression: {error}") from error
-        if self.language is not None and not re.fullmatch(r"[a-z]{2,3}", self.language):
-            raise key_problem("language", f"must be a language code such as ja, not {self.language!r}")
-
-
-def _column(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, str | int) or value == "" or (isinstance(value, int) and value < 0):
-        raise key_problem(None, f"must be a column's name, or its number from 0, not {value!r}")
-    return value
-
-
-def _choices(value: Any) -> Any:
-    texts = isinstance(value, list | tuple) and len(value) > 1 and all(isinstance(one, str) and one for one in value)
-    if value is not None and not texts and not (isinstance(value, str) and value):
-        raise key_problem(None, "must be a field's name or a list of at least two texts (in quotes)")
-    return value
-
-
-def _partner(value: object, key: str, needed: str, what: str) -> PydanticCustomError:
-    if value is not None:
-        return key_problem(key, f"has no effect without {needed}; remove it or add that")
-    return key_problem("scorer", f"needs the key '{key}': {what}")
-
-
-class Splits(Frozen):
-    """Numbers of items, drawn once by hash; `seed` draws others."""
-
-    search: Count = 48
-    validation: Whole = 64
-    test: Count = 200
-    seed: Whole = 0
 
 
 class Budget(Frozen):

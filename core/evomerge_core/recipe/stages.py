@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from evomerge_core.genome.spec import SearchSpace
 from evomerge_core.paths.spec import Paths
-from evomerge_core.recipe.schema import Budget, Recipe, SearchSettings, SearchSpace, Stage
+from evomerge_core.recipe.schema import Budget, Recipe, SearchSettings, Stage
 
 # The paper's population for paths (arXiv 2403.13187); CMA-ES's own default is for far fewer numbers.
 _PAPER_POPULATION = 128

@@ -190,7 +190,8 @@ def _stage(recipe: Recipe, base: Source, index: int, planned: PlannedStage) -> S
             require_fold(base)
         space = make_path_space(planned.searched, Pool(planned.pool, layers), most_layers(planned.searched, base))
     else:
-        space = make_space(recipe, layers, base.names, planned.searched)
+        sources = {source.name: source.model for source in recipe.sources}
+        space = make_space(planned.searched, recipe.base, sources, layers, base.names, recipe.seed)
     return StageSetup(index, planned.name, space, planned.pool, planned.budget, planned.search)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evomerge_core.errors import InputError
-from evomerge_core.recipe.schema import SplitFiles, Splits, TaskSpec
 from evomerge_core.tasks.items.held_out import leave_out
 from evomerge_core.tasks.items.hub import fetch_dataset
 from evomerge_core.tasks.items.item_files import Column, load_items
@@ -15,6 +14,7 @@ from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.items.rows import first_names
 from evomerge_core.tasks.items.split import ItemSplits, refuse_duplicates, split_items
 from evomerge_core.tasks.ready import ReadyTask, get_ready
+from evomerge_core.tasks.spec import SplitFiles, Splits, TaskSpec
 from evomerge_core.tasks.task import Task
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
-from evomerge_core.recipe.schema import Recipe, TaskSpec
+from evomerge_core.recipe.schema import Recipe
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source
 from evomerge_core.tasks.draw_items import draw_items
 from evomerge_core.tasks.items.split import ItemSplits
 from evomerge_core.tasks.make_task import make_task
+from evomerge_core.tasks.spec import TaskSpec
 from evomerge_core.tasks.task import Task
 from evomerge_quant.planning.check import Check, ok, problem, warning
 from evomerge_quant.planning.timings import question_tokens

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig, LlamaC
 
 from evomerge_core.errors import InputError
 from evomerge_core.genome.groups import make_grouping
-from evomerge_core.recipe.schema import Groups
+from evomerge_core.genome.spec import Groups
 
 LLAMA = LlamaConfig(
     hidden_size=64, intermediate_size=96, num_hidden_layers=6, num_attention_heads=4, num_key_value_heads=2, vocab_size=300

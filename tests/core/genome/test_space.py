@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from evomerge_core.errors import InputError
 from evomerge_core.fixed_merge.mergekit import read_mergekit, write_mergekit
 from evomerge_core.genome.space import Space, make_space
+from evomerge_core.genome.spec import SearchSpace
 from evomerge_core.merging.config import MergeConfig, Setting, whole_model
-from evomerge_core.recipe.schema import Recipe
 
 LAYERS = 6
 TENSORS = ["model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"] + [
@@ -24,19 +24,8 @@ TENSORS = ["model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"] +
 
 
 def space_of(search_space: dict[str, object], sources: int = 2, seed: int = 3) -> Space:
-    recipe = Recipe.model_validate(
-        {
-            "evomerge": 1,
-            "name": "some",
-            "base": "owner/base",
-            "sources": [f"./models/source-{index}" for index in range(sources)],
-            "search_space": search_space,
-            "tasks": [{"task": "gsm8k"}],
-            "budget": {"evaluations": 10},
-            "seed": seed,
-        }
-    )
-    return make_space(recipe, LAYERS, TENSORS)
+    references = {f"source-{index}": f"./models/source-{index}" for index in range(sources)}
+    return make_space(SearchSpace.model_validate(search_space), "owner/base", references, LAYERS, TENSORS, seed)
 
 
 SPACES = [

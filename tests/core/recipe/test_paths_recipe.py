@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from evomerge_core.errors import InputError
+from evomerge_core.genome.spec import SearchSpace
 from evomerge_core.paths.spec import Paths
 from evomerge_core.recipe.load import dump_recipe, load_recipe
-from evomerge_core.recipe.schema import Recipe, SearchSpace
+from evomerge_core.recipe.schema import Recipe
 from evomerge_core.recipe.stages import plan_stages
 
 HEAD = """evomerge: 1

@@ -96,7 +96,7 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 from evomerge_core.errors import InputError
-from evomerge_core.recipe.schema import Splits, TaskSpec
+from evomerge_core.tasks.spec import Splits, TaskSpec
 from evomerge_core.tasks.draw_items import draw_items
 from evomerge_core.tasks.make_task import make_task
 for entry in json.loads(sys.argv[1]):

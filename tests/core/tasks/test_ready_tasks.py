@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from evomerge_core.recipe.schema import Splits, TaskSpec
 from evomerge_core.tasks.draw_items import draw_items
 from evomerge_core.tasks.evaluator import Answer
 from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.ready import READY
+from evomerge_core.tasks.spec import Splits, TaskSpec
 from evomerge_core.tasks.task import Task
 
 ALL_ONE = Splits(search=1, validation=1, test=1)

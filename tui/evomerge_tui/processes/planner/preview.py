@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
-from evomerge_core.recipe.schema import Splits, TaskSpec
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source
 from evomerge_core.tasks.draw_items import draw_items, read_items
 from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.items.split import split_items
 from evomerge_core.tasks.make_task import make_task
+from evomerge_core.tasks.spec import Splits, TaskSpec
 from evomerge_core.tasks.task import Task
 from evomerge_quant.planning.workload import measured_prompt_tokens
 

@@ -19,10 +19,11 @@ from evomerge_core.errors import InputError
 from evomerge_core.files.yaml_file import dump_yaml, parse_yaml
 from evomerge_core.methods.method import Method
 from evomerge_core.recipe.load import dump_recipe, load_recipe
-from evomerge_core.recipe.schema import Recipe, TaskSpec
+from evomerge_core.recipe.schema import Recipe
 from evomerge_core.recipe.validate import to_recipe
 from evomerge_core.sources.resolve import hub_id
 from evomerge_core.sources.source import Source
+from evomerge_core.tasks.spec import TaskSpec
 from evomerge_quant.planning.capacity import Capacity, Device, measure_capacity
 from evomerge_quant.planning.estimate import estimate, plan_of
 from evomerge_quant.planning.preflight import preflight

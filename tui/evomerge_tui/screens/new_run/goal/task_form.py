@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Checkbox, Input, Select, TextArea
 
-from evomerge_core.recipe.schema import Scorer
+from evomerge_core.tasks.spec import Scorer
 from evomerge_tui.widgets.form_row import FormRow
 
 _SCORERS = Scorer.__args__  # type: ignore[attr-defined]

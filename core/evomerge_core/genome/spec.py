@@ -1,0 +1,95 @@
+"""What a recipe says about merge weights: the method, which tensors share their numbers, and what is evolved in which range."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from evomerge_core.files.fields import Count, Flag, Frozen, ParameterRange, Text, key_problem
+from evomerge_core.genome.presets import complete
+
+
+def _bands(value: Any) -> Any:
+    if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise key_problem(None, f"must be a whole number from 1, or auto, not {value!r}")
+    return value
+
+
+class Groups(Frozen):
+    """Which tensors share their numbers.
+
+    `bands` consecutive layers of equal size (auto: as many as keep the search at 20 numbers or fewer), or bands of
+    `band_layers` layers each; with `parts`, attention, MLP and the rest apart in each; or with `filters`, the tensors
+    whose name holds each text, and the rest. Words: whole, parts, layers (each layer alone), auto.
+    """
+
+    parts: Flag = False
+    filters: tuple[Text, ...] = ()
+    bands: Annotated[int | Literal["auto"], BeforeValidator(_bands)] = 1
+    band_layers: Count | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_word(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value not in _GROUP_WORDS:
+            words = ", ".join(_GROUP_WORDS)
+            raise key_problem(None, f"must be one of {words}, or a mapping such as {{bands: 4}}, not {value!r}")
+        return _GROUP_WORDS[value]
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Groups:
+        if self.parts and self.filters:
+            raise key_problem("filters", "has no effect beside parts; keep one")
+        if len(set(self.filters)) < len(self.filters):
+            raise key_problem("filters", "names a text twice; keep one")
+        if self.band_layers is not None and "bands" in self.model_fields_set:
+            raise key_problem("band_layers", "has no effect beside bands; keep one")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> Any:
+        fields = type(self).model_fields
+        return {name: value for name, value in handler(self).items() if getattr(self, name) != fields[name].default}
+
+
+_GROUP_WORDS: Mapping[str, Mapping[str, Any]] = {
+    "whole": {},
+    "parts": {"parts": True},
+    "layers": {"band_layers": 1},
+    "auto": {"bands": "auto"},
+}
+
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, bool | int | float):
+        raise key_problem(None, f"must be a number, true or false, not {value!r}")
+    return value
+
+
+class SearchSpace(Frozen):
+    """What is evolved: `parameters` per source and group; `fixed` are the method's other parameters.
+
+    Keys that aren't given come from the preset, as far as the method has them.
+    """
+
+    preset: Literal["default", "paper"] = "default"
+    method: Text
+    groups: Groups
+    parameters: Mapping[str, ParameterRange]
+    fixed: Mapping[str, Annotated[bool | int | float, BeforeValidator(_scalar)]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, value: Any) -> Any:
+        return complete(value) if isinstance(value, Mapping) else value
+
+    @model_validator(mode="after")
+    def _apart(self) -> SearchSpace:
+        both = sorted(set(self.parameters) & set(self.fixed))
+        if both:
+            raise key_problem("fixed", f"holds {both[0]}, which is evolved under 'parameters'; keep one")
+        return self
