@@ -6,6 +6,7 @@ import argparse
 import time
 
 from evomerge_core.errors import InputError
+from evomerge_core.run.store.commands import append_command
 from evomerge_core.run.store.folder import is_held, open_store
 from evomerge_core.run.view.progress import read_progress
 from evomerge_tui.cli.arguments import print_json
@@ -20,7 +21,7 @@ def send(args: argparse.Namespace, name: str) -> int:
         if not is_held(args.run):
             state = read_progress(args.run).state
             raise InputError(f"{args.run}: no job is at work (the run is {state}); `evomerge-tui resume {args.run}` starts it")
-        number = store.add_command(name)
+        number = append_command(args.run, name)
         while is_held(args.run) and (name == "stop" or not store.is_acknowledged(number)):
             time.sleep(_POLL_SECONDS)
     finally:

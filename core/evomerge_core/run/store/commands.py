@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
+from evomerge_core.run.store.folder import open_store
 from evomerge_core.run.store.store import Store
 
 _POLL_SECONDS = 0.2
@@ -11,6 +13,16 @@ _POLL_SECONDS = 0.2
 
 class Stopped(Exception):
     """The run was asked to stop; everything finished is in the store, and `resume` goes on from there."""
+
+
+def append_command(folder: Path, name: str) -> int:
+    """Appends a command (pause, resume or stop) to a run's store and returns its number; the run's job reads it between two
+    evaluations. Raises `InputError` when the folder is no run's."""
+    store = open_store(folder)
+    try:
+        return store.add_command(name)
+    finally:
+        store.close()
 
 
 def obey(store: Store) -> float:

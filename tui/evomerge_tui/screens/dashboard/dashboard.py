@@ -19,7 +19,7 @@ from textual.worker import get_current_worker
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.states import LIVE
-from evomerge_core.run.store.folder import open_store
+from evomerge_core.run.store.commands import append_command
 from evomerge_core.run.store.store import Outcome
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.dashboard.candidate_columns import candidate_columns, candidate_text
@@ -211,7 +211,7 @@ class DashboardScreen(Page):
 
     @work(thread=True, group="command", exit_on_error=False)
     def _command(self, name: str, said: str) -> None:
-        self._attempt(lambda: _append(self.folder, name), said)
+        self._attempt(lambda: append_command(self.folder, name), said)
 
     @work(thread=True, exclusive=True, group="start", exit_on_error=False)
     def _start(self) -> None:
@@ -298,14 +298,6 @@ def candidate_yaml(one: Outcome) -> str:
 
     names = ("label", "kind", "generation", "split", "precision", "score", "loss", "failure", "seconds")
     return dump_yaml({name: value for name in names if (value := getattr(one, name)) is not None})
-
-
-def _append(folder: Path, command: str) -> None:
-    store = open_store(folder)
-    try:
-        store.add_command(command)
-    finally:
-        store.close()
 
 
 def _pause(seconds: float, is_cancelled: Callable[[], bool]) -> None:

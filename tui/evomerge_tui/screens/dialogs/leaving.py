@@ -13,7 +13,8 @@ from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.store.folder import STORE, is_held, open_store
+from evomerge_core.run.store.commands import append_command
+from evomerge_core.run.store.folder import STORE, is_held
 from evomerge_core.run.store.known_runs import known_runs
 from evomerge_tui.screens.page import Dialog
 from evomerge_tui.text.shown_text import one_line
@@ -59,9 +60,7 @@ async def stop(runs: Sequence[Path]) -> None:
 
 def _stop(run: Path) -> None:
     try:
-        store = open_store(run)
-        store.add_command("stop")
-        store.close()
+        append_command(run, "stop")
     except (InputError, sqlite3.Error):
         # a run that has gone meanwhile needs no telling
         return
