@@ -22,12 +22,12 @@ from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampling
 from evomerge_quant.gguf.subject.export_paths import candidate_exports, winner_exports
 from evomerge_tui.app import EvomergeApp
-from evomerge_tui.cli.output.terminal_chat import Heard
 from evomerge_tui.screens import doctor
 from evomerge_tui.screens.chat import chat
 from evomerge_tui.screens.chat.composer import Composer
 from evomerge_tui.screens.export import export
-from evomerge_tui.talk.chat_thread import Answered, RoomEvent, Said, Seated
+from evomerge_tui.talk.chat_thread import Answered, AnswerPiece, ChatEvent, ModelsOpened
+from evomerge_tui.talk.loaded_model import Answer
 from support.screen_tools import make_app, shown, table, until
 
 DATA = Path(__file__).parents[1] / "tui" / "data"
@@ -59,7 +59,7 @@ def prepare(folder: Path, patch: Any) -> Path:
     patch.setattr(export, "command_lines", _export_lines)
     patch.setattr(doctor, "run_command", _doctor_command)
     patch.setattr(doctor, "terminal_checks", lambda: ())
-    patch.setattr(chat, "ChatRoom", _PlayedRoom)
+    patch.setattr(chat, "ChatThread", _RecordedThread)
     return run
 
 
@@ -167,28 +167,28 @@ def _doctor_command(_: Sequence[object], **__: object) -> dict[str, Any]:
     return {"checks": [dict(zip(("name", "state", "found", "remedy"), check, strict=True)) for check in _CHECKS]}
 
 
-class _PlayedRoom:
+class _RecordedThread:
     """Says what the quickstart's winner and a parent once said, by llama.cpp at temperature 0."""
 
-    def __init__(self, tell: Callable[[RoomEvent], None]) -> None:
-        self._tell = tell
+    def __init__(self, notify: Callable[[ChatEvent], None]) -> None:
+        self._notify = notify
 
-    def seat(self, files: Sequence[Path], _: str | None = None) -> None:
-        self._tell(Seated(tuple(files), Sampling(), 8192))
+    def open_models(self, files: Sequence[Path], _: str | None = None) -> None:
+        self._notify(ModelsOpened(tuple(files), Sampling(), 8192))
 
     def ask(self, text: str) -> None:
         turn = next(one for one in _TURNS if one["prompt"] == text)
-        heard = []
-        for seat, answer in enumerate(turn["answers"]):
-            self._tell(Said(seat, answer))
+        answers = []
+        for model, answer in enumerate(turn["answers"]):
+            self._notify(AnswerPiece(model, answer))
             conversation = Conversation.begin(None).plus("user", text).plus("assistant", answer)
-            tokens = turn["tokens"][seat]
-            seconds = tokens / turn["tokens_per_second"][seat]
-            heard.append(Heard(Reply(answer, conversation, tokens, seconds, 50, "end"), 0))
-        self._tell(Answered(tuple(heard)))
+            tokens = turn["tokens"][model]
+            seconds = tokens / turn["tokens_per_second"][model]
+            answers.append(Answer(Reply(answer, conversation, tokens, seconds, 50, "end"), 0))
+        self._notify(Answered(tuple(answers)))
 
     def run(self) -> None:
         return
 
-    def leave(self) -> None:
+    def close(self) -> None:
         return

@@ -200,7 +200,7 @@ def wait_for(terminal: int, pattern: str, seconds: float = 60) -> str:
     raise AssertionError(f"{pattern!r} was not shown: {said!r}")
 
 
-def test_two_models_stand_side_by_side_on_a_wide_terminal_and_one_below_the_other_on_a_narrow_one(models: Path) -> None:
+def test_two_loadedstand_side_by_side_on_a_wide_terminal_and_one_below_the_other_on_a_narrow_one(models: Path) -> None:
     import io
 
     from rich.console import Console
@@ -208,17 +208,18 @@ def test_two_models_stand_side_by_side_on_a_wide_terminal_and_one_below_the_othe
     from evomerge_quant.chat.chat import open_chat
     from evomerge_quant.chat.conversation import Conversation
     from evomerge_quant.chat.sampling import Sampling
-    from evomerge_tui.cli.output.terminal_chat import Seat, ask
+    from evomerge_tui.cli.output.terminal_chat import ask
+    from evomerge_tui.talk.loaded_model import LoadedModel
 
     def show(width: int) -> list[str]:
         shown = io.StringIO()
         console = Console(file=shown, force_terminal=True, width=width, color_system=None)
         sampling = Sampling(temperature=0, max_tokens=8)
         with open_chat(models / "endless.gguf") as first, open_chat(models / "other.gguf") as second:
-            seats = [Seat(n, c, Conversation.begin(None), sampling) for n, c in (("child", first), ("parent", second))]
-            heard = ask(seats, "the cat", console)
-        assert [len(seat.conversation.messages) for seat in seats] == [2, 2]
-        assert all(one.reply.tokens for one in heard)
+            loaded = [LoadedModel(n, c, Conversation.begin(None), sampling) for n, c in (("child", first), ("parent", second))]
+            answers = ask(loaded, "the cat", console)
+        assert [len(model.conversation.messages) for model in loaded] == [2, 2]
+        assert all(answer.reply.tokens for answer in answers)
         return shown.getvalue().splitlines()
 
     assert any("child" in line and "parent" in line for line in show(120))

@@ -1,4 +1,4 @@
-"""`evomerge-tui chat FILE|RUN`: a conversation with a GGUF, or the same one with two side by side."""
+"""`evomerge-tui chat FILE|RUN`: a chat with a GGUF, or with two side by side."""
 
 from __future__ import annotations
 
@@ -14,53 +14,57 @@ from evomerge_tui.cli.arguments import Subparsers, add_json, print_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from evomerge_tui.cli.output.terminal_chat import Heard, Seat
+    from evomerge_tui.talk.loaded_model import Answer, LoadedModel
 
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "max_tokens", "seed")
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("chat", help="talk with a GGUF, or with a run's winner")
-    parser.add_argument("model", type=Path, metavar="FILE|RUN", help="a GGUF file, or a run that was exported")
-    parser.add_argument("--prompt", metavar="TEXT", help="ask this, print the answer and end; - reads standard input")
-    parser.add_argument("--compare", metavar="OTHER", help="put everything to this one too: a GGUF, a run, or a parent's label")
+    parser = commands.add_parser("chat", help="chat with a GGUF file or a run's winner")
+    parser.add_argument(
+        "model", type=Path, metavar="FILE|RUN", help="a GGUF file, or the folder of a run with an exported winner"
+    )
+    parser.add_argument("--prompt", metavar="TEXT", help="send this message, print the answer and exit; - reads standard input")
+    parser.add_argument(
+        "--compare", metavar="OTHER", help="also ask this model: a GGUF file, a run, or the label of a parent of the run"
+    )
     parser.add_argument("--system", metavar="TEXT", help="the system message")
     parser.add_argument(
-        "--context", type=int, metavar="TOKENS", help="longest conversation (default: what model and memory allow)"
+        "--context", type=int, metavar="TOKENS", help="context size (default: as much as the model and memory allow)"
     )
-    parser.add_argument("--temperature", type=float, metavar="T", help="0 takes the likeliest token always")
-    parser.add_argument("--top-p", type=float, metavar="P", help="only the likeliest tokens that make up this share; 1: off")
-    parser.add_argument("--top-k", type=int, metavar="K", help="only the K likeliest tokens; 0: off")
+    parser.add_argument("--temperature", type=float, metavar="T", help="0 always picks the likeliest token")
     parser.add_argument(
-        "--min-p", type=float, metavar="P", help="no token less likely than this share of the likeliest; 0: off"
+        "--top-p", type=float, metavar="P", help="sample from the likeliest tokens that add up to probability P; 1: off"
     )
-    parser.add_argument("--repeat-penalty", type=float, metavar="R", help="above 1: makes recent tokens less likely")
-    parser.add_argument("--max-tokens", type=int, metavar="N", help="the longest answer")
-    parser.add_argument("--seed", type=int, metavar="S", help="the same answers each time")
+    parser.add_argument("--top-k", type=int, metavar="K", help="sample from the K likeliest tokens; 0: off")
+    parser.add_argument("--min-p", type=float, metavar="P", help="drop tokens less likely than P times the likeliest; 0: off")
+    parser.add_argument("--repeat-penalty", type=float, metavar="R", help="above 1: recent tokens become less likely; 1: off")
+    parser.add_argument("--max-tokens", type=int, metavar="N", help="longest answer, in tokens")
+    parser.add_argument("--seed", type=int, metavar="S", help="make answers repeatable (default: random)")
     add_json(parser)
     parser.set_defaults(command=_chat)
 
 
 def _chat(args: argparse.Namespace) -> int:
     if args.json and args.prompt is None:
-        raise InputError("--json: needs --prompt TEXT; a conversation is not one object")
+        raise InputError("--json: needs --prompt TEXT; an interactive chat can't be printed as one JSON object")
     if args.context is not None and args.context < 1:
-        raise InputError(f"--context {args.context}: must be above 0")
+        raise InputError(f"--context {args.context}: must be at least 1")
     from rich.console import Console
 
-    with ExitStack() as open_seats:
-        seats = _seats(args, open_seats)
+    with ExitStack() as resources:
+        models = _open_models(args, resources)
         if args.prompt is None:
-            return _converse(seats, Console(highlight=False))
+            return _converse(models, Console(highlight=False))
         prompt = sys.stdin.read() if args.prompt == "-" else args.prompt
-        return _answer_once(seats, prompt, as_json=args.json)
+        return _answer_once(models, prompt, as_json=args.json)
 
 
-def _seats(args: argparse.Namespace, open_seats: ExitStack) -> list[Seat]:
+def _open_models(args: argparse.Namespace, resources: ExitStack) -> list[LoadedModel]:
     from evomerge_quant.chat.chat import open_chat
     from evomerge_quant.chat.conversation import Conversation
     from evomerge_quant.gguf.subject.export_paths import find_candidate, find_gguf
-    from evomerge_tui.cli.output.terminal_chat import Seat
+    from evomerge_tui.talk.loaded_model import LoadedModel
 
     files = [find_gguf(args.model)]
     if args.compare is not None:
@@ -69,49 +73,49 @@ def _seats(args: argparse.Namespace, open_seats: ExitStack) -> list[Seat]:
             find_gguf(other) if other.exists() or not args.model.is_dir() else find_candidate(args.model, args.compare)
         )
     wanted = {name: getattr(args, name) for name in _SAMPLING}
-    seats = []
+    models = []
     for number, file in enumerate(files):
-        chat = open_seats.enter_context(open_chat(file, context=args.context, share=1 / (len(files) - number)))
+        chat = resources.enter_context(open_chat(file, context=args.context, share=1 / (len(files) - number)))
         name = args.compare if number else file.name
-        seats.append(Seat(name, chat, Conversation.begin(args.system), chat.sampling.changed(**wanted)))
-    return seats
+        models.append(LoadedModel(name, chat, Conversation.begin(args.system), chat.sampling.changed(**wanted)))
+    return models
 
 
-def _answer_once(seats: list[Seat], prompt: str, *, as_json: bool) -> int:
+def _answer_once(models: list[LoadedModel], prompt: str, *, as_json: bool) -> int:
     from rich.console import Console
 
-    from evomerge_tui.cli.output.terminal_chat import ask, listen
+    from evomerge_tui.cli.output.terminal_chat import ask, ask_quietly
 
     if as_json:
-        first, *others = [_reported(seat, listen(seat, prompt)) for seat in seats]
+        first, *others = [_reported(model, ask_quietly(model, prompt)) for model in models]
         print_json({"prompt": prompt, **first, **({"compared": others[0]} if others else {})})
         return 0
-    ask(seats, prompt, Console(highlight=False))
+    ask(models, prompt, Console(highlight=False))
     return 0
 
 
-def _reported(seat: Seat, heard: Heard) -> dict[str, Any]:
-    reply = heard.reply
+def _reported(model: LoadedModel, answer: Answer) -> dict[str, Any]:
+    reply = answer.reply
     return {
-        "file": str(seat.chat.model.path),
+        "file": str(model.chat.model.path),
         "answer": reply.text,
         "tokens": reply.tokens,
         "tokens_per_second": round(reply.tokens_per_second, 2),
         "prompt_tokens": reply.prompt_tokens,
         "stopped_by": reply.stopped_by,
-        "trimmed_turns": heard.trimmed,
+        "trimmed_turns": answer.trimmed,
     }
 
 
-def _converse(seats: list[Seat], console: Console) -> int:
-    """Until ctrl+d. What goes wrong with one message is said, and the conversation goes on."""
+def _converse(models: list[LoadedModel], console: Console) -> int:
+    """Until ctrl+d. An error with one message is shown, and the chat continues."""
     from rich.text import Text
 
     from evomerge_tui.cli.output.chat_commands import carry_out
     from evomerge_tui.cli.output.terminal_chat import ask
 
     _remember_lines()
-    console.print(Text(f"{' and '.join(seat.name for seat in seats)}; /help for help, ctrl+d ends", style="dim"))
+    console.print(Text(f"{' and '.join(model.name for model in models)}; /help for help, ctrl+d to exit", style="dim"))
     while True:
         try:
             line = input("> ")
@@ -119,19 +123,19 @@ def _converse(seats: list[Seat], console: Console) -> int:
             console.print()
             return 0
         except KeyboardInterrupt:
-            console.print(Text("\nctrl+d ends", style="dim"))
+            console.print(Text("\nctrl+d exits", style="dim"))
             continue
         try:
             if line.startswith("/"):
-                console.print(Text(carry_out(line, seats), style="dim"))
+                console.print(Text(carry_out(line, models), style="dim"))
             elif line.strip():
-                ask(seats, line, console)
+                ask(models, line, console)
         except InputError as error:
             console.print(Text(str(error), style="red"))
 
 
 def _remember_lines() -> None:
-    """Arrow keys edit the line and bring earlier ones back, where Python has readline (not on Windows)."""
+    """Arrow keys edit the line and recall earlier ones, where Python has readline (not on Windows)."""
     try:
         import readline  # noqa: F401
     except ImportError:

@@ -14,12 +14,12 @@ from evomerge_core.errors import InputError
 from evomerge_quant.chat.chat import Piece, Reply, Trimmed
 from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampling
-from evomerge_tui.cli.output.terminal_chat import Heard, Seat
+from evomerge_tui.talk.loaded_model import Answer, LoadedModel
 
 
 @dataclass(frozen=True)
-class Seated:
-    """The models are open: their files, how they choose their words, and how many tokens a conversation may have."""
+class ModelsOpened:
+    """The models are open: their files, how they sample tokens, and how many tokens a conversation may have."""
 
     files: tuple[Path, ...]
     sampling: Sampling
@@ -27,119 +27,121 @@ class Seated:
 
 
 @dataclass(frozen=True)
-class Said:
-    """A piece of the answer of a seat."""
+class AnswerPiece:
+    """A piece of an answer; `model` is the number of the model that writes it."""
 
-    seat: int
+    model: int
     text: str
 
 
 @dataclass(frozen=True)
 class Answered:
-    """All seats have answered; one of them is None when it could not."""
+    """All models have finished; an answer is None where the model could not give one."""
 
-    heard: tuple[Heard | None, ...]
+    answers: tuple[Answer | None, ...]
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """Something did not work; the conversation is as it was."""
+class ChatFailed:
+    """A request failed; the conversation is unchanged."""
 
     reason: str
 
 
-RoomEvent = Seated | Said | Answered | Trouble
+ChatEvent = ModelsOpened | AnswerPiece | Answered | ChatFailed
 
 
-class ChatRoom:
-    """`run` carries out what is asked for, in the thread that calls it, and `tell`s what happens; all else may be called
-    from anywhere."""
+class ChatThread:
+    """`run` carries out requests in the thread that calls it, and hands each event to `notify`; all other methods may be
+    called from any thread."""
 
-    def __init__(self, tell: Callable[[RoomEvent], None]) -> None:
-        self._tell = tell
-        self._wishes: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+    def __init__(self, notify: Callable[[ChatEvent], None]) -> None:
+        self._notify = notify
+        self._requests: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._stop = Event()
-        self._seats: list[Seat] = []
-        self._open = ExitStack()
+        self._models: list[LoadedModel] = []
+        self._resources = ExitStack()
 
-    def seat(self, files: Sequence[Path], system: str | None = None) -> None:
-        """Opens these models in place of those that are open, and begins anew."""
-        self._wishes.put(lambda: self._seat(files, system))
+    def open_models(self, files: Sequence[Path], system: str | None = None) -> None:
+        """Opens these models in place of those that are open, and starts a new conversation."""
+        self._requests.put(lambda: self._open_models(files, system))
 
     def ask(self, text: str) -> None:
-        """Puts a message to every seat; a `stop` from now on ends the answer, though it may not have begun."""
+        """Sends a message to every model; a `stop` from now on ends the answer, even before its first token."""
         self._stop.clear()
-        self._wishes.put(lambda: self._ask(text))
+        self._requests.put(lambda: self._ask(text))
 
     def clear(self, system: str | None) -> None:
-        """Forgets what was said."""
-        self._wishes.put(lambda: self._clear(system))
+        """Starts a new conversation with this system message."""
+        self._requests.put(lambda: self._clear(system))
 
-    def choose(self, sampling: Sampling) -> None:
-        """Another way to choose words."""
-        self._wishes.put(lambda: self._choose(sampling))
+    def set_sampling(self, sampling: Sampling) -> None:
+        """Changes how all models sample tokens."""
+        self._requests.put(lambda: self._set_sampling(sampling))
 
     def stop(self) -> None:
         """Ends the answer that is being written."""
         self._stop.set()
 
-    def leave(self) -> None:
-        """Ends `run`, and the models with it."""
+    def close(self) -> None:
+        """Ends `run`, which closes the models."""
         self._stop.set()
-        self._wishes.put(None)
+        self._requests.put(None)
 
     def run(self) -> None:
-        """Until `leave`."""
-        with self._open:
-            while (wish := self._wishes.get()) is not None:
+        """Carries out requests until `close`."""
+        with self._resources:
+            while (request := self._requests.get()) is not None:
                 try:
-                    wish()
+                    request()
                 except InputError as error:
-                    self._tell(Trouble(str(error)))
+                    self._notify(ChatFailed(str(error)))
 
-    def _seat(self, files: Sequence[Path], system: str | None) -> None:
+    def _open_models(self, files: Sequence[Path], system: str | None) -> None:
         from evomerge_quant.chat.chat import open_chat
 
-        self._open.close()
-        self._seats = []
+        self._resources.close()
+        self._models = []
         try:
             for number, file in enumerate(files):
-                chat = self._open.enter_context(open_chat(file, share=1 / (len(files) - number)))
-                self._seats.append(Seat(file.name, chat, Conversation.begin(system), chat.sampling))
+                chat = self._resources.enter_context(open_chat(file, share=1 / (len(files) - number)))
+                self._models.append(LoadedModel(file.name, chat, Conversation.begin(system), chat.sampling))
         except InputError:
-            self._open.close()
-            self._seats = []
+            self._resources.close()
+            self._models = []
             raise
-        first = self._seats[0]
-        self._tell(Seated(tuple(files), first.sampling, min(seat.chat.context.cells for seat in self._seats)))
+        first = self._models[0]
+        self._notify(ModelsOpened(tuple(files), first.sampling, min(model.chat.context.cells for model in self._models)))
 
     def _clear(self, system: str | None) -> None:
-        for seat in self._seats:
-            seat.conversation = Conversation.begin(system)
+        for model in self._models:
+            model.conversation = Conversation.begin(system)
 
-    def _choose(self, sampling: Sampling) -> None:
-        for seat in self._seats:
-            seat.sampling = sampling
+    def _set_sampling(self, sampling: Sampling) -> None:
+        for model in self._models:
+            model.sampling = sampling
 
     def _ask(self, text: str) -> None:
-        """Both write in turns, a token each, so that they grow together."""
-        streams = [seat.chat.reply(seat.conversation.plus("user", text), seat.sampling, self._stop) for seat in self._seats]
-        heard: list[Heard | None] = [None] * len(streams)
+        """The models write in turns, one token each, so that both answers grow together."""
+        streams = [
+            model.chat.reply(model.conversation.plus("user", text), model.sampling, self._stop) for model in self._models
+        ]
+        answers: list[Answer | None] = [None] * len(streams)
         trimmed = [0] * len(streams)
         for events in zip_longest(*(self._guarded(stream) for stream in streams)):
             for number, event in enumerate(events):
                 if isinstance(event, Trimmed):
                     trimmed[number] = event.turns
                 elif isinstance(event, Piece):
-                    self._tell(Said(number, event.text))
+                    self._notify(AnswerPiece(number, event.text))
                 elif isinstance(event, Reply):
-                    heard[number] = Heard(event, trimmed[number])
-                    self._seats[number].conversation = event.conversation
-        self._tell(Answered(tuple(heard)))
+                    answers[number] = Answer(event, trimmed[number])
+                    self._models[number].conversation = event.conversation
+        self._notify(Answered(tuple(answers)))
 
     def _guarded(self, stream: Iterator[Trimmed | Piece | Reply]) -> Iterator[Trimmed | Piece | Reply]:
-        """One seat's message may be too long where the other's is not."""
+        """The message may be too long for one model and not for the other."""
         try:
             yield from stream
         except InputError as error:
-            self._tell(Trouble(str(error)))
+            self._notify(ChatFailed(str(error)))

@@ -1,4 +1,4 @@
-"""What one can type in a chat besides messages: lines that begin with a slash."""
+"""The commands of a chat: lines that begin with a slash."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ from evomerge_core.errors import InputError
 from evomerge_core.nearest_name import unknown_name
 from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampling
-from evomerge_tui.cli.output.terminal_chat import Seat
+from evomerge_tui.talk.loaded_model import LoadedModel
 
-_HELP = """/clear               forget what was said; the system message stays
-/system [TEXT]       begin anew with this system message, or with none
-/settings            show how the next token is chosen
-/settings NAME VALUE change it, as in: /settings temperature 0.2
-/help                this text
-ctrl+c ends an answer, ctrl+d ends the chat"""
+_HELP = """/clear               start over; the system message stays
+/system [TEXT]       start over with this system message, or with none
+/settings            show how tokens are sampled
+/settings NAME VALUE change a setting, for example: /settings temperature 0.2
+/help                show this text
+ctrl+c stops an answer, ctrl+d ends the chat"""
 
 
-def carry_out(line: str, seats: Sequence[Seat]) -> str:
-    """Carries a command out at every seat; gives what there is to say. InputError for a command that isn't known."""
+def carry_out(line: str, models: Sequence[LoadedModel]) -> str:
+    """Carries a command out for every model and returns the text to show. InputError for an unknown command."""
     name, _, rest = line.strip().partition(" ")
     commands = {"/clear": _clear, "/system": _system, "/settings": _settings, "/help": _help}
     if name not in commands:
         raise InputError(unknown_name("command", name, commands))
-    return commands[name](rest.strip(), seats)
+    return commands[name](rest.strip(), models)
 
 
-def _help(_rest: str, _seats: Sequence[Seat]) -> str:
+def _help(_rest: str, _models: Sequence[LoadedModel]) -> str:
     return _HELP
 
 
-def _clear(rest: str, seats: Sequence[Seat]) -> str:
+def _clear(rest: str, models: Sequence[LoadedModel]) -> str:
     if rest:
-        raise InputError("/clear: takes nothing after it")
-    for seat in seats:
-        seat.conversation = Conversation.begin(seat.conversation.system)
-    return "cleared"
+        raise InputError("/clear: takes no argument")
+    for model in models:
+        model.conversation = Conversation.begin(model.conversation.system)
+    return "conversation cleared"
 
 
-def _system(rest: str, seats: Sequence[Seat]) -> str:
-    for seat in seats:
-        seat.conversation = Conversation.begin(rest or None)
-    return "begun anew with this system message" if rest else "begun anew without a system message"
+def _system(rest: str, models: Sequence[LoadedModel]) -> str:
+    for model in models:
+        model.conversation = Conversation.begin(rest or None)
+    return "new conversation with this system message" if rest else "new conversation without a system message"
 
 
-def _settings(rest: str, seats: Sequence[Seat]) -> str:
+def _settings(rest: str, models: Sequence[LoadedModel]) -> str:
     if rest:
         name, _, value = rest.partition(" ")
-        changed = [seat.sampling.changed(**{name: _number(name, value)}) for seat in seats]
-        for seat, sampling in zip(seats, changed, strict=True):
-            seat.sampling = sampling
-    return "\n".join(_listed(seat, named=len(seats) > 1) for seat in seats)
+        changed = [model.sampling.changed(**{name: _number(name, value)}) for model in models]
+        for model, sampling in zip(models, changed, strict=True):
+            model.sampling = sampling
+    return "\n".join(_listed(model, named=len(models) > 1) for model in models)
 
 
 def _number(name: str, value: str) -> float | int:
@@ -64,7 +64,7 @@ def _number(name: str, value: str) -> float | int:
         raise InputError(f"/settings {name} {value}: must be a {'whole ' if whole else ''}number") from None
 
 
-def _listed(seat: Seat, *, named: bool) -> str:
-    values = asdict(seat.sampling) | {"seed": "random" if seat.sampling.seed is None else seat.sampling.seed}
+def _listed(model: LoadedModel, *, named: bool) -> str:
+    values = asdict(model.sampling) | {"seed": "random" if model.sampling.seed is None else model.sampling.seed}
     line = "  ".join(f"{name} {value}" for name, value in values.items())
-    return f"{seat.name}: {line}" if named else f"{line}  context {seat.chat.context.cells}"
+    return f"{model.name}: {line}" if named else f"{line}  context {model.chat.context.cells}"

@@ -1,11 +1,10 @@
-"""Talking with one model, or with two side by side, on a terminal or through a pipe."""
+"""A chat with one model, or with two side by side, on a terminal or through a pipe."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import zip_longest
 from threading import Event
 from types import FrameType
@@ -15,75 +14,44 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from evomerge_quant.chat.chat import Chat, Piece, Reply, StoppedBy, Trimmed
-from evomerge_quant.chat.conversation import Conversation
-from evomerge_quant.chat.sampling import Sampling
+from evomerge_quant.chat.chat import Piece, Reply, Trimmed
+from evomerge_tui.talk.loaded_model import Answer, LoadedModel, summary
 from evomerge_tui.text.shown_text import many_lines, one_line
 
 # Two columns narrower than this read badly.
 _WIDE = 100
-_ENDINGS: Mapping[StoppedBy, str] = {
-    "end": "",
-    "max_tokens": ", cut off at the limit of tokens",
-    "context": ", cut off: the context is full",
-    "stop": ", stopped",
-}
 
 
-@dataclass
-class Seat:
-    """A model at the table, what was said with it, and how it chooses its words."""
+def ask(models: Sequence[LoadedModel], text: str, console: Console) -> list[Answer]:
+    """Sends a message to every model and shows the answers as they are written; ctrl+c ends the answers, not the chat.
 
-    name: str
-    chat: Chat
-    conversation: Conversation
-    sampling: Sampling
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A seat's answer: its reply, and how many of the oldest turns had to go for it."""
-
-    reply: Reply
-    trimmed: int
-
-
-def ask(seats: Sequence[Seat], text: str, console: Console) -> list[Heard]:
-    """Puts a message to every seat and shows the answers as they come; ctrl+c ends them, and the conversation goes on.
-
-    InputError when a message is too long; then the conversations are as they were.
+    InputError when a message is too long; the conversations are then unchanged.
     """
     with _interruptible() as stop:
-        streams = [seat.chat.reply(seat.conversation.plus("user", text), seat.sampling, stop) for seat in seats]
-        if len(seats) > 1 and console.is_terminal and console.width >= _WIDE:
-            heard = _side_by_side(seats, streams, console)
+        streams = [model.chat.reply(model.conversation.plus("user", text), model.sampling, stop) for model in models]
+        if len(models) > 1 and console.is_terminal and console.width >= _WIDE:
+            answers = _side_by_side(models, streams, console)
         else:
-            heard = [
-                _one_after_another(seat, stream, console, len(seats) > 1) for seat, stream in zip(seats, streams, strict=True)
+            answers = [
+                _one_after_another(model, stream, console, len(models) > 1)
+                for model, stream in zip(models, streams, strict=True)
             ]
-    for seat, one in zip(seats, heard, strict=True):
-        seat.conversation = one.reply.conversation
-    return heard
+    for model, answer in zip(models, answers, strict=True):
+        model.conversation = answer.reply.conversation
+    return answers
 
 
-def listen(seat: Seat, text: str) -> Heard:
-    """Puts a message to a seat and shows nothing."""
+def ask_quietly(model: LoadedModel, text: str) -> Answer:
+    """Sends a message to one model and shows nothing."""
     with _interruptible() as stop:
-        events = list(seat.chat.reply(seat.conversation.plus("user", text), seat.sampling, stop))
+        events = list(model.chat.reply(model.conversation.plus("user", text), model.sampling, stop))
     trimmed = sum(event.turns for event in events if isinstance(event, Trimmed))
-    return Heard(next(event for event in events if isinstance(event, Reply)), trimmed)
+    return Answer(next(event for event in events if isinstance(event, Reply)), trimmed)
 
 
-def summary(heard: Heard) -> str:
-    """`12 tokens, 34.5 tokens/s`, and what was not as one might expect."""
-    reply = heard.reply
-    trimmed = f"; no room: the oldest {heard.trimmed} turns were left out" if heard.trimmed else ""
-    return f"{reply.tokens} tokens, {reply.tokens_per_second:.1f} tokens/s{_ENDINGS[reply.stopped_by]}{trimmed}"
-
-
-def _one_after_another(seat: Seat, stream: Iterator[Trimmed | Piece | Reply], console: Console, named: bool) -> Heard:
+def _one_after_another(model: LoadedModel, stream: Iterator[Trimmed | Piece | Reply], console: Console, named: bool) -> Answer:
     if named:
-        console.print(Text(one_line(seat.name), style="bold"))
+        console.print(Text(one_line(model.name), style="bold"))
     trimmed = 0
     for event in stream:
         if isinstance(event, Trimmed):
@@ -91,18 +59,20 @@ def _one_after_another(seat: Seat, stream: Iterator[Trimmed | Piece | Reply], co
         elif isinstance(event, Piece):
             console.print(Text(many_lines(event.text)), end="", soft_wrap=True)
         else:
-            heard = Heard(event, trimmed)
+            answer = Answer(event, trimmed)
     console.print()
     if console.is_terminal or trimmed:
-        console.print(Text(summary(heard), style="dim"))
-    return heard
+        console.print(Text(summary(answer), style="dim"))
+    return answer
 
 
-def _side_by_side(seats: Sequence[Seat], streams: Sequence[Iterator[Trimmed | Piece | Reply]], console: Console) -> list[Heard]:
-    """Both write in turns, a token each, so that they grow together."""
-    texts = [""] * len(seats)
-    trimmed = [0] * len(seats)
-    heard: dict[int, Heard] = {}
+def _side_by_side(
+    models: Sequence[LoadedModel], streams: Sequence[Iterator[Trimmed | Piece | Reply]], console: Console
+) -> list[Answer]:
+    """The models write in turns, one token each, so that both answers grow together."""
+    texts = [""] * len(models)
+    trimmed = [0] * len(models)
+    answers: dict[int, Answer] = {}
     with Live(console=console, transient=True, refresh_per_second=8, vertical_overflow="crop") as live:
         for events in zip_longest(*streams):
             for number, event in enumerate(events):
@@ -111,24 +81,24 @@ def _side_by_side(seats: Sequence[Seat], streams: Sequence[Iterator[Trimmed | Pi
                 elif isinstance(event, Piece):
                     texts[number] += event.text
                 elif isinstance(event, Reply):
-                    heard[number] = Heard(event, trimmed[number])
-            live.update(_columns(seats, texts, [""] * len(seats)))
-    found = [heard[number] for number in range(len(seats))]
-    console.print(_columns(seats, texts, [summary(one) for one in found]))
-    return found
+                    answers[number] = Answer(event, trimmed[number])
+            live.update(_columns(models, texts, [""] * len(models)))
+    ordered = [answers[number] for number in range(len(models))]
+    console.print(_columns(models, texts, [summary(answer) for answer in ordered]))
+    return ordered
 
 
-def _columns(seats: Sequence[Seat], texts: Sequence[str], ends: Sequence[str]) -> Table:
+def _columns(models: Sequence[LoadedModel], texts: Sequence[str], ends: Sequence[str]) -> Table:
     table = Table(box=None, expand=True, padding=(0, 2, 0, 0), show_footer=any(ends))
-    for seat, end in zip(seats, ends, strict=True):
-        table.add_column(Text(one_line(seat.name)), footer=Text(end, style="dim"), ratio=1, overflow="fold")
+    for model, end in zip(models, ends, strict=True):
+        table.add_column(Text(one_line(model.name)), footer=Text(end, style="dim"), ratio=1, overflow="fold")
     table.add_row(*(Text(many_lines(text)) for text in texts))
     return table
 
 
 @contextmanager
 def _interruptible() -> Iterator[Event]:
-    """Within it ctrl+c sets the event; a second one interrupts."""
+    """While it is open, ctrl+c sets the event; a second ctrl+c interrupts."""
     stop = Event()
 
     def handle(_signal: int, _frame: FrameType | None) -> None:

@@ -11,7 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
-from evomerge_tui.cli.output.terminal_chat import Heard, summary
+from evomerge_tui.talk.loaded_model import Answer, summary
 from evomerge_tui.text.shown_text import many_lines, one_line
 
 
@@ -51,11 +51,11 @@ class AnswerColumn(Vertical):
         if self._stream is not None:
             await self._stream.write(many_lines(text))
 
-    async def end(self, heard: Heard | None) -> None:
+    async def end(self, answer: Answer | None) -> None:
         """The answer is whole, or was stopped."""
         stream, self._stream = self._stream, None
         if stream is None:
             return
         await stream.stop()
-        said = "no answer" if heard is None else summary(heard)
+        said = "no answer" if answer is None else summary(answer)
         await self.query_one(VerticalScroll).mount(Static(Content(said), classes="ending", markup=False))

@@ -24,7 +24,7 @@ from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.chat.answers import AnswerColumn
 from evomerge_tui.screens.chat.composer import Composer
 from evomerge_tui.screens.page import Page
-from evomerge_tui.talk.chat_thread import Answered, ChatRoom, RoomEvent, Said, Seated, Trouble
+from evomerge_tui.talk.chat_thread import Answered, AnswerPiece, ChatEvent, ChatFailed, ChatThread, ModelsOpened
 from evomerge_tui.talk.votes import Choice, keep_vote, new_vote, read_votes, tally
 from evomerge_tui.text.shown_text import many_lines, one_line
 from evomerge_tui.widgets.top_bar import TopBar
@@ -33,14 +33,14 @@ _SIDES = ("left", "right")
 
 
 @dataclass
-class RoomSaid(Message):
-    """Something happened in the room's thread."""
+class ChatUpdate(Message):
+    """Something happened in the chat's thread."""
 
-    event: RoomEvent
+    event: ChatEvent
 
 
 class ChatScreen(Page):
-    """`folder` is a run's; the room's thread does the talking, this shows it."""
+    """`folder` is a run's; the thread runs the models, this screen shows what they answer."""
 
     TITLE = "Chat"
     CSS_PATH = "chat.tcss"
@@ -51,7 +51,7 @@ class ChatScreen(Page):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder = folder
-        self._room = ChatRoom(self._hear)
+        self._thread = ChatThread(self._notify)
         self._files: tuple[Path, ...] = ()
         self._order = [0, 1]
         self._blind = False
@@ -61,8 +61,8 @@ class ChatScreen(Page):
         self._sampling = Sampling()
         self._answers: list[str] = ["", ""]
 
-    def _hear(self, event: RoomEvent) -> None:
-        self.post_message(RoomSaid(event))
+    def _notify(self, event: ChatEvent) -> None:
+        self.post_message(ChatUpdate(event))
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="nothing"):
@@ -81,11 +81,11 @@ class ChatScreen(Page):
 
     def on_mount(self) -> None:
         self.query_one(TopBar).set_title(f"{self.folder.name} › chat")
-        self._talk()
+        self._run_thread()
         self._find()
 
     def on_unmount(self) -> None:
-        self._room.leave()
+        self._thread.close()
 
     @on(events.ScreenResume)
     def _look_again(self) -> None:
@@ -93,9 +93,9 @@ class ChatScreen(Page):
         if not self._files and self.has_class("-nothing"):
             self._find()
 
-    @work(thread=True, group="room", exit_on_error=False)
-    def _talk(self) -> None:
-        self._room.run()
+    @work(thread=True, group="chat-thread", exit_on_error=False)
+    def _run_thread(self) -> None:
+        self._thread.run()
 
     @work(exclusive=True, group="find", exit_on_error=False)
     async def _find(self) -> None:
@@ -107,13 +107,13 @@ class ChatScreen(Page):
             self.query_one("#export").focus()
             return
         self.remove_class("-nothing")
-        self._seat((file,))
+        self._open_models((file,))
 
     @on(Button.Pressed, "#export")
     def _export(self) -> None:
         self.evomerge.open_export(self.folder)
 
-    def _seat(self, files: tuple[Path, ...]) -> None:
+    def _open_models(self, files: tuple[Path, ...]) -> None:
         self._files, self._busy = files, True
         self._order = [0, 1]
         if self._blind and len(files) > 1:
@@ -123,7 +123,7 @@ class ChatScreen(Page):
             column.clear()
         self._name_columns()
         self._stand("opening ...")
-        self._room.seat(files, self._system)
+        self._thread.open_models(files, self._system)
 
     def _name_columns(self) -> None:
         for place, side in enumerate(_SIDES):
@@ -132,35 +132,35 @@ class ChatScreen(Page):
                 name = side if hidden or not self._files else self._files[self._order[place]].name
                 self.query_one(f"#{side}", AnswerColumn).set_name(name)
 
-    def _column(self, seat: int) -> AnswerColumn:
-        side = _SIDES[self._order.index(seat)] if len(self._files) > 1 else "left"
+    def _column(self, model: int) -> AnswerColumn:
+        side = _SIDES[self._order.index(model)] if len(self._files) > 1 else "left"
         return self.query_one(f"#{side}", AnswerColumn)
 
     def _stand(self, text: str) -> None:
         self.query_one(TopBar).set_standing(Content(text))
 
-    # what the room says
+    # events of the chat's thread
 
-    @on(RoomSaid)
-    async def _room_said(self, message: RoomSaid) -> None:
+    @on(ChatUpdate)
+    async def _show_event(self, message: ChatUpdate) -> None:
         event = message.event
-        if isinstance(event, Seated):
+        if isinstance(event, ModelsOpened):
             self._busy, self._sampling = False, event.sampling
             self._stand(f"context {event.context:,} tokens")
-        elif isinstance(event, Said):
-            self._answers[event.seat] += event.text
-            await self._column(event.seat).write(event.text)
+        elif isinstance(event, AnswerPiece):
+            self._answers[event.model] += event.text
+            await self._column(event.model).write(event.text)
         elif isinstance(event, Answered):
             await self._answered(event)
-        elif isinstance(event, Trouble):
+        elif isinstance(event, ChatFailed):
             self._busy = False
             self.evomerge.tell(event.reason, "error")
 
     async def _answered(self, event: Answered) -> None:
         self._busy = False
-        for seat, heard in enumerate(event.heard):
-            await self._column(seat).end(heard)
-        two = len(self._files) > 1 and all(heard is not None for heard in event.heard)
+        for model, answer in enumerate(event.answers):
+            await self._column(model).end(answer)
+        two = len(self._files) > 1 and all(answer is not None for answer in event.answers)
         self.set_class(two, "-votable")
 
     # what a person does
@@ -173,10 +173,10 @@ class ChatScreen(Page):
         self.query_one(Composer).text = ""
         self._busy, self._prompt, self._answers = True, event.text, ["", ""]
         self.remove_class("-votable")
-        # what the room says waits until this is done, but from here on escape stops it
-        self._room.ask(event.text)
-        for seat in range(len(self._files)):
-            await self._column(seat).begin(event.text)
+        # the thread's events wait until this is done, but from here on escape stops the answer
+        self._thread.ask(event.text)
+        for model in range(len(self._files)):
+            await self._column(model).begin(event.text)
 
     def action_send(self) -> None:
         self.query_one(Composer).action_send()
@@ -186,13 +186,13 @@ class ChatScreen(Page):
 
     def action_stop_or_leave(self) -> None:
         if self._busy and self._prompt:
-            self._room.stop()
+            self._thread.stop()
         else:
             self.app.pop_screen()
 
     def action_clear(self) -> None:
-        self._room.stop()
-        self._room.clear(self._system)
+        self._thread.stop()
+        self._thread.clear(self._system)
         self._prompt = ""
         self.remove_class("-votable")
         for column in self.query(AnswerColumn):
@@ -205,13 +205,13 @@ class ChatScreen(Page):
         if not self._files:
             return
         if len(self._files) > 1:
-            self._seat(self._files[:1])
+            self._open_models(self._files[:1])
             return
         other = await self.app.push_screen_wait(CompareWith(self.folder, self._files[0]))
         if isinstance(other, str):
             self.evomerge.open_export(self.folder, other)
         elif other is not None:
-            self._seat((self._files[0], other))
+            self._open_models((self._files[0], other))
 
     def action_blind(self) -> None:
         """Hides or shows which is which; the sides are drawn anew when it is hidden."""
@@ -219,7 +219,7 @@ class ChatScreen(Page):
         if len(self._files) < 2:
             self.evomerge.tell(f"blind is {'on' if self._blind else 'off'} for the next comparison")
         elif self._blind:
-            self._seat(self._files)
+            self._open_models(self._files)
         else:
             self._name_columns()
             self.evomerge.tell(self._tally())
@@ -256,12 +256,12 @@ class ChatScreen(Page):
         if chosen is None:
             return
         self._sampling, system = chosen
-        self._room.choose(self._sampling)
+        self._thread.set_sampling(self._sampling)
         if system != self._system:
             self._system = system
             self.action_clear()
 
     def action_copy(self) -> None:
-        seat = self._order[0] if len(self._files) > 1 else 0
-        if self._answers[seat]:
-            self.evomerge.copy_text(self._answers[seat], "answer")
+        model = self._order[0] if len(self._files) > 1 else 0
+        if self._answers[model]:
+            self.evomerge.copy_text(self._answers[model], "answer")

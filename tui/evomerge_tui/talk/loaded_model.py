@@ -1,0 +1,42 @@
+"""A model that is open for a chat with its own conversation, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evomerge_quant.chat.chat import Chat, Reply, StoppedBy
+from evomerge_quant.chat.conversation import Conversation
+from evomerge_quant.chat.sampling import Sampling
+
+_ENDINGS: Mapping[StoppedBy, str] = {
+    "end": "",
+    "max_tokens": ", cut off at the token limit",
+    "context": ", cut off: the context is full",
+    "stop": ", stopped",
+}
+
+
+@dataclass
+class LoadedModel:
+    """An open model with a name to show, its conversation so far, and how it samples tokens."""
+
+    name: str
+    chat: Chat
+    conversation: Conversation
+    sampling: Sampling
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A model's reply, and how many of the oldest turns were left out to make room for it."""
+
+    reply: Reply
+    trimmed: int
+
+
+def summary(answer: Answer) -> str:
+    """`12 tokens, 34.5 tokens/s`, why it was cut off if it was, and how many turns were left out if any."""
+    reply = answer.reply
+    trimmed = f"; no room: the oldest {answer.trimmed} turns were left out" if answer.trimmed else ""
+    return f"{reply.tokens} tokens, {reply.tokens_per_second:.1f} tokens/s{_ENDINGS[reply.stopped_by]}{trimmed}"
