@@ -1,4 +1,4 @@
-"""Whether a full disk is why a child process could not write: libraries say that in many ways, or just die."""
+"""Whether a full disk is why a worker could not write: libraries say that in many ways, or just die."""
 
 from __future__ import annotations
 

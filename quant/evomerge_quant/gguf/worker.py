@@ -1,4 +1,7 @@
-"""Heavy steps run in processes of their own: they can be stopped at any moment, and their memory is given back."""
+"""Workers: processes of their own for heavy steps, so that these can be stopped at any moment and give their memory back.
+
+A worker never outlives the process that started it: its standard input closes then, which `end_with_parent` waits for.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO
@@ -18,8 +22,7 @@ _KEPT_LINES = 60
 def start(module: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     """Starts `python -m module arguments`, in an environment without the hub (`closed_environment`).
 
-    It is to end when its standard input does, so that it never outlives this process. `-P` keeps the working folder, which may
-    hold anything, off the module path.
+    The module calls `end_with_parent`. `-P` keeps the working folder, which may hold anything, off the module path.
     """
     return subprocess.Popen(
         [sys.executable, "-P", "-m", module, *arguments],
@@ -74,6 +77,18 @@ def end(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             pipe.close()
+
+
+def end_with_parent() -> None:
+    """Called by a worker: ends it as soon as its standard input closes, which the parent's death does on every system."""
+    threading.Thread(target=_wait_for_the_parents_end, daemon=True).start()
+
+
+def _wait_for_the_parents_end() -> None:
+    # The bare file descriptor: a buffered reader that a daemon thread holds would trip the interpreter at its end.
+    while os.read(0, 1 << 10):
+        pass
+    os._exit(3)
 
 
 def _lines(pipe: IO[bytes]) -> Iterator[str]:

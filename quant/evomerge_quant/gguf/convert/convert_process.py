@@ -1,4 +1,4 @@
-"""The child process that checks models and runs llama.cpp's converter.
+"""The worker that checks models and runs llama.cpp's converter.
 
     python -m evomerge_quant.gguf.convert.convert_process FOLDER
 
@@ -21,7 +21,7 @@ from typing import Any
 from evomerge_quant.gguf.closed_process import ClosedProcess
 from evomerge_quant.gguf.convert.remote_code import forbid_remote_code
 from evomerge_quant.gguf.convert.window_pattern import tell_window_pattern
-from evomerge_quant.gguf.end_with_parent import end_with_parent
+from evomerge_quant.gguf.worker import end_with_parent
 
 CHECKED = "checked "
 

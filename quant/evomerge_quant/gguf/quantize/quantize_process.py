@@ -1,4 +1,4 @@
-"""The child process that quantises: `python -m evomerge_quant.gguf.quantize.quantize_process JOB`, JOB being JSON.
+"""The worker that quantises: `python -m evomerge_quant.gguf.quantize.quantize_process JOB`, JOB being JSON.
 
 `source`, `target`: files; `constant`: llama_cpp's name of the type; `threads`; `imatrix`: an .npz of a float32 vector for each
 tensor, or null. Prints `progress DONE TOTAL` lines; llama.cpp's own log only where it says why it failed.
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evomerge_quant.gguf.closed_process import ClosedProcess
-from evomerge_quant.gguf.end_with_parent import end_with_parent
+from evomerge_quant.gguf.worker import end_with_parent
 
 _TENSOR = re.compile(r"\[ *(\d+)/ *(\d+)\]")
 _ERROR = 4  # of ggml's log levels
