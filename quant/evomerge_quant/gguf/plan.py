@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from evomerge_core.errors import InputError
 from evomerge_core.merging.model_folder.folder import require_space
-from evomerge_quant.gguf.quantize.file_types import FileType
+from evomerge_core.sources.source import Source
+from evomerge_quant.gguf.quantize.file_types import FileType, find_types
 from evomerge_quant.gguf.quantize.mixture import float_bytes, predict
-from evomerge_quant.gguf.subject.subject import Subject
+from evomerge_quant.gguf.subject.subject import Subject, shapes_of, vocabulary_bytes
+
+# Types whose sizes a run's result states.
+_USUAL = ("Q4_K_M", "Q8_0", "F16")
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,13 @@ def make_plan(
         require_space(paths[0], needed)
     warnings = (*subject.warnings, *_warnings(files))
     return ExportPlan(subject, files, imatrix, destination, needed, _free(destination), warnings)
+
+
+def gguf_bytes(base: Source, tensors: Mapping[str, tuple[int, ...]], layers: int) -> dict[str, int]:
+    """Predicted bytes of the usual types for a child of these tensors that is otherwise like `base`."""
+    shapes, tokenizer = shapes_of(base, tensors, layers), vocabulary_bytes(base)
+    types = find_types(_USUAL, imatrix=False)
+    return {wanted.name: predict(shapes, wanted, imatrix=False).bytes + tokenizer for wanted in types}
 
 
 def _paths(subject: Subject, types: Sequence[FileType], out: Path | None) -> list[Path]:

@@ -17,7 +17,8 @@ from evomerge_core.run.candidate.scoring import evaluation_on, item_score
 from evomerge_core.run.generation.finalists import best_of_search
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.folder import WINNER, open_store
-from evomerge_core.run.store.store import Candidate, Evaluation, ItemScore, Store
+from evomerge_core.run.store.records import Candidate, Evaluation, ItemScore
+from evomerge_core.run.store.store import Store
 from evomerge_core.tasks.evaluator import CandidateError
 from evomerge_quant.gguf.convert.convert import waiting_converter
 from evomerge_quant.gguf.export import export
@@ -25,7 +26,7 @@ from evomerge_quant.gguf.plan import make_plan
 from evomerge_quant.gguf.progress import OnStep, Step
 from evomerge_quant.gguf.proof.proof_items import proof_items
 from evomerge_quant.gguf.quantize.file_types import FileType
-from evomerge_quant.gguf.subject.run_subject import subject_of
+from evomerge_quant.gguf.subject.run_subject import subject_of_candidate
 from evomerge_quant.llama.answering import GgufEvaluator
 from evomerge_quant.llama.context import LlamaError
 from evomerge_quant.llama.model import open_gguf
@@ -114,7 +115,7 @@ def exporter(run: Path, setup: Setup, wanted: FileType, converter: Path, *, imat
     calibration = proof_items(setup, "search") if imatrix else ()
 
     def make(candidate: Candidate, folder: Path, on_step: OnStep) -> Path:
-        plan = make_plan(subject_of(setup, run, candidate), (wanted,), folder, imatrix=imatrix)
+        plan = make_plan(subject_of_candidate(setup, run, candidate), (wanted,), folder, imatrix=imatrix)
         with waiting_converter(converter) as process:
             return export(plan, process, on_step, prove=None, calibration=calibration).files[0].path
 

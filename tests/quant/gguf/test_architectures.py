@@ -15,7 +15,7 @@ from evomerge_quant.gguf.export import export
 from evomerge_quant.gguf.plan import make_plan
 from evomerge_quant.gguf.quantize.file_types import FILE_TYPES, find_types
 from evomerge_quant.gguf.quantize.quantize import quantize
-from evomerge_quant.gguf.subject.subject import find_subject
+from evomerge_quant.gguf.subject.find_subject import find_subject
 from evomerge_quant.llama.context import LlamaContext, Run
 from evomerge_quant.llama.model import open_gguf
 from support.gguf_models import FAMILIES, make_model

@@ -26,7 +26,7 @@ from evomerge_quant.gguf.convert.convert import waiting_converter
 from evomerge_quant.gguf.export import export
 from evomerge_quant.gguf.plan import make_plan
 from evomerge_quant.gguf.quantize.file_types import find_types
-from evomerge_quant.gguf.subject.subject import find_subject
+from evomerge_quant.gguf.subject.find_subject import find_subject
 from evomerge_tui.cli.main import main
 from support.gguf_models import make_model
 

@@ -21,7 +21,7 @@ from evomerge_quant.gguf.quantize.file_types import FILE_TYPES
 from evomerge_quant.gguf.quantize.imatrix import collect, save_imatrix
 from evomerge_quant.gguf.quantize.mixture import predict
 from evomerge_quant.gguf.quantize.quantize import quantize
-from evomerge_quant.gguf.subject.subject import of_folder
+from evomerge_quant.gguf.subject.subject import subject_of_folder
 from support.gguf_models import make_model
 
 ITEMS = (
@@ -58,7 +58,7 @@ def test_the_predicted_size_is_the_files(name: str, model: tuple[Path, Path], tm
     folder, plain = model
     quantize(plain, tmp_path / "out.gguf", FILE_TYPES[name], lambda _: None)
     wanted = sum(int(tensor.n_bytes) for tensor in tensors(tmp_path / "out.gguf").values())
-    assert predict(of_folder(folder).shapes, FILE_TYPES[name], imatrix=False).bytes == wanted
+    assert predict(subject_of_folder(folder).shapes, FILE_TYPES[name], imatrix=False).bytes == wanted
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_the_predicted_size_is_the_files_with_an_importance_matrix(
     folder, plain = model
     quantize(plain, tmp_path / "out.gguf", FILE_TYPES[name], lambda _: None, importance[0])
     wanted = sum(int(tensor.n_bytes) for tensor in tensors(tmp_path / "out.gguf").values())
-    assert predict(of_folder(folder).shapes, FILE_TYPES[name], imatrix=True).bytes == wanted
+    assert predict(subject_of_folder(folder).shapes, FILE_TYPES[name], imatrix=True).bytes == wanted
 
 
 @torch.inference_mode()

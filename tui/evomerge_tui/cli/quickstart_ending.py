@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from evomerge_core.errors import InputError
-from evomerge_tui.exporting import export_winner
+from evomerge_tui.cli.export import export_winner
 from evomerge_tui.text.shown_text import one_line
 
 if TYPE_CHECKING:

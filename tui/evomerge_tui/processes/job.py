@@ -133,7 +133,7 @@ def _carry_out(folder: Path) -> None:
     from evomerge_core.run.loop import run
     from evomerge_core.run.setup import prepare
     from evomerge_core.run.verdict.finish import finish
-    from evomerge_quant.gguf.sizes import gguf_bytes
+    from evomerge_quant.gguf.plan import gguf_bytes
     from evomerge_quant.planning.capacity import measure_capacity
     from evomerge_quant.planning.timings import remember, timing_of
     from evomerge_quant.resident.model import evaluators

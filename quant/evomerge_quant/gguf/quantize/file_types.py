@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from evomerge_core.errors import InputError
-from evomerge_core.nearest_name import unknown_name
 
 LOSS_SOURCE = "Llama-3-8B on Wikitext-2, llama.cpp tools/perplexity/README.md"
 _TERNARY = "only for models trained in such weights"
@@ -102,5 +101,5 @@ def _find(name: str) -> FileType:
     wanted = name.upper().replace("-", "_")
     wanted = _ALIASES.get(wanted, wanted)
     if wanted not in FILE_TYPES:
-        raise InputError(f"--type: {unknown_name('type', wanted, FILE_TYPES)}")
+        raise unknown_name("type", wanted, FILE_TYPES, where="--type")
     return FILE_TYPES[wanted]

@@ -11,12 +11,11 @@ from evomerge_core.fixed_merge.fixed_merge import FixedMerge, fixed_layers, fixe
 from evomerge_core.fixed_merge.merge_file import FixedFile, write_fixed_file
 from evomerge_core.merging.config import MergeConfig
 from evomerge_core.merging.model_folder.card import public_name, stated_licences
-from evomerge_core.nearest_name import unknown_name
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.candidate.candidate_merge import child_of
 from evomerge_core.run.setup import Setup, prepare
 from evomerge_core.run.store.folder import RECIPE, WINNER, check_unchanged, open_store
-from evomerge_core.run.store.store import Candidate
+from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.verdict.finish import MODEL
 from evomerge_core.sources.source import Source
 from evomerge_quant.gguf.subject.export_paths import candidate_exports, winner_exports
@@ -24,15 +23,15 @@ from evomerge_quant.gguf.subject.naming import name_model
 from evomerge_quant.gguf.subject.subject import Subject, is_phi3, shapes_of, vocabulary_bytes
 
 
-def of_run(run: Path, label: str | None) -> Subject:
+def subject_of_run(run: Path, label: str | None) -> Subject:
     """The winner of a run, or its candidate of that label; errors as `find_subject`."""
     candidate, is_winner = _candidate(run, label)
     setup = prepare(load_recipe(run / RECIPE), run)
     check_unchanged(run, setup.fingerprints)
-    return subject_of(setup, run, candidate, is_winner=is_winner)
+    return subject_of_candidate(setup, run, candidate, is_winner=is_winner)
 
 
-def subject_of(setup: Setup, run: Path, candidate: Candidate, *, is_winner: bool = False) -> Subject:
+def subject_of_candidate(setup: Setup, run: Path, candidate: Candidate, *, is_winner: bool = False) -> Subject:
     """A candidate of an open run: merged again in bf16 from its sources; the winner's own folder where it is that merge."""
     file = write_fixed_file(_child(setup, run, candidate))
     child = file.fixed
@@ -67,7 +66,7 @@ def _candidate(run: Path, label: str | None) -> tuple[Candidate, bool]:
     finally:
         store.close()
     if label not in named:
-        raise InputError(f"--candidate: {unknown_name('candidate', label, named)}")
+        raise unknown_name("candidate", label, named, where="--candidate")
     return named[label], named[label].id == winner
 
 

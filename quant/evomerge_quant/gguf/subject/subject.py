@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
 from evomerge_core.merging.model_folder.card import public_name
-from evomerge_core.run.store.folder import STORE
 from evomerge_core.sources.checkpoint import open_checkpoint
 from evomerge_core.sources.source import Source
 from evomerge_core.sources.tokens import vocabulary
@@ -43,24 +41,7 @@ class Subject:
     setup: Setup | None = None
 
 
-def find_subject(path: Path, candidate: str | None = None) -> Subject:
-    """The winner of the run in `path`, or its candidate of that label; or the model in the folder `path`.
-
-    InputError when it is neither, when there is no such candidate or no winner yet, and when sources changed since the run.
-    """
-    if (path / STORE).is_file():
-        # A run needs much that a model folder does not, and that takes seconds to load.
-        from evomerge_quant.gguf.subject.run_subject import of_run
-
-        return of_run(path, candidate)
-    if candidate is not None:
-        raise InputError(f"--candidate {candidate}: {path} is no run folder; give the run's, or leave the option out")
-    if not path.is_dir():
-        raise InputError(f"{path}: no such folder; give a run's folder or a model's")
-    return of_folder(path)
-
-
-def of_folder(path: Path) -> Subject:
+def subject_of_folder(path: Path) -> Subject:
     """The model in a folder. InputError when it can't be read, or is quantised already."""
     source = Source(str(path), open_checkpoint(path))
     phi3 = is_phi3(source)

@@ -52,7 +52,7 @@ def show_rescored(console: Console, found: Rescored) -> None:
     for column in ("candidate", f"search, {found.precision}", f"validation, {found.encoding}"):
         table.add_column(column, justify="left" if column == "candidate" else "right")
     for row in found.rows:
-        cells = (row.label, _percent(row.search), row.failure or _percent(row.file))
+        cells = (row.label, percent(row.search), row.failure or percent(row.file))
         table.add_row(*(Text(cell, style="bold green" if row.label == found.best else "") for cell in cells))
     console.print(table)
     kept = "the run's winner is the best file too" if found.best == found.winner else f"the run's winner was {found.winner}"
@@ -60,7 +60,7 @@ def show_rescored(console: Console, found: Rescored) -> None:
 
 
 @contextmanager
-def showing(console: Console) -> Iterator[Callable[[Step], None]]:
+def progress_bar(console: Console) -> Iterator[Callable[[Step], None]]:
     """A bar on a terminal; when piped, one line for each step."""
     if not console.is_terminal:
         yield _printer(console)
@@ -76,7 +76,7 @@ def showing(console: Console) -> Iterator[Callable[[Step], None]]:
 
 
 @contextmanager
-def telling_json(say: Callable[[dict[str, object]], None]) -> Iterator[Callable[[Step], None]]:
+def json_steps(say: Callable[[dict[str, object]], None]) -> Iterator[Callable[[Step], None]]:
     """An object for every step and every whole percent of it, for a program that listens."""
     said: tuple[str, int | None] | None = None
 
@@ -140,10 +140,6 @@ def _say(console: Console, lines: Sequence[str], style: str = "") -> None:
     """Whole lines, so that paths and commands can be copied."""
     for line in lines:
         console.print(Text(line, style=style), soft_wrap=True)
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
 
 
 def _size(size: int) -> str:
