@@ -59,6 +59,8 @@ def _print(tried: Tried) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from evomerge_tui.text.quantities import percent
+
     score = tried.evaluation.score
-    told = tried.evaluation.failure if score is None else f"{100 * score:.0f} %  ({tried.evaluation.seconds:.1f} s)"
+    told = tried.evaluation.failure if score is None else f"{percent(score, 0)}  ({tried.evaluation.seconds:.1f} s)"
     Console().print(Text(f"{tried.label}: {told}"))

@@ -5,9 +5,20 @@ from __future__ import annotations
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-def percent(share: float | None) -> str:
+def percent(share: float | None, decimals: int = 1) -> str:
     """`56.3 %`; an empty text for None."""
-    return "" if share is None else f"{100 * share:.1f} %"
+    return "" if share is None else f"{100 * share:.{decimals}f} %"
+
+
+def percent_range(low: float, high: float, decimals: int = 0) -> str:
+    """`49 to 62 %`; one figure when both are the same."""
+    least, most = f"{100 * low:.{decimals}f}", f"{100 * high:.{decimals}f}"
+    return f"{most} %" if least == most else f"{least} to {most} %"
+
+
+def score_text(score: float | None) -> str:
+    """A score in per cent, or `failed` for a candidate that has none."""
+    return "failed" if score is None else percent(score)
 
 
 def gain(share: float | None) -> str:

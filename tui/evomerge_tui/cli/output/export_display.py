@@ -11,6 +11,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from evomerge_tui.text.quantities import percent
+
 if TYPE_CHECKING:
     from evomerge_quant.gguf.export import Exported, ExportedFile
     from evomerge_quant.gguf.plan import ExportPlan
@@ -101,6 +103,7 @@ def plan_facts(plan: ExportPlan) -> dict[str, object]:
             "bits_per_weight": round(file.bits_per_weight, 3),
             "loss": file.loss,
             "note": file.type.note,
+            "warnings": list(file.warnings),
         }
         for file in plan.files
     ]

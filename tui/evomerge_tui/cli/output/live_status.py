@@ -13,7 +13,7 @@ from rich.text import Text
 
 from evomerge_core.run.states import LIVE
 from evomerge_core.run.view.progress import Progress, Scored, read_progress
-from evomerge_tui.text.quantities import scored_in
+from evomerge_tui.text.quantities import score_text, scored_in
 
 _POLL_SECONDS = 0.5
 ENDED = frozenset({"finished", "failed", "stopped", "interrupted"})
@@ -52,7 +52,7 @@ def _lines(folder: Path, console: Console) -> Progress:
 
 def plain_line(progress: Progress) -> str:
     """One line without the clock, so that it changes only when something happened."""
-    best = "" if progress.best is None else f"  best {percent(progress.best)} ({progress.best.label})"
+    best = "" if progress.best is None else f"  best {score_text(progress.best.score)} ({progress.best.label})"
     failed = f"  failed {progress.failed}" if progress.failed else ""
     return f"{progress.state}  {_where(progress)}{best}{failed}"
 
@@ -61,9 +61,9 @@ def plain_sentences(progress: Progress) -> list[str]:
     """Where a run stands, in sentences without bars and columns."""
     lines = [f"The run {progress.folder} is {progress.state}{_priority(progress)}: {_where(progress)}."]
     scored = [*(("parent", one) for one in progress.parents), *(("uniform merge", one) for one in progress.uniform)]
-    lines += [f"The {kind} {one.label} has {percent(one)} on the search items." for kind, one in scored]
+    lines += [f"The {kind} {one.label} has {score_text(one.score)} on the search items." for kind, one in scored]
     if progress.best is not None:
-        lines.append(f"The best child so far, {progress.best.label}, has {percent(progress.best)}.")
+        lines.append(f"The best child so far, {progress.best.label}, has {score_text(progress.best.score)}.")
     lines.append(f"Scores are in {scored_in(progress.precision, progress.scored_on)}.")
     return [*lines, f"Time: {_clock(progress)}."]
 
@@ -101,14 +101,10 @@ def _priority(progress: Progress) -> str:
     return f" at {progress.priority} priority" if progress.priority and progress.state in LIVE else ""
 
 
-def percent(scored: Scored) -> str:
-    return "failed" if scored.score is None else f"{100 * scored.score:.1f} %"
-
-
 def _add(table: Table, scored: Scored, style: str) -> None:
     label = f"best so far: {scored.label}" if style else scored.label
     loss = "" if scored.loss is None else f"{scored.loss:.3f}"
-    table.add_row(Text(label, style=style), Text(percent(scored), style=style), Text(loss))
+    table.add_row(Text(label, style=style), Text(score_text(scored.score), style=style), Text(loss))
 
 
 def _clock(progress: Progress) -> str:

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from evomerge_tui.text.quantities import amount, scored_in
+from evomerge_tui.text.quantities import amount, percent, percent_range, scored_in
 
 
 def result_tables(result: Mapping[str, Any]) -> Group:
@@ -61,11 +61,7 @@ def _add(table: Table, row: Mapping[str, Any], paired: Mapping[str, Any] | None,
         table.add_row(Text(row["name"]), Text("failed"))
         return
     low, high = row["interval"]
-    cells = [row["name"], _percent(row["test"]), f"{_percent(low)} to {_percent(high)}", _percent(row["truncated"])]
+    cells = [row["name"], percent(row["test"]), percent_range(low, high, 1), percent(row["truncated"])]
     if paired is not None:
         cells += [str(paired["wins"]), str(paired["losses"]), f"{paired['p']:.2g}"]
     table.add_row(*(Text(cell, style=style) for cell in cells))
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

@@ -20,14 +20,15 @@ from textual.worker import get_current_worker
 from evomerge_core.errors import InputError
 from evomerge_core.run.statistics import Paired
 from evomerge_core.run.store.folder import open_store
-from evomerge_core.run.store.store import Candidate
+from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.verdict.candidate_scores import Difference, SplitScore, differences, paired, split_scores
 from evomerge_core.run.view.asked_texts import AskedTexts, read_asked_texts
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.processes.command_process import run_command
 from evomerge_tui.screens.candidate.item_view import answers, item_columns, question
 from evomerge_tui.screens.page import Page
-from evomerge_tui.text.quantities import percent
+from evomerge_tui.text.candidate_names import candidate_name, description
+from evomerge_tui.text.quantities import percent, percent_range, score_text
 from evomerge_tui.text.shown_text import many_lines, one_line
 from evomerge_tui.widgets.genome_map import GenomeMap
 from evomerge_tui.widgets.panel_tabs import PanelTabs
@@ -39,8 +40,8 @@ _OUTCOMES = ("all", "won", "lost")
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the store has of a candidate, against one reference on one split."""
+class ComparedCandidate:
+    """What the store has of a candidate, compared with one reference on one split."""
 
     candidate: Candidate
     references: tuple[Candidate, ...]
@@ -57,7 +58,7 @@ class Found:
 class CandidateRead(Message):
     """A candidate as the store has it."""
 
-    found: Found
+    found: ComparedCandidate
 
 
 @dataclass
@@ -91,7 +92,7 @@ class CandidateScreen(Page):
         self._against = 0
         self._place: tuple[str, str] | None = None
         self._outcome = "all"
-        self._found: Found | None = None
+        self._found: ComparedCandidate | None = None
         self._texts: AskedTexts = {}
         self._recipe = ""
 
@@ -103,7 +104,7 @@ class CandidateScreen(Page):
             yield Static("", id="compared", markup=False)
             yield RowsTable[Difference](
                 item_columns(lambda: self._texts),
-                lambda one: (one.task, one.item),
+                lambda item: (item.task, item.item),
                 sort="outcome",
                 empty="no items here",
                 id="item-list",
@@ -167,7 +168,7 @@ class CandidateScreen(Page):
     def _show(self, message: CandidateRead) -> None:
         found = self._found = message.found
         self._against, self._place = found.against, found.places[found.place] if found.places else None
-        self.query_one(TopBar).set_title(f"{self.folder.name} › {found.candidate.label}")
+        self.query_one(TopBar).set_title(f"{self.folder.name} › {candidate_name(found.candidate.label, found.candidate.kind)}")
         self.query_one("#scores", Static).update(_scores(found))
         self.query_one(GenomeMap).show(found.candidate.genome or (), found.dimensions)
         self._show_items()
@@ -176,7 +177,7 @@ class CandidateScreen(Page):
         found = self._found
         if found is None:
             return
-        kept = [one for one in found.items if self._outcome in ("all", one.outcome)]
+        kept = [item for item in found.items if self._outcome in ("all", item.outcome)]
         self.query_one("#compared", Static).update(_compared(found, self._outcome))
         table: RowsTable[Difference] = self.query_one("#item-list", RowsTable)
         table.set_rows(kept)
@@ -186,15 +187,15 @@ class CandidateScreen(Page):
     def _moved(self, event: RowsTable.Moved) -> None:
         self._show_item(event.row)
 
-    def _show_item(self, one: Difference | None) -> None:
+    def _show_item(self, item: Difference | None) -> None:
         found = self._found
-        if one is None or found is None:
+        if item is None or found is None:
             for name in ("question", "ours", "theirs"):
                 self.query_one(f"#{name}", Static).update("")
             return
-        self.query_one("#question", Static).update(question(one, self._texts))
+        self.query_one("#question", Static).update(question(item, self._texts))
         other = found.references[found.against].label if found.references else ""
-        mine, theirs = answers(one, found.candidate.label, other)
+        mine, theirs = answers(item, found.candidate.label, other)
         self.query_one("#ours", Static).update(mine)
         self.query_one("#theirs", Static).update(theirs)
 
@@ -258,16 +259,16 @@ class CandidateScreen(Page):
         self.query_one("#detail").focus()
 
 
-def read_candidate(folder: Path, candidate: int, against: int, place: tuple[str, str] | None) -> Found:
+def read_candidate(folder: Path, candidate: int, against: int, place: tuple[str, str] | None) -> ComparedCandidate:
     """Reads a candidate from the store; `against` counts the references, `place` is a split and precision (None: the
     last in which both were scored). For a thread."""
     store = open_store(folder)
     try:
-        one = store.candidate(candidate)
+        subject = store.candidate(candidate)
         references = tuple(c for c in (*store.candidates("parent"), *store.candidates("uniform")) if c.id != candidate)
         places = tuple(store.scored_in(candidate))
         against = against if against < len(references) else 0
-        shared = [one for one in places if references and one in store.scored_in(references[against].id)]
+        shared = [scored for scored in places if references and scored in store.scored_in(references[against].id)]
         chosen = places.index(place or (shared or places)[-1]) if places else 0
         items = differences(store, candidate, references[against].id, *places[chosen]) if places and references else []
         weights = store.fact("weights") or {item.task: 1.0 for item in items}
@@ -276,30 +277,32 @@ def read_candidate(folder: Path, candidate: int, against: int, place: tuple[str,
         dimensions = store.fact("dimensions", [])
     finally:
         store.close()
-    return Found(one, references, places, against, chosen, tuple(scores), tuple(items), test, dimensions)
+    return ComparedCandidate(subject, references, places, against, chosen, tuple(scores), tuple(items), test, dimensions)
 
 
-def _scores(found: Found) -> Content:
-    one = found.candidate
-    kind = {"search": f"child of generation {(one.generation or 0) + 1}", "uniform": "uniform merge"}.get(one.kind, one.kind)
-    lines = [Content.assemble((one_line(one.label, 40), "bold"), (f"  {kind}", "$text-muted"))]
+def _scores(found: ComparedCandidate) -> Content:
+    candidate = found.candidate
+    what = description(candidate.kind, candidate.generation)
+    lines = [Content.assemble((one_line(candidate.label, 40), "bold"), (f"  {what}", "$text-muted"))]
     for score in found.scores:
-        shown = "failed" if score.score is None else percent(score.score)
-        low_high = "" if score.interval is None else f"{100 * score.interval[0]:.0f} to {100 * score.interval[1]:.0f} %"
+        low_high = "" if score.interval is None else percent_range(*score.interval)
         notes = [one_line(score.failure or "", 80)] if score.failure else []
-        notes += [f"{score.truncated:.0%} cut off"] if score.truncated else []
-        notes += [f"{score.wrong_language:.0%} in another language"] if score.wrong_language else []
+        notes += [f"{percent(score.truncated, 0)} cut off"] if score.truncated else []
+        notes += [f"{percent(score.wrong_language, 0)} in another language"] if score.wrong_language else []
+        shown = (f"{score_text(score.score):>7}", "bold" if score.split == "test" else "")
         where = f"{score.split} {score.precision}" + (f" {one_line(score.task, 24)}" if score.task else "")
         lines.append(
             Content.assemble(
-                (f"{where:<16}", "$text-muted"), (f"{shown:>7}", "bold" if score.split == "test" else ""), f"  {low_high:<10}",
+                (f"{where:<16}", "$text-muted"),
+                shown,
+                f"  {low_high:<10}",
                 (f"  {score.items} items  {' · '.join(notes)}", "$text-muted"),
             )
-        )  # fmt: skip
+        )
     return Content("\n").join(lines)
 
 
-def _compared(found: Found, outcome: str) -> Content:
+def _compared(found: ComparedCandidate, outcome: str) -> Content:
     if not found.references or not found.places:
         return Content.styled("not scored yet", "$text-muted")
     split, precision = found.places[found.place]

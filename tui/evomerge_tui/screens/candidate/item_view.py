@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from textual.content import Content
 
-from evomerge_core.run.store.store import ItemScore
+from evomerge_core.run.store.records import ItemScore
 from evomerge_core.run.verdict.candidate_scores import Difference
 from evomerge_core.run.view.asked_texts import AskedTexts
 from evomerge_tui.text.shown_text import many_lines, one_line
@@ -19,32 +19,32 @@ _ORDER = ("lost", "won", "even")
 def item_columns(texts: Callable[[], AskedTexts]) -> list[Column[Difference]]:
     """Columns for differences; `texts` are the questions known so far."""
 
-    def asked(one: Difference) -> Cell:
-        text = texts().get((one.task, one.item))
-        return (one_line(text.prompt, 200), "") if text else (one.item, "muted")
+    def asked(item: Difference) -> Cell:
+        text = texts().get((item.task, item.item))
+        return (one_line(text.prompt, 200), "") if text else (item.item, "muted")
 
     return [
-        Column("outcome", "Outcome", 10, lambda one: _OUTCOMES[one.outcome], lambda one: (_ORDER.index(one.outcome), one.item)),
-        Column("ours", "Child", 6, lambda one: (_value(one.ours), ""), lambda one: one.ours.value, right=True),
-        Column("theirs", "Other", 6, lambda one: (_value(one.theirs), "muted"), _theirs, right=True),
-        Column("question", "Question", 0, asked, lambda one: asked(one)[0]),
-        Column("task", "Task", 14, lambda one: (one.task, "muted"), lambda one: one.task, least_table=110),
+        Column("outcome", "Outcome", 10, lambda row: _OUTCOMES[row.outcome], lambda row: (_ORDER.index(row.outcome), row.item)),
+        Column("ours", "Child", 6, lambda row: (_value(row.ours), ""), lambda row: row.ours.value, right=True),
+        Column("theirs", "Other", 6, lambda row: (_value(row.theirs), "muted"), _theirs, right=True),
+        Column("question", "Question", 0, asked, lambda row: asked(row)[0]),
+        Column("task", "Task", 14, lambda row: (row.task, "muted"), lambda row: row.task, least_table=110),
     ]
 
 
-def question(one: Difference, texts: AskedTexts) -> Content:
+def question(item: Difference, texts: AskedTexts) -> Content:
     """The question and the answers that are right."""
-    text = texts.get((one.task, one.item))
+    text = texts.get((item.task, item.item))
     if text is None:
-        return Content.styled(f"item {one_line(one.item, 60)} of {one_line(one.task)}", "$text-muted")
+        return Content.styled(f"item {one_line(item.item, 60)} of {one_line(item.task)}", "$text-muted")
     return Content.assemble(
         many_lines(text.prompt), ("\nright: ", "$text-muted"), (one_line(" / ".join(text.expected), 400), "$success")
     )
 
 
-def answers(one: Difference, ours: str, theirs: str) -> tuple[Content, Content]:
+def answers(item: Difference, ours: str, theirs: str) -> tuple[Content, Content]:
     """Both answers with whose they are and how they fared."""
-    return _answer(ours, one.ours), _answer(theirs, one.theirs)
+    return _answer(ours, item.ours), _answer(theirs, item.theirs)
 
 
 def _answer(name: str, score: ItemScore | None) -> Content:
@@ -67,5 +67,5 @@ def _value(score: ItemScore | None) -> str:
     return "" if score is None else f"{score.value:g}" if score.value in (0, 1) else f"{score.value:.2f}"
 
 
-def _theirs(one: Difference) -> float | None:
-    return None if one.theirs is None else one.theirs.value
+def _theirs(item: Difference) -> float | None:
+    return None if item.theirs is None else item.theirs.value

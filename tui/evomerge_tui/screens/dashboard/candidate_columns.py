@@ -2,49 +2,48 @@
 
 from __future__ import annotations
 
-from evomerge_core.run.store.store import Outcome
+from evomerge_core.run.store.records import Outcome
 from evomerge_tui.screens.dashboard.history import History
-from evomerge_tui.text.quantities import gain, percent
+from evomerge_tui.text.candidate_names import kind_word
+from evomerge_tui.text.quantities import gain, percent, score_text
 from evomerge_tui.widgets.rows_table import Cell, Column
-
-_KINDS = {"search": "child", "parent": "parent", "uniform": "uniform"}
 
 
 def candidate_columns(history: History) -> list[Column[Outcome]]:
     """Columns for outcomes; gains are against the best parent that `history` knows."""
 
-    def lead(one: Outcome) -> float | None:
+    def lead(outcome: Outcome) -> float | None:
         parent = history.best_of("parent")
-        return None if parent is None or one.score is None else one.score - (parent.score or 0.0)
+        return None if parent is None or outcome.score is None else outcome.score - (parent.score or 0.0)
 
-    def gain_cell(one: Outcome) -> Cell:
-        value = lead(one)
+    def gain_cell(outcome: Outcome) -> Cell:
+        value = lead(outcome)
         return gain(value), "good" if value is not None and value > 0 else "muted"
 
-    def note(one: Outcome) -> Cell:
-        chosen = "winner" if one.candidate == history.winner else ""
-        return (one.failure or one.mark or chosen), "bad" if one.failure else "best"
+    def note(outcome: Outcome) -> Cell:
+        chosen = "winner" if outcome.candidate == history.winner else ""
+        return (outcome.failure or outcome.mark or chosen), "bad" if outcome.failure else "best"
 
     return [
-        Column("number", "#", 5, lambda one: (str(one.number), "muted"), lambda one: one.number, right=True),
-        Column("label", "Candidate", 0, lambda one: (one.label, ""), lambda one: one.label),
-        Column("kind", "Kind", 8, lambda one: (_KINDS.get(one.kind, one.kind), "muted"), lambda one: one.kind),
-        Column("score", "Score", 8, _score, lambda one: one.score, right=True),
+        Column("number", "#", 5, lambda row: (str(row.number), "muted"), lambda row: row.number, right=True),
+        Column("label", "Candidate", 0, lambda row: (row.label, ""), lambda row: row.label),
+        Column("kind", "Kind", 8, lambda row: (kind_word(row.kind), "muted"), lambda row: row.kind),
+        Column("score", "Score", 8, _score, lambda row: row.score, right=True),
         Column("gain", "Gain", 6, gain_cell, lead, right=True),
-        Column("loss", "Log-loss", 9, _loss, lambda one: one.loss, right=True),
-        Column("note", "Note", 0, note, lambda one: note(one)[0], least_table=90),
-        Column("seconds", "Time", 7, lambda one: (f"{one.seconds:.1f} s", "muted"), lambda one: one.seconds, right=True),
+        Column("loss", "Log-loss", 9, _loss, lambda row: row.loss, right=True),
+        Column("note", "Note", 0, note, lambda row: note(row)[0], least_table=90),
+        Column("seconds", "Time", 7, lambda row: (f"{row.seconds:.1f} s", "muted"), lambda row: row.seconds, right=True),
     ]
 
 
-def candidate_text(one: Outcome) -> str:
+def candidate_text(outcome: Outcome) -> str:
     """What a filter looks at."""
-    return f"{one.label} {_KINDS.get(one.kind, one.kind)} {percent(one.score)} {one.failure or ''} {one.mark or ''}"
+    return f"{outcome.label} {kind_word(outcome.kind)} {percent(outcome.score)} {outcome.failure or ''} {outcome.mark or ''}"
 
 
-def _score(one: Outcome) -> Cell:
-    return ("failed", "bad") if one.score is None else (percent(one.score), "")
+def _score(outcome: Outcome) -> Cell:
+    return score_text(outcome.score), "bad" if outcome.score is None else ""
 
 
-def _loss(one: Outcome) -> Cell:
-    return ("" if one.loss is None else f"{one.loss:.3f}"), "muted"
+def _loss(outcome: Outcome) -> Cell:
+    return ("" if outcome.loss is None else f"{outcome.loss:.3f}"), "muted"

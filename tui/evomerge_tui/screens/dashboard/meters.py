@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from evomerge_tui.machine.machine import Machine
-from evomerge_tui.text.quantities import amount, duration
+from evomerge_tui.text.quantities import amount, duration, percent
 from evomerge_tui.text.shown_text import one_line
 
 _BAR = 12
@@ -35,11 +35,11 @@ class Meters(Static):
 
 
 def _lines(machine: Machine, now: float) -> Iterator[Content]:
-    yield _line("CPU", machine.busy, f"{machine.busy:.0%} of {machine.cores} cores")
+    yield _line("CPU", machine.busy, f"{percent(machine.busy, 0)} of {machine.cores} cores")
     yield _line("RAM", machine.ram_used / machine.ram_total, f"{amount(machine.ram_used)} of {amount(machine.ram_total)}")
     for gpu in machine.gpus:
         if gpu.busy is not None:
-            yield _line("GPU", gpu.busy, f"{gpu.busy:.0%} {one_line(gpu.name, 30)}")
+            yield _line("GPU", gpu.busy, f"{percent(gpu.busy, 0)} {one_line(gpu.name, 30)}")
         yield _line("VRAM", gpu.used / gpu.total, f"{amount(gpu.used)} of {amount(gpu.total)}")
     if now - machine.at > _OLD_SECONDS:
         yield Content.styled(f"as of {duration(now - machine.at)} ago", "$warning")

@@ -13,7 +13,7 @@ from evomerge_core.run.timing.time_left import TimeLeft, time_left
 from evomerge_core.run.view.feed import RunUpdates
 from evomerge_tui.screens.dashboard.history import History
 from evomerge_tui.screens.dashboard.watched_run import Best
-from evomerge_tui.text.quantities import duration, duration_range, gain, percent, scored_in
+from evomerge_tui.text.quantities import duration, duration_range, gain, percent, percent_range, scored_in
 from evomerge_tui.text.run_states import shown_state
 from evomerge_tui.text.shown_text import one_line
 
@@ -64,16 +64,10 @@ def legend(history: History) -> Content:
     parts = [Content.assemble(("━ ", "$accent"), "best"), Content.assemble(("• ", "$primary"), "child")]
     parts.append(Content.assemble(("┃ ", "$spread"), "generation"))
     for kind, colour, name in (("parent", "$secondary", "parents"), ("uniform", "$text-muted", "uniform")):
-        scores = [one.score for one in history.references if one.kind == kind and one.score is not None]
+        scores = [outcome.score for outcome in history.references if outcome.kind == kind and outcome.score is not None]
         if scores:
-            parts.append(Content.assemble(("┈ ", colour), f"{name} {_range(min(scores), max(scores))}"))
+            parts.append(Content.assemble(("┈ ", colour), f"{name} {percent_range(min(scores), max(scores))}"))
     return Content("  ").join(parts)
-
-
-def _range(low: float, high: float) -> str:
-    """In whole per cent: there is no room for more."""
-    least, most = f"{100 * low:.0f}", f"{100 * high:.0f}"
-    return f"{most} %" if least == most else f"{least} to {most} %"
 
 
 def fitness_title(facts: Mapping[str, Any]) -> str:
@@ -105,7 +99,7 @@ def summary(history: History, best: Best | None, facts: Mapping[str, Any], resul
 def _best_line(best: Best | None) -> Content:
     if best is None:
         return Content.styled("no child has been scored yet", "$text-muted")
-    between = "" if best.interval is None else f"  {100 * best.interval[0]:.0f} to {100 * best.interval[1]:.0f} %"
+    between = "" if best.interval is None else f"  {percent_range(*best.interval)}"
     where = " on the test" if best.split == "test" else ""
     label = f"  {one_line(best.candidate.label, 20)}{where}"
     return Content.assemble((f"{percent(best.score):>7}", "bold $accent"), label, (between, "$text-muted"))
@@ -116,11 +110,11 @@ def _rivals(history: History, result: Mapping[str, Any] | None) -> list[tuple[st
     found = []
     for kind, key, name in (("parent", "parents", "best parent"), ("uniform", "uniform", "best uniform")):
         if result is not None:
-            tested = [one for one in result[key] if one["test"] is not None]
-            best = max(tested, key=lambda one: one["test"], default=None)
+            tested = [candidate for candidate in result[key] if candidate["test"] is not None]
+            best = max(tested, key=lambda candidate: candidate["test"], default=None)
             found += [] if best is None else [(name, best["name"], best["test"])]
-        elif (one := history.best_of(kind)) is not None:
-            found.append((name, one.label, one.score or 0.0))
+        elif (outcome := history.best_of(kind)) is not None:
+            found.append((name, outcome.label, outcome.score or 0.0))
     return found
 
 
@@ -152,5 +146,5 @@ def _late(news: RunUpdates, history: History, now: float) -> float | None:
     if history.heard is None:
         return None
     age = now - history.heard
-    usual = max((one.seconds for one in news.passes[-5:]), default=0.0)
+    usual = max((passed.seconds for passed in news.passes[-5:]), default=0.0)
     return age if age > max(60.0, _LATE * usual) else None

@@ -20,7 +20,7 @@ from evomerge_core.files.yaml_file import dump_yaml
 from evomerge_tui.processes.line_process import command_lines
 from evomerge_tui.screens.new_run.draft import Draft, moved_to
 from evomerge_tui.screens.shell import shell_of
-from evomerge_tui.text.quantities import duration
+from evomerge_tui.text.quantities import duration, percent
 from evomerge_tui.text.shown_text import one_line
 
 ITEMS = 8
@@ -91,7 +91,7 @@ def trial_text(parents: list[dict[str, Any]]) -> Content:
 
 
 def _head(parent: dict[str, Any]) -> Content:
-    score = parent["failure"] if parent["score"] is None else f"{100 * parent['score']:.0f} %"
+    score = parent["failure"] if parent["score"] is None else percent(parent["score"], 0)
     took = (f"   {duration(parent['seconds'])}", "$text-muted")
     return Content.assemble((f"{one_line(parent['label'], 40)}: {one_line(str(score))}", "bold"), took)
 

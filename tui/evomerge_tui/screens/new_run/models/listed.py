@@ -9,7 +9,7 @@ from typing import Any
 from evomerge_core.discovery.fit import Fit, quick_fit
 from evomerge_core.discovery.found import Found
 from evomerge_tui.screens.new_run.draft import Draft, has_source
-from evomerge_tui.text.quantities import amount, weights
+from evomerge_tui.text.quantities import amount, percent, weights
 from evomerge_tui.widgets.rows_table import Cell, Column
 
 _PLACES = {"folder": "folder", "cache": "cache", "hub": "hub"}
@@ -102,7 +102,7 @@ def _name(reference: str) -> str:
 
 
 def _where(row: Listed) -> Cell:
-    return (f"↓ {row.done:.0%}", "good") if row.done is not None else (_PLACES[row.found.where], "muted")
+    return (f"↓ {percent(row.done, 0)}", "good") if row.done is not None else (_PLACES[row.found.where], "muted")
 
 
 def _kind(row: Listed) -> Cell:

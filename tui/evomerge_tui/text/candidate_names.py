@@ -1,0 +1,26 @@
+"""Candidates as a person reads them. A label such as `g4.5` or `mean 5` is what commands take; these are words beside it."""
+
+from __future__ import annotations
+
+_KINDS = {"search": "child", "mean": "average", "parent": "parent", "uniform": "uniform"}
+
+
+def kind_word(kind: str) -> str:
+    """A candidate's kind in one word."""
+    return _KINDS.get(kind, kind)
+
+
+def candidate_name(label: str, kind: str) -> str:
+    """The name of a candidate in a sentence: its label, or what it is the average of."""
+    return f"average of generation {label.removeprefix('mean ')}" if kind == "mean" else label
+
+
+def description(kind: str, generation: int | None) -> str:
+    """What a candidate is, in a few words; `generation` counts from 0."""
+    number = (generation or 0) + 1
+    words = {
+        "search": f"child of generation {number}",
+        "mean": f"average of generation {number}",
+        "uniform": "equal-weight merge",
+    }
+    return words.get(kind, kind)
