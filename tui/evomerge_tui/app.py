@@ -223,7 +223,7 @@ class EvomergeApp(App[int]):
         self.push_screen(NewRunScreen(recipe))
 
     def _open_once(self, screen: type[Screen[None]]) -> None:
-        if not any(isinstance(one, screen) for one in self.screen_stack):
+        if not any(isinstance(opened, screen) for opened in self.screen_stack):
             self.push_screen(screen())
 
     @work(thread=True, exit_on_error=False)

@@ -58,7 +58,7 @@ class HomeScreen(Page):
         with Vertical(id="recipes"):
             yield Static("Ready recipes", classes="title", markup=False)
             recipes: RowsTable[ReadyRecipe] = RowsTable(
-                _recipe_columns(), lambda one: one.name, sort="memory", id="recipe-list"
+                _recipe_columns(), lambda recipe: recipe.name, sort="memory", id="recipe-list"
             )
             yield recipes
         yield Static("", id="attach", markup=False)
@@ -216,18 +216,18 @@ def _columns() -> list[Column[RunOverview]]:
 
 def _recipe_columns() -> list[Column[ReadyRecipe]]:
     return [
-        Column("name", "Recipe", 26, lambda one: (one.name, ""), lambda one: one.name),
+        Column("name", "Recipe", 26, lambda recipe: (recipe.name, ""), lambda recipe: recipe.name),
         Column("memory", "VRAM", 7, _memory, _recipe_order, right=True),
-        Column("title", "Crosses", 0, lambda one: (one.title, "muted"), lambda one: one.title),
+        Column("title", "Crosses", 0, lambda recipe: (recipe.title, "muted"), lambda recipe: recipe.title),
     ]
 
 
-def _recipe_order(one: ReadyRecipe) -> tuple[bool, int, str]:
-    return one.name != "quickstart", one.memory, one.name
+def _recipe_order(recipe: ReadyRecipe) -> tuple[bool, int, str]:
+    return recipe.name != "quickstart", recipe.memory, recipe.name
 
 
-def _memory(one: ReadyRecipe) -> Cell:
-    return (f"{one.memory} GB" if one.memory else "no GPU"), "muted"
+def _memory(recipe: ReadyRecipe) -> Cell:
+    return (f"{recipe.memory} GB" if recipe.memory else "no GPU"), "muted"
 
 
 def _state(run: RunOverview) -> Cell:

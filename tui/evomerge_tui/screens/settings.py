@@ -45,7 +45,7 @@ class SettingsScreen(Page):
             yield FormRow("Theme", Select(_THEMES, id="theme", allow_blank=False, compact=True))
             yield FormRow("Signs", Tick("beyond ASCII", id="unicode"), "off: for terminals and fonts that have none")
             yield FormRow("Animations", Tick("on", id="animations"), "off: over slow lines, or for a quiet screen")
-            priority = Select([(one, one) for one in PRIORITIES], id="job-priority", allow_blank=False, compact=True)
+            priority = Select([(name, name) for name in PRIORITIES], id="job-priority", allow_blank=False, compact=True)
             yield FormRow("Job priority", priority, "low: other programs first; for runs and exports")
             yield FormRow("New runs in", Input(id="runs-folder"), "a folder, from where you start evomerge-tui")
             yield FormRow(
@@ -55,7 +55,7 @@ class SettingsScreen(Page):
             yield FormRow("Hub token", token, id="token-row")
             yield FormRow("File", Static(str(settings_path()), id="settings-file", markup=False))
             yield Static("Keys: enter on an action, then its new key", classes="title")
-            yield RowsTable[Action](self._key_columns(), lambda one: one.id, sort="id", text=_searched, id="key-list")
+            yield RowsTable[Action](self._key_columns(), lambda action: action.id, sort="id", text=_searched, id="key-list")
 
     def on_mount(self) -> None:
         settings = self.evomerge.settings
@@ -76,9 +76,9 @@ class SettingsScreen(Page):
             return key_names(self._keys.get(action.id, action.key)), "best" if changed else ""
 
         return [
-            Column("id", "Action", 26, lambda one: (one.id, "muted"), lambda one: one.id),
-            Column("keys", "Key", 12, keys, lambda one: keys(one)[0]),
-            Column("what", "What it does", 0, lambda one: (one.tooltip, ""), lambda one: one.tooltip),
+            Column("id", "Action", 26, lambda action: (action.id, "muted"), lambda action: action.id),
+            Column("keys", "Key", 12, keys, lambda action: keys(action)[0]),
+            Column("what", "What it does", 0, lambda action: (action.tooltip, ""), lambda action: action.tooltip),
         ]
 
     @work(thread=True, exclusive=True, group="token", exit_on_error=False)
@@ -119,14 +119,14 @@ class SettingsScreen(Page):
             "animations": self.query_one("#animations", Tick).value,
             "job_priority": self.query_one("#job-priority", Select).value,
             "runs_folder": self.query_one("#runs-folder", Input).value.strip() or ".",
-            "model_folders": tuple(one.strip() for one in folders if one.strip()),
+            "model_folders": tuple(folder.strip() for folder in folders if folder.strip()),
             "keys": dict(self._keys),
         }
         return Settings(**values)
 
     def action_save(self) -> None:
         settings = self._settings()
-        missing = [one for one in settings.model_folders if not Path(one).expanduser().is_dir()]
+        missing = [folder for folder in settings.model_folders if not Path(folder).expanduser().is_dir()]
         if missing:
             self.evomerge.tell(f"Models in: no such folder: {missing[0]}", "error")
             return

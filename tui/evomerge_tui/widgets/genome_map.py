@@ -43,15 +43,17 @@ class GenomeMap(Static):
             self.update(Content.styled("a path through layers; its own screen shows it", "$text-muted"))
             return
         numbers = list(zip(self._dimensions, self._genome, strict=True))
-        parameters = dict.fromkeys(str(one["parameter"]) for one in self._dimensions)
+        parameters = dict.fromkeys(str(dimension["parameter"]) for dimension in self._dimensions)
         blocks = [self._block(name, [(d, v) for d, v in numbers if d["parameter"] == name]) for name in parameters]
         self.update(Content("\n\n").join(blocks))
 
     def _block(self, parameter: str, numbers: Sequence[tuple[Mapping[str, Any], float]]) -> Content:
         """One parameter's numbers. A row a group, a column a source."""
-        sources = list(dict.fromkeys(str(one["source"] or "all") for one, _ in numbers))
-        groups = list(dict.fromkeys(str(one["group"]) for one, _ in numbers))
-        values = {(str(one["group"]), str(one["source"] or "all")): (one, value) for one, value in numbers}
+        sources = list(dict.fromkeys(str(dimension["source"] or "all") for dimension, _ in numbers))
+        groups = list(dict.fromkeys(str(dimension["group"]) for dimension, _ in numbers))
+        values = {
+            (str(dimension["group"]), str(dimension["source"] or "all")): (dimension, value) for dimension, value in numbers
+        }
         wide = max(len(parameter), *(cell_len(one_line(group)) for group in groups))
         widths = [max(_CELL, min(14, cell_len(one_line(source)))) for source in sources]
         heads = (one_line(source, width).rjust(width) for source, width in zip(sources, widths, strict=True))

@@ -154,7 +154,7 @@ class RowsTable(ScrollView, Generic[RowT], can_focus=True):
 
     def _take(self, rows: Sequence[RowT]) -> None:
         """Puts rows that the filter lets through where the order has them; rows without a value come last either way."""
-        sort = next(one.sort for one in self._columns if one.name == self._sort)
+        sort = next(column.sort for column in self._columns if column.name == self._sort)
         for row in rows:
             if not self._filter or self._filter in self._text(row).casefold():
                 value = sort(row)
@@ -199,7 +199,7 @@ class RowsTable(ScrollView, Generic[RowT], can_focus=True):
         self._arrange()
 
     def _sort_by(self, name: str) -> None:
-        column = next(one for one in self._columns if one.name == name)
+        column = next(column for column in self._columns if column.name == name)
         self._descending = not self._descending if name == self._sort else column.right
         self._sort = name
         self._arrange()

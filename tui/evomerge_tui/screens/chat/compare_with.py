@@ -71,7 +71,7 @@ class CompareWith(Dialog["Path | str | None"]):
 
 def _parents(folder: Path) -> list[tuple[str, Path | str]]:
     store = open_store(folder)
-    labels = [one.label for kind in ("parent", "uniform") for one in store.candidates(kind)]
+    labels = [candidate.label for kind in ("parent", "uniform") for candidate in store.candidates(kind)]
     store.close()
     found: list[tuple[str, Path | str]] = []
     for label in labels:

@@ -20,7 +20,7 @@ from textual.worker import get_current_worker
 from evomerge_core.errors import InputError
 from evomerge_core.run.states import LIVE
 from evomerge_core.run.store.commands import append_command
-from evomerge_core.run.store.store import Outcome
+from evomerge_core.run.store.records import Outcome
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.dashboard.candidate_columns import candidate_columns, candidate_text
 from evomerge_tui.screens.dashboard.event_lines import event_line
@@ -82,7 +82,7 @@ class DashboardScreen(Page):
                 yield Input(placeholder="show only rows that hold ...", id="filter")
                 yield RowsTable[Outcome](
                     candidate_columns(self.history),
-                    lambda one: one.number,
+                    lambda outcome: outcome.number,
                     sort="score",
                     descending=True,
                     text=candidate_text,
@@ -288,16 +288,16 @@ class DashboardScreen(Page):
     def _open(self, event: RowsTable.Opened) -> None:
         from evomerge_tui.screens.candidate.candidate import CandidateScreen
 
-        order = [one.candidate for one in self._table.rows]
+        order = [outcome.candidate for outcome in self._table.rows]
         self.app.push_screen(CandidateScreen(self.folder, event.row.candidate, order))
 
 
-def candidate_yaml(one: Outcome) -> str:
+def candidate_yaml(outcome: Outcome) -> str:
     """A row of the table as YAML."""
     from evomerge_core.files.yaml_file import dump_yaml
 
     names = ("label", "kind", "generation", "split", "precision", "score", "loss", "failure", "seconds")
-    return dump_yaml({name: value for name in names if (value := getattr(one, name)) is not None})
+    return dump_yaml({name: value for name in names if (value := getattr(outcome, name)) is not None})
 
 
 def _pause(seconds: float, is_cancelled: Callable[[], bool]) -> None:

@@ -73,7 +73,7 @@ class FitnessPlot(PlotWidget, inherit_bindings=False):
     def _points(self, history: History) -> None:
         first = max(0, len(history.search) - _MOST_POINTS)
         recent = enumerate(history.search[first:], start=first + 1)
-        kept = [(number, one.score) for number, one in recent if one.score is not None]
+        kept = [(number, outcome.score) for number, outcome in recent if outcome.score is not None]
         if kept:
             x, y = np.array(kept, dtype=float).T
             self.scatter(x, 100 * y, marker="•", marker_style=self._style("primary"))
@@ -91,19 +91,19 @@ def _thinned(spreads: list[Spread]) -> list[Spread]:
 
 
 def _joined(spreads: list[Spread]) -> Spread:
-    middles = sorted(one.middle for one in spreads)
+    middles = sorted(spread.middle for spread in spreads)
     return Spread(
         spreads[0].first,
         spreads[-1].last,
-        min(one.low for one in spreads),
+        min(spread.low for spread in spreads),
         middles[len(middles) // 2],
-        max(one.high for one in spreads),
+        max(spread.high for spread in spreads),
     )
 
 
 def _limits(history: History) -> tuple[float, float]:
     """Percent, from a round number below all scores to one above."""
-    scores = [one.score for one in history.all if one.score is not None]
+    scores = [outcome.score for outcome in history.all if outcome.score is not None]
     if not scores:
         return 0.0, 100.0
     low, high = 100 * min(scores), 100 * max(scores)

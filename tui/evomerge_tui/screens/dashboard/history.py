@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from evomerge_core.run.store.store import Outcome
+from evomerge_core.run.store.records import Outcome
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,19 @@ class History:
     @property
     def failed(self) -> int:
         """Candidates of the search without a score."""
-        return sum(one.score is None for one in self.search)
+        return sum(outcome.score is None for outcome in self.search)
 
     def best_of(self, kind: str) -> Outcome | None:
         """The best parent, or the best uniform merge."""
-        scored = [one for one in self.references if one.kind == kind and one.score is not None]
-        return max(scored, key=lambda one: one.score or 0.0, default=None)
+        scored = [outcome for outcome in self.references if outcome.kind == kind and outcome.score is not None]
+        return max(scored, key=lambda outcome: outcome.score or 0.0, default=None)
 
     def spreads(self) -> list[Spread]:
         """One spread a generation, oldest first."""
         scores: dict[int, list[tuple[int, float]]] = {}
-        for number, one in enumerate(self.search, start=1):
-            if one.score is not None and one.generation is not None:
-                scores.setdefault(one.generation, []).append((number, one.score))
+        for number, outcome in enumerate(self.search, start=1):
+            if outcome.score is not None and outcome.generation is not None:
+                scores.setdefault(outcome.generation, []).append((number, outcome.score))
         return [_spread(pairs) for pairs in scores.values()]
 
 

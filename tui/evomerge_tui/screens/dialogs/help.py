@@ -38,7 +38,9 @@ class HelpScreen(Dialog[Action]):
 
     def _options(self) -> Iterable[Option]:
         heading = ""
-        for action in sorted(self._actions, key=lambda one: list(_HEADINGS).index(one.scope) if one.scope in _HEADINGS else -1):
+        for action in sorted(
+            self._actions, key=lambda action: list(_HEADINGS).index(action.scope) if action.scope in _HEADINGS else -1
+        ):
             head = _HEADINGS.get(action.scope, "This screen")
             if head != heading:
                 yield Option(Content.styled(head, "bold $text-muted"), disabled=True)

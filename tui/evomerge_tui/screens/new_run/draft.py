@@ -104,13 +104,13 @@ def with_base(draft: Draft, reference: str) -> Draft:
     draft = draft.put(reference, "base")
     if not old:
         return draft
-    moved = [{**one, "model": _moved(one["model"], old, reference)} for one in draft.sources]
+    moved = [{**source, "model": _moved(source["model"], old, reference)} for source in draft.sources]
     return draft.put(moved, "sources")
 
 
 def with_source(draft: Draft, reference: str) -> Draft:
     """One more source, with a label that no other has."""
-    taken = {one.get("name") for one in draft.sources}
+    taken = {source.get("name") for source in draft.sources}
     label = last_part(reference)
     number, name = 2, label
     while name in taken:
@@ -120,18 +120,18 @@ def with_source(draft: Draft, reference: str) -> Draft:
 
 def without_source(draft: Draft, reference: str) -> Draft:
     left_out = draft.absolute(reference)
-    return draft.put([one for one in draft.sources if draft.absolute(one["model"]) != left_out], "sources")
+    return draft.put([source for source in draft.sources if draft.absolute(source["model"]) != left_out], "sources")
 
 
 def has_source(draft: Draft, reference: str) -> bool:
     """Whether a model is merged, however the recipe writes its path."""
     wanted = draft.absolute(reference)
-    return any(draft.absolute(one["model"]) == wanted for one in draft.sources)
+    return any(draft.absolute(source["model"]) == wanted for source in draft.sources)
 
 
 def with_task(draft: Draft, task: Keys) -> Draft:
     """One more task, with a name that no other has."""
-    taken = {task_name(one) for one in draft.tasks}
+    taken = {task_name(other) for other in draft.tasks}
     name, number = task_name(task), 2
     while name in taken:
         name, number = f"{task_name(task)}-{number}", number + 1
@@ -157,7 +157,7 @@ def moved_to(draft: Draft, folder: Path) -> Draft:
     data = dict(draft.data)
     if data.get("base"):
         data["base"] = absolute_reference(data["base"], old)
-    data["sources"] = [{**one, "model": absolute_reference(one["model"], old)} for one in draft.sources]
+    data["sources"] = [{**source, "model": absolute_reference(source["model"], old)} for source in draft.sources]
     data["tasks"] = [_task_moved(task, old) for task in draft.tasks]
     return replace(draft, data=data, folder=folder)
 
@@ -175,7 +175,7 @@ def _moved(model: str, old: str, new: str) -> str:
 def _put(data: Any, value: Any, place: tuple[str | int, ...]) -> Any:
     first, rest = place[0], place[1:]
     if isinstance(first, int):
-        return [(_put(one, value, rest) if rest else value) if at == first else one for at, one in enumerate(data)]
+        return [(_put(entry, value, rest) if rest else value) if at == first else entry for at, entry in enumerate(data)]
     below = dict(data or {})
     if rest:
         below[first] = _put(below.get(first), value, rest)

@@ -26,7 +26,9 @@ class OpenRecipe(Dialog[Path | None]):
     def compose(self) -> Iterable[Widget]:
         with Vertical(classes="box"):
             yield Static("Open a recipe", classes="question", markup=False)
-            yield OptionList(*(Option(_shown(one.title, one.summary), id=one.name) for one in self._known), id="ready-recipes")
+            yield OptionList(
+                *(Option(_shown(recipe.title, recipe.summary), id=recipe.name) for recipe in self._known), id="ready-recipes"
+            )
             yield Static("or a file: a recipe, or mergekit-evolve's", classes="detail", markup=False)
             yield Input(placeholder="path of the file", id="recipe-file")
             yield Static("", id="file-trouble", markup=False)
@@ -39,7 +41,7 @@ class OpenRecipe(Dialog[Path | None]):
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(next(one.path for one in self._known if one.name == event.option.id))
+        self.dismiss(next(recipe.path for recipe in self._known if recipe.name == event.option.id))
 
     @on(Button.Pressed, "#cancel")
     def _cancel(self) -> None:

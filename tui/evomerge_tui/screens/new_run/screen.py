@@ -157,8 +157,8 @@ class NewRunScreen(Page):
 
     def action_go(self, step: str) -> None:
         self._step = step
-        for one in self.query(Step):
-            one.display = one.id == step
+        for shown_step in self.query(Step):
+            shown_step.display = shown_step.id == step
         self._show_steps()
         self.query_one(f"#{step}", Step).enter()
 

@@ -76,7 +76,7 @@ def _recipe_lines(draft: Draft) -> list[tuple[str, str]]:
     return [
         ("Name", str(draft.get("name", default=""))),
         ("Base", last_part(draft.base) if draft.base else "none yet"),
-        ("Sources", ", ".join(str(one.get("name")) for one in draft.sources) or "none yet"),
+        ("Sources", ", ".join(str(source.get("name")) for source in draft.sources) or "none yet"),
         ("Goal", ", ".join(_goal(task) for task in draft.tasks) or "none yet"),
         ("Items", " + ".join(str(count) for count in splits.values() if count is not None)),
         ("Search", _search(draft)),
@@ -119,12 +119,12 @@ def _budget(draft: Draft) -> str:
 
 
 def _estimate_lines(estimate: Mapping[str, Any]) -> list[tuple[str, str]]:
-    seconds, one = estimate["seconds"], estimate["candidate_seconds"]
+    seconds, per_candidate = estimate["seconds"], estimate["candidate_seconds"]
     device = "VRAM" if estimate["device"] == "cuda" else "RAM"
     needed = estimate["vram"] if device == "VRAM" else estimate["ram"]
     lines = [
         ("Time", duration_range(seconds["low"], seconds["high"])),
-        ("Candidate", duration_range(one["low"], one["high"])),
+        ("Candidate", duration_range(per_candidate["low"], per_candidate["high"])),
         ("Genome", f"{estimate['numbers']} numbers"),
         (device, f"{amount(needed)} of {amount(estimate['free'])} free"),
     ]

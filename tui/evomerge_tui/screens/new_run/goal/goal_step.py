@@ -136,9 +136,9 @@ class GoalStep(Step):
 
     def _tell_items(self) -> None:
         known = [self._previews.get(self._preview_key(task)) for task in self.draft.tasks]
-        read = [one for one in known if isinstance(one, Mapping)]
-        tokens = [one["tokens"] for one in read if one["tokens"]]
-        totals = [one["total"] for one in read if one["total"] is not None]
+        read = [preview for preview in known if isinstance(preview, Mapping)]
+        tokens = [preview["tokens"] for preview in read if preview["tokens"]]
+        totals = [preview["total"] for preview in read if preview["total"] is not None]
         self.post_message(ItemsRead(sum(tokens) / len(tokens) if tokens else None, min(totals, default=None)))
 
     def _present(self) -> Mapping[str, Any] | str | None:

@@ -124,7 +124,7 @@ class TaskForm(VerticalScroll, can_focus=False):
     def _take(self, key: str, value: Any) -> None:
         if self._shown_task is None or self._shown_task.get(key) == value:
             return
-        task = {name: one for name, one in self._shown_task.items() if name != key}
+        task = {name: old for name, old in self._shown_task.items() if name != key}
         if value is not None:
             # a key that was there keeps its place
             task = {**self._shown_task, key: value}

@@ -117,7 +117,7 @@ class ModelsStep(Step):
 
     def _rows(self) -> list[Listed]:
         base = self._base()
-        known = {one: fit for (one, of), fit in self._fits.items() if of == self.draft.base}
+        known = {reference: fit for (reference, of), fit in self._fits.items() if of == self.draft.base}
         return [self._listed(found, lack, base, known) for found, lack in (*self._found.values(), *self._unlisted())]
 
     def _listed(self, found: Found, lack: str, base: Found | None, known: dict[str, Fit]) -> Listed:
@@ -224,7 +224,7 @@ class ModelsStep(Step):
 
     def _with_base_of(self, found: Found, draft: Draft) -> Draft:
         """With the model that this one says it was made from as base, when it is in the list."""
-        names = {one.rpartition("/")[2]: one for one, (of, _) in self._found.items() if of.kind == "model"}
+        names = {reference.rpartition("/")[2]: reference for reference, (of, _) in self._found.items() if of.kind == "model"}
         for named in found.made_from:
             base = named if named in self._found else names.get(named.rstrip("/").rpartition("/")[2])
             if base is not None and base != found.reference:

@@ -24,7 +24,7 @@ _DEVICES = {"auto": "GPU if there is one", "cpu": "CPU", "cuda": "GPU"}
 
 def form_rows() -> Iterable[FormRow]:
     """All rows, in the order in which a person decides."""
-    yield _choice("Preset", "effort", {**{name: one.title for name, one in EFFORTS.items()}, OWN: "Your own"})
+    yield _choice("Preset", "effort", {**{name: effort.title for name, effort in EFFORTS.items()}, OWN: "Your own"})
     yield FormRow("Name", Input(id="run-name"), "of the recipe and its run")
     yield _choice("Method", "method", {"task_arithmetic": "task_arithmetic"})
     yield _choice("Groups", "groups", GROUPS, "more groups find more, and need more candidates")

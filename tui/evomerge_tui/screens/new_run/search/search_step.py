@@ -142,7 +142,7 @@ class SearchStep(Step):
     def _choose_precision(self, precision: str) -> None:
         if precision != self.draft.get("evaluation", "precision", default="nf4"):
             draft = self.draft.put(precision, "evaluation", "precision")
-            confirm = [one for one in draft.get("evaluation", "confirm") or () if one != precision]
+            confirm = [other for other in draft.get("evaluation", "confirm") or () if other != precision]
             self.edit(draft.put(confirm or None, "evaluation", "confirm"))
             self.refresh_draft()
 
@@ -166,7 +166,7 @@ class SearchStep(Step):
         scored_in = self.draft.get("evaluation", "precision", default="nf4")
         if not self._is_filled or event.checkbox.value == ("bf16" in known) or scored_in == "bf16":
             return
-        others = [one for one in known if one != "bf16"]
+        others = [other for other in known if other != "bf16"]
         confirm = [*others, "bf16"] if event.checkbox.value else others
         self.edit(self.draft.put(confirm or None, "evaluation", "confirm"))
 
