@@ -10,7 +10,7 @@ def percent(share: float | None, decimals: int = 1) -> str:
     return "" if share is None else f"{100 * share:.{decimals}f} %"
 
 
-def percent_range(low: float, high: float, decimals: int = 0) -> str:
+def percent_range(low: float, high: float, *, decimals: int = 0) -> str:
     """`49 to 62 %`; one figure when both are the same."""
     least, most = f"{100 * low:.{decimals}f}", f"{100 * high:.{decimals}f}"
     return f"{most} %" if least == most else f"{least} to {most} %"

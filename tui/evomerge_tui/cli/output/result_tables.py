@@ -61,7 +61,7 @@ def _add(table: Table, row: Mapping[str, Any], paired: Mapping[str, Any] | None,
         table.add_row(Text(row["name"]), Text("failed"))
         return
     low, high = row["interval"]
-    cells = [row["name"], percent(row["test"]), percent_range(low, high, 1), percent(row["truncated"])]
+    cells = [row["name"], percent(row["test"]), percent_range(low, high, decimals=1), percent(row["truncated"])]
     if paired is not None:
         cells += [str(paired["wins"]), str(paired["losses"]), f"{paired['p']:.2g}"]
     table.add_row(*(Text(cell, style=style) for cell in cells))
