@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and the one way in which they print JSON."""
+"""Arguments that several commands share, and how they print JSON."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Subparsers = Any  # argparse's own class for them is private
 
 
 def add_run_folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object on the last line")
 
 
 def print_json(value: Any) -> None:

@@ -15,21 +15,21 @@ _POLL_SECONDS = 0.2
 
 
 def send(args: argparse.Namespace, name: str) -> int:
-    """Appends the command to the store of `args.run`; returns when the job has obeyed or has ended."""
+    """Appends the command to the store of `args.run`; returns when the job has carried it out or has ended."""
     store = open_store(args.run)
     try:
         if not is_held(args.run):
             state = read_progress(args.run).state
-            raise InputError(f"{args.run}: no job is at work (the run is {state}); `evomerge-tui resume {args.run}` starts it")
+            raise InputError(f"{args.run}: no job is running (the run is {state}); run `evomerge-tui resume {args.run}`")
         number = append_command(args.run, name)
         while is_held(args.run) and (name == "stop" or not store.is_acknowledged(number)):
             time.sleep(_POLL_SECONDS)
     finally:
         store.close()
-    return tell_state(args, name)
+    return print_state(args, name)
 
 
-def tell_state(args: argparse.Namespace, name: str) -> int:
+def print_state(args: argparse.Namespace, name: str) -> int:
     """Prints the run's state after a command."""
     state = read_progress(args.run).state
     if args.json:

@@ -1,4 +1,4 @@
-"""`evomerge-tui doctor`: what is missing on this machine, and the command that mends it."""
+"""`evomerge-tui doctor`: what is missing on this machine, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SIGNS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "missing": ("MISSIN
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("doctor", help="say what is missing here, and the command that mends it")
+    parser = commands.add_parser("doctor", help="check this machine and show how to fix what is missing")
     add_json(parser)
     parser.set_defaults(command=_doctor)
 

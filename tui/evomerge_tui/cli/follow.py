@@ -1,4 +1,4 @@
-"""Starts a run's job and follows it to its result, or leaves it to itself."""
+"""Starts a run's job and follows it to its result, or leaves it running."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.store.folder import LOG, WINNER, open_store
+from evomerge_core.run.store.folder import LOG, RESULT, WINNER, open_store
 from evomerge_core.run.view.progress import read_progress
 from evomerge_tui.cli.arguments import print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-# What is done with a finished run before its result is given out; gives what to add to the result. It must not raise for
-# what it can't do: then `error` is added.
+# What is done with a finished run before its result is printed; returns what to add to the result. A failure is not raised but
+# added as `error`.
 Ending = Callable[[Path, "Console"], Mapping[str, Any]]
 
 
 def add_detach(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--detach", action="store_true", help="start the job and return at once")
+    parser.add_argument("--detach", action="store_true", help="start the job in the background and return at once")
 
 
 def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None = None) -> int:
     """Starts the job unless the run is finished; shows progress, then the result. Returns the exit status, 1 when `ending`
-    gives an `error`.
+    returns an `error`.
 
     With `as_json` progress goes to standard error and the last line of standard output is the result.
     """
@@ -48,12 +48,15 @@ def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None =
     try:
         progress = watch(folder, console)
     except KeyboardInterrupt:
-        print(f"the job goes on: `evomerge-tui status {folder}`, `evomerge-tui stop {folder}`", file=sys.stderr)
+        print(
+            f"the job keeps running; see `evomerge-tui status {folder}`, or end it with `evomerge-tui stop {folder}`",
+            file=sys.stderr,
+        )
         return 130
     if progress.state == "failed":
-        raise InputError(progress.message or f"{folder}: the job failed; see its job.log")
+        raise InputError(progress.message or f"{folder}: the job failed; see {folder / LOG}")
     if progress.state != "finished":
-        print(f"{folder}: {progress.state} (see its {LOG}); `evomerge-tui resume {folder}` goes on", file=sys.stderr)
+        print(f"{folder}: {progress.state} (see {folder / LOG}); continue with `evomerge-tui resume {folder}`", file=sys.stderr)
         return 1
     return _show_result(folder, as_json, console, ending)
 
@@ -61,7 +64,7 @@ def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None =
 def _show_result(folder: Path, as_json: bool, console: Console, ending: Ending | None) -> int:
     from evomerge_tui.cli.output.result_tables import result_tables
 
-    result = json.loads((folder / WINNER / "result.json").read_text(encoding="utf-8"))
+    result = json.loads((folder / WINNER / RESULT).read_text(encoding="utf-8"))
     console.print(result_tables(result))
     added = {} if ending is None else ending(folder, console)
     if as_json:

@@ -11,12 +11,12 @@ from evomerge_tui.cli.arguments import Subparsers, add_json, print_json
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("harness", help="score a model on lm-evaluation-harness's tasks")
+    parser = commands.add_parser("harness", help="score a model on tasks of lm-evaluation-harness")
     parser.add_argument("model", metavar="MODEL", help="a folder, a hub id, or either with +ADAPTER")
-    parser.add_argument("tasks", nargs="+", metavar="TASK", help="its tasks, such as arc_easy gsm8k")
+    parser.add_argument("tasks", nargs="+", metavar="TASK", help="task names of the harness, such as arc_easy gsm8k")
     parser.add_argument("--precision", choices=("nf4", "bf16", "fp32"), default="nf4", help="of the weights (default: nf4)")
-    parser.add_argument("--limit", type=int, metavar="N", help="items of each task (default: all)")
-    parser.add_argument("--chat", action="store_true", help="put prompts into the model's chat template")
+    parser.add_argument("--limit", type=int, metavar="N", help="items per task (default: all)")
+    parser.add_argument("--chat", action="store_true", help="wrap prompts in the model's chat template")
     add_json(parser)
     parser.set_defaults(command=_harness)
 
@@ -27,9 +27,9 @@ def _harness(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name != "lm_eval":
             raise
-        raise InputError("harness: lm-evaluation-harness is missing; pip install 'evomerge-tui[harness]'") from error
+        raise InputError("harness: lm-evaluation-harness is not installed; run pip install 'evomerge-tui[harness]'") from error
     if args.limit is not None and args.limit < 1:
-        raise InputError(f"--limit {args.limit}: must be above 0")
+        raise InputError(f"--limit {args.limit}: must be at least 1")
     model, folder = _loaded(args.model, args.precision)
     found = run_harness(model, folder, args.tasks, limit=args.limit, chat=args.chat)
     scores = {task: _numbers(metrics) for task, metrics in found["results"].items()}
@@ -42,7 +42,7 @@ def _harness(args: argparse.Namespace) -> int:
 
 
 def _loaded(reference: str, precision: Any) -> tuple[Any, Path]:
-    """The resident model with this model's weights, and the folder of its tokenizer."""
+    """The resident model with this reference's weights, and the folder of its tokenizer."""
     from evomerge_core.merging.config import whole_model
     from evomerge_core.merging.engine import MergeEngine
     from evomerge_core.merging.plan.plan import make_plan

@@ -1,4 +1,4 @@
-"""`evomerge-tui inspect MODEL...`: what models are, and whether they can be merged with the first one."""
+"""`evomerge-tui inspect MODEL...`: describes models, and checks whether they can be merged with the first."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from evomerge_tui.cli.arguments import Subparsers, add_json, print_json
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("inspect", help="show models, and whether they can be merged")
+    parser = commands.add_parser("inspect", help="describe models and check whether they can be merged")
     parser.add_argument("models", nargs="+", metavar="MODEL", help="a folder, a hub id, or either with +ADAPTER")
-    parser.add_argument("--allow-pickle", action="store_true", help="read pickle checkpoints too (weights only)")
+    parser.add_argument("--allow-pickle", action="store_true", help="also read pickle checkpoints (weights only)")
     add_json(parser)
     parser.set_defaults(command=_inspect)
 

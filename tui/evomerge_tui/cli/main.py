@@ -31,6 +31,7 @@ from evomerge_tui.cli import (
     try_parents,
 )
 
+# A list and not a look into the folder: `--help` shows the commands in this order, a run's own first.
 COMMANDS = (
     quickstart,
     run,
@@ -60,13 +61,13 @@ Command = Callable[[argparse.Namespace], int]
 def main(argv: Sequence[str] | None = None, *, open_screens: Command | None = None) -> int:
     """Runs one command; returns its exit status: 0 done, 1 the work failed, 2 bad input, 130 interrupted.
 
-    Without a command `open_screens` is called: this module never loads screens, so it is given what does.
+    Without a command, `open_screens` is called: this module never loads screens itself.
     """
     command_line = parser()
     args = command_line.parse_args(argv)
     command: Command | None = args.command or open_screens
     if command is None:
-        command_line.error("name a command")
+        command_line.error("a command is needed")
     try:
         return command(args)
     except InputError as error:
@@ -78,7 +79,7 @@ def main(argv: Sequence[str] | None = None, *, open_screens: Command | None = No
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # the reader of our output has gone (`| head`): nothing more to say, not even at exit
+        # whatever read our output has ended (`| head`): nothing may be written any more, not even at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
@@ -87,9 +88,9 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line; importing it loads neither torch nor textual."""
     top = argparse.ArgumentParser(prog="evomerge-tui", description="Breed language models on one graphics card.")
     top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    top.add_argument("--no-unicode", action="store_true", help="the screens use nothing but ASCII")
+    top.add_argument("--no-unicode", action="store_true", help="draw the screens with ASCII characters only")
     top.set_defaults(command=None)
-    commands = top.add_subparsers(metavar="COMMAND", description="Without a command the screens are shown.")
+    commands = top.add_subparsers(metavar="COMMAND", description="Without a command, the screens open.")
     for command in COMMANDS:
         command.add_parser(commands)
     return top

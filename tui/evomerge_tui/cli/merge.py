@@ -1,4 +1,4 @@
-"""`evomerge-tui merge FILE OUT`: one fixed merge or path, from its YAML to a model folder."""
+"""`evomerge-tui merge FILE OUT`: writes the model that one fixed merge or path describes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from evomerge_tui.cli.arguments import Subparsers, add_json, print_json
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("merge", help="carry out one fixed merge and write the model")
-    parser.add_argument("file", type=Path, metavar="FILE", help="a winner's recipe, or any mergekit_config.yml")
-    parser.add_argument("out", type=Path, metavar="OUT", help="the model's folder, new or empty")
-    parser.add_argument("--allow-pickle", action="store_true", help="read pickle checkpoints too (weights only)")
+    parser = commands.add_parser("merge", help="write the model that a merge recipe describes")
+    parser.add_argument("file", type=Path, metavar="FILE", help="a winner's merge recipe, or any mergekit_config.yml")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for the model, new or empty")
+    parser.add_argument("--allow-pickle", action="store_true", help="also read pickle checkpoints (weights only)")
     add_json(parser)
     parser.set_defaults(command=_merge)
 

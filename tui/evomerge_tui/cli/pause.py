@@ -1,4 +1,4 @@
-"""`evomerge-tui pause RUN`: let the job wait after the evaluation at hand."""
+"""`evomerge-tui pause RUN`: pause the job after the current evaluation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from evomerge_tui.cli.command_job import send
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("pause", help="let the job wait after the evaluation at hand")
+    parser = commands.add_parser("pause", help="pause the job after the current evaluation; it keeps its memory")
     add_run_folder(parser)
     add_json(parser)
     parser.set_defaults(command=_pause)

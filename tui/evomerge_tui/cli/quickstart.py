@@ -1,4 +1,4 @@
-"""`evomerge-tui quickstart`: the paper in miniature on a real model, from nothing to a child that was not there before."""
+"""`evomerge-tui quickstart`: the paper in miniature on a real model, from an empty folder to a tested child as GGUF files."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from evomerge_tui.cli.follow import add_detach, follow
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser(
-        "quickstart", help="cross arithmetic with Japanese on a small model, in minutes, without a GPU"
-    )
+    parser = commands.add_parser("quickstart", help="merge an arithmetic and a Japanese model in minutes, without a GPU")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", default=Path("quickstart"), help="the run's folder (default: quickstart)"
+        "--out", type=Path, metavar="DIR", default=Path("quickstart"), help="folder of the run (default: quickstart)"
     )
-    parser.add_argument("--evaluations", type=int, metavar="N", help="candidates to score")
-    parser.add_argument("--minutes", type=float, metavar="M", help="time limit")
-    parser.add_argument("--seed", type=int, metavar="S", default=0, help="seed (default: 0)")
+    parser.add_argument("--evaluations", type=int, metavar="N", help="candidates to score (default: the recipe's)")
+    parser.add_argument("--minutes", type=float, metavar="M", help="time limit (default: none)")
+    parser.add_argument("--seed", type=int, metavar="S", default=0, help="random seed (default: 0)")
     add_detach(parser)
     add_json(parser)
     parser.set_defaults(command=_quickstart)

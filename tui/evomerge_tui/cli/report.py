@@ -1,4 +1,4 @@
-"""`evomerge-tui report RUN`: a run's verdict, scores, genomes and costs as Markdown, JSON and plots."""
+"""`evomerge-tui report RUN`: a run's verdict, scores, genomes and cost as Markdown, JSON and plots."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder, pri
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("report", help="write a run's report: Markdown, JSON and plots")
+    parser = commands.add_parser("report", help="write a report of a run: Markdown, JSON and plots")
     add_run_folder(parser)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="the report's folder (default: report, in the run's)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the report (default: RUN/report)")
     add_json(parser)
     parser.set_defaults(command=_report)
 

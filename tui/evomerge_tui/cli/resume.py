@@ -1,4 +1,4 @@
-"""`evomerge-tui resume RUN`: goes on with a run that is paused, stopped or was killed."""
+"""`evomerge-tui resume RUN`: continues a run that is paused, was stopped or was killed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evomerge_tui.cli.follow import add_detach, follow
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("resume", help="go on with a run that is paused, stopped or was killed")
+    parser = commands.add_parser("resume", help="continue a run that is paused, was stopped or was killed")
     add_run_folder(parser)
     add_detach(parser)
     add_json(parser)

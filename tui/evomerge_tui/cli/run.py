@@ -1,4 +1,4 @@
-"""`evomerge-tui run RECIPE`: evolves what the recipe asks for."""
+"""`evomerge-tui run RECIPE`: evolves a merge as the recipe describes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from evomerge_tui.cli.follow import add_detach, follow
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("run", help="evolve a merge as a recipe says")
-    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="a recipe (YAML), or mergekit-evolve's genome file")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder, new or empty (default: the recipe's output)")
-    parser.add_argument("--evaluations", type=int, metavar="N", help="candidates to score, instead of the recipe's number")
-    parser.add_argument("--minutes", type=float, metavar="M", help="time limit, instead of the recipe's")
-    parser.add_argument("--seed", type=int, metavar="S", help="seed, instead of the recipe's")
+    parser = commands.add_parser("run", help="evolve a merge as a recipe describes")
+    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="a recipe (YAML), or a mergekit-evolve configuration")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: the recipe's output)")
+    parser.add_argument("--evaluations", type=int, metavar="N", help="candidates to score (default: the recipe's)")
+    parser.add_argument("--minutes", type=float, metavar="M", help="time limit (default: the recipe's)")
+    parser.add_argument("--seed", type=int, metavar="S", help="random seed (default: the recipe's)")
     add_detach(parser)
     add_json(parser)
     parser.set_defaults(command=_run)

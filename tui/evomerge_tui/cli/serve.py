@@ -12,18 +12,21 @@ _LAST_PORT = 65535
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("serve", help="show the screens in a browser, on this machine only")
-    parser.add_argument("--port", type=int, metavar="N", default=_PORT, help=f"(default: {_PORT})")
+    parser = commands.add_parser("serve", help="open the screens in a browser, on this machine only")
+    parser.add_argument("--port", type=int, metavar="N", default=_PORT, help=f"port to listen on (default: {_PORT})")
     parser.set_defaults(command=_serve)
 
 
 def _serve(args: argparse.Namespace) -> int:
     if not 0 < args.port <= _LAST_PORT:
-        raise InputError(f"--port {args.port}: must be from 1 to {_LAST_PORT}")
+        raise InputError(f"--port {args.port}: must be between 1 and {_LAST_PORT}")
     from evomerge_tui.processes.serving import serve
 
-    def say(address: str) -> None:
-        print(f"open {address}\nwhoever has this address can use the screens; ctrl+c ends, jobs go on", flush=True)
+    def show(address: str) -> None:
+        print(
+            f"open {address}\nanyone with this address can use the screens; ctrl+c ends the server, not the jobs",
+            flush=True,
+        )
 
-    serve(args.port, unicode=not args.no_unicode, say=say)
+    serve(args.port, unicode=not args.no_unicode, show=show)
     return 0

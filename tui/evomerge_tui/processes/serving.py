@@ -1,6 +1,6 @@
-"""The screens in a browser: on this machine only, and only for who knows the token in the address.
+"""The screens in a browser: on this machine only, and only for people who know the token in the address.
 
-textual-serve asks nobody for anything; so all of it is put below a path that can't be guessed. One process a tab.
+textual-serve has no login, so everything lies below a path that can't be guessed. Each tab gets a process of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evomerge_core.errors import InputError
 
 _TOKEN_BYTES = 24
 _HEADERS = {
-    # the address is the key: no other page may learn it, and this one asks nobody else for fonts
+    # the address is the key: no other page may learn it, and this page loads no fonts from elsewhere
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "X-Frame-Options": "DENY",
@@ -36,11 +36,11 @@ class TokenServer(Server):
 
     @property
     def address(self) -> str:
-        """What the browser is given."""
+        """The address to open in the browser."""
         return f"{self.public_url}/{self.token}/"
 
     async def make_app(self) -> web.Application:
-        """The web application; everything outside of the token's path is unknown to it."""
+        """The web application; everything outside the token's path is not found."""
         screens = await self._make_app()
         screens.on_startup.clear()
         outer = web.Application(middlewares=[_only_here])
@@ -50,24 +50,24 @@ class TokenServer(Server):
 
 @web.middleware
 async def _only_here(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuses other hosts' names and other pages' scripts, which a browser would carry here."""
+    """Refuses requests for another host's name or from another page's script, which a browser would pass on."""
     host = request.host.rpartition(":")[0] or request.host
     origin = request.headers.get("Origin")
     if host not in ("localhost", "127.0.0.1") or (origin is not None and origin != f"http://{request.host}"):
-        raise web.HTTPForbidden(text="only this machine's own browser is served")
+        raise web.HTTPForbidden(text="only browsers on this machine are served")
     response = await handler(request)
     if not response.prepared:
         response.headers.update(_HEADERS)
     return response
 
 
-def serve(port: int, *, unicode: bool, say: Callable[[str], None]) -> None:
-    """Serves until it is interrupted; `say` is told the address. Raises `InputError` when the port is taken."""
+def serve(port: int, *, unicode: bool, show: Callable[[str], None]) -> None:
+    """Serves until it is interrupted; passes the address to `show`. Raises `InputError` when the port is taken."""
     words = [sys.executable, "-P", "-m", "evomerge_tui", *([] if unicode else ["--no-unicode"])]
     command = subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
     server = TokenServer(command, port)
-    say(server.address)
+    show(server.address)
     try:
         web.run_app(server.make_app(), host="localhost", port=port, print=None, access_log=None)
     except OSError as error:
-        raise InputError(f"--port {port}: can't be served ({error.strerror}); take another") from error
+        raise InputError(f"--port {port}: can't listen on this port ({error.strerror}); choose another") from error

@@ -1,1 +1,1 @@
-"""What is missing on this machine, and the command that mends it. Nothing here shows anything."""
+"""What is missing on this machine, and the command that fixes it. Nothing here prints anything."""

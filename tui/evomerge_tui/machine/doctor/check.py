@@ -1,4 +1,4 @@
-"""One thing that was looked at."""
+"""The outcome of one check."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ State = Literal["ok", "note", "missing"]
 
 @dataclass(frozen=True)
 class Check:
-    """`state`: ok; note, which costs speed or comfort; missing, without which something does not work.
+    """`state`: ok; note, which costs speed or convenience; missing, when something does not work.
 
-    `found` says what is there, `remedy` is the command (or the deed) that mends it, empty when all is well.
+    `found` says what is there, `remedy` is the command (or action) that fixes it, empty when nothing needs fixing.
     """
 
     name: str

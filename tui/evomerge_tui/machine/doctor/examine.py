@@ -1,4 +1,4 @@
-"""The whole examination."""
+"""All checks in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evomerge_tui.machine.machine import read_machine
 
 
 def examine(folder: Path) -> Iterator[Check]:
-    """Looks at everything, quick things first; loads torch and llama.cpp, and asks the hub once."""
+    """Runs all checks, quick ones first; loads torch and llama.cpp, and contacts the hub once."""
     machine = read_machine(folder)
     yield from machine_checks(machine)
     yield writable_check(folder)

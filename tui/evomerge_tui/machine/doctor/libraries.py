@@ -14,7 +14,7 @@ _CUDA_TORCH = "pip install --force-reinstall torch --index-url https://download.
 
 
 def library_checks(*, has_card: bool) -> Iterator[Check]:
-    """`has_card`: whether the driver knows a graphics card, which makes a library without GPU support worth a word."""
+    """`has_card`: whether the driver knows a graphics card, which makes a library without GPU support worth a note."""
     yield _torch(has_card=has_card)
     yield _bitsandbytes()
     yield from _llama(has_card=has_card)
@@ -27,8 +27,8 @@ def _torch(*, has_card: bool) -> Check:
     if torch.cuda.is_available():
         return Check("torch", "ok", f"{torch.__version__}, CUDA {torch.version.cuda}")
     if has_card:
-        return Check("torch", "missing", f"{torch.__version__} can't use the graphics card", _CUDA_TORCH)
-    return Check("torch", "ok", f"{torch.__version__}, on the processor")
+        return Check("torch", "missing", f"{torch.__version__} can't use the GPU", _CUDA_TORCH)
+    return Check("torch", "ok", f"{torch.__version__}, on the CPU")
 
 
 def _bitsandbytes() -> Check:
@@ -48,17 +48,17 @@ def _llama(*, has_card: bool) -> Iterator[Check]:
         release = installed_version()
         library = load_library()
     except InputError as error:
-        yield Check(name, "missing", f"{error}".partition(":")[0] + ": export and chat need it", f"pip install {name}")
+        yield Check(name, "missing", f"{error}".partition(":")[0] + "; export and chat need it", f"pip install {name}")
         return
     if has_card and not library.llama_supports_gpu_offload():
-        yield Check(name, "note", f"{release}, without GPU support: chat is slow", _gpu_build(name))
+        yield Check(name, "note", f"{release}, without GPU support: chat will be slow", _gpu_build(name))
     else:
         yield Check(name, "ok", release)
     converter = cached_converter(release)
     if (converter / SCRIPT).is_file():
         yield Check("GGUF converter", "ok", str(converter))
     else:
-        yield Check("GGUF converter", "note", "the first export fetches it (77 MB)", "")
+        yield Check("GGUF converter", "note", "not downloaded yet; the first export fetches it (77 MB)", "")
 
 
 def _gpu_build(name: str) -> str:
