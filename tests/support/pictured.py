@@ -22,6 +22,7 @@ from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampling
 from evomerge_quant.gguf.subject.export_paths import candidate_exports, winner_exports
 from evomerge_tui.app import EvomergeApp
+from evomerge_tui.machine.machine import Gpu, Machine
 from evomerge_tui.screens import doctor
 from evomerge_tui.screens.chat import chat
 from evomerge_tui.screens.chat.composer import Composer
@@ -38,13 +39,9 @@ with closing(sqlite3.connect(DATA / "quickstart" / "run.db")) as _store:
     NOW: float = _store.execute("SELECT MAX(at) + 3 * 3600 FROM events").fetchone()[0]
     WINNER: int = json.loads(_store.execute("SELECT value FROM facts WHERE key = 'winner'").fetchone()[0])
 Show = Callable[[EvomergeApp, Pilot[int]], Awaitable[None]]
-_CHECKS = [
-    ("Python", "ok", "3.12.4 on Linux, 8 cores", ""),
-    ("graphics card", "ok", "NVIDIA Test 12 (8.8 GB of 12.0 GB free)", ""),
-    ("torch", "missing", "2.13.0+cpu can't use the graphics card", "pip install --force-reinstall torch"),
-    ("bitsandbytes", "ok", "0.50.2", ""),
-    ("hub token", "note", "none: gated models can't be downloaded", "hf auth login"),
-]
+# a real machine, as `tests/benchmarks/picture_machine.py` read it
+_READ: dict[str, Any] = json.loads((DATA / "machine.json").read_text(encoding="utf-8"))
+_MISSING = sum(check["state"] == "missing" for check in _READ["doctor"]["checks"])
 
 
 def prepare(folder: Path, patch: Any) -> Path:
@@ -65,16 +62,23 @@ def prepare(folder: Path, patch: Any) -> Path:
 
 def app_in(place: Path, theme: str) -> EvomergeApp:
     """The app in the folder of the run."""
-    return make_app(place, theme=theme, runs_folder=".")
+    return make_app(place, sense=recorded_machine, theme=theme, runs_folder=".")
+
+
+def recorded_machine(_: Path) -> Machine:
+    """The machine that was recorded, as if it were read now."""
+    return Machine(**{**_READ["machine"], "at": time.time(), "gpus": tuple(Gpu(**gpu) for gpu in _READ["machine"]["gpus"])})
 
 
 async def home(app: EvomergeApp, pilot: Pilot[int]) -> None:
-    await until(pilot, lambda: "finished" in shown(app) and "NVIDIA" in shown(app) and "no GPU" in shown(app))
+    await until(pilot, lambda: "finished" in shown(app) and "RAM free" in shown(app) and "quickstart-dfs" in shown(app))
 
 
 async def welcome(app: EvomergeApp, pilot: Pilot[int]) -> None:
     app.folder = app.folder / "quickstart" / "winner"
-    await until(pilot, lambda: "Breed language models" in shown(app) and "NVIDIA" in shown(app) and "no GPU" in shown(app))
+    await until(
+        pilot, lambda: "Breed language models" in shown(app) and "RAM free" in shown(app) and "quickstart-dfs" in shown(app)
+    )
 
 
 async def dashboard(app: EvomergeApp, pilot: Pilot[int]) -> None:
@@ -118,7 +122,7 @@ async def settings(app: EvomergeApp, pilot: Pilot[int]) -> None:
 
 async def doctor_screen(app: EvomergeApp, pilot: Pilot[int]) -> None:
     app.action_doctor()
-    await until(pilot, lambda: "1 missing" in shown(app))
+    await until(pilot, lambda: f"{_MISSING} missing" in shown(app))
 
 
 async def help_screen(app: EvomergeApp, pilot: Pilot[int]) -> None:
@@ -164,7 +168,7 @@ async def _export_lines(words: Sequence[object], **_: object) -> AsyncIterator[d
 
 
 def _doctor_command(_: Sequence[object], **__: object) -> dict[str, Any]:
-    return {"checks": [dict(zip(("name", "state", "found", "remedy"), check, strict=True)) for check in _CHECKS]}
+    return dict(_READ["doctor"])
 
 
 class _RecordedThread:

@@ -26,9 +26,9 @@ def machine(_: Path) -> Machine:
     return Machine(time.time(), 8, 0.25, 6_000_000_000, 32_000_000_000, 120_000_000_000, (card,), "c++")
 
 
-def make_app(folder: Path, **settings: Any) -> EvomergeApp:
-    """The app as it starts in a folder."""
-    return EvomergeApp(Settings(**{"animations": False, **settings}), folder=folder, sense=machine)
+def make_app(folder: Path, *, sense: Callable[[Path], Machine] = machine, **settings: Any) -> EvomergeApp:
+    """The app as it starts in a folder; `sense` reads the machine."""
+    return EvomergeApp(Settings(**{"animations": False, **settings}), folder=folder, sense=sense)
 
 
 async def until(pilot: Pilot[int], true: Callable[[], object], seconds: float = SECONDS) -> None:
