@@ -74,7 +74,7 @@ class Estimate:
     """`seconds` of the whole run without downloads, `candidate_seconds` of one candidate of the search; `candidates` that it
     will score, `numbers` in a genome. Bytes: `vram`, `ram` (processes included), `least` (what the device needs with one
     answer at a time), `download`, `written` in the run's folder. `rows` are answered together. `basis` says what the times
-    rest on.
+    rest on; `measured`, whether past runs are part of that.
     """
 
     seconds: Span
@@ -90,16 +90,19 @@ class Estimate:
     download: int
     written: int
     basis: str
+    measured: bool
 
 
 def plan_of(recipe: Recipe, looked: Looked) -> Plan:
     """The facts of a recipe's models. Raises InputError when its groups don't fit the base, or that can't be looked at."""
     if recipe.base not in looked.opened:
-        raise InputError(f"{recipe.base}: its weights are pickles: download it first, or choose a base with safetensors")
+        remedy = "download it first, or choose a base with safetensors"
+        raise InputError("its weights are pickles", where=recipe.base, remedy=remedy)
     base = looked.opened[recipe.base]
     shapes = {name: base.shape(name) for name in base.names}
     if not isinstance(base.config.get("num_hidden_layers"), int):
-        raise InputError(f"{base.folder / 'config.json'}: num_hidden_layers is missing: give a language model's folder")
+        config = base.folder / "config.json"
+        raise InputError("num_hidden_layers is missing", where=config, remedy="give a language model's folder")
     return Plan(
         base=base,
         parameters=count_parameters(shapes),
@@ -146,6 +149,7 @@ def estimate(
         download=plan.download,
         written=2 * most + int(fast.candidates) * _STORE_BYTES,
         basis=basis,
+        measured=kind != "rule",
     )
 
 
@@ -265,4 +269,5 @@ def _resident(folder: Path, precision: Precision, dtype: Any, capacity: Capacity
         return memory.resident_bytes(config, precision, dtype, unpacked=unpacked)
     except (ValueError, KeyError, AttributeError) as error:
         said = " ".join(str(error).split())[:160]
-        raise InputError(f"{folder / 'config.json'}: not a model that can be scored ({said}); choose another base") from None
+        problem = f"not a model that can be scored ({said})"
+        raise InputError(problem, where=folder / "config.json", remedy="choose another base") from None
