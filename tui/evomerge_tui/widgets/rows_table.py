@@ -6,7 +6,7 @@ The cursor belongs to a row's key, not to a place: it stays on its row while row
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -43,7 +43,10 @@ class Column(Generic[RowT]):
 
 
 class RowsTable(ScrollView, Generic[RowT], can_focus=True):
-    """Rows of any kind, by columns that say how to show them. `key` tells rows apart, `text` is what filters look at."""
+    """Rows of any kind, by columns that say how to show them. `key` tells rows apart, `text` is what filters look at.
+
+    `opens` is what the footer calls enter on a row; None where a row has nothing to open.
+    """
 
     SCOPE = "table"
     BINDINGS: ClassVar[list[BindingType]] = bindings("table")
@@ -85,6 +88,7 @@ class RowsTable(ScrollView, Generic[RowT], can_focus=True):
         descending: bool = False,
         text: Callable[[RowT], str] = str,
         empty: str = "",
+        opens: str | None = "Open",
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
@@ -102,6 +106,9 @@ class RowsTable(ScrollView, Generic[RowT], can_focus=True):
         self._sort = sort
         self._descending = descending
         self._empty = empty
+        self._opens = opens
+        enter = self._bindings.key_to_bindings["enter"]
+        self._bindings.key_to_bindings["enter"] = [replace(binding, description=opens or "") for binding in enter]
 
     # what it holds
 
@@ -175,6 +182,9 @@ class RowsTable(ScrollView, Generic[RowT], can_focus=True):
             self.post_message(self.Moved(self, self.row))
 
     # moving, opening, sorting
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        return action != "open" or self._opens is not None
 
     def action_move(self, step: int) -> None:
         self._go(self._index + step)
