@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 _LAST_SECONDS = 3.0
 _HUNG_UP = 129
+_THEME_NAMES = {"ansi": "terminal colours"}
 _KEY_WORDS = {"enter": "enter", "escape": "esc", "delete": "del", "slash": "/"}
 
 
@@ -88,7 +89,7 @@ class EvomergeApp(App[int]):
         return (self._sense or read_machine)(folder)
 
     def use_settings(self, settings: Settings) -> None:
-        """Takes settings into effect: theme, signs, animations, keys."""
+        """Applies settings: theme, symbols, animations, keys."""
         self.settings = settings
         self.theme = NAMES["ansi" if self.no_color else settings.theme]
         self._ascii.enabled = not settings.unicode
@@ -125,7 +126,7 @@ class EvomergeApp(App[int]):
     @work(thread=True, exit_on_error=False)
     def _copy_to_system(self, text: str, what: str) -> None:
         copy_to_system(text)
-        self.call_from_thread(self.notify, f"{what} copied", markup=False, timeout=2)
+        self.call_from_thread(self.notify, f"Copied {what}", markup=False, timeout=2)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         return action != "back_or_stay" or len(self.screen_stack) > 1
@@ -165,7 +166,7 @@ class EvomergeApp(App[int]):
         words = list(THEME_WORDS)
         theme = words[(words.index(self.settings.theme) + 1) % len(words)]
         self.use_settings(replace(self.settings, theme=theme))
-        self.notify(f"theme: {theme} (kept by Settings)", markup=False, timeout=2)
+        self.notify(f"Theme: {_THEME_NAMES.get(theme, theme)} (this session; save it in Settings)", markup=False, timeout=3)
 
     def action_copy_message(self) -> None:
         if self.last_message:
@@ -176,7 +177,7 @@ class EvomergeApp(App[int]):
             self.pop_screen()
 
     async def action_quit(self) -> None:
-        """Asks what shall become of a job that is watched here; else leaves."""
+        """Asks what to do about running jobs; leaves where there are none."""
         from evomerge_tui.screens.dialogs.leaving import Leaving
 
         if isinstance(self.screen, Leaving):
@@ -275,7 +276,7 @@ def open_screens(*, unicode: bool, folder: Path | None = None) -> int:
     if not unicode:
         settings = replace(settings, unicode=False)
     if not (sys.stdin.isatty() or os.environ.get("TEXTUAL_DRIVER")):
-        raise InputError("the screens need a terminal; `evomerge-tui --help` lists the commands that don't")
+        raise InputError("the screens need a terminal", remedy="`evomerge-tui --help` lists the commands that don't")
     status = EvomergeApp(settings, folder=folder).run()
     with contextlib.suppress(OSError):
         sys.stdout.flush()

@@ -9,6 +9,7 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 
 from evomerge_tui.keys.actions import Action, actions_of
+from evomerge_tui.keys.key_names import key_names
 
 
 def actions_on(screen: Screen[object]) -> list[Action]:
@@ -68,4 +69,4 @@ class ActionCommands(Provider):
 
 
 def _help(action: Action) -> str:
-    return f"{action.tooltip} [{action.key}]".replace("[", "(").replace("]", ")")
+    return f"{action.tooltip} ({key_names(action.key)})".replace("[", "\\[")

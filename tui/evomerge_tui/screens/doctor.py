@@ -1,4 +1,4 @@
-"""Doctor: what is missing on this machine, and the command that mends it."""
+"""Doctor: what is missing on this machine, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class DoctorScreen(Page):
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="checks"):
-            yield RowsTable[Check](_columns(), lambda check: check.name, sort="state", id="check-list")
+            yield RowsTable[Check](_columns(), lambda check: check.name, sort="state", opens=None, id="check-list")
             yield Static("", id="remedy", markup=False)
 
     def on_mount(self) -> None:
@@ -53,30 +53,32 @@ class DoctorScreen(Page):
         self.action_again()
 
     def action_again(self) -> None:
-        self.query_one(TopBar).set_standing(Content("looking ..."))
-        self.query_one(RowsTable).set_empty("looking: torch and llama.cpp take some seconds to load ...")
+        self.query_one(TopBar).set_standing(Content("checking …"))
+        self.query_one(RowsTable).set_empty("Checking: torch and llama.cpp take a few seconds to load …")
         self._examine()
 
     @work(thread=True, exclusive=True, exit_on_error=False)
     def _examine(self) -> None:
         worker = get_current_worker()
         try:
-            told = run_command(("doctor",), is_cancelled=lambda: worker.is_cancelled)
+            answer = run_command(("doctor",), is_cancelled=lambda: worker.is_cancelled)
         except InputError as error:
             if not worker.is_cancelled:
                 self.app.call_from_thread(self.evomerge.tell, str(error), "error")
             return
         # the other process has no terminal: what this one can show is looked at here
         here = {check.name: check for check in terminal_checks()}
-        found = (Check(**check) for check in told["checks"])
+        found = (Check(**check) for check in answer["checks"])
         self.post_message(Examined(tuple(here.get(check.name, check) for check in found)))
 
     @on(Examined)
     def _show(self, message: Examined) -> None:
         self.query_one("#check-list", RowsTable).set_rows(message.checks)
         missing = sum(check.state == "missing" for check in message.checks)
-        said = Content.styled(f"{missing} missing", "$error") if missing else Content.styled("nothing is missing", "$success")
-        self.query_one(TopBar).set_standing(said)
+        summary = (
+            Content.styled(f"{missing} missing", "$error") if missing else Content.styled("nothing is missing", "$success")
+        )
+        self.query_one(TopBar).set_standing(summary)
 
     @on(RowsTable.Moved)
     def _moved(self, event: RowsTable.Moved) -> None:
@@ -108,5 +110,5 @@ def _advice(check: Check) -> Content:
         (check.name, "bold"),
         f"  {many_lines(check.found)}\n",
         (many_lines(check.remedy), "$primary"),
-        ("  y copies it", "$text-muted"),
+        ("  press y to copy", "$text-muted"),
     )

@@ -164,7 +164,7 @@ class HomeScreen(Page):
     async def _ask_and_delete(self, run: RunOverview) -> None:
         from evomerge_tui.screens.dialogs.confirm import Confirm
 
-        what = f"{run.folder}\n{amount(run.size)}, {run.evaluations} candidates searched. This can't be undone."
+        what = f"{run.folder}\n{amount(run.size)}, {run.evaluations} candidates. This can't be undone."
         if await self.app.push_screen_wait(Confirm(f"Delete the run {one_line(run.name, 60)}?", what, "Delete")):
             self._delete(run.folder)
 
@@ -208,9 +208,9 @@ def _columns() -> list[Column[RunOverview]]:
         Column("gain", "Gain", 6, _gain, lambda run: run.gain, right=True),
         Column("on", "On", 6, _split, lambda run: run.split, least_table=90),
         Column("done", "Searched", 10, _done, lambda run: run.evaluations, right=True, least_table=90),
-        Column("age", "Age", 9, _age, lambda run: -run.changed, right=True),
-        Column("size", "Size", 7, lambda run: (amount(run.size), "muted"), lambda run: run.size, right=True, least_table=76),
-        Column("folder", "Folder", 0, lambda run: (_short(run.folder), "muted"), lambda run: str(run.folder), least_table=110),
+        Column("age", "Last activity", 15, _age, lambda run: -run.changed, right=True),
+        Column("size", "Size", 7, lambda run: (amount(run.size), "muted"), lambda run: run.size, right=True, least_table=90),
+        Column("folder", "Folder", 0, lambda run: (_short(run.folder), "muted"), lambda run: str(run.folder), least_table=130),
     ]  # fmt: skip
 
 
@@ -264,16 +264,16 @@ def _attach(live: list[RunOverview]) -> Text:
         return Text()
     names = ", ".join(one_line(run.name, 40) for run in live[:3])
     verb = "is" if len(live) == 1 else "are"
-    return Text(f"● {names} {verb} at work: enter attaches")
+    return Text(f"● {names} {verb} running: press enter to watch")
 
 
 def _welcome() -> Text:
     return Text.assemble(
         ("Breed language models.\n", "bold"),
         "Pick models that share an architecture, say what the child must be good at,\n",
-        "and let an evolution find how to mix their weights.\n\n",
+        "and let evolution find out how to mix their weights.\n\n",
         "The quickstart crosses arithmetic with Japanese on a small model: about ten\n",
-        "minutes on a laptop, no GPU, no account. It ends with a model to chat with.",
+        "minutes on a laptop, no GPU, no account. At the end you can chat with the child.",
     )
 
 

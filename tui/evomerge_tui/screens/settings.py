@@ -1,4 +1,4 @@
-"""Settings: theme, signs, priority, folders, the hub's token, keys."""
+"""Settings: theme, symbols, priority, folders, the Hub token, keys."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from evomerge_tui.widgets.rows_table import Cell, Column, RowsTable
 from evomerge_tui.widgets.top_bar import TopBar
 
 _SEPARATOR = os.pathsep
-_THEMES = (("dark", "dark"), ("light", "light"), ("the terminal's own colours", "ansi"))
+_THEMES = (("dark", "dark"), ("light", "light"), ("terminal colours", "ansi"))
 
 
 class SettingsScreen(Page):
@@ -43,19 +43,19 @@ class SettingsScreen(Page):
     def body(self) -> Iterable[Widget]:
         with VerticalScroll(id="form", can_focus=False):
             yield FormRow("Theme", Select(_THEMES, id="theme", allow_blank=False, compact=True))
-            yield FormRow("Signs", Tick("beyond ASCII", id="unicode"), "off: for terminals and fonts that have none")
-            yield FormRow("Animations", Tick("on", id="animations"), "off: over slow lines, or for a quiet screen")
+            yield FormRow("Symbols", Tick("Unicode symbols", id="unicode"), "off: for fonts without them")
+            yield FormRow("Animations", Tick("on", id="animations"), "off: for slow connections")
             priority = Select([(name, name) for name in PRIORITIES], id="job-priority", allow_blank=False, compact=True)
-            yield FormRow("Job priority", priority, "low: other programs first; for runs and exports")
-            yield FormRow("New runs in", Input(id="runs-folder"), "a folder, from where you start evomerge-tui")
-            yield FormRow(
-                "Models in", Input(id="model-folders"), f"folders, with {_SEPARATOR} between them; the hub's cache is known"
-            )
+            yield FormRow("Job priority", priority, "low lets other programs go first")
+            yield FormRow("New runs in", Input(id="runs-folder"), "relative to the start folder")
+            yield FormRow("Models in", Input(id="model-folders"), f"separated by {_SEPARATOR}; Hub cache included")
             token = Input(password=True, id="hub-token", placeholder="paste a token to change it")
             yield FormRow("Hub token", token, id="token-row")
             yield FormRow("File", Static(str(settings_path()), id="settings-file", markup=False))
-            yield Static("Keys: enter on an action, then its new key", classes="title")
-            yield RowsTable[Action](self._key_columns(), lambda action: action.id, sort="id", text=_searched, id="key-list")
+            yield Static("Keys: press enter on an action, then its new key", classes="title")
+            yield RowsTable[Action](
+                self._key_columns(), lambda action: action.id, sort="where", text=_searched, opens="Change key", id="key-list"
+            )
 
     def on_mount(self) -> None:
         settings = self.evomerge.settings
@@ -76,14 +76,15 @@ class SettingsScreen(Page):
             return key_names(self._keys.get(action.id, action.key)), "best" if changed else ""
 
         return [
-            Column("id", "Action", 26, lambda action: (action.id, "muted"), lambda action: action.id),
+            Column("where", "Where", 10, lambda action: (_where(action), "muted"), lambda action: (_where(action), action.id)),
+            Column("action", "Action", 15, lambda action: (action.description, ""), lambda action: action.description),
             Column("keys", "Key", 12, keys, lambda action: keys(action)[0]),
-            Column("what", "What it does", 0, lambda action: (action.tooltip, ""), lambda action: action.tooltip),
+            Column("what", "What it does", 0, lambda action: (action.tooltip, "muted"), lambda action: action.tooltip),
         ]
 
     @work(thread=True, exclusive=True, group="token", exit_on_error=False)
     def _show_token(self) -> None:
-        said = "is set" if hub_token_is_set() else "not set: gated models can't be downloaded"
+        said = "is set" if hub_token_is_set() else "not set: gated models unavailable"
         self.app.call_from_thread(self.query_one("#token-row", FormRow).set_hint, said)
 
     @on(RowsTable.Opened)
@@ -142,7 +143,14 @@ class SettingsScreen(Page):
         self.evomerge.use_settings(settings)
         self._show_token()
         self._mark()
-        self.evomerge.tell("settings saved")
+        self.evomerge.tell("Settings saved")
+
+
+def _where(action: Action) -> str:
+    """The screen or widget of an action, as a person calls it."""
+    return {"app": "Everywhere", "page": "Screens", "dialog": "Dialogs", "table": "Lists", "new_run": "New run"}.get(
+        action.scope, action.scope.capitalize()
+    )
 
 
 def _searched(action: Action) -> str:

@@ -40,7 +40,7 @@ class GenomeMap(Static):
 
     def _draw(self) -> None:
         if len(self._dimensions) != len(self._genome):
-            self.update(Content.styled("a path through layers; its own screen shows it", "$text-muted"))
+            self.update(Content.styled("A path through layers: open the candidate to see it", "$text-muted"))
             return
         numbers = list(zip(self._dimensions, self._genome, strict=True))
         parameters = dict.fromkeys(str(dimension["parameter"]) for dimension in self._dimensions)

@@ -14,5 +14,5 @@ class SmallNotice(Widget):
     def render(self) -> Text:
         width, height = self.app.size
         return Text(
-            f"This terminal is {width}x{height}.\nevomerge-tui needs {self.LEAST[0]}x{self.LEAST[1]}.\nA job goes on meanwhile."
+            f"This terminal is {width}x{height}.\nevomerge-tui needs {self.LEAST[0]}x{self.LEAST[1]}.\nRunning jobs continue."
         )

@@ -106,7 +106,8 @@ class CandidateScreen(Page):
                 item_columns(lambda: self._texts),
                 lambda item: (item.task, item.item),
                 sort="outcome",
-                empty="no items here",
+                empty="No items here",
+                opens="Read",
                 id="item-list",
             )
             with VerticalScroll(id="detail", can_focus=True):
@@ -128,7 +129,7 @@ class CandidateScreen(Page):
 
     def _load(self) -> None:
         self._read(self.candidate, self._against, self._place)
-        self.query_one("#yaml", Static).update(Content.styled("the recipe is being written ...", "$text-muted"))
+        self.query_one("#yaml", Static).update(Content.styled("Writing the recipe …", "$text-muted"))
         self._recipe = ""
         self._write_recipe(self.candidate)
 
@@ -155,8 +156,8 @@ class CandidateScreen(Page):
             store = open_store(self.folder)
             name = store.candidate(candidate).label
             store.close()
-            told = run_command(("candidate", self.folder, name), is_cancelled=lambda: worker.is_cancelled)
-            message = RecipeRead(candidate, told["recipe"], True, told["path"] or "")
+            answer = run_command(("candidate", self.folder, name), is_cancelled=lambda: worker.is_cancelled)
+            message = RecipeRead(candidate, answer["recipe"], True, answer["path"] or "")
         except InputError as error:
             message = RecipeRead(candidate, str(error), False)
         if not worker.is_cancelled:
@@ -242,7 +243,7 @@ class CandidateScreen(Page):
         if self._recipe:
             self.evomerge.copy_text(self._recipe, "recipe")
         else:
-            self.evomerge.tell("the recipe is not written yet", "warning")
+            self.evomerge.tell("The recipe isn't ready yet", "warning")
 
     def action_tab(self, name: str) -> None:
         for tab in TABS:
@@ -304,15 +305,15 @@ def _scores(found: ComparedCandidate) -> Content:
 
 def _compared(found: ComparedCandidate, outcome: str) -> Content:
     if not found.references or not found.places:
-        return Content.styled("not scored yet", "$text-muted")
+        return Content.styled("Not scored yet", "$text-muted")
     split, precision = found.places[found.place]
     other = one_line(found.references[found.against].label, 30)
     parts = [Content.assemble((f"{split} {precision}", "bold"), " against ", (other, "bold"))]
     if found.test is not None:
-        even = len(found.items) - found.test.wins - found.test.losses
+        tied = len(found.items) - found.test.wins - found.test.losses
         parts.append(
             Content.assemble(
-                (f"✓ {found.test.wins} won", "$success"), "  ", (f"✗ {found.test.losses} lost", "$error"), f"  {even} even"
+                (f"✓ {found.test.wins} won", "$success"), "  ", (f"✗ {found.test.losses} lost", "$error"), f"  {tied} tied"
             )
         )
         parts.append(Content(f"p = {found.test.p:.2g}"))

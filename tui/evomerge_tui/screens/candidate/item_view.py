@@ -12,7 +12,7 @@ from evomerge_core.run.view.asked_texts import AskedTexts
 from evomerge_tui.text.shown_text import many_lines, one_line
 from evomerge_tui.widgets.rows_table import Cell, Column
 
-_OUTCOMES = {"won": ("✓ won", "good"), "lost": ("✗ lost", "bad"), "even": ("= even", "muted")}
+_OUTCOMES = {"won": ("✓ won", "good"), "lost": ("✗ lost", "bad"), "even": ("= tied", "muted")}
 _ORDER = ("lost", "won", "even")
 
 
@@ -33,12 +33,12 @@ def item_columns(texts: Callable[[], AskedTexts]) -> list[Column[Difference]]:
 
 
 def question(item: Difference, texts: AskedTexts) -> Content:
-    """The question and the answers that are right."""
+    """The question and its correct answers."""
     text = texts.get((item.task, item.item))
     if text is None:
         return Content.styled(f"item {one_line(item.item, 60)} of {one_line(item.task)}", "$text-muted")
     return Content.assemble(
-        many_lines(text.prompt), ("\nright: ", "$text-muted"), (one_line(" / ".join(text.expected), 400), "$success")
+        many_lines(text.prompt), ("\nCorrect answer: ", "$text-muted"), (one_line(" / ".join(text.expected), 400), "$success")
     )
 
 
@@ -49,7 +49,7 @@ def answers(item: Difference, ours: str, theirs: str) -> tuple[Content, Content]
 
 def _answer(name: str, score: ItemScore | None) -> Content:
     if score is None:
-        return Content.assemble((one_line(name, 40), "bold"), ("\nwas not asked", "$text-muted"))
+        return Content.assemble((one_line(name, 40), "bold"), ("\nnot asked", "$text-muted"))
     right = score.value > 0
     notes = "".join(
         f" · {note}" for note, true in (("cut off", score.truncated), ("another language", not score.language_ok)) if true

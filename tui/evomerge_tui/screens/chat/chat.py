@@ -66,7 +66,7 @@ class ChatScreen(Page):
 
     def body(self) -> Iterable[Widget]:
         with Vertical(id="nothing"):
-            yield Static("There is no GGUF to talk with yet.", classes="question", markup=False)
+            yield Static("There is no GGUF file to chat with yet.", classes="question", markup=False)
             yield Static("", id="why", markup=False)
             with Center():
                 yield Button("Export the winner", id="export", variant="primary")
@@ -122,7 +122,7 @@ class ChatScreen(Page):
         for column in self.query(AnswerColumn):
             column.clear()
         self._name_columns()
-        self._stand("opening ...")
+        self._stand("opening …")
         self._thread.open_models(files, self._system)
 
     def _name_columns(self) -> None:
@@ -168,7 +168,7 @@ class ChatScreen(Page):
     @on(Composer.Sent)
     async def _sent(self, event: Composer.Sent) -> None:
         if self._busy or not self._files:
-            self.evomerge.tell("the models are not ready for another message yet", "warning")
+            self.evomerge.tell("Wait for the answer, or press esc to stop it", "warning")
             return
         self.query_one(Composer).text = ""
         self._busy, self._prompt, self._answers = True, event.text, ["", ""]
@@ -217,7 +217,7 @@ class ChatScreen(Page):
         """Hides or shows which is which; the sides are drawn anew when it is hidden."""
         self._blind = not self._blind
         if len(self._files) < 2:
-            self.evomerge.tell(f"blind is {'on' if self._blind else 'off'} for the next comparison")
+            self.evomerge.tell(f"Names are {'hidden' if self._blind else 'shown'} in the next comparison")
         elif self._blind:
             self._open_models(self._files)
         else:
@@ -235,7 +235,7 @@ class ChatScreen(Page):
         except InputError as error:
             self.evomerge.tell(str(error), "error")
             return
-        self.evomerge.tell("vote kept" if self._blind else f"vote kept: {self._tally()}")
+        self.evomerge.tell("Vote saved" if self._blind else f"Vote saved: {self._tally()}")
 
     @on(Button.Pressed)
     def _voted(self, event: Button.Pressed) -> None:

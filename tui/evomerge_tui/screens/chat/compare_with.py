@@ -31,8 +31,8 @@ class CompareWith(Dialog["Path | str | None"]):
         with Vertical(classes="box"):
             yield Static("Compare with", classes="question", markup=False)
             yield OptionList(id="models", markup=False)
-            yield Static("or a file", classes="detail", markup=False)
-            yield Input(placeholder="path of a GGUF", id="file")
+            yield Static("Or a file", classes="detail", markup=False)
+            yield Input(placeholder="Path to a GGUF file", id="file")
             with Horizontal(classes="choices"):
                 yield Button("Cancel", id="cancel")
 

@@ -16,19 +16,19 @@ from evomerge_tui.screens.page import Dialog
 from evomerge_tui.widgets.form_row import FormRow
 
 _HINTS = {
-    "temperature": "0 takes the likeliest token always",
-    "top_p": "the likeliest tokens of this share; 1: off",
-    "top_k": "the K likeliest tokens; 0: off",
-    "min_p": "share of the likeliest one; 0: off",
+    "temperature": "0: always the likeliest token",
+    "top_p": "likeliest tokens up to this share; 1: off",
+    "top_k": "only the K likeliest tokens; 0: off",
+    "min_p": "least share of the likeliest; 0: off",
     "repeat_penalty": "above 1: recent tokens less likely",
-    "max_tokens": "the longest answer",
-    "seed": "the same answers each time; empty: others",
+    "max_tokens": "longest answer, in tokens",
+    "seed": "repeats answers; empty: random",
 }
 _WHOLE = ("top_k", "max_tokens", "seed")
 
 
 class SamplingDialog(Dialog["tuple[Sampling, str | None] | None"]):
-    """The settings and the system message; None when nothing shall change."""
+    """The settings and the system message; None to change nothing."""
 
     def __init__(self, sampling: Sampling, system: str | None) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class SamplingDialog(Dialog["tuple[Sampling, str | None] | None"]):
             for name, value in asdict(self._sampling).items():
                 text = "" if value is None else str(value) if name in _WHOLE else f"{value:g}"
                 yield FormRow(name.replace("_", " "), Input(text, id=f"value-{name}"), _HINTS[name])
-            yield FormRow("system", Input(self._system or "", id="system"), "changing it begins anew")
+            yield FormRow("system", Input(self._system or "", id="system"), "a change starts a new conversation")
             yield Static("", id="problem", classes="detail", markup=False)
             with Horizontal(classes="choices"):
                 yield Button("Cancel", id="cancel")
@@ -68,4 +68,6 @@ class SamplingDialog(Dialog["tuple[Sampling, str | None] | None"]):
         try:
             return int(text) if name in _WHOLE else float(text)
         except ValueError:
-            raise InputError(f"{name.replace('_', ' ')}: {text!r} is no {'whole ' if name in _WHOLE else ''}number") from None
+            raise InputError(
+                f"{name.replace('_', ' ')}: {text!r} is not a {'whole ' if name in _WHOLE else ''}number"
+            ) from None

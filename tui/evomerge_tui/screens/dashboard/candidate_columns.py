@@ -28,9 +28,9 @@ def candidate_columns(history: History) -> list[Column[Outcome]]:
         Column("number", "#", 5, lambda row: (str(row.number), "muted"), lambda row: row.number, right=True),
         Column("label", "Candidate", 0, lambda row: (row.label, ""), lambda row: row.label),
         Column("kind", "Kind", 8, lambda row: (kind_word(row.kind), "muted"), lambda row: row.kind),
-        Column("score", "Score", 8, _score, lambda row: row.score, right=True),
+        Column("score", "Score", 7, _score, lambda row: row.score, right=True),
         Column("gain", "Gain", 6, gain_cell, lead, right=True),
-        Column("loss", "Log-loss", 9, _loss, lambda row: row.loss, right=True),
+        Column("loss", "Loss", 6, _loss, lambda row: row.loss, right=True),
         Column("note", "Note", 0, note, lambda row: note(row)[0], least_table=90),
         Column("seconds", "Time", 7, lambda row: (f"{row.seconds:.1f} s", "muted"), lambda row: row.seconds, right=True),
     ]

@@ -1,4 +1,4 @@
-"""Dashboard: one run as it goes, or as it went."""
+"""Dashboard: one run while it is running, or after it."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ class DashboardScreen(Page):
                 yield Static("", id="summary", markup=False)
                 yield GenomeMap(id="genome")
             with Vertical(id="candidates", classes="panel"):
-                yield Input(placeholder="show only rows that hold ...", id="filter")
+                yield Input(placeholder="Show only rows that contain …", id="filter")
                 yield RowsTable[Outcome](
                     candidate_columns(self.history),
                     lambda outcome: outcome.number,
                     sort="score",
                     descending=True,
                     text=candidate_text,
-                    empty="no candidate has been scored yet",
+                    empty="No candidates scored yet",
                     id="candidate-list",
                 )
             with Vertical(id="log", classes="panel"):
@@ -198,49 +198,49 @@ class DashboardScreen(Page):
         return possible.get(action, True)
 
     def action_pause(self) -> None:
-        self._command("pause", "the job pauses after the candidate at hand")
+        self._command("pause", "Pausing after the current candidate")
 
     def action_stop(self) -> None:
-        self._command("stop", "the job ends after the candidate at hand")
+        self._command("stop", "Stopping after the current candidate")
 
     def action_resume(self) -> None:
         if self.state == "paused":
-            self._command("resume", "the job goes on")
+            self._command("resume", "Resuming")
         else:
             self._start()
 
     @work(thread=True, group="command", exit_on_error=False)
-    def _command(self, name: str, said: str) -> None:
-        self._attempt(lambda: append_command(self.folder, name), said)
+    def _command(self, name: str, done: str) -> None:
+        self._attempt(lambda: append_command(self.folder, name), done)
 
     @work(thread=True, exclusive=True, group="start", exit_on_error=False)
     def _start(self) -> None:
         from evomerge_tui.processes import job
 
-        self._attempt(lambda: job.start(self.folder), "the job has started")
+        self._attempt(lambda: job.start(self.folder), "The job has started")
 
     @work(exclusive=True, group="kill")
     async def action_kill(self) -> None:
         from evomerge_tui.screens.dialogs.confirm import Confirm
 
-        detail = "What it has finished is kept; the candidate at hand is lost. Resume goes on from there."
-        if await self.app.push_screen_wait(Confirm("End the job at once?", detail, "Stop now")):
+        detail = "Finished work is kept; the current candidate is lost. Resume continues from there."
+        if await self.app.push_screen_wait(Confirm("Stop the job at once?", detail, "Stop now")):
             self._end_now()
 
     @work(thread=True, group="command", exit_on_error=False)
     def _end_now(self) -> None:
         from evomerge_tui.processes import job
 
-        self._attempt(lambda: job.end_now(self.folder), "the job was ended")
+        self._attempt(lambda: job.end_now(self.folder), "The job was stopped")
 
-    def _attempt(self, do: Callable[[], object], said: str) -> None:
-        """Does something in a thread, and tells how it went."""
+    def _attempt(self, do: Callable[[], object], done: str) -> None:
+        """Does something in a thread, and reports how it went."""
         try:
             do()
         except (InputError, sqlite3.Error, OSError) as error:
             self.app.call_from_thread(self.evomerge.tell, str(error), "error")
         else:
-            self.app.call_from_thread(self.evomerge.tell, said)
+            self.app.call_from_thread(self.evomerge.tell, done)
 
     def action_export(self) -> None:
         self.evomerge.open_export(self.folder)

@@ -13,6 +13,7 @@ from evomerge_core.run.timing.time_left import TimeLeft, time_left
 from evomerge_core.run.view.feed import RunUpdates
 from evomerge_tui.screens.dashboard.history import History
 from evomerge_tui.screens.dashboard.watched_run import Best
+from evomerge_tui.text.candidate_names import candidate_name
 from evomerge_tui.text.quantities import duration, duration_range, gain, percent, percent_range, scored_in
 from evomerge_tui.text.run_states import shown_state
 from evomerge_tui.text.shown_text import one_line
@@ -20,6 +21,7 @@ from evomerge_tui.text.shown_text import one_line
 # An event is late when it is this many times older than a pass takes.
 _LATE = 3
 _FINALISTS = 4
+_PHASES = {"references": "baselines"}
 
 
 def standing(news: RunUpdates, history: History, now: float) -> Content:
@@ -27,9 +29,9 @@ def standing(news: RunUpdates, history: History, now: float) -> Content:
     sign, word, tone = shown_state(news.state)
     parts = [Content.styled(f"{sign} {word}", _COLOURS[tone])]
     if "stop" in news.waiting and news.state in LIVE:
-        parts.append(Content.styled("stops after this candidate", "$warning"))
+        parts.append(Content.styled("stopping after this candidate", "$warning"))
     elif "pause" in news.waiting and news.state == "running":
-        parts.append(Content.styled("pauses after this candidate", "$warning"))
+        parts.append(Content.styled("pausing after this candidate", "$warning"))
     if news.state in LIVE:
         parts.append(Content(_progress(news, history)))
         left = run_time_left(news, history)
@@ -82,15 +84,14 @@ def fitness_title(facts: Mapping[str, Any]) -> str:
 def summary(history: History, best: Best | None, facts: Mapping[str, Any], result: Mapping[str, Any] | None) -> Content:
     """The best so far, or the winner, against what it must beat, and where the search stands."""
     lines = [_best_line(best)]
-    for name, label, score in _rivals(history, result):
+    for name, score in _rivals(history, result):
         lead = "" if best is None else gain(best.score - score)
         tone = "$success" if lead.startswith("+") else "$text-muted"
-        rival = (f"  {name} {one_line(label, 24)}", "$text-muted")
-        lines.append(Content.assemble(f"{percent(score):>7}", rival, (f"  {lead}", tone)))
+        lines.append(Content.assemble(f"{percent(score):>7}", (f"  {name}", "$text-muted"), (f"  {lead}", tone)))
     if facts.get("sigma") is not None:
         failed = f" · {history.failed} failed" if history.failed else ""
-        where = f"generation {facts.get('generation', 0)} · sigma {facts['sigma']:.3f}{failed}"
-        lines.append(Content.styled(where, "$text-muted"))
+        lines.append(Content.styled(f"generation {facts.get('generation', 0)}{failed}", "$text-muted"))
+        lines.append(Content.styled(f"search step {facts['sigma']:.2f} (smaller = settling)", "$text-muted"))
     if facts.get("scored_on") is not None:
         lines.append(Content.styled(scored_in(facts.get("precision", "nf4"), facts["scored_on"]), "$text-muted"))
     return Content("\n").join(lines) + "\n"
@@ -98,34 +99,41 @@ def summary(history: History, best: Best | None, facts: Mapping[str, Any], resul
 
 def _best_line(best: Best | None) -> Content:
     if best is None:
-        return Content.styled("no child has been scored yet", "$text-muted")
-    between = "" if best.interval is None else f"  {percent_range(*best.interval)}"
-    where = " on the test" if best.split == "test" else ""
-    label = f"  {one_line(best.candidate.label, 20)}{where}"
-    return Content.assemble((f"{percent(best.score):>7}", "bold $accent"), label, (between, "$text-muted"))
+        return Content.styled("No child scored yet", "$text-muted")
+    parts = [] if best.interval is None else [f"95 %: {percent_range(*best.interval)}"]
+    parts += ["on the test"] if best.split == "test" else []
+    below = f"\n         {', '.join(parts)}" if parts else ""
+    name = candidate_name(one_line(best.candidate.label, 32), best.candidate.kind)
+    return Content.assemble((f"{percent(best.score):>7}", "bold $accent"), f"  {name}", (below, "$text-muted"))
 
 
-def _rivals(history: History, result: Mapping[str, Any] | None) -> list[tuple[str, str, float]]:
-    """The best parent and the best uniform merge, on the test when that is over, else on the search's items."""
+def _rivals(history: History, result: Mapping[str, Any] | None) -> list[tuple[str, float]]:
+    """The best parent and the best equal-weight merge, on the test when that is over, else on the search's items."""
     found = []
-    for kind, key, name in (("parent", "parents", "best parent"), ("uniform", "uniform", "best uniform")):
+    for kind, key in (("parent", "parents"), ("uniform", "uniform")):
         if result is not None:
             tested = [candidate for candidate in result[key] if candidate["test"] is not None]
             best = max(tested, key=lambda candidate: candidate["test"], default=None)
-            found += [] if best is None else [(name, best["name"], best["test"])]
+            found += [] if best is None else [(_rival_name(kind, best["name"]), best["test"])]
         elif (outcome := history.best_of(kind)) is not None:
-            found.append((name, outcome.label, outcome.score or 0.0))
+            found.append((_rival_name(kind, outcome.label), outcome.score or 0.0))
     return found
+
+
+def _rival_name(kind: str, label: str) -> str:
+    if kind == "parent":
+        return f"best parent, {one_line(label, 24)}"
+    return f"best equal-weight merge ({one_line(label.removeprefix('uniform '), 12)})"
 
 
 def verdict(result: Mapping[str, Any]) -> Content:
     """What the held-out test said, a line for each precision."""
     parts = []
     for precision, part in ((result["precision"], result), *result["confirmed"].items()):
-        better = part["verdict"].startswith("the child beats")
+        better = part.get("better", False)  # results of the first versions don't say
         head = f"{'✓' if better else '○'} {precision} {percent(part['winner']['test'])}"
-        said = f" on the test: {one_line(part['verdict'], 200)}"
-        parts.append(Content.assemble((head, "bold $success" if better else "bold $warning"), said))
+        sentence = f" on the test: {one_line(part['verdict'], 200)}"
+        parts.append(Content.assemble((head, "bold $success" if better else "bold $warning"), sentence))
     return Content("\n").join(parts)
 
 
@@ -135,10 +143,12 @@ _COLOURS = {"": "", "muted": "$text-muted", "good": "$success", "bad": "$error",
 def _progress(news: RunUpdates, history: History) -> str:
     phase = news.facts.get("phase")
     if phase is None:
-        return "getting ready"
+        return "preparing"
     total = news.facts.get("phase_total")
     done = searched(news, history) if phase == "search" else None
-    return phase if done is None else f"{phase} {done}" + (f"/{total}" if total else "")
+    if done is None:
+        return _PHASES.get(phase, phase)
+    return f"{_PHASES.get(phase, phase)} {done}" + (f"/{total}" if total else "")
 
 
 def _late(news: RunUpdates, history: History, now: float) -> float | None:

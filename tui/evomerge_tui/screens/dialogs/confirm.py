@@ -13,7 +13,7 @@ from evomerge_tui.screens.page import Dialog
 
 
 class Confirm(Dialog[bool]):
-    """True when the thing shall be done; the safe answer has the focus."""
+    """True to go ahead; the safe answer has the focus."""
 
     def __init__(self, question: str, detail: str, do: str) -> None:
         super().__init__()

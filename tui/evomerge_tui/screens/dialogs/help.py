@@ -1,4 +1,4 @@
-"""`?`: every action of the screen below, with its key; enter or a click does it."""
+"""`?`: every action of the screen below, with its key; enter or a click runs it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class HelpScreen(Dialog[Action]):
 
     def on_mount(self) -> None:
         box = self.query_one("#help")
-        box.border_title = "What can be done here"
-        box.border_subtitle = "enter does it · esc closes"
+        box.border_title = "Actions"
+        box.border_subtitle = "enter: run · esc: close"
 
     def _options(self) -> Iterable[Option]:
         heading = ""

@@ -1,4 +1,4 @@
-"""Leaving while a job is at work: it goes on unless it is told otherwise."""
+"""Leaving while a job runs: it continues unless it is to be stopped."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Leaving(Dialog[str | None]):
         names = ", ".join(one_line(run.name, 40) for run in self._runs[:4])
         verb = "is" if len(self._runs) == 1 else "are"
         with Vertical(classes="box"):
-            yield Static(f"{names} {verb} still at work", classes="question", markup=False)
-            detail = "Detached, the job goes on without this window; the next start offers to attach again."
+            yield Static(f"{names} {verb} still running", classes="question", markup=False)
+            detail = "Detach: the job continues without this window, and you can reopen it next time."
             yield Static(detail, classes="detail", markup=False)
             with Horizontal(classes="choices"):
                 yield Button("Cancel", id="cancel")
@@ -53,7 +53,7 @@ async def live_runs(*places: Path) -> list[Path]:
 
 
 async def stop(runs: Sequence[Path]) -> None:
-    """Tells the jobs to end after the candidate at hand."""
+    """Asks the jobs to stop after their current candidate."""
     for run in runs:
         await asyncio.to_thread(_stop, run)
 
@@ -62,5 +62,5 @@ def _stop(run: Path) -> None:
     try:
         append_command(run, "stop")
     except (InputError, sqlite3.Error):
-        # a run that has gone meanwhile needs no telling
+        # a run that has gone meanwhile has nothing to stop
         return

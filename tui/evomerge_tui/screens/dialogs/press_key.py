@@ -15,7 +15,7 @@ from evomerge_tui.screens.page import Dialog
 
 
 class PressKey(Dialog[str | None]):
-    """The key by Textual's name; an empty text for the action's own; None when nothing shall change."""
+    """The key by Textual's name; an empty text for the default key; None to change nothing."""
 
     def __init__(self, action: Action) -> None:
         super().__init__()
@@ -24,11 +24,11 @@ class PressKey(Dialog[str | None]):
     def compose(self) -> Iterable[Widget]:
         with Vertical(classes="box"):
             yield Static(f"Press the new key for: {self._action.description}", classes="question", markup=False)
-            detail = f"{self._action.tooltip}. Its own: {key_names(self._action.key)}. Enter, tab and esc can't be taken."
+            detail = f"{self._action.tooltip}. Default: {key_names(self._action.key)}. Enter, tab and esc can't be used."
             yield Static(detail, classes="detail", markup=False)
             with Horizontal(classes="choices"):
                 yield Button("Cancel", id="cancel")
-                yield Button("Its own key", id="own")
+                yield Button("Default key", id="own")
 
     def on_mount(self) -> None:
         self.query_one("#cancel").focus()

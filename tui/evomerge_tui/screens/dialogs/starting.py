@@ -1,4 +1,4 @@
-"""A command that makes and starts a run: what it says meanwhile, and how it ended."""
+"""A command that creates and starts a run: its progress, and how it ended."""
 
 from __future__ import annotations
 
@@ -47,23 +47,23 @@ class Starting(Dialog[Path | None]):
     def _run(self) -> None:
         worker = get_current_worker()
         try:
-            told = run_command(self._words, is_cancelled=lambda: worker.is_cancelled)
+            answer = run_command(self._words, is_cancelled=lambda: worker.is_cancelled)
         except InputError as error:
             if not worker.is_cancelled:
                 self.app.call_from_thread(self._failed, str(error))
         else:
-            self.app.call_from_thread(self.dismiss, Path(told["run"]))
+            self.app.call_from_thread(self.dismiss, Path(answer["run"]))
 
     def _tick(self) -> None:
         if not self._problem:
             seconds = time.monotonic() - self._since
-            text = f"Models are opened and checked down to the last weight ... {duration(seconds)}"
+            text = f"Opening the models and checking every weight … {duration(seconds)}"
             self.query_one("#said", Static).update(text)
 
     def _failed(self, problem: str) -> None:
         self._problem = problem
         self.evomerge.last_message = problem
-        self.query_one(".question", Static).update("It did not start")
+        self.query_one(".question", Static).update("The run did not start")
         self.query_one("#said", Static).update(many_lines(problem))
         self.query_one("#copy").display = True
         self.query_one("#cancel", Button).label = "Close"

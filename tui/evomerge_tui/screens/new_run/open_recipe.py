@@ -1,4 +1,4 @@
-"""Which recipe to go on from: a ready one, or a file."""
+"""Which recipe to start from: a ready one, or a file."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class OpenRecipe(Dialog[Path | None]):
             yield OptionList(
                 *(Option(_shown(recipe.title, recipe.summary), id=recipe.name) for recipe in self._known), id="ready-recipes"
             )
-            yield Static("or a file: a recipe, or mergekit-evolve's", classes="detail", markup=False)
-            yield Input(placeholder="path of the file", id="recipe-file")
+            yield Static("Or a file: a recipe, or a configuration of mergekit-evolve", classes="detail", markup=False)
+            yield Input(placeholder="Path to the file", id="recipe-file")
             yield Static("", id="file-trouble", markup=False)
             with Horizontal(classes="choices"):
                 yield Button("Cancel", id="cancel")
@@ -56,7 +56,7 @@ class OpenRecipe(Dialog[Path | None]):
         if given and path.is_file():
             self.dismiss(path)
         elif given:
-            self.query_one("#file-trouble", Static).update("no such file: check the path")
+            self.query_one("#file-trouble", Static).update("No such file: check the path")
         elif ready.highlighted is not None:
             self.dismiss(self._known[ready.highlighted].path)
 

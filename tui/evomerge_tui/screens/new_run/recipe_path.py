@@ -14,7 +14,7 @@ from evomerge_tui.screens.page import Dialog
 
 
 class RecipePath(Dialog[Path | None]):
-    """The file's path; None when nothing shall be written. A file that is there is overwritten only when told twice."""
+    """The file's path; None to write nothing. An existing file is overwritten only after a second confirmation."""
 
     def __init__(self, suggested: Path) -> None:
         super().__init__()
@@ -41,9 +41,9 @@ class RecipePath(Dialog[Path | None]):
         path = Path(given).expanduser().absolute()
         trouble = self.query_one("#path-trouble", Static)
         if not given or path.is_dir():
-            trouble.update("give a file's path, such as my-cross.yaml")
+            trouble.update("Enter the path of a file, such as my-cross.yaml")
         elif path.exists() and path != self._warned:
             self._warned = path
-            trouble.update("this file exists: save again to overwrite it")
+            trouble.update("This file exists: save again to overwrite it")
         else:
             self.dismiss(path)

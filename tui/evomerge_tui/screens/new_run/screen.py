@@ -179,7 +179,7 @@ class NewRunScreen(Page):
     @work(exclusive=True, group="leave")
     async def _leave(self) -> None:
         if self.draft.is_saved or await self.app.push_screen_wait(
-            Confirm("Leave without saving?", "The recipe's changes are lost. Ctrl+S saves them.", "Leave")
+            Confirm("Leave without saving?", "Your changes to the recipe will be lost. Press ctrl+s to save them.", "Leave")
         ):
             self.app.pop_screen()
 
@@ -208,7 +208,7 @@ class NewRunScreen(Page):
     async def action_save(self) -> None:
         path = self.draft.path or await self.app.push_screen_wait(RecipePath(self._suggested()))
         if path is not None and await self._save(path):
-            self.evomerge.tell(f"saved: {path}")
+            self.evomerge.tell(f"Saved: {path}")
 
     def _suggested(self) -> Path:
         return self.evomerge.folder / f"{file_name(self.draft.get('name'))}.yaml"
@@ -245,11 +245,11 @@ class NewRunScreen(Page):
 
 def lacking(draft: Draft, trouble: str) -> dict[str, str]:
     """What each step still needs, "" for nothing; `trouble` is what is wrong with the recipe as a whole."""
-    models = "" if draft.base else "choose a base: b on a model"
-    models = models or ("" if draft.sources else "choose sources: space on a model")
-    goal = "" if draft.tasks else "add a task: a in step 2"
+    models = "" if draft.base else "choose a base: press b on a model"
+    models = models or ("" if draft.sources else "choose sources: press space on a model")
+    goal = "" if draft.tasks else "add a task: press a in step 2"
     budget = draft.get("budget", "evaluations") or draft.get("budget", "minutes")
-    search = "" if budget else "give candidates or minutes in step 3"
+    search = "" if budget else "set candidates or minutes in step 3"
     return {"models": models, "goal": goal, "search": search, "review": models or goal or search or trouble}
 
 

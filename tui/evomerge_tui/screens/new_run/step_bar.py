@@ -40,6 +40,6 @@ class StepBar(Horizontal):
             widget = self.query_one(f"#to-{step}", StepTitle)
             sign = "…" if lacking[step] else "✓"
             widget.update(Text(f"{number} {title} {sign}"))
-            widget.tooltip = lacking[step] or f"{title}: nothing is missing"
+            widget.tooltip = lacking[step] or f"{title}: complete"
             widget.set_class(step == current, "-current")
             widget.set_class(not lacking[step], "-done")

@@ -36,7 +36,7 @@ def panel(draft: Draft, estimate: Mapping[str, Any] | None, trouble: str) -> Gro
     parts: list[Any] = [_head("Recipe"), _table(_recipe_lines(draft))]
     if estimate is not None:
         parts += [Text(), _head("Estimate"), _table(_estimate_lines(estimate))]
-        parts += [Text(), Text(f"Times rest on {estimate['basis']}.", style="italic")]
+        parts += [Text(), Text(_basis(estimate), style="italic")]
     if trouble:
         parts += [Text(), Text(f"… {one_line(trouble)}")]
     return Group(*parts)
@@ -47,15 +47,20 @@ def strip(draft: Draft, estimate: Mapping[str, Any] | None, trouble: str) -> Tex
     lines = dict(_recipe_lines(draft))
     text = Text(f"{lines['Base']} ← {lines['Sources']} · {lines['Goal']}\n")
     if estimate is not None:
-        told = dict(_estimate_lines(estimate))
-        memory = told.get("VRAM") or told["RAM"]
-        text.append(f"{told['Time']} · {lines['Budget']} · {memory} · disk {told['Disk']}\n", style="bold")
-        text.append(f"times rest on {estimate['basis']}", style="italic")
+        shown = dict(_estimate_lines(estimate))
+        memory = shown.get("VRAM") or shown["RAM"]
+        text.append(f"{shown['Time']} · {lines['Budget']} · {memory} · disk {shown['Disk']}\n", style="bold")
+        text.append(_basis(estimate), style="italic")
     else:
         text.append(f"{lines['Search']} · {lines['Budget']}\n")
     if trouble:
         text.append(f"… {one_line(trouble)}")
     return text
+
+
+def _basis(estimate: Mapping[str, Any]) -> str:
+    """What the times rest on; the checklist says it in full."""
+    return f"Based on {estimate['basis']}" if estimate["measured"] else "Rough estimate from model size; no earlier run here"
 
 
 def _head(title: str) -> Text:

@@ -40,8 +40,8 @@ class AddTask(Dialog[dict[str, Any] | None]):
                 id="ready-tasks",
                 markup=False,
             )
-            yield Static("or another file of your own: JSONL, JSON, CSV, TSV or Parquet", classes="detail", markup=False)
-            yield Input(placeholder="path of the file", id="own-file")
+            yield Static("Or a file of your own: JSONL, JSON, CSV, TSV or Parquet", classes="detail", markup=False)
+            yield Input(placeholder="Path to the file", id="own-file")
             yield Static("", id="own-trouble", markup=False)
             with Horizontal(classes="choices"):
                 yield Button("Cancel", id="cancel")
@@ -78,7 +78,7 @@ class AddTask(Dialog[dict[str, Any] | None]):
     async def _suggest(self, path: Path) -> None:
         """Looks at a file and makes an entry of it."""
         trouble = self.query_one("#own-trouble", Static)
-        trouble.update("looking at it …")
+        trouble.update("Reading it …")
         try:
             self.dismiss(await self._ask("suggest", path=str(path)))
         except InputError as error:

@@ -24,7 +24,7 @@ from evomerge_tui.screens.new_run.messages import ItemsRead
 from evomerge_tui.screens.new_run.step import Step
 from evomerge_tui.widgets.rows_table import Cell, Column, RowsTable
 
-_EMPTY = "No task yet: a adds a ready one, or a file of your own."
+_EMPTY = "No tasks yet: press a to add one."
 _WAIT_SECONDS = 0.4
 
 
@@ -41,17 +41,17 @@ class GoalStep(Step):
 
     def compose(self) -> Iterable[Widget]:
         yield RowsTable[tuple[int, Mapping[str, Any]]](
-            _columns(), lambda row: row[0], sort="number", id="task-list", empty=_EMPTY
+            _columns(), lambda row: row[0], sort="number", id="task-list", empty=_EMPTY, opens="Edit"
         )
         with Horizontal(classes="buttons"):
-            yield Button("Add task", id="add", tooltip="Add a ready task, or a file of your own")
-            yield Button("Remove", id="remove", tooltip="Leave this task out")
-            yield Button("Fit sizes", id="fit-sizes", tooltip="As many items as there are")
+            yield Button("Add task", id="add", tooltip="Add a ready task or a file of your own")
+            yield Button("Remove", id="remove", tooltip="Remove this task")
+            yield Button("Fit sizes", id="fit-sizes", tooltip="Use as many items as there are")
             yield Button("Next: search", id="next", variant="primary")
         with TabbedContent(id="goal-tabs"):
             with TabPane("Preview", id="preview-pane"):
                 with Horizontal(classes="toolbar"):
-                    yield Button("‹", id="item-before", tooltip="The item before")
+                    yield Button("‹", id="item-before", tooltip="The previous item")
                     yield Button("›", id="item-after", tooltip="The next item")
                     yield Static("", id="preview-head", markup=False)
                 with VerticalScroll(id="preview-scroll", can_focus=True):

@@ -24,7 +24,10 @@ from evomerge_tui.text.quantities import duration, percent
 from evomerge_tui.text.shown_text import one_line
 
 ITEMS = 8
-_SAID = "What do the parents make of it? t scores base and parents on 8 items of each task, in the search's precision."
+_INTRODUCTION = (
+    "How well do the parents do already? Press t to score base and parents on 8 items of each task, "
+    "in the precision of the search."
+)
 
 
 class ParentsTrial(Vertical):
@@ -38,17 +41,17 @@ class ParentsTrial(Vertical):
 
     def compose(self) -> Iterable[Widget]:
         with Horizontal(classes="toolbar"):
-            yield Button("Try parents now", id="try-parents", tooltip="Score the parents on 8 items; again breaks it off")
+            yield Button("Try parents now", id="try-parents", tooltip="Score the parents on 8 items; press again to cancel")
             yield Static("", id="try-news", markup=False)
         with VerticalScroll(id="try-scroll", can_focus=True):
-            yield Static(_SAID, id="try-text", markup=False)
+            yield Static(_INTRODUCTION, id="try-text", markup=False)
 
     def show(self, draft: Draft) -> None:
         self._draft = draft
 
     @on(Button.Pressed, "#try-parents")
     def toggle(self) -> None:
-        """Starts a try, or breaks off the one that is at work."""
+        """Starts a trial, or cancels the one that is running."""
         if self._worker is not None and self._worker.is_running:
             self._worker.cancel()
         elif self._draft is not None:
@@ -57,22 +60,22 @@ class ParentsTrial(Vertical):
     @work(exclusive=True, group="try")
     async def _try(self, draft: Draft) -> None:
         self._parents = []
-        self._news("loading the models …", running=True)
+        self._news("Loading the models …", running=True)
         try:
             with tempfile.TemporaryDirectory(prefix="evomerge-try-") as folder:
                 recipe = Path(folder) / "recipe.yaml"
                 recipe.write_text(dump_yaml(dict(moved_to(draft, Path(folder)).data)), encoding="utf-8")
-                async for said in command_lines(("try", recipe, "--items", ITEMS)):
-                    if "label" in said:
-                        self._parents.append(said)
+                async for line in command_lines(("try", recipe, "--items", ITEMS)):
+                    if "label" in line:
+                        self._parents.append(line)
                         self._show(f"{len(self._parents)} scored …", running=True)
-            self._show("done", running=False)
+            self._show("Done", running=False)
         except InputError as error:
             shell_of(self).tell(str(error), "error")
             self._news(f"✗ {error}", running=False)
         except asyncio.CancelledError:
             if self.is_attached:
-                self._news("broken off", running=False)
+                self._news("Cancelled", running=False)
             raise
 
     def _show(self, news: str, *, running: bool) -> None:
@@ -81,7 +84,7 @@ class ParentsTrial(Vertical):
 
     def _news(self, text: str, *, running: bool) -> None:
         self.query_one("#try-news", Static).update(one_line(text))
-        self.query_one("#try-parents", Button).label = "Break off" if running else "Try parents now"
+        self.query_one("#try-parents", Button).label = "Cancel" if running else "Try parents now"
 
 
 def trial_text(parents: list[dict[str, Any]]) -> Content:
@@ -101,5 +104,5 @@ def _answers(parent: dict[str, Any]) -> Iterator[Content]:
     for answer in parent["answers"]:
         notes = [note for note, so in (("cut off", answer["truncated"]), ("other language", not answer["language_ok"])) if so]
         sign = ("✓ ", "$success") if answer["value"] >= 1 else ("✗ ", "$error") if answer["value"] <= 0 else ("~ ", "$warning")
-        said = (f" ({', '.join(notes)})", "$warning") if notes else ""
-        yield Content.assemble(sign, one_line(answer["answer"], 300), said)
+        note = (f" ({', '.join(notes)})", "$warning") if notes else ""
+        yield Content.assemble(sign, one_line(answer["answer"], 300), note)

@@ -17,7 +17,7 @@ from evomerge_tui.widgets.form_row import FormRow
 
 _SCORERS = Scorer.__args__  # type: ignore[attr-defined]
 _NUMBERS = {"weight": float, "max_new_tokens": int}
-_LEFT_OUT = "as the ready task says"
+_LEFT_OUT = "as in the ready task"
 
 
 @dataclass
@@ -35,31 +35,33 @@ class TaskForm(VerticalScroll, can_focus=False):
         self._shown_task: dict[str, Any] | None = None
 
     def compose(self) -> Iterable[Widget]:
-        yield FormRow("Name", Input(id="task-name"), "what the results call it")
+        yield FormRow("Name", Input(id="task-name"), "shown in the results")
         yield FormRow(
-            "Items", Input(id="task-file", placeholder="none: the ready task's data set"), "JSONL, JSON, CSV, TSV, Parquet"
+            "Items", Input(id="task-file", placeholder="none: the ready task's dataset"), "JSONL, JSON, CSV, TSV, Parquet"
         )
-        yield FormRow("Question", Input(id="field-question"), "its column: a name, or a number from 0")
-        yield FormRow("Answer", Input(id="field-answer"), "its column")
+        yield FormRow("Question", Input(id="field-question"), "its column: name, or number from 0")
+        yield FormRow("Answer", Input(id="field-answer"), "its column: name, or number from 0")
         yield FormRow(
             "Prompt", TextArea(id="task-prompt", compact=True, soft_wrap=True), "{question} and other fields in braces"
         )
         yield FormRow("Chat template", Checkbox("use the model's own", id="task-chat", compact=True), "")
         options = [(name, name) for name in _SCORERS]
-        yield FormRow("Scorer", Select(options, id="task-scorer", prompt=_LEFT_OUT, compact=True), "how answers are compared")
+        yield FormRow("Scorer", Select(options, id="task-scorer", prompt=_LEFT_OUT, compact=True), "how answers are scored")
         yield FormRow(
             "Language",
             Input(id="task-language", placeholder="any", classes="-short"),
-            "a code such as ja: other languages score 0",
+            "a code such as ja; others score 0",
         )
-        yield FormRow("Weight", Input(id="task-weight", type="number", classes="-short"), "its share of the score")
-        yield FormRow("Most tokens", Input(id="task-max_new_tokens", type="integer", classes="-short"), "an answer is cut here")
+        yield FormRow("Weight", Input(id="task-weight", type="number", classes="-short"), "share of the total score")
+        yield FormRow(
+            "Max tokens", Input(id="task-max_new_tokens", type="integer", classes="-short"), "longer answers are cut off"
+        )
 
     def focus_first(self) -> None:
         self.query_one("#task-name").focus()
 
     def show(self, task: Mapping[str, Any] | None) -> None:
-        """Shows a task; nothing is told of it."""
+        """Shows a task without posting a message."""
         self.display = task is not None
         if task is None or dict(task) == self._shown_task:
             self._shown_task = None if task is None else dict(task)

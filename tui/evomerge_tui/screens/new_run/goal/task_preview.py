@@ -1,4 +1,4 @@
-"""An item of a task as text: its fields, the prompt as the model gets it, and the gold answer."""
+"""An item of a task as text: its fields, the prompt as the model gets it, and the correct answer."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def preview_text(preview: Mapping[str, Any] | str | None, item: int) -> tuple[Co
     if preview is None:
         return Content(), Content.styled("Add a task to see its items here.", "$text-muted")
     if isinstance(preview, str):
-        return Content("can't be shown" if preview else "reading …"), Content.styled(many_lines(preview), "$error")
+        return Content("Can't be shown" if preview else "Reading …"), Content.styled(many_lines(preview), "$error")
     items = preview["items"]
     total = f" of {preview['total']}" if preview["total"] is not None else ""
-    tokens = f" · {preview['tokens']:.0f} tokens read an item" if preview["tokens"] else ""
+    tokens = f" · {preview['tokens']:.0f} prompt tokens" if preview["tokens"] else ""
     head = f"item {item + 1}{total} · {preview['scorer']}{tokens}" if items else "no items"
     parts = [Content.styled(f"! {many_lines(preview['problem'])}", "$warning")] if preview["problem"] else []
     parts += list(_item(items[min(item, len(items) - 1)])) if items else []
@@ -30,7 +30,7 @@ def _item(item: Mapping[str, Any]) -> Iterator[Content]:
     if item["choices"]:
         yield _part("Choices", "\n".join(item["choices"]))
     if item["gold"]:
-        yield _part("Gold answer, whose likelihood breaks ties", item["gold"])
+        yield _part("Correct answer (its likelihood breaks ties)", item["gold"])
     yield Content("\n").join([Content.styled("Fields", "bold"), *(_field(*field) for field in item["fields"].items())])
 
 

@@ -17,7 +17,7 @@ from evomerge_tui.text.shown_text import many_lines, one_line
 
 
 class Downloading(Dialog[bool]):
-    """One model after the other; true when all are here. Breaking off loses nothing."""
+    """One model after the other; true when all are here. Cancelling loses nothing."""
 
     def __init__(self, models: Sequence[str]) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Downloading(Dialog[bool]):
             yield Static("", classes="detail", id="download-news", markup=False)
             yield ProgressBar(total=1, show_eta=False, id="download-bar")
             with Horizontal(classes="choices"):
-                yield Button("Break off", id="cancel", tooltip="What came stays; the next time goes on from there")
+                yield Button("Cancel", id="cancel", tooltip="What has arrived is kept; the next download continues from there")
 
     def on_mount(self) -> None:
         self.query_one("#cancel").focus()
@@ -42,10 +42,10 @@ class Downloading(Dialog[bool]):
             head = f"{number} of {len(self._models)}: {one_line(model, 100)}"
             news.update(head)
             try:
-                async for said in command_lines(("download", model)):
-                    if "done" in said:
-                        bar.update(total=max(1, said["total"]), progress=said["done"])
-                        news.update(f"{head}\n{amount(said['done'])} of {amount(said['total'])}")
+                async for line in command_lines(("download", model)):
+                    if "done" in line:
+                        bar.update(total=max(1, line["total"]), progress=line["done"])
+                        news.update(f"{head}\n{amount(line['done'])} of {amount(line['total'])}")
             except InputError as error:
                 news.update(f"✗ {many_lines(str(error))}")
                 self.query_one("#cancel", Button).label = "Close"

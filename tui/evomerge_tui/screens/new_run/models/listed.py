@@ -17,7 +17,7 @@ _PLACES = {"folder": "folder", "cache": "cache", "hub": "hub"}
 
 @dataclass(frozen=True)
 class Listed:
-    """`role`: base, source, both or "". `done` is the share that is downloaded, None where no download is at work."""
+    """`role`: base, source, both or "". `done` is the share that is downloaded, None where no download is running."""
 
     found: Found
     role: str
@@ -61,7 +61,7 @@ def columns() -> list[Column[Listed]]:
         Column("name", "Model", 0, lambda row: (_name(row.found.reference), ""), lambda row: row.found.reference.casefold()),
         Column("where", "Where", 6, _where, lambda row: row.found.where),
         Column("kind", "Architecture", 14, _kind, lambda row: row.found.architecture or "", least_table=92),
-        Column("size", "Size", 6, _size, lambda row: row.found.parameters, right=True),
+        Column("size", "Params", 8, _size, lambda row: row.found.parameters, right=True),
         Column("bytes", "On disk", 7, _bytes, lambda row: row.found.bytes, right=True, least_table=80),
         Column("licence", "Licence", 11, _licence, lambda row: row.found.licence or "", least_table=64),
         Column("fits", "Fits", 5, _fits, lambda row: ({True: 0, None: 1, False: 2}[row.fit.fits], row.lack != "")),
@@ -73,7 +73,7 @@ def why(row: Listed) -> str:
     found = row.found
     facts = [found.kind, found.architecture or "", weights(found.parameters), amount(found.bytes) if found.bytes else ""]
     facts += [found.licence or "no licence stated", f"{found.downloads:,} downloads" if found.downloads else ""]
-    facts += [f"made from {', '.join(found.made_from)}"] if found.made_from else []
+    facts += [f"based on {', '.join(found.made_from)}"] if found.made_from else []
     return " · ".join(fact for fact in facts if fact)
 
 
@@ -84,9 +84,9 @@ def verdict(row: Listed) -> tuple[str, str]:
     if row.lack:
         return f"✗ {row.lack}", "bad"
     if row.fit.fits:
-        return f"✓ {row.fit.reason}; has room on this machine", "good"
-    room = "" if row.found.parameters is None else "; has room on this machine"
-    return f"? {row.fit.reason or 'nothing to compare with: choose a base'}{room}", "muted"
+        return f"✓ {row.fit.reason}; fits on this machine", "good"
+    room = "" if row.found.parameters is None else "; fits on this machine"
+    return f"? {row.fit.reason or 'no base chosen yet'}{room}", "muted"
 
 
 def _role(row: Listed) -> Cell:

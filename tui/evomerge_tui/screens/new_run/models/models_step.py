@@ -26,7 +26,7 @@ from evomerge_tui.screens.new_run.step import Step
 from evomerge_tui.text.shown_text import one_line
 from evomerge_tui.widgets.rows_table import RowsTable
 
-_EMPTY = "No models found here. Type a name above and press enter: the hub is asked. Settings (,) names more folders."
+_EMPTY = "No models found: type a name above and press enter to search the Hub."
 _REST_SECONDS = 0.4
 TONES = {"good": "$success", "bad": "$error"}
 
@@ -47,15 +47,17 @@ class ModelsStep(Step):
 
     def compose(self) -> Iterable[Widget]:
         with Horizontal(classes="toolbar"):
-            yield Input(placeholder="Filter the list; enter asks the hub", id="model-search")
+            yield Input(placeholder="Filter; enter searches the Hub", id="model-search")
             yield Static("", id="model-news", markup=False)
-        yield RowsTable[Listed](columns(), lambda row: row.found.reference, sort="role", id="model-list", empty="Looking …")
+        yield RowsTable[Listed](
+            columns(), lambda row: row.found.reference, sort="role", id="model-list", empty="Scanning …", opens="Use as source"
+        )
         yield Static("", id="model-facts", markup=False)
         yield Static("", id="model-verdict", markup=False)
         with Horizontal(classes="buttons"):
-            yield Button("Source", id="use", tooltip="Merge this model, or leave it out again")
-            yield Button("Base", id="base", tooltip="Measure all sources against this model")
-            yield Button("Download", id="download", tooltip="Fetch this model, or break its download off")
+            yield Button("Use as source", id="use", tooltip="Merge this model, or leave it out again")
+            yield Button("Base", id="base", tooltip="Use this model as the base that sources are held to")
+            yield Button("Download", id="download", tooltip="Download this model, or cancel")
             yield Button("Next: goal", id="next", variant="primary")
 
     def on_mount(self) -> None:
@@ -78,8 +80,8 @@ class ModelsStep(Step):
 
     @work(exclusive=True, group="hub")
     async def _search_hub(self, text: str) -> None:
-        self._news(f"asking the hub for {text} …")
-        await self._take(self.ask("search", text=text), f"the hub has nothing like {text}")
+        self._news(f"Searching the Hub for {text} …")
+        await self._take(self.ask("search", text=text), f"Nothing on the Hub matches {text}")
 
     @work(exclusive=True, group="look-up")
     async def _look_up(self, references: list[str]) -> None:
@@ -101,7 +103,7 @@ class ModelsStep(Step):
         for facts in answer:
             found, lack = found_in(facts)
             known = self._found.get(found.reference)
-            # what a search told of a hub model is more than its small files in the cache do
+            # a search says more about a model on the Hub than its small files in the cache do
             if known is None or found.where != "hub" or (known[0].where == "hub" and found.parameters is not None):
                 self._found[found.reference] = (found, lack)
         self.refresh_draft()
@@ -212,7 +214,7 @@ class ModelsStep(Step):
         if row.found.kind == "adapter" and not draft.base:
             draft = self._with_base_of(row.found, draft)
         if row.found.kind == "adapter" and not draft.base:
-            self.evomerge.tell("an adapter belongs to a model: choose its base first (b)", "warning")
+            self.evomerge.tell("An adapter needs its base: choose the base first (b)", "warning")
             return
         reference = reference_for(row.found, draft)
         self._change(without_source(draft, reference) if has_source(draft, reference) else self._use(row, reference, draft))
@@ -237,7 +239,7 @@ class ModelsStep(Step):
         if row is None:
             return
         if row.found.kind == "adapter":
-            self.evomerge.tell("an adapter can't be the base: choose a whole model", "warning")
+            self.evomerge.tell("An adapter can't be the base: choose a full model", "warning")
             return
         self._change(with_base(self.draft, row.found.reference))
 
@@ -258,7 +260,7 @@ class ModelsStep(Step):
     def action_download(self) -> None:
         row = self.table.row
         if row is None or row.found.where != "hub":
-            self.evomerge.tell("this model is on this machine already" if row else "no model is chosen", "warning")
+            self.evomerge.tell("This model is already on this machine" if row else "No model is selected", "warning")
             return
         reference = row.found.reference
         if reference in self._downloads:
@@ -271,18 +273,18 @@ class ModelsStep(Step):
     async def _download(self, row: Listed) -> None:
         reference = row.found.reference
         try:
-            async for said in command_lines(("download", reference)):
-                if "done" in said:
-                    self._downloads[reference] = said["done"] / max(1, said["total"])
+            async for line in command_lines(("download", reference)):
+                if "done" in line:
+                    self._downloads[reference] = line["done"] / max(1, line["total"])
                     self._fill_table()
                 else:
                     self._found[reference] = (replace(row.found, where="cache"), row.lack)
-                    self.evomerge.tell(f"{reference} is downloaded")
+                    self.evomerge.tell(f"Downloaded {reference}")
         except InputError as error:
             self.evomerge.tell(str(error), "error")
         except asyncio.CancelledError:
             if self.is_attached:
-                self.evomerge.tell(f"{reference}: broken off; downloading again goes on from here", "warning")
+                self.evomerge.tell(f"{reference}: download cancelled; the next one continues from here", "warning")
             raise
         finally:
             self._downloads.pop(reference, None)

@@ -41,9 +41,9 @@ class ReviewStep(Step):
             with TabPane("Recipe", id="recipe-pane"):
                 yield TextArea("", id="recipe-text", read_only=True, compact=True, show_line_numbers=True)
         with Horizontal(classes="buttons"):
-            yield Button("Check again", id="again", tooltip="Go through the checklist again")
+            yield Button("Check again", id="again", tooltip="Run the checklist again")
             yield Button("Save recipe", id="save", tooltip="Write the recipe to a file")
-            yield Button("Start", id="start", variant="primary", tooltip="Save the recipe, make the run, and watch it")
+            yield Button("Start", id="start", variant="primary", tooltip="Save the recipe, start the run, and watch it")
 
     @property
     def run_folder(self) -> Path:
@@ -79,7 +79,7 @@ class ReviewStep(Step):
         self.ready = False
         draft = self.draft
         checklist = self.query_one(Checklist)
-        checklist.say("going through the checklist …")
+        checklist.say("Running the checklist …")
         try:
             checked = await self.ask("check", data=draft.data, folder=str(draft.folder))
             self.query_one("#recipe-text", TextArea).load_text(checked["yaml"])
@@ -95,7 +95,7 @@ class ReviewStep(Step):
         if self.ready:
             self.post_message(StartAsked(self.run_folder))
         else:
-            self.evomerge.tell("the checklist still has problems: mend them first, r checks again", "warning")
+            self.evomerge.tell("The checklist still shows problems: fix them first, then press r to check again", "warning")
 
     def action_copy(self) -> None:
         self.evomerge.copy_text(self.query_one("#recipe-text", TextArea).text, "recipe")

@@ -12,11 +12,11 @@ from evomerge_tui.widgets.form_row import FormRow
 
 OWN = "own"
 GROUPS: Mapping[str, str] = {
-    "auto": "bands of layers, as fits",
+    "auto": "bands of layers, automatic",
     "whole": "the whole model",
-    "bands": "bands of layers, counted",
+    "bands": "bands of layers, a set number",
     "parts": "attention, MLP, rest",
-    "layers": "every layer alone",
+    "layers": "each layer on its own",
 }
 _PRECISIONS = {"nf4": "4 bits (NF4)", "bf16": "bf16", "fp32": "fp32"}
 _DEVICES = {"auto": "GPU if there is one", "cpu": "CPU", "cuda": "GPU"}
@@ -27,18 +27,18 @@ def form_rows() -> Iterable[FormRow]:
     yield _choice("Preset", "effort", {**{name: effort.title for name, effort in EFFORTS.items()}, OWN: "Your own"})
     yield FormRow("Name", Input(id="run-name"), "of the recipe and its run")
     yield _choice("Method", "method", {"task_arithmetic": "task_arithmetic"})
-    yield _choice("Groups", "groups", GROUPS, "more groups find more, and need more candidates")
-    yield _number("Bands", "bands", "groups of layers that share their numbers")
+    yield _choice("Groups", "groups", GROUPS, "more groups can find more, but need more candidates")
+    yield _number("Bands", "bands", "how many groups of adjacent layers")
     yield _number("Candidates", "evaluations", "merges to score; empty: until time is up")
-    yield _number("Minutes", "minutes", "time limit, verdict included; empty: none", "number")
-    yield _number("Search items", "items-search", "of each task, for every candidate")
+    yield _number("Minutes", "minutes", "time limit, including the test; empty: none", "number")
+    yield _number("Search items", "items-search", "per task, for every candidate")
     yield _number("Validation", "items-validation", "items on which the finalists compete")
-    yield _number("Test items", "items-test", "unseen by the search: for the verdict")
-    yield _choice("Scored in", "precision", _PRECISIONS, "fewer bits take less memory")
-    yield FormRow("", Checkbox("test once more in bf16", id="confirm", compact=True), "as it will be exported")
+    yield _number("Test items", "items-test", "unseen by the search; for the verdict")
+    yield _choice("Precision", "precision", _PRECISIONS, "fewer bits need less memory")
+    yield FormRow("", Checkbox("also test in bf16", id="confirm", compact=True), "the precision of exports")
     yield _choice("Device", "device", _DEVICES)
-    yield _number("Population", "population", "candidates a generation", placeholder="automatic")
-    yield _number("Seed", "seed", "another seed, another search", placeholder="0")
+    yield _number("Population", "population", "candidates per generation", placeholder="automatic")
+    yield _number("Seed", "seed", "another seed gives another search", placeholder="0")
 
 
 def _choice(title: str, name: str, options: Mapping[str, str], hint: str = "") -> FormRow:

@@ -87,7 +87,7 @@ class SearchStep(Step):
             self.query_one("#device", Select).value = draft.get("evaluation", "device", default="auto")
             self.query_one("#confirm", Checkbox).value = "bf16" in (draft.get("evaluation", "confirm") or ())
         effort = effort_of(draft, self._items)
-        hint = EFFORTS[effort].text if effort else "what you set below"
+        hint = EFFORTS[effort].text if effort else "your own settings below"
         self.query_one("#effort-row", FormRow).set_hint(hint)
 
     def _show_space(self, draft: Draft) -> None:
@@ -115,7 +115,7 @@ class SearchStep(Step):
     @on(Select.Changed)
     def _chose(self, event: Select.Changed) -> None:
         event.stop()
-        # controls speak when they are made, before they show the draft
+        # controls post messages when they are made, before they show the draft
         if self._is_filled:
             value = str(event.select.value)
             {
