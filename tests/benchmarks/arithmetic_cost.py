@@ -3,8 +3,8 @@
     python tests/benchmarks/arithmetic_cost.py BASE [ADAPTER...] [--items 48] [--precision nf4] [--repeats 3]
 
 "In fixed order" is how runs score; "torch's own" are the same float32 weights with torch's products and attention, whose
-order of sums is the processor's; bfloat16 is the recipe's `arithmetic: bfloat16`. The ways take turns. Prints the processor,
-a Markdown table with medians, and how many answers are the fixed order's.
+order of sums depends on the processor; bfloat16 is the recipe's `arithmetic: bfloat16`. The ways take turns. Prints the processor,
+a Markdown table of medians, and how many answers are the same as in fixed order.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def take_torchs_order(model: ResidentModel) -> None:
             module.__class__ = nn.Linear
         elif isinstance(module, Nf4Linear):
             if module.dense is None:
-                raise SystemExit("the model is too large to be held unpacked here: take a smaller one")
+                raise SystemExit("the model is too large to be held unpacked here; take a smaller one")
             module.forward = lambda x, layer=module: nn.functional.linear(x, layer.dense, layer.bias)
     model.module.set_attn_implementation("sdpa")
 

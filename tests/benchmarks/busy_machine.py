@@ -1,11 +1,11 @@
-"""What a proof costs beside other programs: its time on an idle machine, and with busy processes at work.
+"""What verifying a GGUF file costs beside other programs: its time on an idle machine, and beside busy processes.
 
     python tests/benchmarks/busy_machine.py [--busy 2] [--repeats 3]
 
 The proof is the quickstart's: the Q8_0 file (145 MB) of a merge of its two adapters, held against the merged model on the 48
 validation items. Each is a process of its own, timed from the proof's start, what it loads before not counted; "llama.cpp"
 is the part that reads the file. A busy process is one thread that computes without end. Idle and busy take turns. Prints a
-Markdown table; the base is made from PyPI's package where it lacks.
+Markdown table; where the base is missing, it is made from PyPI's package.
 
 A fair share of C cores beside B busy threads, for a proof of C threads that never wait, would be (C + B) / C times as long.
 """
@@ -61,8 +61,8 @@ def main() -> None:
             idle.append(one_proof(place))
             with busy_processes(args.busy):
                 busy.append(one_proof(place))
-            told = f"idle {idle[-1][0]:.1f} s, busy {busy[-1][0]:.1f} s, load {os.getloadavg()[0]:.1f}"
-            print(f"<!-- {number + 1}: {told} -->", flush=True)
+            line = f"idle {idle[-1][0]:.1f} s, busy {busy[-1][0]:.1f} s, load {os.getloadavg()[0]:.1f}"
+            print(f"<!-- {number + 1}: {line} -->", flush=True)
     print(table(idle, busy, args.busy))
 
 

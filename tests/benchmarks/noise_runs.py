@@ -1,4 +1,4 @@
-"""How often pure noise is called a winner: `python tests/benchmarks/noise_runs.py [--seeds 0 1 ...] [--evaluations 200]`.
+"""How often pure noise is declared a winner: `python tests/benchmarks/noise_runs.py [--seeds 0 1 ...] [--evaluations 200]`.
 
 Two identical sources, a fine-tune of a tiny random model, and a multiple-choice task whose right answers are drawn at random:
 whatever a merge answers, it is right as often as any other, so that every difference is luck. Each seed is a whole run with

@@ -1,7 +1,7 @@
 """The quickstart from start to verdict, seed by seed: `python tests/benchmarks/quickstart_seeds.py [--seeds 0 1 2 3 4]`.
 
 Each run is a process of its own; time is the whole command's, memory the peak of all its processes together (resident
-sets summed, so pages that they share count twice). Prints one Markdown table a precision.
+sets summed, so pages that they share count twice). Prints one Markdown table per precision.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def resident(tree: psutil.Process) -> int:
 
 
 def table(results: dict[int, dict[str, Any]], precision: str) -> str:
-    """Test scores in per cent, and the greatest p of the winner against parents and uniform merges."""
+    """Test scores in per cent, and the largest p of the winner against parents and equal-weight merges."""
     lines = [
         f"Test accuracy in {precision}, %:",
         "",
-        "| seed | arithmetic | japanese | uniform 0.5 | 0.75 | 1 | **child** | 95 % interval | largest p | minutes | peak GB |",
+        "| seed | arithmetic | japanese | equal-weight 0.5 | 0.75 | 1 | **child** | 95 % interval | largest p | minutes | peak GB |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for seed, result in results.items():

@@ -30,7 +30,7 @@ def variant(file: str = "recipe.yaml", **changes: Mapping[str, Any]) -> Recipe:
 def carry_out(recipe: Recipe, folder: Path, *, seed: int | None = None, minutes: float | None = None) -> float:
     """Makes the run and its job, and waits for its end; the seconds from the job's start. Ends the program if it fails.
 
-    A run that is there already goes on; one that is finished tells the seconds that it was at work.
+    A run that is there already is continued; of a finished one the seconds that it ran are read.
     """
     if not folder.exists():
         create_run(recipe, out=folder, seed=seed, minutes=minutes)

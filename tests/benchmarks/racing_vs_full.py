@@ -1,10 +1,10 @@
-"""Racing against scoring everybody on everything, on the quickstart: `python tests/benchmarks/racing_vs_full.py`.
+"""Racing against scoring every candidate on every item, on the quickstart: `python tests/benchmarks/racing_vs_full.py`.
 
     [--seeds 0 1 2 3 4] [--evaluations 80] [--test 200] [--out DIR]
 
 `full` scores each of the search's candidates on all 48 search items, `raced` is the quickstart as it is: as many candidates,
 on a few items each. Tokens are those that the search's candidates wrote; references, validation and test cost both the
-same. Prints one table of the seeds, one of medians and ranges. With `--out`, runs that are there are read or go on:
+same. Prints one table of the seeds, one of medians and ranges. With `--out`, runs that are there are read or continued:
 `quickstart_seeds.py`'s, named `raced-SEED`, save half of the time.
 """
 

@@ -1,10 +1,10 @@
-"""How fast the resident model answers: the quickstart's items, against `generate` and a pass for the gold answer.
+"""How fast the resident model answers: the quickstart's items, against `generate` and a pass for the correct answer.
 
     python tests/benchmarks/scoring_speed.py BASE [ADAPTER...] [--items 32] [--precision nf4] [--repeats 3]
 
 The candidate is BASE plus all ADAPTERs' task vectors, weight 1. Both ways greedily answer the same arithmetic word problems
-(20 tokens at most) and give the log-probability of the gold answers; transformers' way is one left-padded batch through
-`generate`, then one forward pass over prompts and gold answers, on the same weights. Prints a Markdown table.
+(20 tokens at most) and give the log-probability of the correct answers; transformers' way is one left-padded batch through
+`generate`, then one forward pass over prompts and correct answers, on the same weights. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
     apart = max(abs(a.gold_logprob - other.gold_logprob) for a, other in zip(answers, others, strict=True))
     ways: Mapping[str, Callable[[], object]] = {
         "transformers": lambda: generate(resident, questions, tokenizer),
-        "resident, no gold answers": lambda: resident.answer(plain),
+        "resident, no correct answers": lambda: resident.answer(plain),
         "resident": lambda: resident.answer(questions),
     }
     print(f"{torch.get_num_threads()} threads, {resident.precision}, computed in {resident.compute_dtype}")
@@ -77,7 +77,7 @@ def make_questions(items: Sequence[Mapping[str, str]], tokenizer: AutoTokenizer)
 
 @torch.inference_mode()
 def generate(resident: ResidentModel, questions: Sequence[Question], tokenizer: AutoTokenizer) -> list[Answer]:
-    """Transformers' answers and log-probabilities of the gold answers with their end tokens."""
+    """Transformers' answers and log-probabilities of the correct answers with their end tokens."""
     model, limit = resident.module, questions[0].max_new_tokens
     tokenizer.padding_side = "left"
     batch = tokenizer([q.prompt for q in questions], return_tensors="pt", padding=True, add_special_tokens=False)

@@ -1,10 +1,10 @@
-"""Items scored a second, ours against lm-evaluation-harness's own HF backend: same model, same items, same answers, one run.
+"""Items scored per second, ours against lm-evaluation-harness's own HF backend: same model, same items, same answers, one run.
 
     python tests/benchmarks/scoring_throughput.py MODEL [--items 96] [--batch-sizes 1 8 16 32 64] [--repeats 3]
 
-MODEL is a folder with chat template; both compute in float32 on the CPU (or on CUDA where there is one), greedily, at most 20
+MODEL is a folder with a chat template; both compute in float32 on the CPU (or on CUDA where there is one), greedily, at most 20
 new tokens an answer. The other backend is timed at its default batch size, 1, and at each of those given. Ours is timed
-through the same interface, and as a run scores: there the gold answers are read with the prompts, which gives their
+through the same interface, and as a run scores: there the correct answers are read with the prompts, which gives their
 log-likelihoods too and decides tokens that agree with them. Needs the extra `harness`.
 """
 

@@ -1,10 +1,10 @@
-"""The time foretold before a run against what it took, on three recipes: `python tests/benchmarks/time_estimates.py`.
+"""Estimated against actual time of a run, on three recipes: `python tests/benchmarks/time_estimates.py`.
 
     [--evaluations N] [--test N] [--out DIR]
 
 The quickstart by weights, by paths, and by weights and then paths. What `preflight --measure` says (a rehearsal of one
 candidate) is compared with the job's seconds. With `--out`, runs that are there, named after the recipes' files, are read or
-go on.
+continued.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
         **({"budget": {"evaluations": args.evaluations}} if args.evaluations else {}),
         **({"splits": {"test": args.test}} if args.test else {}),
     }
-    print("| recipe | foretold, min | took, min | foretold / took | rehearsal, s |\n| --- | ---: | ---: | ---: | ---: |")
+    print("| recipe | estimated, min | took, min | estimated / took | rehearsal, s |\n| --- | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as scratch:
         for name, file in RECIPES.items():
             recipe = variant(file, **changes)

@@ -7,7 +7,7 @@ merges into the base and saves in bfloat16. Ours: the plan of a merge, merged te
 Theirs: mergekit 0.1.5 as a process of its own, then `from_pretrained(load_in_4bit)` in this process; both on the CPU and
 on the same configuration (dtype float32, out_dtype bfloat16), NF4 without double quantisation. Each repeat merges with
 other weights and densities, so nothing that depends on them is kept from the last. Prints the median seconds of each as a
-Markdown table. Building the resident model is done once a run and is told apart. Ends with status 1 when our way writes
+Markdown table. Building the resident model is done once per run and is shown apart. Ends with status 1 when our way writes
 a byte.
 """
 
@@ -129,7 +129,7 @@ def merge_and_rebuild(config: MergeConfig, python: Path, folder: Path) -> tuple[
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     file, out = folder / "merge.yml", folder / "merged"
-    # All models share the tokenizer: told so, mergekit would align vocabularies and take longer.
+    # All models share the tokenizer: if it knew, mergekit would align vocabularies and take longer.
     lines = [line for line in write_mergekit(config).splitlines() if not line.startswith("tokenizer_source:")]
     file.write_text("\n".join(lines), encoding="utf-8")
     start = time.perf_counter()
