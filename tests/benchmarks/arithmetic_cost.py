@@ -3,8 +3,8 @@
     python tests/benchmarks/arithmetic_cost.py BASE [ADAPTER...] [--items 48] [--precision nf4] [--repeats 3]
 
 "In fixed order" is how runs score; "torch's own" are the same float32 weights with torch's products and attention, whose
-order of sums depends on the processor; bfloat16 is the recipe's `arithmetic: bfloat16`. The ways take turns. Prints the processor,
-a Markdown table of medians, and how many answers are the same as in fixed order.
+order of sums depends on the processor; bfloat16 is the recipe's `arithmetic: bfloat16`. The ways take turns. Prints the
+processor, a Markdown table of medians, and how many answers are the same as in fixed order.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The quickstart by weights, by paths, and by both: `python tests/benchmarks/quickstart_paths.py [--seed 0]`.
 
 Four runs: paths alone (DFS) and weights then paths (PS + DFS), each with the scales fixed at 1 and free. Parents and the child
-of the weights alone (PS) come from the same runs. Prints one Markdown table per precision: the held-out test with 95 % intervals,
-paired tests against the best parent and against the child of the weights, and each child's size. `--evaluations`, `--search`,
+of the weights alone (PS) come from the same runs. Prints one Markdown table per precision: the held-out test with 95 %
+intervals, paired tests against the best parent and against the child of the weights, and each child's size. `--evaluations`, `--search`,
 `--validation` and `--test` make it short, for a quick check.
 """
 
@@ -105,7 +105,7 @@ def table(results: Mapping[str, Mapping[str, Any]], precision: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="folder for the runs (default: a temporary one); runs that are there are continued")
+    parser.add_argument("--out", type=Path, help="folder for the runs (default: a temporary one); runs in it are continued")
     parser.add_argument("--evaluations", type=int, help="candidates of each stage, instead of the recipes' number")
     for split in SPLITS:
         parser.add_argument(f"--{split}", type=int, help=f"items of {split}, instead of the recipes' number")

@@ -52,7 +52,8 @@ def table(results: dict[int, dict[str, Any]], precision: str) -> str:
     lines = [
         f"Test accuracy in {precision}, %:",
         "",
-        "| seed | arithmetic | japanese | equal-weight 0.5 | 0.75 | 1 | **child** | 95 % interval | largest p | minutes | peak GB |",
+        "| seed | arithmetic | japanese | equal-weight 0.5 | 0.75 | 1 | **child** | 95 % interval | largest p "
+        "| minutes | peak GB |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for seed, result in results.items():
