@@ -2,8 +2,8 @@
 
 Four runs: paths alone (DFS) and weights then paths (PS + DFS), each with the scales fixed at 1 and free. Parents and the child
 of the weights alone (PS) come from the same runs. Prints one Markdown table per precision: the held-out test with 95 %
-intervals, paired tests against the best parent and against the child of the weights, and each child's size. `--evaluations`, `--search`,
-`--validation` and `--test` make it short, for a quick check.
+intervals, paired tests against the best parent and against the child of the weights, and each child's size. `--evaluations`,
+`--search`, `--validation` and `--test` make it short, for a quick check.
 """
 
 from __future__ import annotations
