@@ -8,9 +8,8 @@ from importlib.resources import files
 from itertools import takewhile
 from pathlib import Path
 
-from evomerge_core.errors import InputError
+from evomerge_core.errors import unknown_name
 from evomerge_core.files.yaml_file import read_yaml
-from evomerge_core.nearest_name import unknown_name
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.recipe.schema import Recipe
 
@@ -47,7 +46,7 @@ def ready_recipe(name: str) -> ReadyRecipe:
     """The recipe of that name. Raises InputError with the nearest name."""
     known = {one.name: one for one in ready_recipes()}
     if name not in known:
-        raise InputError(unknown_name("ready recipe", name, known))
+        raise unknown_name("ready recipe", name, known)
     return known[name]
 
 

@@ -37,12 +37,13 @@ def full_fit(reference: str, base: Source, *, relative_to: Path, allow_pickle: b
     """Compares configs, tensor shapes and vocabularies; of a hub model only its headers are fetched."""
     try:
         source = open_headers([reference], relative_to=relative_to, allow_pickle=allow_pickle)[reference]
-        lines = check(base, [source])
+        differences = check(base, [source])
     except InputError as error:
         return Fit(False, str(error))
-    if not lines:
+    if not differences:
         return Fit(True, "same architecture, tensors and tokens")
-    return Fit(False, lines[0] + (f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""))
+    more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+    return Fit(False, f"{differences[0]}{more}")
 
 
 def _adapter_fit(found: Found, base: Found) -> Fit:

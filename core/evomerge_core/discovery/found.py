@@ -46,15 +46,28 @@ def is_model_folder(folder: Path) -> bool:
 
 def describe(folder: Path, reference: str, where: Where) -> Found:
     """The facts of a model's or adapter's folder, read from its small files and the headers of its weights."""
-    card = front_matter(folder / "README.md")
     try:
-        if (folder / "config.json").is_file():
-            return _model(folder, reference, where, card)
-        return _adapter(folder, reference, where, card)
+        return read_found(folder, reference, where)
     except InputError as error:
-        kind: Kind = "model" if (folder / "config.json").is_file() else "adapter"
-        architecture = architecture_of(_config_or_nothing(folder))
-        return Found(reference, kind, where, architecture, licence=licence_in(card), problem=str(error))
+        return broken(folder, reference, where, error)
+
+
+def read_found(folder: Path, reference: str, where: Where) -> Found:
+    """The same; InputError for a folder that can't be a source, `MissingFile` where a file of it is missing."""
+    card = front_matter(folder / "README.md")
+    read = _model if _is_model(folder) else _adapter
+    return read(folder, reference, where, card)
+
+
+def broken(folder: Path, reference: str, where: Where, error: InputError) -> Found:
+    """What can be said about a folder that can't be read as a whole because of `error`."""
+    kind: Kind = "model" if _is_model(folder) else "adapter"
+    licence = licence_in(front_matter(folder / "README.md"))
+    return Found(reference, kind, where, architecture_of(_config_or_nothing(folder)), licence=licence, problem=str(error))
+
+
+def _is_model(folder: Path) -> bool:
+    return (folder / "config.json").is_file()
 
 
 def architecture_of(config: Mapping[str, Any]) -> str | None:

@@ -127,7 +127,9 @@ def _remote_checkpoint(repo: str, revision: str | None, allow_pickle: bool) -> C
         except (NotASafetensorsRepoError, SafetensorsParsingError):
             if allow_pickle and (size := _pickle_bytes(repo, revision)):
                 raise NotSeen(repo, size) from None
-            raise InputError(f"{repo}: has no safetensors: give the unquantised original, or convert it first") from None
+            raise InputError(
+                "has no safetensors", where=repo, remedy="give the unquantised original, or convert it first"
+            ) from None
     files = [_weight_file(folder / name, facts) for name, facts in metadata.files_metadata.items()]
     # A stored copy of a tied head can't be compared without its numbers.
     return replace(make_checkpoint(folder, config, files, [file.path for file in files]), tied_copies={})
@@ -186,7 +188,7 @@ def _weight_file(path: Path, metadata: Any) -> WeightFile:
 
 
 def _refuse(path: Path, name: str) -> NoReturn:
-    raise InputError(f"{path}: {name} isn't downloaded yet: download the model first")
+    raise InputError(f"{name} isn't downloaded yet", where=path, remedy="download the model first")
 
 
 def is_here(source: Source) -> bool:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from evomerge_core.discovery.found import Found, describe, is_model_folder
+from evomerge_core.discovery.found import Found, broken, is_model_folder, read_found
 from evomerge_core.discovery.headers import has_weights
-
-UNFINISHED = "not downloaded whole yet: download it, which goes on where it broke off"
+from evomerge_core.errors import InputError, MissingFile
 
 
 def find_in_cache(cache: Path | None = None) -> Iterator[Found]:
@@ -24,21 +23,24 @@ def find_in_cache(cache: Path | None = None) -> Iterator[Found]:
         repositories = scan_cache_dir(cache).repos
     except CacheNotFound:
         return
-    for repository in sorted(repositories, key=lambda one: one.repo_id.lower()):
+    for repository in sorted(repositories, key=lambda repository: repository.repo_id.lower()):
         if repository.repo_type != "model":
             continue
         named = {ref: revision for revision in repository.revisions for ref in revision.refs}
-        latest = max(repository.revisions, key=lambda one: one.last_modified, default=None)
+        latest = max(repository.revisions, key=lambda revision: revision.last_modified, default=None)
         revision = named.get("main", latest)
         if revision is None or not is_model_folder(revision.snapshot_path):
             continue
         reference = repository.repo_id if "main" in named else f"{repository.repo_id}@{revision.commit_hash}"
-        found = describe(revision.snapshot_path, reference, "cache")
-        if found.problem and not has_weights(revision.snapshot_path):
-            found = replace(found, where="hub", problem="" if _may_be_whole(found) else found.problem)
-        yield found
+        yield _cached(revision.snapshot_path, reference)
 
 
-def _may_be_whole(found: Found) -> bool:
-    """Whether all that a cached model lacks is its weights."""
-    return "no such file" in found.problem or "missing shard" in found.problem
+def _cached(folder: Path, reference: str) -> Found:
+    """What lies in a folder of the cache. It is still the hub's as long as its weights aren't here whole."""
+    try:
+        return read_found(folder, reference, "cache")
+    except InputError as error:
+        if has_weights(folder):
+            return broken(folder, reference, "cache", error)
+        found = broken(folder, reference, "hub", error)
+        return replace(found, problem="") if isinstance(error, MissingFile) else found

@@ -49,7 +49,7 @@ def fetch_large(repo: str, commit: str, name: str, tell: Callable[[int], None]) 
             _check(part, facts.etag, repo, name)
             part.replace(blob)
     except Timeout:
-        raise InputError(f"{repo}: {name} is being downloaded by another process: wait for it") from None
+        raise InputError(f"{name} is being downloaded by another process", where=repo, remedy="wait for it") from None
     Path(f"{part}.lock").unlink(missing_ok=True)
 
 
@@ -77,7 +77,7 @@ def _check(part: Path, etag: str, repo: str, name: str) -> None:
             digest.update(block)
     if digest.hexdigest() != etag:
         part.unlink()
-        raise InputError(f"{repo}: {name} came damaged and was removed: download it again")
+        raise InputError(f"{name} came damaged and was removed", where=repo, remedy="download it again")
 
 
 def _counter(here: int, tell: Callable[[int], None]) -> type[Any]:

@@ -19,7 +19,7 @@ def search_hub(text: str, limit: int = 40) -> list[Found]:
     from huggingface_hub import HfApi, constants
 
     if constants.HF_HUB_OFFLINE:
-        raise InputError(f"{constants.ENDPOINT}: not asked, as HF_HUB_OFFLINE is set: unset it to search the hub")
+        raise InputError("not asked, as HF_HUB_OFFLINE is set", where=constants.ENDPOINT, remedy="unset it to search the hub")
     expand: Any = _PROPERTIES
     with told_in_one_line(text):
         listed = list(HfApi().list_models(search=text, sort="downloads", limit=limit, expand=expand))

@@ -15,9 +15,10 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
-def key_problem(key: str | None, problem: str) -> PydanticCustomError:
-    """A rule that a model breaks, told at the line of `key` (None: the model's own line)."""
-    return PydanticCustomError("rule", "{problem}", {"key": key, "problem": problem})
+def key_problem(key: str | None, problem: str, remedy: str = "") -> PydanticCustomError:
+    """A rule that a model breaks, reported at the line of `key` (None: the model's own line)."""
+    text = "{problem}; {remedy}" if remedy else "{problem}"
+    return PydanticCustomError("rule", text, {"key": key, "problem": problem, "remedy": remedy})
 
 
 class Frozen(BaseModel):
@@ -36,7 +37,7 @@ class ParameterRange(Frozen):
     @model_validator(mode="after")
     def _ordered(self) -> ParameterRange:
         if self.low >= self.high:
-            raise key_problem("high", f"must be above low ({self.low}); give a number that never changes under 'fixed'")
+            raise key_problem("high", f"must be above low ({self.low})", "give a number that never changes under 'fixed'")
         if not self.low <= self.start <= self.high:
             raise key_problem("start", f"must be from {self.low} to {self.high}, not {self.start}")
         return self

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from evomerge_core.errors import InputError
+from evomerge_core.errors import InputError, MissingFile
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -14,11 +14,11 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file: download or copy the model again") from None
+        raise MissingFile("no such file", where=path, remedy="download or copy the model again") from None
     except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror}): check the file's permissions") from None
+        raise InputError(f"can't be read ({error.strerror})", where=path, remedy="check the file's permissions") from None
     except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}): download or copy it again") from None
+        raise InputError(f"not JSON ({error})", where=path, remedy="download or copy it again") from None
     if not isinstance(value, dict):
-        raise InputError(f"{path}: holds no JSON object: download or copy it again")
+        raise InputError("holds no JSON object", where=path, remedy="download or copy it again")
     return value

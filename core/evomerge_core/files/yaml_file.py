@@ -13,8 +13,7 @@ from typing import Any
 
 import yaml
 
-from evomerge_core.errors import InputError
-from evomerge_core.nearest_name import unknown_name
+from evomerge_core.errors import InputError, known_names
 
 Location = tuple[str | int, ...]
 
@@ -53,15 +52,15 @@ class YamlFile:
             if key not in known and key in (refused or {}):
                 raise self.key_error(place, (refused or {})[key])
             if key not in known:
-                raise self.error(place, unknown_key(place, known))
+                raise self.error(place, *unknown_key(place, known))
 
-    def error(self, location: Location, problem: str) -> InputError:
-        """An error in one line: file, line, problem."""
-        return InputError(f"{self.path}:{self.line(location)}: {' '.join(problem.split())}")
+    def error(self, location: Location, problem: str, remedy: str = "") -> InputError:
+        """An error at a place of the file."""
+        return InputError(" ".join(problem.split()), where=f"{self.path}:{self.line(location)}", remedy=remedy)
 
-    def key_error(self, location: Location, problem: str) -> InputError:
+    def key_error(self, location: Location, problem: str, remedy: str = "") -> InputError:
         """The same, about the key itself: `key 'a.b' PROBLEM`."""
-        return self.error(location, f"key '{key_name(location)}' {problem}")
+        return self.error(location, f"key '{key_name(location)}' {problem}", remedy)
 
 
 def key_name(location: Location) -> str:
@@ -72,11 +71,10 @@ def key_name(location: Location) -> str:
     return name
 
 
-def unknown_key(location: Location, known: Iterable[str]) -> str:
-    """`key 'x' is unknown in 'y'; did you mean 'z'?`."""
+def unknown_key(location: Location, known: Iterable[str]) -> tuple[str, str]:
+    """What to say about a key that isn't known, and the remedy: `key 'x' is unknown in 'y'`, `did you mean 'z'?`."""
     where = f" in '{key_name(location[:-1])}'" if len(location) > 1 else ""
-    remedy = unknown_name("key", str(location[-1]), known).split("; ", 1)[1]
-    return f"key '{location[-1]}' is unknown{where}; {remedy}"
+    return f"key '{location[-1]}' is unknown{where}", known_names(str(location[-1]), known)
 
 
 def read_yaml(path: Path) -> YamlFile:
@@ -91,11 +89,11 @@ def parse_yaml(text: str, path: Path) -> YamlFile:
         loader = _Loader(text)
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        raise InputError(f"{path}:{_error_line(error)}: not valid YAML: {_error_text(error)}") from error
+        raise InputError(f"not valid YAML: {_error_text(error)}", where=f"{path}:{_error_line(error)}") from error
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+        raise InputError(f"not valid YAML: {' '.join(str(error).split())}", where=path) from error
     if not isinstance(node, yaml.MappingNode):
-        raise InputError(f"{path}:1: the file holds no keys; it must be a YAML mapping of keys to values")
+        raise InputError("the file holds no keys", where=f"{path}:1", remedy="it must be a YAML mapping of keys to values")
     return _Reader(loader, path, text).read(node)
 
 
@@ -147,9 +145,9 @@ class _Reader:
     def _value(self, node: yaml.Node, location: Location, parents: tuple[yaml.Node, ...]) -> Any:
         self._values += 1
         if self._values > _MAX_VALUES:
-            raise self._error(node, f"more than {_MAX_VALUES} values; write the file without aliases")
+            raise self._error(node, f"more than {_MAX_VALUES} values", "write the file without aliases")
         if any(node is parent for parent in parents):
-            raise self._error(node, "an alias points to its own parent; write the values out")
+            raise self._error(node, "an alias points to its own parent", "write the values out")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, location, (*parents, node))
         if isinstance(node, yaml.SequenceNode):
@@ -157,14 +155,14 @@ class _Reader:
         try:
             return self._loader.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:
-            raise self._error(node, f"can't read the value {node.value!r}; write it in quotes if it is text") from error
+            raise self._error(node, f"can't read the value {node.value!r}", "write it in quotes if it is text") from error
 
     def _mapping(self, node: yaml.MappingNode, location: Location, parents: tuple[yaml.Node, ...]) -> dict[str, Any]:
         self._refuse_duplicates(node)
         try:
             self._loader.flatten_mapping(node)
         except yaml.YAMLError as error:
-            raise self._error(node, "'<<' must point to a mapping; write the keys out") from error
+            raise self._error(node, "'<<' must point to a mapping", "write the keys out") from error
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = key_node.value
@@ -186,22 +184,22 @@ class _Reader:
                 raise self._error(key, "a key must be a word, not a list or a mapping")
             line = key.start_mark.line + 1
             if key.value in seen:
-                raise self._error(key, f"key '{key.value}' is given twice, first in line {seen[key.value]}; keep one")
+                raise self._error(key, f"key '{key.value}' is given twice, first in line {seen[key.value]}", "keep one")
             seen[key.value] = line
 
-    def _error(self, node: yaml.Node, problem: str) -> InputError:
-        return InputError(f"{self._path}:{node.start_mark.line + 1}: {problem}")
+    def _error(self, node: yaml.Node, problem: str, remedy: str = "") -> InputError:
+        return InputError(problem, where=f"{self._path}:{node.start_mark.line + 1}", remedy=remedy)
 
 
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text; save the file as UTF-8") from error
+        raise InputError("not UTF-8 text", where=path, remedy="save the file as UTF-8") from error
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; check the path") from error
+        raise InputError("no such file", where=path, remedy="check the path") from error
     except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror}); give a YAML file") from error
+        raise InputError(f"can't be read ({error.strerror})", where=path, remedy="give a YAML file") from error
 
 
 def _error_line(error: yaml.MarkedYAMLError) -> int:

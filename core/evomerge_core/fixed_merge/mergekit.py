@@ -96,17 +96,17 @@ def written_models(config: MergeConfig) -> dict[str, Any]:
 def _method(file: YamlFile) -> Method:
     name = _text(file, ("merge_method",))
     if name is None:
-        raise file.error((), "key 'merge_method' is missing; say how to merge, for example task_arithmetic")
+        raise file.error((), "key 'merge_method' is missing", "say how to merge, for example task_arithmetic")
     try:
         return get_method(name)
     except InputError as error:
-        raise file.error(("merge_method",), str(error)) from error
+        raise file.error(("merge_method",), error.fault, error.remedy) from error
 
 
 def _slices(file: YamlFile, method: Method, base: str | None) -> tuple[Slice, ...]:
     if ("models" in file.data) == ("slices" in file.data):
-        problem = "exclude each other; keep one" if "models" in file.data else "are both missing; add one"
-        raise file.error(("slices",), f"keys 'models' and 'slices' {problem}")
+        problem, remedy = ("exclude each other", "keep one") if "models" in file.data else ("are both missing", "add one")
+        raise file.error(("slices",), f"keys 'models' and 'slices' {problem}", remedy)
     if "models" in file.data:
         return (_whole_models(file, method, base),)
     count = len(_list(file, ("slices",)))
@@ -135,7 +135,7 @@ def _slice(file: YamlFile, location: Location, method: Method, base: str | None)
     _check_layers(file, place, sources)
     slice_base = own_base or base
     if method.takes_base and slice_base is not None and all(source.model != slice_base for source in sources):
-        raise file.error(place, f"the base '{slice_base}' is missing among the sources; list it with its layer_range")
+        raise file.error(place, f"the base '{slice_base}' is missing among the sources", "list it with its layer_range")
     _check_sources(file, place, method, slice_base, found)
     return found
 
@@ -162,7 +162,7 @@ def _check_layers(file: YamlFile, location: Location, sources: tuple[SliceSource
     for index, count in enumerate(counts):
         if count != counts[0]:
             place = (*location, index, "layer_range")
-            raise file.key_error(place, f"has {count} layers, the first source {counts[0]}; make them equal")
+            raise file.key_error(place, f"has {count} layers, the first source {counts[0]}", "make them equal")
 
 
 def _check_sources(file: YamlFile, location: Location, method: Method, base: str | None, found: Slice) -> None:
@@ -171,24 +171,24 @@ def _check_sources(file: YamlFile, location: Location, method: Method, base: str
     for index, source in enumerate(found.sources):
         place = (*location, index)
         if source.model in models[:index]:
-            raise file.error(place, f"the model '{source.model}' is listed twice; keep one")
+            raise file.error(place, f"the model '{source.model}' is listed twice", "keep one")
         if not (method.takes_base and source.model == base):
             others += 1
             _check_required(file, place, method, source, found.parameters)
         elif source.parameters:
-            raise file.error((*place, "parameters"), f"parameters have no effect on the base '{base}'; remove them")
+            raise file.error((*place, "parameters"), f"parameters have no effect on the base '{base}'", "remove them")
     try:
         method.require_sources(others, base is not None)
     except InputError as error:
-        raise file.error(location, str(error)) from error
+        raise file.error(location, error.fault, error.remedy) from error
 
 
 def _check_required(file: YamlFile, location: Location, method: Method, source: SliceSource, of_slice: Parameters) -> None:
     top = file.value(("parameters",)) or {}
     for parameter in method.parameters.values():
         if parameter.required and not any(parameter.name in place for place in (source.parameters, of_slice, top)):
-            problem = f"{method.name} needs the parameter '{parameter.name}' for the model '{source.model}'; add it"
-            raise file.error(location, problem)
+            problem = f"{method.name} needs the parameter '{parameter.name}' for the model '{source.model}'"
+            raise file.error(location, problem, "add it")
 
 
 def _dtypes(file: YamlFile) -> dict[str, DType]:
@@ -213,13 +213,13 @@ def _tokenizer(file: YamlFile) -> str:
         source = _text(file, location) or "base"
     else:
         if "tokenizer_source" in file.data:
-            raise file.error(("tokenizer",), "'tokenizer' and 'tokenizer_source' exclude each other; keep one")
+            raise file.error(("tokenizer",), "'tokenizer' and 'tokenizer_source' exclude each other", "keep one")
         location = ("tokenizer", "source")
         _mapping(file, ("tokenizer",))
         file.require_keys(("tokenizer",), ("source",), _REFUSED)
         source = _text(file, location) or "union"
     if source == "union":
-        raise file.error(location, "a union of vocabularies isn't supported; use 'tokenizer_source: base' or a model")
+        raise file.error(location, "a union of vocabularies isn't supported", "use 'tokenizer_source: base' or a model")
     return source
 
 
@@ -227,8 +227,8 @@ def _chat_template(file: YamlFile) -> str | None:
     """Jinja text, `auto` (what most models have), or one of the models."""
     template = _text(file, ("chat_template",))
     if template is not None and "{" not in template and template not in ("auto", *_models(file)):
-        problem = f"names '{template}'; write the Jinja template itself, 'auto', or a model's name"
-        raise file.key_error(("chat_template",), problem)
+        remedy = "write the Jinja template itself, 'auto', or a model's name"
+        raise file.key_error(("chat_template",), f"names '{template}'", remedy)
     return template
 
 
@@ -249,14 +249,15 @@ def _seed(file: YamlFile) -> int:
 
 def _header_seed(file: YamlFile, number: int, text: str) -> int:
     wanted = f"# evomerge: {{version: {_VERSION}, seed: 0}}"
-    problem = f"{file.path}:{number}: the comment must be like '{wanted}', not '{text}'; correct or remove it"
+    problem = f"the comment must be like '{wanted}', not '{text}'"
+    refusal = InputError(problem, where=f"{file.path}:{number}", remedy="correct or remove it")
     try:
         data = parse_yaml(text, file.path).data
     except InputError as error:
-        raise InputError(problem) from error
+        raise refusal from error
     seed = data.get("seed")
     if data != {"version": _VERSION, "seed": seed} or type(seed) is not int or seed < 0:
-        raise InputError(problem)
+        raise refusal
     return seed
 
 

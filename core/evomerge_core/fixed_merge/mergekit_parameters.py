@@ -27,7 +27,7 @@ def read_parameters(file: YamlFile, location: Location, method: Method, *, of_so
             continue
         parameter = _parameter(file, place, method)
         if of_source and not parameter.per_source:
-            raise file.error(place, f"{name} is the same for all models; move it to the parameters at the top of the file")
+            raise file.error(place, f"{name} is the same for all models", "move it to the parameters at the top of the file")
         settings[name] = _settings(file, place, method, parameter)
     return settings
 
@@ -41,7 +41,7 @@ def _parameter(file: YamlFile, location: Location, method: Method) -> Parameter:
     try:
         return method.parameter(str(location[-1]))
     except InputError as error:
-        raise file.error(location, f"{error}; remove it if it is not needed") from error
+        raise file.error(location, error.fault, f"{error.remedy}; remove it if it is not needed") from error
 
 
 def _require_flag(file: YamlFile, location: Location) -> None:
@@ -59,7 +59,7 @@ def _settings(file: YamlFile, location: Location, method: Method, parameter: Par
     for index in range(len(data)):
         place = (*location, index)
         if settings and settings[-1].filter is None:
-            raise file.key_error(place, "is never reached, as the entry before it is for all tensors; reorder")
+            raise file.key_error(place, "is never reached, as the entry before it is for all tensors", "reorder")
         settings.append(_conditional(file, place, method, parameter))
     return tuple(settings)
 
@@ -71,7 +71,7 @@ def _conditional(file: YamlFile, location: Location, method: Method, parameter: 
     file.require_keys(location, ("filter", "value"))
     text = data.get("filter")
     if text is not None and (not isinstance(text, str) or not text):
-        raise file.error((*location, "filter"), "filter must be a part of tensors' names (in quotes); leave it out for all")
+        raise file.error((*location, "filter"), "filter must be a part of tensors' names (in quotes)", "leave it out for all")
     return Setting(_values(file, (*location, "value"), method, parameter), None if text == "*" else text)
 
 
@@ -81,7 +81,7 @@ def _values(file: YamlFile, location: Location, method: Method, parameter: Param
         return (_checked(file, location, data, method, parameter),)
     if parameter.kind is not float or not data:
         what = "an empty list" if not data else "a list"
-        raise file.key_error(location, f"is {what}; give one value")
+        raise file.key_error(location, f"is {what}", "give one value")
     return tuple(_checked(file, (*location, index), value, method, parameter) for index, value in enumerate(data))
 
 
@@ -89,7 +89,7 @@ def _checked(file: YamlFile, location: Location, value: object, method: Method, 
     try:
         return parameter.checked(value, method.name)
     except InputError as error:
-        raise file.error(location, str(error)) from error
+        raise file.error(location, error.fault, error.remedy) from error
 
 
 def _written(settings: tuple[Setting, ...]) -> Any:

@@ -112,7 +112,7 @@ def _member(file: YamlFile, name: str) -> MergeConfig:
         raise file.key_error(place, "must be a model's folder or hub id, or a merge in mergekit's words")
     for key in _OF_THE_PATH:
         if key in value:
-            raise file.key_error((*place, key), "has no effect on one model of a path; give it at the top of the file")
+            raise file.key_error((*place, key), "has no effect on one model of a path", "give it at the top of the file")
     lines = {location[2:]: line for location, line in file.lines.items() if location[:2] == place}
     return merge_in(YamlFile(file.path, "", value, lines))
 
@@ -147,7 +147,7 @@ def _scale(file: YamlFile, location: Location, layers: int) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise file.key_error(location, f"must be a number above 0, not {value!r}")
     if layers > 1:
-        raise file.key_error(location, "is for one layer; give each scaled layer an entry of its own")
+        raise file.key_error(location, "is for one layer", "give each scaled layer an entry of its own")
     return float(value)
 
 

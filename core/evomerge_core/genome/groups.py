@@ -68,14 +68,18 @@ def make_grouping(groups: Groups, layers: int, tensors: Sequence[str], numbers: 
     stack = find_layers(tensors, "base")
     if len(stack.layers) != layers:
         raise InputError(
-            f"base: its config.json says {layers} layers, its weights have {len(stack.layers)}; copy the model again"
+            f"its config.json says {layers} layers, its weights have {len(stack.layers)}",
+            where="base",
+            remedy="copy the model again",
         )
     parts = _parts(groups, tensors)
     grouping = Grouping(parts, _bands(groups, layers, numbers * len(parts)), stack.prefix)
     filled = {grouping.index(tensor) for tensor in tensors}
     empty = [name for index, name in enumerate(grouping.names) if index not in filled]
     if empty:
-        raise InputError(f"search_space.groups: the model has no tensors for the group '{empty[0]}'; choose fewer groups")
+        raise InputError(
+            f"the model has no tensors for the group '{empty[0]}'", where="search_space.groups", remedy="choose fewer groups"
+        )
     return grouping
 
 
@@ -93,21 +97,27 @@ def _first_used(filters: Sequence[str], tensors: Sequence[str]) -> str:
     for text in filters:
         if any(text in tensor for tensor in tensors):
             return text
-    raise InputError(f"search_space.groups: no tensor's name holds {' or '.join(filters)}; use groups: {{filters: [...]}}")
+    raise InputError(
+        f"no tensor's name holds {' or '.join(filters)}", where="search_space.groups", remedy="use groups: {filters: [...]}"
+    )
 
 
 def _bands(groups: Groups, layers: int, numbers: int) -> tuple[tuple[int, int], ...]:
     if groups.band_layers is not None:
         if layers % groups.band_layers:
             size = groups.band_layers
-            raise InputError(f"search_space.groups.band_layers: {layers} layers don't divide by {size}; use bands")
+            raise InputError(
+                f"{layers} layers don't divide by {size}", where="search_space.groups.band_layers", remedy="use bands"
+            )
         count = layers // groups.band_layers
     elif groups.bands == "auto":
         count = max(1, min(layers, _MOST_NUMBERS // numbers))
     else:
         count = groups.bands
     if count > layers:
-        raise InputError(f"search_space.groups.bands: {count} bands but only {layers} layers; use {layers} or fewer")
+        raise InputError(
+            f"{count} bands but only {layers} layers", where="search_space.groups.bands", remedy=f"use {layers} or fewer"
+        )
     edges = [math.ceil(index * layers / count) for index in range(count + 1)]
     return tuple(pairwise(edges))
 

@@ -71,7 +71,9 @@ class Space(Dimensions):
                 return vector
         except (LookupError, ValueError, TypeError):
             pass
-        raise InputError("the merge is not from this search space: its models, groups or parameters differ; use its own recipe")
+        raise InputError(
+            "the merge is not from this search space: its models, groups or parameters differ", remedy="use its own recipe"
+        )
 
     def uniform(self, weight: float) -> Vector:
         """All weights equal and whole task vectors (density as near to 1 as its range allows); the rest at its start.

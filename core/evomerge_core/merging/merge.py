@@ -57,7 +57,9 @@ def model_files(
     tied = is_tied(merge.name for merge in plan)
     tokenizer = slices[0].template.model if config.tokenizer == "base" else config.tokenizer
     if tokenizer not in sources:
-        raise InputError(f"tokenizer_source: {tokenizer!r} is neither base nor one of the models; give one of them")
+        raise InputError(
+            f"{tokenizer!r} is neither base nor one of the models", where="tokenizer_source", remedy="give one of them"
+        )
     return ModelFiles(
         shapes={one.name: sources[one.inputs[0].model].shape(one.inputs[0].name) for one in plan},
         dtype=DTYPES[config.out_dtype],

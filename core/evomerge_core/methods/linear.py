@@ -19,7 +19,7 @@ def linear(tensors: list[Tensor], *, weight: PerSource, normalize: bool = True) 
     weights = for_each(weight, tensors)
     divisor = total_weight(weights) if normalize else 1.0
     if divisor == 0:
-        raise InputError("linear: the weights sum to 0; change one, or set normalize: false")
+        raise InputError("the weights sum to 0", where="linear", remedy="change one, or set normalize: false")
     total = torch.zeros_like(tensors[0], dtype=torch.float32)
     for tensor, one in zip(tensors, weights, strict=True):
         total.add_(tensor, alpha=one)

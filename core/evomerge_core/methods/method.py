@@ -11,8 +11,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from torch import Tensor
 
-from evomerge_core.errors import InputError
-from evomerge_core.nearest_name import unknown_name
+from evomerge_core.errors import InputError, unknown_name
 
 Value = float | int | bool
 Function = TypeVar("Function", bound=Callable[..., Tensor])
@@ -62,14 +61,14 @@ class Parameter:
         """`value` as this parameter's kind; InputError when it's of another kind or out of bounds."""
         if self.kind is bool:
             if not isinstance(value, bool):
-                raise InputError(f"{method}: {self.name} is {value!r}; give true or false")
+                raise InputError(f"{self.name} is {value!r}", where=method, remedy="give true or false")
             return value
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise InputError(f"{method}: {self.name} is {value!r}; give a number")
+            raise InputError(f"{self.name} is {value!r}", where=method, remedy="give a number")
         if self.kind is int and value != int(value):
-            raise InputError(f"{method}: {self.name} is {value!r}; give a whole number")
+            raise InputError(f"{self.name} is {value!r}", where=method, remedy="give a whole number")
         if not self.low <= value <= self.high:
-            raise InputError(f"{method}: {self.name} is {value!r}; give {self._range()}")
+            raise InputError(f"{self.name} is {value!r}", where=method, remedy=f"give {self._range()}")
         return self.kind(value)
 
     def _range(self) -> str:
@@ -98,15 +97,15 @@ class Method:
     def parameter(self, name: str) -> Parameter:
         """The parameter of this name; InputError with the nearest one when there is none."""
         if name not in self.parameters:
-            raise InputError(f"{self.name}: {unknown_name('parameter', name, self.parameters)}")
+            raise unknown_name("parameter", name, self.parameters, where=self.name)
         return self.parameters[name]
 
     def require_sources(self, count: int, has_base: bool) -> None:
         """InputError unless `count` sources, the base not counted where the method takes one, are what it merges."""
         if self.needs_base and not has_base:
-            raise InputError(f"{self.name}: base_model is missing; say which model the others are compared with")
+            raise InputError("base_model is missing", where=self.name, remedy="say which model the others are compared with")
         if count < self.min_sources or (self.max_sources is not None and count > self.max_sources):
-            raise InputError(f"{self.name}: {count} models given; it merges {self._source_range()}")
+            raise InputError(f"{count} models given", where=self.name, remedy=f"it merges {self._source_range()}")
 
     def call(
         self,
@@ -139,7 +138,11 @@ class Method:
             given[name] = self.parameter(name).checked(value, self.name)
         for name, parameter in self.parameters.items():
             if parameter.required and name not in given:
-                raise InputError(f"{self.name}: {name} is missing; give it{' for each model' if parameter.per_source else ''}")
+                raise InputError(
+                    f"{name} is missing",
+                    where=self.name,
+                    remedy=f"give it{(' for each model' if parameter.per_source else '')}",
+                )
         return {_argument_name(name): value for name, value in given.items()}
 
     def _source_range(self) -> str:

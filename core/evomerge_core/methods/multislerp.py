@@ -39,7 +39,7 @@ def _barycentre(vectors: list[Tensor], weights: list[float]) -> Tensor:
     if mean_length < _SMALLEST:
         if len(vectors) == 2:
             return _weighted_sum(vectors, weights)
-        raise InputError("multislerp: the weighted directions cancel out; change a weight")
+        raise InputError("the weighted directions cancel out", where="multislerp", remedy="change a weight")
     mean /= mean_length
     tangent = _weighted_sum([unit - mean * dot(unit, mean) for unit in units], weights)
     angle = norm(tangent) + _SMALLEST
@@ -57,5 +57,5 @@ def _weighted_sum(vectors: list[Tensor], weights: list[float]) -> Tensor:
 def _normalized(weights: list[float]) -> list[float]:
     total = sum(weights)
     if total == 0:
-        raise InputError("multislerp: the weights sum to 0; change one, or set normalize_weights: false")
+        raise InputError("the weights sum to 0", where="multislerp", remedy="change one, or set normalize_weights: false")
     return [weight / total for weight in weights]

@@ -29,7 +29,9 @@ def nuslerp(
     along the first. With a base the task vectors are interpolated and added to it.
     """
     if nuslerp_flatten and nuslerp_row_wise:
-        raise InputError("nuslerp: nuslerp_row_wise has no effect on flattened tensors; set nuslerp_flatten: false")
+        raise InputError(
+            "nuslerp_row_wise has no effect on flattened tensors", where="nuslerp", remedy="set nuslerp_flatten: false"
+        )
     first, second = for_each(weight, tensors)
     t = 0.5 if abs(first + second) < _SMALLEST_SUM else second / (first + second)
     start, end = tensors if base is None else (tensors[0] - base, tensors[1] - base)

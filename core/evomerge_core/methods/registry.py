@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evomerge_core.errors import InputError
+from evomerge_core.errors import unknown_name
 from evomerge_core.methods import (  # noqa: F401
     breadcrumbs,
     breadcrumbs_ties,
@@ -23,7 +23,6 @@ from evomerge_core.methods import (  # noqa: F401
     ties,
 )
 from evomerge_core.methods.method import Method, Parameter, PerSource, register, registered
-from evomerge_core.nearest_name import unknown_name
 
 __all__ = ["Method", "Parameter", "PerSource", "get_method", "method_names", "register"]
 
@@ -31,7 +30,7 @@ __all__ = ["Method", "Parameter", "PerSource", "get_method", "method_names", "re
 def get_method(name: str) -> Method:
     """The method of this name; InputError with the nearest one when there is none."""
     if name not in registered:
-        raise InputError(unknown_name("merge method", name, registered))
+        raise unknown_name("merge method", name, registered)
     return registered[name]
 
 

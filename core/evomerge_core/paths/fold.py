@@ -66,6 +66,7 @@ def require_fold(base: Source) -> Fold:
         return FOLDS[kind]
     reason = _REASONS.get(kind, "how its layers write to the stream is not known here")
     raise InputError(
-        f"{base.folder / 'config.json'}: model_type: scales of a path can't be folded into the weights of {kind}: {reason}; "
-        "use scales: none"
+        f"scales of a path can't be folded into the weights of {kind}: {reason}",
+        where=f"{base.folder / 'config.json'}: model_type",
+        remedy="use scales: none",
     )

@@ -16,11 +16,16 @@ def make_path_space(paths: Paths, pool: Pool, most_layers: int | None) -> PathSp
     InputError when A's own path, with which the search starts, doesn't fit.
     """
     if pool.layers < 2:
-        raise InputError("paths: the models have one layer each, and both ends of a path are fixed; use models of more layers")
+        raise InputError(
+            "the models have one layer each, and both ends of a path are fixed",
+            where="paths",
+            remedy="use models of more layers",
+        )
     if most_layers is not None and most_layers < pool.layers:
         raise InputError(
-            f"paths: max_layers and max_parameters leave room for {most_layers} layers, fewer than the {pool.layers} that "
-            "each model has; raise them"
+            f"max_layers and max_parameters leave room for {most_layers} layers, fewer than the {pool.layers} of each model",
+            where="paths",
+            remedy="raise them",
         )
     limits = None if paths.scales == "none" else paths.scale
     if paths.encoding == "slots":
@@ -36,7 +41,8 @@ def _slot_count(paths: Paths, pool: Pool, most_layers: int | None) -> int:
     slots = paths.slots or max(1, 2 * inner if most_layers is None else most_layers - 2)
     if slots < inner:
         raise InputError(
-            f"paths.slots: {slots} are fewer than the {inner} layers between A's ends, with which the search starts; "
-            f"use {inner} or more"
+            f"{slots} are fewer than the {inner} layers between A's ends, with which the search starts",
+            where="paths.slots",
+            remedy=f"use {inner} or more",
         )
     return slots if most_layers is None else min(slots, max(1, most_layers - 2))

@@ -69,4 +69,4 @@ def require_ends(pool: Pool, path: Path) -> None:
     """InputError unless a path begins with A's first layer, unscaled, and ends with A's last: the paper's fixed ends."""
     first, last = Hop(0, 0), (0, pool.layers - 1)
     if len(path.hops) < 2 or path.hops[0] != first or (path.hops[-1].source, path.hops[-1].layer) != last:
-        raise InputError("the path must begin with A's first layer, unscaled, and end with A's last; correct its ends")
+        raise InputError("the path must begin with A's first layer, unscaled, and end with A's last", remedy="correct its ends")

@@ -96,7 +96,9 @@ def plan_path(child: PathMerge, sources: Mapping[str, Source]) -> tuple[Placed, 
         member = members[hop.source]
         if not 0 <= hop.layer < member.layers:
             raise InputError(
-                f"path[{number}]: layer {hop.layer}: the model has layers 0 to {member.layers - 1}; give one of them"
+                f"layer {hop.layer}: the model has layers 0 to {member.layers - 1}",
+                where=f"path[{number}]",
+                remedy="give one of them",
             )
         for rest, merge in member.layer(hop.layer):
             own = gain if fold is not None and fold.applies(rest) else 1.0

@@ -18,8 +18,10 @@ def most_layers(paths: Paths, base: Source) -> int | None:
         room = int((paths.max_parameters - outside) // layer)
         if room < 2:
             raise InputError(
-                f"paths.max_parameters: {paths.max_parameters:,.0f} leave no room for two layers: {outside:,} are outside the "
-                f"layers and {layer:,} in each; raise it"
+                f"{paths.max_parameters:,.0f} leave no room for two layers: {outside:,} are outside the layers "
+                f"and {layer:,} in each",
+                where="paths.max_parameters",
+                remedy="raise it",
             )
         bounds.append(room)
     return min(bounds, default=None)

@@ -60,11 +60,11 @@ class Paths(Frozen):
         other = "indicator" if self.encoding == "slots" else "slots"
         for key in ("repeats",) if self.encoding == "slots" else ("slots", "reach"):
             if getattr(self, key) is not None:
-                raise key_problem(key, f"has no effect with encoding: {self.encoding}; remove it, or use encoding: {other}")
+                raise key_problem(key, f"has no effect with encoding: {self.encoding}", f"remove it, or use encoding: {other}")
         if self.encoding == "slots" and self.scales == "matrix":
-            raise key_problem("scales", "must be hop or none with encoding: slots; a matrix needs encoding: indicator")
+            raise key_problem("scales", "must be hop or none with encoding: slots", "a matrix needs encoding: indicator")
         if self.scales == "none" and self.scale is not None:
-            raise key_problem("scale", "has no effect with scales: none; remove it")
+            raise key_problem("scale", "has no effect with scales: none", "remove it")
         if self.scale is not None and self.scale.low <= 0:
             raise key_problem("scale", f"must be above 0, or scales can't be folded into weights; low is {self.scale.low:g}")
         return self
@@ -77,5 +77,7 @@ class Paths(Frozen):
             raise key_problem("slots", f"with both ends come to {self.slots + 2} layers, above max_layers ({self.max_layers})")
         twice = [name for index, name in enumerate(self.sources) if name in self.sources[:index]]
         if twice:
-            raise key_problem("sources", f"holds {twice[0]!r} twice; remove one: a path may visit a layer several times anyway")
+            raise key_problem(
+                "sources", f"holds {twice[0]!r} twice", "remove one: a path may visit a layer several times anyway"
+            )
         return self

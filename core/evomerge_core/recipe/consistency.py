@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evomerge_core.errors import InputError
+from evomerge_core.errors import InputError, unknown_name
 from evomerge_core.genome.spec import SearchSpace
-from evomerge_core.nearest_name import unknown_name
 from evomerge_core.recipe.schema import Recipe, SearchSettings
 from evomerge_core.tasks.spec import TaskSpec
 
@@ -21,15 +20,20 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, and at which key."""
+    """What is wrong, at which key, and what to do about it."""
 
     location: Place
     text: str
+    remedy: str = ""
 
 
 def find_inconsistency(recipe: Recipe) -> Problem | None:
     """The first thing in a recipe that its merge method or a task has no use for, or lacks; None when all is well."""
     return next(_problems(recipe), None)
+
+
+def _refused(location: Place, error: InputError) -> Problem:
+    return Problem(location, error.fault, error.remedy)
 
 
 def _problems(recipe: Recipe) -> Iterator[Problem]:
@@ -39,8 +43,8 @@ def _problems(recipe: Recipe) -> Iterator[Problem]:
     yield from _racing_problems(recipe)
     yield from _task_problems(recipe)
     if recipe.evaluation.early_end and not any(_ends_early(task) for task in recipe.tasks):
-        text = "has no effect: no task has a scorer (exact, contains) that knows before the end, and no language; remove it"
-        yield Problem(("evaluation", "early_end"), text)
+        text = "has no effect: no task has a scorer (exact, contains) that knows before the end, and no language"
+        yield Problem(("evaluation", "early_end"), text, "remove it")
 
 
 def _search_spaces(recipe: Recipe) -> Iterator[tuple[Place, SearchSpace]]:
@@ -57,11 +61,11 @@ def _stage_problems(recipe: Recipe) -> Iterator[Problem]:
     for index, stage in enumerate(recipe.stages):
         place: Place = ("stages", index)
         if stage.name in names:
-            yield Problem((*place, "name"), f"{stage.name!r} is a source's name already; choose another")
+            yield Problem((*place, "name"), f"{stage.name!r} is a source's name already", "choose another")
         if stage.paths is not None:
             if index + 1 < len(recipe.stages):
                 yield Problem((*place, "paths"), "paths must come last: their child has another depth than the sources")
-            earlier = [one.name for one in recipe.stages[:index]]
+            earlier = [before.name for before in recipe.stages[:index]]
             yield from _unknown_pool(stage.paths.sources, [*earlier, *names], (*place, "paths", "sources"))
     if recipe.paths is not None:
         yield from _unknown_pool(recipe.paths.sources, names, ("paths", "sources"))
@@ -75,8 +79,8 @@ def _racing_problems(recipe: Recipe) -> Iterator[Problem]:
         if racing is None or not racing.enabled:
             continue
         if not recipe.splits.validation:
-            text = "needs validation items: few search items can't tell who wins; raise splits: validation, or write off"
-            yield Problem((*place, "racing"), text)
+            text = "needs validation items: few search items can't tell who wins"
+            yield Problem((*place, "racing"), text, "raise splits: validation, or write off")
         most = recipe.splits.search
         for key in ("items", "first"):
             asked = getattr(racing, key)
@@ -87,7 +91,7 @@ def _racing_problems(recipe: Recipe) -> Iterator[Problem]:
 def _unknown_pool(sources: Sequence[str], known: Sequence[str], place: Place) -> Iterator[Problem]:
     for index, name in enumerate(sources):
         if name not in known:
-            yield Problem((*place, index), unknown_name("source or earlier stage", name, known))
+            yield _refused((*place, index), unknown_name("source or earlier stage", name, known))
 
 
 def _space_problems(recipe: Recipe, space: SearchSpace, place: Place) -> Iterator[Problem]:
@@ -96,7 +100,7 @@ def _space_problems(recipe: Recipe, space: SearchSpace, place: Place) -> Iterato
     try:
         method = get_method(space.method)
     except InputError as error:
-        yield Problem((*place, "method"), str(error))
+        yield _refused((*place, "method"), error)
         return
     yield from _source_problems(recipe, method)
     yield from _parameter_problems(space, method, place)
@@ -105,14 +109,14 @@ def _space_problems(recipe: Recipe, space: SearchSpace, place: Place) -> Iterato
 def _source_problems(recipe: Recipe, method: Method) -> Iterator[Problem]:
     models = [source.model for source in recipe.sources]
     if method.takes_base and recipe.base in models:
-        text = f"this is the base itself, which {method.name} merges anyway; remove it"
-        yield Problem(("sources", models.index(recipe.base)), text)
+        text = f"this is the base itself, which {method.name} merges anyway"
+        yield Problem(("sources", models.index(recipe.base)), text, "remove it")
     if not method.takes_base and recipe.base not in models:
         yield Problem(("base",), f"{method.name} compares with no base: name one of the sources, which gives the tokenizer")
     try:
         method.require_sources(len(models), has_base=True)
     except InputError as error:
-        yield Problem(("sources",), str(error))
+        yield _refused(("sources",), error)
 
 
 def _parameter_problems(space: SearchSpace, method: Method, of_space: Place) -> Iterator[Problem]:
@@ -123,22 +127,23 @@ def _parameter_problems(space: SearchSpace, method: Method, of_space: Place) -> 
             for value in (limits.low, limits.high):
                 parameter.checked(value, method.name)
         except InputError as error:
-            yield Problem((*place, name), str(error))
+            yield _refused((*place, name), error)
             return
         if parameter.kind is not float:
-            yield Problem((*place, name), "only decimal numbers can be evolved; put it under 'fixed'")
+            yield Problem((*place, name), "only decimal numbers can be evolved", "put it under 'fixed'")
     for name, value in space.fixed.items():
         try:
             method.parameter(name).checked(value, method.name)
         except InputError as error:
-            yield Problem((*of_space, "fixed", name), str(error))
+            yield _refused((*of_space, "fixed", name), error)
     if not space.parameters:
-        floats = ", ".join(one.name for one in method.parameters.values() if one.kind is float) or "none at all"
-        text = f"nothing is evolved; {method.name} has these numbers to evolve: {floats}"
-        yield Problem(place, text)
+        floats = (
+            ", ".join(parameter.name for parameter in method.parameters.values() if parameter.kind is float) or "none at all"
+        )
+        yield Problem(place, "nothing is evolved", f"{method.name} has these numbers to evolve: {floats}")
     for parameter in method.parameters.values():
         if parameter.required and parameter.name not in {*space.parameters, *space.fixed}:
-            yield Problem(place, f"{method.name} needs {parameter.name}; evolve it here or put it under 'fixed'")
+            yield Problem(place, f"{method.name} needs {parameter.name}", "evolve it here or put it under 'fixed'")
 
 
 def _ends_early(spec: TaskSpec) -> bool:
@@ -153,9 +158,9 @@ def _task_problems(recipe: Recipe) -> Iterator[Problem]:
 
     for index, task in enumerate(recipe.tasks):
         if task.task is not None and task.task not in READY:
-            yield Problem(("tasks", index, "task"), unknown_name("ready task", task.task, READY))
+            yield _refused(("tasks", index, "task"), unknown_name("ready task", task.task, READY))
             continue
         try:
             make_task(task)
         except InputError as error:
-            yield Problem(("tasks", index), str(error))
+            yield _refused(("tasks", index), error)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evomerge_core.errors import nearest_name
 from evomerge_core.files.yaml_file import YamlFile, dump_yaml, read_yaml
-from evomerge_core.nearest_name import unknown_name
 from evomerge_core.recipe.mergekit_evolve import to_recipe_data
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.recipe.validate import to_recipe
@@ -28,10 +28,10 @@ def dump_recipe(recipe: Recipe) -> str:
 def _require_format(file: YamlFile) -> None:
     if "evomerge" in file.data:
         if next(iter(file.data)) != "evomerge":
-            raise file.error(("evomerge",), "key 'evomerge' must be the first key; move it to the top")
+            raise file.error(("evomerge",), "key 'evomerge' must be the first key", "move it to the top")
         return
     if "merge_method" in file.data:
-        raise file.error((), "this is a mergekit configuration, not a recipe; merge it with 'evomerge-tui merge'")
-    close = unknown_name("key", "evomerge", file.data) if file.data else ""
-    near = f" ({close})" if "did you mean" in close else ""
-    raise file.error((), f"key 'evomerge' is missing{near}; start the file with 'evomerge: 1'")
+        raise file.error((), "this is a mergekit configuration, not a recipe", "merge it with 'evomerge-tui merge'")
+    near = nearest_name("evomerge", file.data)
+    misspelt = "" if near is None else f" (is {near!r} meant for it?)"
+    raise file.error((), f"key 'evomerge' is missing{misspelt}", "start the file with 'evomerge: 1'")

@@ -36,7 +36,7 @@ _GENOME_KEYS = (
     "filters",
     "smooth",
 )
-_NO_EXAMPLES = "isn't supported, as prompts have no worked examples here; remove it"
+_NO_EXAMPLES = "isn't supported, as prompts have no worked examples here"
 
 
 def read_genome_file(path: Path) -> Recipe:
@@ -84,17 +84,17 @@ def _with_lines(file: YamlFile, data: dict[str, Any]) -> YamlFile:
 def _refuse_unsupported(file: YamlFile) -> None:
     genome: Location = ("genome",)
     if _flag(file, (*genome, "smooth"), default=False):
-        raise file.key_error((*genome, "smooth"), "isn't supported; remove it and use layer_granularity")
+        raise file.key_error((*genome, "smooth"), "isn't supported", "remove it and use layer_granularity")
     if file.value((*genome, "tokenizer_source")) not in (None, "base", file.value((*genome, "base_model"))):
-        raise file.key_error((*genome, "tokenizer_source"), "isn't supported; remove it: the base's tokenizer is used")
+        raise file.key_error((*genome, "tokenizer_source"), "isn't supported", "remove it: the base's tokenizer is used")
     if _flag(file, ("random_init",), default=False):
-        raise file.key_error(("random_init",), "isn't supported; remove it: the search starts at 0.5")
+        raise file.key_error(("random_init",), "isn't supported", "remove it: the search starts at 0.5")
     if file.value(("num_fewshot",)) not in (None, 0):
-        raise file.key_error(("num_fewshot",), _NO_EXAMPLES)
+        raise file.key_error(("num_fewshot",), _NO_EXAMPLES, "remove it")
     if "fewshot_as_multiturn" in file.data:
-        raise file.key_error(("fewshot_as_multiturn",), _NO_EXAMPLES)
+        raise file.key_error(("fewshot_as_multiturn",), _NO_EXAMPLES, "remove it")
     if not _flag(file, ("shuffle",), default=True):
-        raise file.key_error(("shuffle",), "can't be false; remove it: items are drawn by hash here")
+        raise file.key_error(("shuffle",), "can't be false", "remove it: items are drawn by hash here")
 
 
 def _models(file: YamlFile) -> tuple[str, list[str]]:
@@ -105,7 +105,7 @@ def _models(file: YamlFile) -> tuple[str, list[str]]:
     base = file.value(("genome", "base_model"))
     method = _method(file)
     if base is None and method not in ("linear", "slerp"):
-        raise file.key_error(("genome",), f"lacks 'base_model', which {method} needs; add it")
+        raise file.key_error(("genome",), f"lacks 'base_model', which {method} needs", "add it")
     if method == "slerp":
         if len(models) != 2 or base not in (None, *models):
             raise file.key_error(("genome", "models"), "must be two models for slerp, base_model one of them or absent")
@@ -131,7 +131,7 @@ def _search_space(file: YamlFile) -> dict[str, Any]:
         space["parameters"]["weight"] = {"low": -1.5} if _negative(file) else {}
     elif "normalize" in file.value(("genome",)) or _negative(file):
         key = "normalize" if "normalize" in file.value(("genome",)) else "allow_negative_weights"
-        raise file.key_error(("genome", key), "has no effect with slerp; remove it")
+        raise file.key_error(("genome", key), "has no effect with slerp", "remove it")
     return space
 
 
@@ -166,7 +166,9 @@ def _task(file: YamlFile, location: Location) -> dict[str, Any]:
     file.require_keys(location, ("name", "weight", "metric"))
     task: dict[str, Any] = {"task": _ready_name(file, (*location, "name"), entry.get("name"))}
     if entry.get("metric", _METRIC) != _METRIC:
-        raise file.key_error((*location, "metric"), f"isn't supported; use '{_METRIC}' (the last number counts), or remove it")
+        raise file.key_error(
+            (*location, "metric"), "isn't supported", f"use '{_METRIC}' (the last number counts), or remove it"
+        )
     return {**task, "weight": entry["weight"]} if "weight" in entry else task
 
 
@@ -174,8 +176,8 @@ def _ready_name(file: YamlFile, location: Location, name: object) -> str:
     if isinstance(name, str) and name in _TASKS:
         return _TASKS[name]
     known = "gsm8k, mgsm_direct_ja and the other mgsm_direct languages"
-    problem = f"the lm-eval task {name!r} has no definition here ({known} have); write a recipe with a task of your own"
-    raise file.error(location, problem)
+    problem = f"the lm-eval task {name!r} has no definition here ({known} have)"
+    raise file.error(location, problem, "write a recipe with a task of your own")
 
 
 def _splits(file: YamlFile) -> dict[str, Any]:

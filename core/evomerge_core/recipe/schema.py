@@ -80,7 +80,7 @@ class Racing(Frozen):
     @model_validator(mode="after")
     def _growing(self) -> Racing:
         if not self.enabled and (self.items is not None or self.first is not None or "error" in self.model_fields_set):
-            raise key_problem("enabled", "is false, so that the keys beside it have no effect; remove them, or this")
+            raise key_problem("enabled", "is false, so that the keys beside it have no effect", "remove them, or this")
         if self.items is not None and self.first is not None and self.first > self.items:
             raise key_problem("first", f"must be at most items ({self.items}), not {self.first}")
         return self
@@ -164,15 +164,17 @@ class Evaluation(Frozen):
     @model_validator(mode="after")
     def _whole_answers(self) -> Evaluation:
         if self.early_end and self.coherence:
-            raise key_problem("early_end", "cuts the answers that coherence looks at; remove it, or write coherence: false too")
+            raise key_problem(
+                "early_end", "cuts the answers that coherence looks at", "remove it, or write coherence: false too"
+            )
         return self
 
     @model_validator(mode="after")
     def _others(self) -> Evaluation:
         if self.precision in self.confirm:
-            raise key_problem("confirm", f"holds {self.precision}, in which candidates are scored anyway; remove it")
+            raise key_problem("confirm", f"holds {self.precision}, in which candidates are scored anyway", "remove it")
         if len(set(self.confirm)) < len(self.confirm):
-            raise key_problem("confirm", "names a precision twice; keep one")
+            raise key_problem("confirm", "names a precision twice", "keep one")
         return self
 
 
@@ -219,7 +221,7 @@ class Recipe(Frozen):
     def _one_way(self) -> Recipe:
         given = [key for key in ("search_space", "paths", "stages") if key in self.model_fields_set and getattr(self, key)]
         if len(given) > 1:
-            raise key_problem(given[1], f"has no effect beside {given[0]}; keep one, or make each a stage under 'stages'")
+            raise key_problem(given[1], f"has no effect beside {given[0]}", "keep one, or make each a stage under 'stages'")
         return self
 
     @model_serializer(mode="wrap")
@@ -238,5 +240,5 @@ class Recipe(Frozen):
         ):
             twice = [value for index, value in enumerate(values) if value in values[:index]]
             if twice:
-                raise key_problem(what, f"holds {twice[0]!r} twice; give each its own 'name', or remove one")
+                raise key_problem(what, f"holds {twice[0]!r} twice", "give each its own 'name', or remove one")
         return self

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from evomerge_core.errors import InputError
+from evomerge_core.errors import InputError, MissingFile
 from evomerge_core.files.json_file import read_json
 from evomerge_core.sources.checkpoint import EMBEDDING, HEAD, Checkpoint
 from evomerge_core.sources.weight_file import DTYPES, WeightFile, open_weights
@@ -106,11 +106,13 @@ def fit_adapter(folder: Path, config: Mapping[str, Any], weights: WeightFile, ch
     """The same for a config and factors that are open already."""
     for name, facts in weights.facts.items():
         if facts.dtype not in DTYPES:
-            raise InputError(f"{weights.path}: {name} is stored as {facts.dtype}: save the adapter as float32 or bfloat16")
+            raise InputError(
+                f"{name} is stored as {facts.dtype}", where=weights.path, remedy="save the adapter as float32 or bfloat16"
+            )
     replaced = _find_replaced(weights, config, checkpoint)
     pairs = _find_pairs(weights, config, checkpoint, replaced)
     if not pairs and not replaced:
-        raise InputError(f"{weights.path}: holds no LoRA pair: save the adapter again with peft's save_pretrained")
+        raise InputError("holds no LoRA pair", where=weights.path, remedy="save the adapter again with peft's save_pretrained")
     _require_targets(weights.path, config, checkpoint, pairs)
     files = [folder / "adapter_config.json", weights.path]
     # A tokenizer counts only where the adapter brings its own embedding rows.
@@ -122,20 +124,22 @@ def fit_adapter(folder: Path, config: Mapping[str, Any], weights: WeightFile, ch
 def read_adapter_config(folder: Path) -> dict[str, Any]:
     """adapter_config.json; raises InputError for a kind of adapter that isn't plain LoRA."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder: give the adapter's folder, with adapter_config.json in it")
+        raise InputError("no such folder", where=folder, remedy="give the adapter's folder, with adapter_config.json in it")
     path = folder / "adapter_config.json"
     if not path.is_file():
-        raise InputError(f"{path}: no such file: after the + goes a PEFT LoRA adapter's folder")
+        raise MissingFile("no such file", where=path, remedy="after the + goes a PEFT LoRA adapter's folder")
     config = read_json(path)
     kind = config.get("peft_type")
     if kind != "LORA":
-        raise InputError(f"{path}: peft_type: {kind} is not LORA, the only kind that is read: {MERGE_FIRST}")
+        raise InputError(f"{kind} is not LORA, the only kind that is read", where=f"{path}: peft_type", remedy=MERGE_FIRST)
     for key, neutral in NEUTRAL.items():
         if config.get(key, neutral[0]) not in neutral:
-            raise InputError(f"{path}: {key}: {config[key]!r} is more than two factors can say: {MERGE_FIRST}")
+            raise InputError(f"{config[key]!r} is more than two factors can say", where=f"{path}: {key}", remedy=MERGE_FIRST)
     start = config.get("init_lora_weights")
     if isinstance(start, str) and start.lower().startswith(CHANGES_THE_MODEL):
-        raise InputError(f"{path}: init_lora_weights: {start!r} changed the model's own weights as well: {MERGE_FIRST}")
+        raise InputError(
+            f"{start!r} changed the model's own weights as well", where=f"{path}: init_lora_weights", remedy=MERGE_FIRST
+        )
     _require_numbers(path, config)
     return config
 
@@ -145,23 +149,29 @@ def _require_numbers(path: Path, config: Mapping[str, Any]) -> None:
     for key, pattern_key in (("r", "rank_pattern"), ("lora_alpha", "alpha_pattern")):
         patterns = config.get(pattern_key) or {}
         if not isinstance(patterns, dict):
-            raise InputError(f"{path}: {pattern_key}: must map layers to numbers: download or copy the adapter again")
+            raise InputError(
+                "must map layers to numbers", where=f"{path}: {pattern_key}", remedy="download or copy the adapter again"
+            )
         for value in (config.get(key, 8), *patterns.values()):
             if not isinstance(value, (int, float)) or value <= 0:
-                raise InputError(f"{path}: {key}: {value!r} is no positive number: download or copy the adapter again")
+                raise InputError(
+                    f"{value!r} is no positive number", where=f"{path}: {key}", remedy="download or copy the adapter again"
+                )
         targets = config.get("target_modules")
         for expression in (*patterns, *([targets] if isinstance(targets, str) else [])):
             try:
                 re.compile(expression)
             except re.error as error:
-                raise InputError(f"{path}: {expression!r} is no regular expression ({error}): correct it") from None
+                raise InputError(
+                    f"{expression!r} is no regular expression ({error})", where=path, remedy="correct it"
+                ) from None
 
 
 def _weights_path(folder: Path) -> Path:
     for name in ("adapter_model.safetensors", "adapter_model.bin"):
         if (folder / name).is_file():
             return folder / name
-    raise InputError(f"{folder / 'adapter_model.safetensors'}: no such file: download or copy the adapter again")
+    raise MissingFile("no such file", where=folder / "adapter_model.safetensors", remedy="download or copy the adapter again")
 
 
 def _find_pairs(
@@ -176,7 +186,9 @@ def _find_pairs(
     for (module, table), factors in found.items():
         if len(factors) < 2:
             raise InputError(
-                f"{weights.path}: {next(iter(factors.values()))} has no partner: download or copy the adapter again"
+                f"{next(iter(factors.values()))} has no partner",
+                where=weights.path,
+                remedy="download or copy the adapter again",
             )
         path = module.removeprefix(PREFIX)
         name = f"{path}.weight"
@@ -195,23 +207,29 @@ def _shape(path: Path, key: str, name: str, checkpoint: Checkpoint) -> tuple[int
     """The shape of the tensor that `key` of the adapter changes."""
     if name in checkpoint.tensors:
         return checkpoint.facts(name).shape
-    raise InputError(f"{path}: {key} changes {name}, which {checkpoint.folder} doesn't have: give the model it was trained on")
+    raise InputError(
+        f"{key} changes {name}, which {checkpoint.folder} doesn't have", where=path, remedy="give the model it was trained on"
+    )
 
 
 def _require_fit(weights: WeightFile, name: str, pair: Pair, wanted: tuple[int, ...], rank: int) -> None:
     a, b = weights.facts[pair.a].shape, weights.facts[pair.b].shape
     if len(a) != 2 or len(b) != 2 or len(wanted) != 2:
-        raise InputError(f"{weights.path}: {pair.a} {list(a)} and {pair.b} {list(b)} are not two matrices: {MERGE_FIRST}")
+        raise InputError(
+            f"{pair.a} {list(a)} and {pair.b} {list(b)} are not two matrices", where=weights.path, remedy=MERGE_FIRST
+        )
     if a[0] != b[1] or a[0] != rank:
         raise InputError(
-            f"{weights.path}: {pair.a} has rank {a[0]} and {pair.b} rank {b[1]}, where adapter_config.json says {rank}: "
-            "give the adapter_config.json that was saved with these weights"
+            f"{pair.a} has rank {a[0]} and {pair.b} rank {b[1]}, where adapter_config.json says {rank}",
+            where=weights.path,
+            remedy="give the adapter_config.json that was saved with these weights",
         )
     made = (a[1], b[0]) if pair.swapped else (b[0], a[1])
     if made != wanted:
         raise InputError(
-            f"{weights.path}: {pair.a} and {pair.b} make {list(made)}, but {name} is {list(wanted)}: "
-            "give the model that the adapter was trained on"
+            f"{pair.a} and {pair.b} make {list(made)}, but {name} is {list(wanted)}",
+            where=weights.path,
+            remedy="give the model that the adapter was trained on",
         )
 
 
@@ -243,7 +261,7 @@ def _find_replaced(weights: WeightFile, config: Mapping[str, Any], checkpoint: C
         name = WRAPPER.sub(".", key.removeprefix(PREFIX))
         module = name.rpartition(".")[0]
         if not module.endswith(saved) and not _is_end(name):
-            raise InputError(f"{weights.path}: {key} is neither a LoRA factor nor in modules_to_save: {MERGE_FIRST}")
+            raise InputError(f"{key} is neither a LoRA factor nor in modules_to_save", where=weights.path, remedy=MERGE_FIRST)
         if _is_tied_twin(weights.path, name, config, checkpoint) or _is_unchanged(weights, key, name, checkpoint):
             continue
         replaced[name] = key
@@ -261,8 +279,9 @@ def _is_unchanged(weights: WeightFile, key: str, name: str, checkpoint: Checkpoi
     free = 1 if _is_end(name) else 0
     if len(shape) != len(wanted) or shape[free:] != wanted[free:]:
         raise InputError(
-            f"{weights.path}: {key} is {list(shape)}, but {name} is {list(wanted)}: "
-            "give the model that the adapter was trained on"
+            f"{key} is {list(shape)}, but {name} is {list(wanted)}",
+            where=weights.path,
+            remedy="give the model that the adapter was trained on",
         )
     return shape == wanted and bool((weights.read(key).to(torch.float32) == checkpoint.read(name).to(torch.float32)).all())
 
@@ -273,8 +292,9 @@ def _is_tied_twin(path: Path, name: str, config: Mapping[str, Any], checkpoint: 
         return False
     if not config.get("ensure_weight_tying"):
         raise InputError(
-            f"{path}: changes {name} alone, but the model ties its embedding and head: "
-            "train the adapter with ensure_weight_tying, or without these two"
+            f"changes {name} alone, but the model ties its embedding and head",
+            where=path,
+            remedy="train the adapter with ensure_weight_tying, or without these two",
         )
     return HEAD.search(name) is not None
 
@@ -287,8 +307,9 @@ def _require_targets(path: Path, config: Mapping[str, Any], checkpoint: Checkpoi
     for name in checkpoint.tensors:
         if name.endswith(".weight") and name not in pairs and _is_target(targets, name.removesuffix(".weight")):
             raise InputError(
-                f"{path}: target_modules names {name.removesuffix('.weight')}, but no pair changes it: "
-                "download or copy the adapter again"
+                f"target_modules names {name.removesuffix('.weight')}, but no pair changes it",
+                where=path,
+                remedy="download or copy the adapter again",
             )
 
 

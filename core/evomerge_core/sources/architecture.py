@@ -38,8 +38,9 @@ def settings(source: Source) -> Mapping[str, Any]:
         text: Any = CONFIG_MAPPING[kind].from_dict(copy.deepcopy(dict(source.config))).get_text_config()
         values: dict[str, Any] = text.to_dict()
     except (StrictDataclassError, ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = " ".join(str(error).split())
         raise InputError(
-            f"{source.folder / 'config.json'}: {' '.join(str(error).split())}: correct it, or download the model again"
+            reason, where=source.folder / "config.json", remedy="correct it, or download the model again"
         ) from None
     values |= {name: getattr(text, name) for name in COMMON if hasattr(text, name)}
     values["rope_parameters"] = _rope(values.get("rope_parameters"))

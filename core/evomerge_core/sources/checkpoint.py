@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evomerge_core.errors import InputError
+from evomerge_core.errors import InputError, MissingFile
 from evomerge_core.files.json_file import read_json
 from evomerge_core.sources.weight_file import DTYPES, TensorFacts, WeightFile, open_weights
 
@@ -72,7 +72,7 @@ class Checkpoint:
 
     def _file(self, name: str) -> WeightFile:
         if name not in self.tensors:
-            raise InputError(f"{self.folder}: has no tensor {name}: check that the models share an architecture")
+            raise InputError(f"has no tensor {name}", where=self.folder, remedy="check that the models share an architecture")
         return self.tensors[name]
 
 
@@ -111,18 +111,20 @@ def make_checkpoint(folder: Path, config: Mapping[str, Any], files: Sequence[Wei
 
 def _require_model_folder(folder: Path) -> None:
     if folder.suffix == ".gguf":
-        raise InputError(f"{folder}: a GGUF is an export, mostly quantised: {UNQUANTISED_REMEDY}")
+        raise InputError("a GGUF is an export, mostly quantised", where=folder, remedy=UNQUANTISED_REMEDY)
     if not folder.exists():
-        raise InputError(f"{folder}: no such folder: check the path")
+        raise InputError("no such folder", where=folder, remedy="check the path")
     if not folder.is_dir():
-        raise InputError(f"{folder}: not a folder: give the folder that holds config.json and the safetensors")
+        raise InputError("not a folder", where=folder, remedy="give the folder that holds config.json and the safetensors")
     if (folder / "config.json").is_file():
         return
     if (folder / "adapter_config.json").is_file():
-        raise InputError(f"{folder}: is a LoRA adapter: write it after its model, as MODEL+{folder.name}")
+        raise InputError("is a LoRA adapter", where=folder, remedy=f"write it after its model, as MODEL+{folder.name}")
     if any(folder.glob("*.gguf")):
-        raise InputError(f"{folder}: holds a GGUF and no config.json: {UNQUANTISED_REMEDY}")
-    raise InputError(f"{folder / 'config.json'}: no such file: give a folder that transformers' save_pretrained wrote")
+        raise InputError("holds a GGUF and no config.json", where=folder, remedy=UNQUANTISED_REMEDY)
+    raise MissingFile(
+        "no such file", where=folder / "config.json", remedy="give a folder that transformers' save_pretrained wrote"
+    )
 
 
 def _refuse_quantised_config(folder: Path, config: Mapping[str, Any]) -> None:
@@ -130,7 +132,9 @@ def _refuse_quantised_config(folder: Path, config: Mapping[str, Any]) -> None:
         settings = config.get(key)
         if settings:
             method = settings.get("quant_method", "") if isinstance(settings, dict) else ""
-            raise InputError(f"{folder / 'config.json'}: {key}: already quantised ({method or key}): {UNQUANTISED_REMEDY}")
+            raise InputError(
+                f"already quantised ({method or key})", where=f"{folder / 'config.json'}: {key}", remedy=UNQUANTISED_REMEDY
+            )
 
 
 @dataclass(frozen=True)
@@ -150,20 +154,24 @@ def _find_weights(folder: Path) -> _Listing:
         if index.is_file():
             return _read_index(index)
     if any(folder.glob("*.gguf")):
-        raise InputError(f"{folder}: holds a GGUF and no safetensors: {UNQUANTISED_REMEDY}")
-    raise InputError(f"{folder / 'model.safetensors'}: no such file, and no index of shards: download or copy the model again")
+        raise InputError("holds a GGUF and no safetensors", where=folder, remedy=UNQUANTISED_REMEDY)
+    raise MissingFile(
+        "no such file, and no index of shards", where=folder / "model.safetensors", remedy="download or copy the model again"
+    )
 
 
 def _read_index(index: Path) -> _Listing:
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
-        raise InputError(f"{index}: weight_map is missing or empty: download or copy the model again")
+        raise InputError("weight_map is missing or empty", where=index, remedy="download or copy the model again")
     for name, shard in weight_map.items():
         # A shard elsewhere would let a downloaded folder read any file.
         if not isinstance(shard, str) or re.search(r"[/\\:]", shard) or shard in ("", ".", ".."):
-            raise InputError(f"{index}: {name} is said to be in {shard!r}: shards must lie beside the index")
+            raise InputError(f"{name} is said to be in {shard!r}", where=index, remedy="shards must lie beside the index")
         if not (index.parent / shard).is_file():
-            raise InputError(f"{index.parent / shard}: missing shard, it holds {name}: download or copy the model again")
+            raise MissingFile(
+                f"missing shard, it holds {name}", where=index.parent / shard, remedy="download or copy the model again"
+            )
     shards = sorted(set(weight_map.values()))
     return _Listing(tuple(index.parent / shard for shard in shards), index, weight_map)
 
@@ -173,7 +181,9 @@ def _require_listed(listing: _Listing, files: Sequence[WeightFile]) -> None:
     for name, shard in listing.weight_map.items():
         if name not in held[shard]:
             raise InputError(
-                f"{listing.index}: {name} is said to be in {shard}, which doesn't hold it: download or copy the model again"
+                f"{name} is said to be in {shard}, which doesn't hold it",
+                where=listing.index,
+                remedy="download or copy the model again",
             )
 
 
@@ -185,10 +195,12 @@ def _gather(files: Sequence[WeightFile]) -> dict[str, WeightFile]:
                 continue
             _require_float(file.path, name, facts)
             if name in tensors:
-                raise InputError(f"{file.path}: {name} is also in {tensors[name].path.name}: download or copy the model again")
+                raise InputError(
+                    f"{name} is also in {tensors[name].path.name}", where=file.path, remedy="download or copy the model again"
+                )
             tensors[name] = file
     if not tensors:
-        raise InputError(f"{files[0].path}: holds no weights: download or copy the model again")
+        raise InputError("holds no weights", where=files[0].path, remedy="download or copy the model again")
     return tensors
 
 
@@ -198,9 +210,9 @@ def _is_constant(name: str, facts: TensorFacts) -> bool:
 
 def _require_float(path: Path, name: str, facts: TensorFacts) -> None:
     if QUANTISED_NAMES.search(name) or (facts.dtype not in DTYPES and facts.dtype != "F64"):
-        raise InputError(f"{path}: {name} is stored as {facts.dtype}, already quantised: {UNQUANTISED_REMEDY}")
+        raise InputError(f"{name} is stored as {facts.dtype}, already quantised", where=path, remedy=UNQUANTISED_REMEDY)
     if facts.dtype == "F64":
-        raise InputError(f"{path}: {name} is stored as F64: save the model as float32, bfloat16 or float16")
+        raise InputError(f"{name} is stored as F64", where=path, remedy="save the model as float32, bfloat16 or float16")
 
 
 def _tied_copies(config: Mapping[str, Any], tensors: Mapping[str, WeightFile]) -> list[str]:

@@ -32,7 +32,9 @@ def absolute_path(path: str, folder: Path) -> Path:
         if not place.resolve().is_relative_to(root) or ".." in PureWindowsPath(path).parts:
             link = f" ({place.name} is a link)" if place.is_symlink() else ""
             raise InputError(
-                f"{path}: leads outside the recipe's folder {folder}{link}; copy it there or give its absolute path"
+                f"leads outside the recipe's folder {folder}{link}",
+                where=path,
+                remedy="copy it there or give its absolute path",
             )
     return meant
 

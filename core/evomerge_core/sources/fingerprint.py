@@ -21,7 +21,7 @@ def identity(path: Path) -> tuple[str, int, int]:
         real = path.resolve(strict=True)
         status = real.stat()
     except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror}): download or copy it again") from None
+        raise InputError(f"can't be read ({error.strerror})", where=path, remedy="download or copy it again") from None
     return str(real), status.st_size, status.st_mtime_ns
 
 
@@ -44,7 +44,9 @@ def _hash(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror}): check the disk and the file's permissions") from None
+        raise InputError(
+            f"can't be read ({error.strerror})", where=path, remedy="check the disk and the file's permissions"
+        ) from None
 
 
 def _recall(memory: Path) -> str | None:

@@ -13,7 +13,6 @@ from evomerge_core.files.json_file import read_json
 from evomerge_core.sources.adapter import Adapter
 from evomerge_core.sources.architecture import settings
 from evomerge_core.sources.checkpoint import EMBEDDING
-from evomerge_core.sources.checks import compatibility
 from evomerge_core.sources.checks.finite import check_finite
 from evomerge_core.sources.checks.soundness import own_problems
 from evomerge_core.sources.model_card import front_matter, licence_in
@@ -92,13 +91,8 @@ def inspect(source: Source) -> ModelFacts:
         bytes=sum(path.stat().st_size for path in source.files),
         licence=licence_in(front_matter(source.folder / "README.md")),
         sha256=_digest(source.fingerprints()),
-        problems=(*own_problems(source), *check_finite(source)),
+        problems=tuple(str(problem) for problem in (*own_problems(source), *check_finite(source))),
     )
-
-
-def compare(base: Source, sources: Sequence[Source]) -> tuple[str, ...]:
-    """The lines on what keeps each source from being merged into the base; empty when nothing does."""
-    return tuple(compatibility.check(base, sources))
 
 
 def _count(shape: Sequence[int]) -> int:

@@ -37,7 +37,9 @@ def read_tokenizer(folder: Path) -> Any:
             "take auto_map out and set tokenizer_class to PreTrainedTokenizerFast where tokenizer.json is the whole tokenizer, "
             "or choose another model",
         )
-        raise InputError(f"{folder}: transformers can't read the tokenizer ({_reason(error)}): copy it again") from None
+        raise InputError(
+            f"transformers can't read the tokenizer ({_reason(error)})", where=folder, remedy="copy it again"
+        ) from None
 
 
 def read_config(folder: Path) -> Any:
@@ -49,12 +51,14 @@ def read_config(folder: Path) -> Any:
 
     path = folder / "config.json"
     if not path.is_file():
-        raise InputError(f"{path}: not found; name a model folder")
+        raise InputError("not found", where=path, remedy="name a model folder")
     try:
         config: Any = AutoConfig.from_pretrained(folder, **_AS_DATA)
     except _UNREADABLE as error:
         _refuse_own_code(error, path, "AutoConfig", "choose a model whose model_type transformers knows")
-        raise InputError(f"{path}: not a model that can be scored ({_reason(error)}); choose another base") from None
+        raise InputError(
+            f"not a model that can be scored ({_reason(error)})", where=path, remedy="choose another base"
+        ) from None
     return _without_code(config)
 
 
@@ -101,7 +105,7 @@ def _refuse_own_code(error: Exception, path: Path, loader: str, remedy: str) -> 
     code = named.get(loader) if isinstance(named, dict) else named
     if code:
         first = next((one for one in code if one), code) if isinstance(code, list) else code
-        raise InputError(f"{path}: auto_map: {first} is Python of the model's own, which is never run: {remedy}")
+        raise InputError(f"{first} is Python of the model's own, which is never run", where=f"{path}: auto_map", remedy=remedy)
 
 
 def _reason(error: Exception) -> str:

@@ -40,16 +40,18 @@ def split_reference(reference: str, relative_to: Path) -> tuple[str, str | None]
     """The model's part and the adapter's part; a `+` inside the path of a folder that exists is part of its name."""
     reference = reference.strip()
     if not reference:
-        raise InputError("model: an empty reference: give a folder or a hub id (owner/name)")
+        raise InputError("an empty reference", where="model", remedy="give a folder or a hub id (owner/name)")
     if not reference.isprintable():
-        raise InputError(f"{reference!r}: holds characters that no path has: give a folder or a hub id (owner/name)")
+        raise InputError(
+            "holds characters that no path has", where=repr(reference), remedy="give a folder or a hub id (owner/name)"
+        )
     if "+" not in reference or _local(reference, relative_to).exists():
         return reference, None
     cuts = [(reference[:at], reference[at + 1 :]) for at, sign in enumerate(reference) if sign == "+"]
     known = [cut for cut in cuts if all(_is_known(part, relative_to) for part in cut)]
     model, adapter = known[-1] if known else cuts[-1]
     if not model.strip() or not adapter.strip():
-        raise InputError(f"{reference}: nothing on one side of the +: write MODEL+ADAPTER")
+        raise InputError("nothing on one side of the +", where=reference, remedy="write MODEL+ADAPTER")
     return model.strip(), adapter.strip()
 
 
@@ -62,7 +64,7 @@ def _local(part: str, relative_to: Path) -> Path:
     try:
         return relative_to / Path(part).expanduser()
     except RuntimeError:
-        raise InputError(f"{part}: there is no such home folder: give the path from the root") from None
+        raise InputError("there is no such home folder", where=part, remedy="give the path from the root") from None
 
 
 def _folder(part: str, relative_to: Path, allow_pickle: bool) -> Path:
@@ -70,7 +72,7 @@ def _folder(part: str, relative_to: Path, allow_pickle: bool) -> Path:
     hub = hub_id(part, path)
     if hub is None:
         if not path.exists() and HUB_ID.fullmatch(part) is None:
-            raise InputError(f"{part}: no such folder ({path}): check the path; a hub id has the form owner/name")
+            raise InputError(f"no such folder ({path}): check the path", where=part, remedy="a hub id has the form owner/name")
         return path
     return download(*hub, allow_pickle=allow_pickle)
 
@@ -96,7 +98,9 @@ def download(repo: str, revision: str | None, *, allow_pickle: bool) -> Path:
     weights = ("*.safetensors", "*.bin") if allow_pickle else ("*.safetensors",)
     if not any(found for ending in weights for found in folder.glob(ending)):
         raise InputError(
-            f"{repo}: has no safetensors: give the unquantised original of a GGUF, and allow pickles explicitly for .bin files"
+            "has no safetensors",
+            where=repo,
+            remedy="give the unquantised original of a GGUF, and allow pickles explicitly for .bin files",
         )
     return folder
 
@@ -110,27 +114,29 @@ def told_in_one_line(repo: str, revision: str | None = None) -> Iterator[None]:
     try:
         yield
     except (HTTPError, XetDownloadError, OSError, ValueError, RuntimeError) as error:
-        raise InputError(f"{repo}{f'@{revision}' if revision else ''}: {_reason(error)}") from None
+        problem, remedy = _reason(error)
+        raise InputError(problem, where=f"{repo}@{revision}" if revision else repo, remedy=remedy) from None
 
 
-def _reason(error: Exception) -> str:
-    """What went wrong with a download, and what to do about it, in one line."""
+def _reason(error: Exception) -> tuple[str, str]:
+    """What went wrong with a download, and what to do about it."""
     from huggingface_hub import constants, errors
 
     if isinstance(error, errors.GatedRepoError):
-        return f"is gated: accept its terms at {constants.ENDPOINT}, then log in with `hf auth login` or set HF_TOKEN"
+        return "is gated", f"accept its terms at {constants.ENDPOINT}, then log in with `hf auth login` or set HF_TOKEN"
     if isinstance(error, errors.RevisionNotFoundError):
-        return "the hub has no such revision: check what stands after the @"
+        return "the hub has no such revision", "check what stands after the @"
     if isinstance(error, errors.RepositoryNotFoundError):
-        return "neither a folder here nor a public model on the hub: check the name, or log in with `hf auth login`"
+        return "neither a folder here nor a public model on the hub", "check the name, or log in with `hf auth login`"
     if isinstance(error, errors.HFValidationError):
-        return "no valid hub id: write owner/name"
+        return "no valid hub id", "write owner/name"
     if _is_disk_full(error):
-        return f"no space left in {constants.HF_HUB_CACHE}: free some, or point HF_HOME to a bigger disk"
+        return f"no space left in {constants.HF_HUB_CACHE}", "free some, or point HF_HOME to a bigger disk"
     if constants.HF_HUB_OFFLINE:
-        return f"no folder here, and not whole in {constants.HF_HUB_CACHE}: unset HF_HUB_OFFLINE to download it"
+        return f"no folder here, and not whole in {constants.HF_HUB_CACHE}", "unset HF_HUB_OFFLINE to download it"
     said = " ".join(str(error.__cause__ or error).split())[:200]
-    return f"no folder here, and the download from {constants.ENDPOINT} failed ({said}): check the network and try again"
+    problem = f"no folder here, and the download from {constants.ENDPOINT} failed ({said})"
+    return problem, "check the network and try again"
 
 
 def _is_disk_full(error: BaseException | None) -> bool:

@@ -65,8 +65,9 @@ def _rows(base: Source, source: Source, name: str) -> Tensor | None:
             return None
         lacking = base if ours is None else source
         raise InputError(
-            f"{lacking.tokenizer_folder / 'tokenizer.json'}: no such file, but {name} has {own} rows in {source.reference} and "
-            f"{height} in {base.reference}: add the tokenizer, so that rows can be aligned by token"
+            f"no such file, but {name} has {own} rows in {source.reference} and {height} in {base.reference}",
+            where=lacking.tokenizer_folder / "tokenizer.json",
+            remedy="add the tokenizer, so that rows can be aligned by token",
         )
     index = torch.tensor(_match(ours, theirs, height, own), dtype=torch.int64)
     return None if height == own and bool((index == torch.arange(height)).all()) else index
@@ -93,5 +94,7 @@ def _read(path: Path, _: tuple[str, int, int]) -> Mapping[str, int]:
         tokens = {entry[0]: row for row, entry in enumerate(vocab)} if isinstance(vocab, list) else dict(vocab)
         tokens |= {added["content"]: added["id"] for added in content.get("added_tokens") or ()}
     except (KeyError, TypeError, IndexError, ValueError) as error:
-        raise InputError(f"{path}: no tokenizer of the tokenizers library ({error!r}): download or copy it again") from None
+        raise InputError(
+            f"no tokenizer of the tokenizers library ({error!r})", where=path, remedy="download or copy it again"
+        ) from None
     return tokens

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from evomerge_core.errors import InputError
+from evomerge_core.errors import InputError, MissingFile
 
 DTYPES: Mapping[str, torch.dtype] = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
 BUFFER_DTYPES: Mapping[str, torch.dtype] = {
@@ -55,7 +55,9 @@ def open_weights(path: Path, *, allow_pickle: bool) -> WeightFile:
         return _open_safetensors(path)
     if not allow_pickle:
         raise InputError(
-            f"{path}: a pickle can run code when it is opened: convert the model to safetensors, or allow pickles explicitly"
+            "a pickle can run code when it is opened",
+            where=path,
+            remedy="convert the model to safetensors, or allow pickles explicitly",
         )
     return _open_pickle(path)
 
@@ -66,11 +68,11 @@ def _open_safetensors(path: Path) -> WeightFile:
         names = handle.offset_keys()
         facts = {name: _facts(handle.get_slice(name)) for name in names}
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file: download or copy the model again") from None
+        raise MissingFile("no such file", where=path, remedy="download or copy the model again") from None
     except SafetensorError as error:
-        raise InputError(f"{path}: {_damage(path, error)}: download or copy it again") from None
+        raise InputError(_damage(path, error), where=path, remedy="download or copy it again") from None
     except OSError as error:
-        raise InputError(f"{path}: can't be read ({error}): check the file's permissions") from None
+        raise InputError(f"can't be read ({error})", where=path, remedy="check the file's permissions") from None
     return WeightFile(path, facts, handle.get_tensor)
 
 
@@ -105,16 +107,18 @@ def _open_pickle(path: Path) -> WeightFile:
         # Files older than torch 1.6 aren't zip archives and can't be mapped.
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file: download or copy the model again") from None
+        raise MissingFile("no such file", where=path, remedy="download or copy the model again") from None
     except pickle.UnpicklingError:
-        raise InputError(f"{path}: holds more than tensors: convert the model to safetensors where you trust it") from None
+        raise InputError(
+            "holds more than tensors", where=path, remedy="convert the model to safetensors where you trust it"
+        ) from None
     except (RuntimeError, EOFError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else "it ends too early"
-        raise InputError(f"{path}: not a whole checkpoint ({reason}): download or copy it again") from None
+        raise InputError(f"not a whole checkpoint ({reason})", where=path, remedy="download or copy it again") from None
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):
-        raise InputError(f"{path}: holds more than named tensors: convert the model to safetensors")
+        raise InputError("holds more than named tensors", where=path, remedy="convert the model to safetensors")
     spelling = {dtype: name for name, dtype in {**DTYPES, **BUFFER_DTYPES}.items()}
     facts = {
         name: TensorFacts(tuple(tensor.shape), spelling.get(tensor.dtype, str(tensor.dtype))) for name, tensor in state.items()

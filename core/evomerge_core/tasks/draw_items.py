@@ -76,11 +76,13 @@ def _without(items: tuple[Item, ...], held_out: Sequence[Item], task: Task) -> t
 def _check(items: Sequence[Item], task: Task) -> None:
     for item in items:
         if isinstance(task.choices, str) and task.choices not in item.fields:
-            raise InputError(f"{item.origin}: {task.name}: choices: no field {task.choices!r}; add it to `fields`")
+            raise InputError(
+                f"no field {task.choices!r}", where=f"{item.origin}: {task.name}: choices", remedy="add it to `fields`"
+            )
         task.gold_text(item)
         fault = task.scorer.fault(task.expected(item))
         if fault:
-            raise InputError(f"{item.origin}: {task.name}: {fault}")
+            raise InputError(fault, where=f"{item.origin}: {task.name}")
     refuse_duplicates(items, task.plain_prompt)
 
 
@@ -104,7 +106,7 @@ class _Reader:
         elif ready is not None:
             paths = fetch_dataset(ready.dataset, spec.config or ready.config, spec.split or ready.split, key=key)
         else:
-            raise InputError(f"{spec.name}: no items; give `file`, `files` or `dataset`")
+            raise InputError("no items", where=spec.name, remedy="give `file`, `files` or `dataset`")
         return tuple(item for path in paths for item in self._read(path))
 
     def questions(self, file: str) -> tuple[Item, ...]:

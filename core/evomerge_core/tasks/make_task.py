@@ -47,9 +47,11 @@ def _ready(spec: TaskSpec) -> ReadyTask | None:
 
 def _refuse_idle_keys(spec: TaskSpec, scorer: Scorer) -> None:
     if spec.system is not None and spec.chat is False:
-        raise InputError(f"{spec.name}: system has no effect with `chat: false`; put the text into `prompt`")
+        raise InputError("system has no effect with `chat: false`", where=spec.name, remedy="put the text into `prompt`")
     if spec.gold is not None and scorer.choices:
-        raise InputError(f"{spec.name}: gold has no effect with `scorer: {scorer.name}`, which rates the choices; remove it")
+        raise InputError(
+            f"gold has no effect with `scorer: {scorer.name}`, which rates the choices", where=spec.name, remedy="remove it"
+        )
 
 
 def _gold(spec: TaskSpec, ready: ReadyTask | None, scorer: Scorer) -> str:

@@ -34,7 +34,9 @@ def render_chat(prompt: str, system: str | None, tokenizer: ChatTokenizer, *, ta
     Raises `InputError` when the model has no chat template or its template refuses the messages.
     """
     if not tokenizer.chat_template:
-        raise InputError(f"{task}: the model's tokenizer has no chat template; set `chat: false` or use a model that has one")
+        raise InputError(
+            "the model's tokenizer has no chat template", where=task, remedy="set `chat: false` or use a model that has one"
+        )
     messages = [{"role": "system", "content": system}] if system is not None else []
     messages.append({"role": "user", "content": prompt})
     from jinja2 import TemplateError
@@ -43,22 +45,26 @@ def render_chat(prompt: str, system: str | None, tokenizer: ChatTokenizer, *, ta
         return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
     except (TemplateError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{task}: the model's chat template fails ({reason}); drop `system` or set `chat: false`") from error
+        raise InputError(
+            f"the model's chat template fails ({reason})", where=task, remedy="drop `system` or set `chat: false`"
+        ) from error
 
 
 def _parts(template: str, key: str) -> Sequence[tuple[str, str | None]]:
     try:
         parts = list(Formatter().parse(template))
     except ValueError as error:
-        raise InputError(f"{key}: bad template ({error}); write {{{{ and }}}} for braces") from error
+        raise InputError(f"bad template ({error})", where=key, remedy="write {{ and }} for braces") from error
     for _, name, spec, conversion in parts:
         if name == "" or spec or conversion:
-            raise InputError(f"{key}: only a field's name may stand in braces; write {{{{ and }}}} for braces")
+            raise InputError("only a field's name may stand in braces", where=key, remedy="write {{ and }} for braces")
     return [(literal, name) for literal, name, _, _ in parts]
 
 
 def _text(fields: Mapping[str, Value], name: str, key: str) -> str:
     if name not in fields:
-        raise InputError(f"{key}: no field {name!r} in the items (they have {', '.join(fields)}); correct the template")
+        raise InputError(
+            f"no field {name!r} in the items (they have {', '.join(fields)})", where=key, remedy="correct the template"
+        )
     value = fields[name]
     return value if isinstance(value, str) else "\n".join(value)

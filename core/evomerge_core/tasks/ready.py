@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from evomerge_core.errors import InputError
-from evomerge_core.nearest_name import unknown_name
+from evomerge_core.errors import unknown_name
 from evomerge_core.tasks.items.items import Item, make_item
 
 
@@ -36,7 +35,7 @@ class ReadyTask:
 def get_ready(name: str, *, key: str = "task") -> ReadyTask:
     """The ready definition of that name. Raises `InputError` with the nearest name."""
     if name not in READY:
-        raise InputError(f"{key}: {unknown_name('ready task', name, READY)}")
+        raise unknown_name("ready task", name, READY, where=key)
     return READY[name]
 
 

@@ -87,13 +87,13 @@ class TaskSpec(Frozen):
     def _check_items(self) -> None:
         places = [key for key in ("file", "files", "dataset") if getattr(self, key) is not None]
         if len(places) > 1:
-            raise key_problem(places[1], f"has no effect beside {places[0]}; keep one")
+            raise key_problem(places[1], f"has no effect beside {places[0]}", "keep one")
         if self.task is None and not places:
             raise key_problem(None, "needs items: 'task' (a ready definition), 'file', 'files' or 'dataset'")
         local = self.file is not None or self.files is not None
         for key in ("config", "split"):
             if getattr(self, key) is not None and (local or (self.task is None and self.dataset is None)):
-                raise key_problem(key, "has no effect without 'dataset'; remove it")
+                raise key_problem(key, "has no effect without 'dataset'", "remove it")
 
     def _check_scoring(self) -> None:
         if (self.pattern is not None) != (self.scorer == "regex"):
@@ -103,7 +103,7 @@ class TaskSpec(Frozen):
         if self.scorer in _CHOOSING:
             for key in ("max_new_tokens", "stop", "language"):
                 if getattr(self, key) is not None:
-                    raise key_problem(key, f"has no effect with scorer: {self.scorer}, which generates no text; remove it")
+                    raise key_problem(key, f"has no effect with scorer: {self.scorer}, which generates no text", "remove it")
         if self.pattern is not None:
             try:
                 re.compile(self.pattern)
@@ -115,7 +115,7 @@ class TaskSpec(Frozen):
 
 def _partner(value: object, key: str, needed: str, what: str) -> PydanticCustomError:
     if value is not None:
-        return key_problem(key, f"has no effect without {needed}; remove it or add that")
+        return key_problem(key, f"has no effect without {needed}", "remove it or add that")
     return key_problem("scorer", f"needs the key '{key}': {what}")
 
 

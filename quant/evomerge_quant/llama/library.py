@@ -25,8 +25,8 @@ def load_library() -> Any:
     except (ImportError, OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"llama-cpp-python can't be loaded ({reason}); install it with `pip install llama-cpp-python`, "
-            "which needs a C++ compiler and takes some minutes"
+            f"llama-cpp-python can't be loaded ({reason})",
+            remedy="install it with `pip install llama-cpp-python`, which needs a C++ compiler and takes some minutes",
         ) from error
     _kept.append(library.llama_log_callback(_listen))
     library.llama_log_set(_kept[0], ctypes.c_void_p(0))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
+
+from evomerge_core.errors import InputError
 
 State = Literal["ok", "warning", "problem"]
 
@@ -27,7 +28,10 @@ def warning(subject: str, text: str, remedy: str) -> Check:
     return Check(subject, "warning", text, remedy)
 
 
-def problem(subject: str, line: str) -> Check:
-    """A problem out of an error's one line, whose remedy stands after its last semicolon or colon."""
-    found = re.match(r"(.*)(?:; |: )(.*)", line, re.DOTALL)
-    return Check(subject, "problem", found[1], found[2]) if found else Check(subject, "problem", line)
+def problem(subject: str, text: str, remedy: str) -> Check:
+    return Check(subject, "problem", text, remedy)
+
+
+def refused(subject: str, error: InputError) -> Check:
+    """The problem that an error reports."""
+    return Check(subject, "problem", error.fault, error.remedy)

@@ -10,7 +10,7 @@ from evomerge_core.sources.checks.compatibility import check
 from evomerge_core.sources.model_card import front_matter, licence_in
 from evomerge_core.sources.source import Source
 from evomerge_core.sources.tokens import shared_tokens, vocabulary
-from evomerge_quant.planning.check import Check, ok, problem, warning
+from evomerge_quant.planning.check import Check, ok, problem, refused, warning
 
 # Words in the names of licences that forbid uses which a person may have in mind.
 _NARROW = ("nc", "noncommercial", "non-commercial", "research", "academic")
@@ -20,7 +20,8 @@ def model_checks(recipe: Recipe, looked: Looked) -> Iterator[Check]:
     """Compatibility, tokens and licences of a recipe's models."""
     opened = looked.opened
     if recipe.base not in opened:
-        yield problem("Models", f"{recipe.base}: its weights are pickles; download it first, or choose a base with safetensors")
+        remedy = "download it first, or choose a base with safetensors"
+        yield problem("Models", f"{recipe.base}: its weights are pickles", remedy)
         return
     base = opened[recipe.base]
     sources = [opened[source.model] for source in recipe.sources if source.model in opened]
@@ -33,9 +34,9 @@ def model_checks(recipe: Recipe, looked: Looked) -> Iterator[Check]:
             f"{reference}: its weights are pickles, which can't be looked at from afar",
             "download it, then check again",
         )
-    lines = check(base, sources)
-    if lines:
-        yield from (problem("Compatibility", line) for line in lines)
+    differences = check(base, sources)
+    if differences:
+        yield from (refused("Compatibility", difference) for difference in differences)
     else:
         yield ok("Compatibility", "same architecture and tensors; weights are scanned for NaN at the start")
     yield _tokens(base, sources)

@@ -13,7 +13,7 @@ from evomerge_core.recipe.schema import Recipe
 from evomerge_core.run.setup import run_folder
 from evomerge_core.sources.source import Source
 from evomerge_quant.planning.capacity import Capacity, measure_capacity
-from evomerge_quant.planning.check import Check, problem
+from evomerge_quant.planning.check import Check, problem, refused
 from evomerge_quant.planning.estimate import Estimate, estimate, plan_of
 from evomerge_quant.planning.model_checks import model_checks
 from evomerge_quant.planning.room_checks import folder_check, room_checks
@@ -42,7 +42,7 @@ def preflight(
     try:
         recipe = with_absolute_paths(recipe)
     except InputError as error:
-        return Preflight((problem("Paths", str(error)),), None)
+        return Preflight((refused("Paths", error),), None)
     looked, checks = _look(recipe, out)
     base = looked.opened.get(recipe.base)
     if not checks:
@@ -54,11 +54,11 @@ def preflight(
         return Preflight(tuple(checks), None)
     capacity = capacity or measure_capacity(recipe.evaluation.device)
     if recipe.evaluation.device == "cuda" and capacity.device != "cuda":
-        checks.append(problem("VRAM", "evaluation.device is cuda, but no CUDA device is here; use auto or cpu"))
+        checks.append(problem("VRAM", "evaluation.device is cuda, but no CUDA device is here", "use auto or cpu"))
     try:
         found = estimate(recipe, plan_of(recipe, looked), capacity, timings, tasks.prompt_tokens)
     except InputError as error:
-        checks.append(problem("Search", str(error)))
+        checks.append(refused("Search", error))
         return Preflight(tuple(checks), None)
     return Preflight((*checks, *room_checks(found, capacity, out)), found)
 
@@ -72,7 +72,7 @@ def _look(recipe: Recipe, folder: Path) -> tuple[Looked, list[Check]]:
         try:
             looked = look_at([reference], relative_to=folder, allow_pickle=recipe.allow_pickle)
         except InputError as error:
-            checks.append(problem("Models", str(error)))
+            checks.append(refused("Models", error))
             continue
         opened |= looked.opened
         unseen |= looked.unseen

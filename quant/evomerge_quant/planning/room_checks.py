@@ -9,7 +9,7 @@ from pathlib import Path
 from evomerge_core.errors import InputError
 from evomerge_core.run.store.folder import require_empty
 from evomerge_quant.planning.capacity import Capacity
-from evomerge_quant.planning.check import Check, ok, problem, warning
+from evomerge_quant.planning.check import Check, ok, problem, refused, warning
 from evomerge_quant.planning.estimate import Estimate
 
 _FEW_ROWS = 4
@@ -32,7 +32,7 @@ def _memory(estimate: Estimate, capacity: Capacity) -> Iterator[Check]:
     told = f"{_gb(wanted)} of {_gb(capacity.free)} free ({capacity.name})"
     if estimate.least > capacity.free:
         needed = f"{_gb(estimate.least)} needed at least, {_gb(capacity.free)} free"
-        yield problem(name, f"{needed}; choose smaller models or close programs")
+        yield problem(name, needed, "choose smaller models or close programs")
     elif estimate.rows < _FEW_ROWS:
         yield warning(name, f"{told}: only {estimate.rows} answers at a time", "close programs, or lower max_new_tokens")
     else:
@@ -60,7 +60,7 @@ def _disk(estimate: Estimate, out: Path) -> Iterator[Check]:
         free = shutil.disk_usage(place).free
         told = f"{_gb(needed)} of {_gb(free)} free at {place}"
         if needed + _SPARE_DISK > free:
-            yield problem("Disk", f"{told}; free some, point HF_HOME to a bigger disk, or give another run folder")
+            yield problem("Disk", told, "free some, point HF_HOME to a bigger disk, or give another run folder")
         else:
             yield ok("Disk", told + (f", {_gb(estimate.download)} of it downloads" if estimate.download else ""))
 
@@ -70,7 +70,7 @@ def folder_check(out: Path) -> Check:
     try:
         require_empty(out)
     except InputError as error:
-        return problem("Run folder", str(error))
+        return refused("Run folder", error)
     return ok("Run folder", str(out))
 
 

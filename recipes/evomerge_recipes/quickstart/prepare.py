@@ -28,7 +28,7 @@ def prepared_recipe(cache: Path, file: str = "recipe.yaml") -> Recipe:
     try:
         items.write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{items}: can't be written ({error.strerror}); free space there") from error
+        raise InputError(f"can't be written ({error.strerror})", where=items, remedy="free space there") from error
     recipe = load_recipe(here / file)
     sources = tuple(
         source.model_copy(update={"model": f"{base}+{here / source.model.partition('+./')[2]}"}) for source in recipe.sources

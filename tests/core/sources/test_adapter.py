@@ -266,7 +266,7 @@ def test_another_recorded_base_is_no_obstacle(pristine: Path, plain: Path) -> No
 
 def test_nan_in_an_adapter_is_found(pristine: Path, plain: Path) -> None:
     change_weights(plain, lambda factors: factors | {FIRST: torch.full((4, 64), float("nan"))})
-    lines = check_finite(opened(pristine, plain))
+    lines = [str(error) for error in check_finite(opened(pristine, plain))]
     assert len(lines) == 1
     assert FIRST in lines[0]
 

@@ -86,7 +86,7 @@ def test_truncated_safetensors_names_file_and_tensor(copy_of: CopyOf) -> None:
     last = max(header, key=lambda name: header[name]["data_offsets"][1])
     path.write_bytes(whole[:-4])
     assert str(path) in reason(path.parent)
-    assert f"cut short, at tensor {last}: download" in reason(path.parent)
+    assert f"cut short, at tensor {last}; download" in reason(path.parent)
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 7, b"\xff" * 64, (10).to_bytes(8, "little") + b"not json!!"])
@@ -103,7 +103,7 @@ def test_missing_shard_names_it_and_a_tensor(tmp_path: Path) -> None:
     (folder / shard).unlink()
     said = reason(folder)
     assert said.startswith(f"{folder / shard}: missing shard")
-    assert weight_map[said.split("it holds ")[1].split(":")[0]] == shard
+    assert weight_map[said.split("it holds ")[1].split(";")[0]] == shard
 
 
 def test_index_that_names_an_absent_tensor(tmp_path: Path) -> None:

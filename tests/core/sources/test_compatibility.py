@@ -24,7 +24,7 @@ def opened(folder: Path) -> Source:
 
 
 def lines(base: Path, source: Path) -> list[str]:
-    found = check(opened(base), [opened(source)])
+    found = [str(error) for error in check(opened(base), [opened(source)])]
     assert not [line for line in found if "\n" in line]
     return found
 

@@ -23,7 +23,7 @@ def test_one_bad_weight_is_found_and_named(tmp_path: Path, dtype: torch.dtype, v
     tensors[NAME][-1, -1] = value
     save_file(tensors, folder / "model.safetensors")
     source = open_source("m", relative_to=tmp_path)
-    lines = check_finite(source)
+    lines = [str(error) for error in check_finite(source)]
     assert len(lines) == 1
     assert str(folder / "model.safetensors") in lines[0]
     assert NAME in lines[0]

@@ -10,7 +10,8 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
 
-from evomerge_core.sources.inspection import compare, inspect
+from evomerge_core.sources.checks.compatibility import check
+from evomerge_core.sources.inspection import inspect
 from evomerge_core.sources.source import open_source
 from support.source_models import change_config, write_model, write_tokenizer
 
@@ -73,8 +74,9 @@ def test_problems_are_listed(copy_of: CopyOf, tmp_path: Path) -> None:
     assert facts.licence is None
 
 
-def test_the_comparison_gives_the_lines_of_compatibility(pristine: Path, copy_of: CopyOf, tmp_path: Path) -> None:
+def test_a_difference_names_the_setting_and_where_it_is(pristine: Path, copy_of: CopyOf, tmp_path: Path) -> None:
     change_config(copy_of("m"), rms_norm_eps=1e-5)
     base, other = (open_source(reference, relative_to=tmp_path) for reference in (str(pristine), "m"))
-    (line,) = compare(base, [other])
-    assert "rms_norm_eps" in line
+    (difference,) = check(base, [other])
+    assert difference.problem.startswith("rms_norm_eps is 1e-05")
+    assert difference.where == "m: config.json"

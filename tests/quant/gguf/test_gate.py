@@ -65,7 +65,7 @@ def test_values_must_be_finite(folder: Path, value: float) -> None:
 def test_every_token_needs_a_row(folder: Path) -> None:
     for name in ("model.embed_tokens.weight", "lm_head.weight"):
         spoil(folder, name, load_file(folder / "model.safetensors")[name][:300].clone())
-    with pytest.raises(InputError, match="has 300 rows: give the tokenizer"):
+    with pytest.raises(InputError, match="has 300 rows; give the tokenizer"):
         check(folder)
 
 

@@ -24,7 +24,7 @@ def _inspect(args: argparse.Namespace) -> int:
 
     sources = [open_source(m, relative_to=Path.cwd(), allow_pickle=args.allow_pickle) for m in args.models]
     facts = [dataclasses.asdict(inspect(source)) for source in sources]
-    refusals = check(sources[0], sources[1:]) if len(sources) > 1 else []
+    refusals = [str(error) for error in check(sources[0], sources[1:])] if len(sources) > 1 else []
     if args.json:
         print_json({"models": facts, "refusals": refusals, "mergeable": not refusals})
         return 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from platformdirs import user_config_path
 
-from evomerge_core.nearest_name import unknown_name
+from evomerge_core.errors import nearest_name
 from evomerge_tui.keys.actions import ACTIONS
 
 if TYPE_CHECKING:
@@ -56,9 +56,12 @@ def load_settings(path: Path | None = None) -> Settings:
     file = read_yaml(path)
     file.require_keys((), [one.name for one in fields(Settings)])
     settings = _checked(file)
-    for action in settings.keys:
-        if (problem := unknown_action(action)) is not None:
-            raise file.error(("keys", action), problem)
+    known = [action.id for action in ACTIONS]
+    for name in settings.keys:
+        if name not in known:
+            near = nearest_name(name, known)
+            remedy = "`evomerge-tui` shows all with ?" if near is None else f"did you mean {near!r}?"
+            raise file.error(("keys", name), f"unknown action {name!r}", remedy)
     return settings
 
 
@@ -70,15 +73,6 @@ def save_settings(settings: Settings, path: Path | None = None) -> None:
     usual = asdict(Settings())
     changed: dict[str, Any] = {name: value for name, value in asdict(settings).items() if value != usual[name]}
     write_whole(path or settings_path(), dump_yaml(changed or {"theme": settings.theme}))
-
-
-def unknown_action(action: str) -> str | None:
-    """What to say of the id of an action that there isn't; None when there is."""
-    known = [one.id for one in ACTIONS]
-    if action in known:
-        return None
-    said = unknown_name("action", action, known)
-    return said if "did you mean" in said else f"unknown action {action!r}; `evomerge-tui` shows all with ?"
 
 
 def save_hub_token(token: str) -> Path:

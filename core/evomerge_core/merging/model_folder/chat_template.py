@@ -24,13 +24,13 @@ def chosen_template(wanted: str | None, sources: Mapping[str, Source]) -> str | 
     if wanted == "auto":
         found = Counter(text for source in sources.values() if (text := template_of(source.tokenizer_folder)) is not None)
         if not found:
-            raise InputError("chat_template: auto, but no model has a template; give one as Jinja text")
+            raise InputError("auto, but no model has a template", where="chat_template", remedy="give one as Jinja text")
         return found.most_common(1)[0][0]
     if wanted not in sources:
-        raise InputError(f"chat_template: {wanted!r} is neither auto, nor Jinja text, nor one of the models")
+        raise InputError(f"{wanted!r} is neither auto, nor Jinja text, nor one of the models", where="chat_template")
     text = template_of(sources[wanted].tokenizer_folder)
     if text is None:
-        raise InputError(f"chat_template: {wanted} has no template; name another model, or give Jinja text")
+        raise InputError(f"{wanted} has no template", where="chat_template", remedy="name another model, or give Jinja text")
     return text
 
 

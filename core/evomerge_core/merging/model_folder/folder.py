@@ -80,7 +80,7 @@ def write_model(folder: Path, stream: Iterable[tuple[str, Tensor]], files: Model
         reason = unwritable(error)
         if reason is None:
             raise
-        raise InputError(f"{folder}: {reason}; give another folder") from None
+        raise InputError(reason, where=folder, remedy="give another folder") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -88,9 +88,9 @@ def write_model(folder: Path, stream: Iterable[tuple[str, Tensor]], files: Model
 def require_free(folder: Path) -> None:
     """InputError unless `folder` doesn't exist yet or is an empty folder."""
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; give a folder that doesn't exist yet")
+        raise InputError("is a file", where=folder, remedy="give a folder that doesn't exist yet")
     if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder}: is not empty; empty it or give another folder")
+        raise InputError("is not empty", where=folder, remedy="empty it or give another folder")
 
 
 def require_space(folder: Path, weights: int) -> None:
@@ -100,7 +100,9 @@ def require_space(folder: Path, weights: int) -> None:
     free = shutil.disk_usage(there).free
     if free < needed:
         raise InputError(
-            f"{folder}: no space left: {needed / 1e9:.2f} GB needed, {free / 1e9:.2f} GB free; free some or give another folder"
+            f"no space left: {needed / 1e9:.2f} GB needed, {free / 1e9:.2f} GB free",
+            where=folder,
+            remedy="free some or give another folder",
         )
 
 

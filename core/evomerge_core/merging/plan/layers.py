@@ -47,5 +47,5 @@ def find_layers(names: Iterable[str], owner: str) -> LayerStack:
             (after if layers else before).append(name)
     missing = next((i for i in range(max(layers, default=-1) + 1) if i not in layers), None)
     if missing is not None:
-        raise InputError(f"{owner}: {prefix}{missing} has no tensors but later layers have: copy the model again")
+        raise InputError(f"{prefix}{missing} has no tensors but later layers have", where=owner, remedy="copy the model again")
     return LayerStack(prefix, tuple(tuple(layers[i]) for i in range(len(layers))), tuple(before), tuple(after))

@@ -81,8 +81,9 @@ def _require_one_shape(origin: Origin, sources: Mapping[str, Source]) -> None:
     for model, shape in shapes.items():
         if shape != wanted:
             raise InputError(
-                f"{model}: {origin.names[model]} is {list(shape)}, but {list(wanted)} in {first}; "
-                "merge models of one architecture and vocabulary"
+                f"{origin.names[model]} is {list(shape)}, but {list(wanted)} in {first}",
+                where=model,
+                remedy="merge models of one architecture and vocabulary",
             )
 
 
@@ -96,4 +97,6 @@ def _require_all_used(slices: Sequence[PlannedSlice]) -> None:
             extra = [name for name in (*one.stack.before, *one.stack.after) if name not in outside and not is_head(name)]
             extra += [rest for layer in one.stack.layers[one.start : one.stop] for rest in layer if rest not in known]
             if extra:
-                raise InputError(f"{one.model}: has {extra[0]}, which {template.model} lacks; merge models of one architecture")
+                raise InputError(
+                    f"has {extra[0]}, which {template.model} lacks", where=one.model, remedy="merge models of one architecture"
+                )

@@ -35,7 +35,7 @@ def evaluate(setting: Setting, t: float) -> Scalar:
         return values[0]
     numbers = [_number(value) for value in values]
     if not numbers:
-        raise InputError("an empty list; give a number, or one number and more for a gradient over the layers")
+        raise InputError("an empty list", remedy="give a number, or one number and more for a gradient over the layers")
     place = t * (len(numbers) - 1)
     nearest = round(place)
     if abs(place - nearest) < _EXACT:
@@ -47,5 +47,5 @@ def evaluate(setting: Setting, t: float) -> Scalar:
 
 def _number(value: Scalar) -> float:
     if isinstance(value, (bool, str)):
-        raise InputError(f"{value!r} in a list; a gradient over the layers is made of numbers")
+        raise InputError(f"{value!r} in a list", remedy="a gradient over the layers is made of numbers")
     return value

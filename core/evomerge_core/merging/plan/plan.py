@@ -86,13 +86,15 @@ def _value(
     setting = find_setting(levels, parameter.name, tensor)
     if setting is None:
         if parameter.default is None:
-            raise InputError(f"{model}: {method.name}: {parameter.name} is missing for {tensor}; give one without filter")
+            raise InputError(
+                f"{parameter.name} is missing for {tensor}", where=f"{model}: {method.name}", remedy="give one without filter"
+            )
         return parameter.default
     used.add(id(setting))
     try:
         return parameter.checked(evaluate(setting, t), method.name)
     except InputError as error:
-        raise InputError(f"{model}: {error}") from None
+        raise error.within(model) from None
 
 
 def _require_known_parameters(config: MergeConfig, slices: Sequence[PlannedSlice]) -> None:
@@ -110,19 +112,25 @@ def _require_known(place: str, parameters: Parameters, methods: Sequence[Method]
         try:
             methods[0].parameter(name)
         except InputError as error:
-            raise InputError(f"{place}: {error}") from None
+            raise error.within(place) from None
 
 
 def _require_effect(config: MergeConfig, slices: Sequence[PlannedSlice], origins: Sequence[Origin], used: set[int]) -> None:
     for part in slices:
         for member in part.members:
             for name, setting in _unused(member.parameters, used):
-                reason = _reason_in_member(part, member, name) or _reason(setting, origins)
-                raise InputError(f"{member.model}: {_told(name, setting)} has no effect: {reason}")
+                why = _why_in_member(part, member, name) or _why(setting, origins)
+                raise _without_effect(name, setting, why, member.model)
         for name, setting in _unused(part.parameters, used):
-            raise InputError(f"a slice's parameters: {_told(name, setting)} has no effect: {_reason(setting, origins)}")
+            raise _without_effect(name, setting, _why(setting, origins), "a slice's parameters")
     for name, setting in _unused(config.parameters, used):
-        raise InputError(f"parameters: {_told(name, setting)} has no effect: {_reason(setting, origins)}")
+        raise _without_effect(name, setting, _why(setting, origins), "parameters")
+
+
+def _without_effect(name: str, setting: Setting, why: tuple[str, str], where: str) -> InputError:
+    """`why` is the reason, and the remedy."""
+    filtered = "" if setting.filter is None else f" with filter {setting.filter!r}"
+    return InputError(f"{name}{filtered} has no effect: {why[0]}", where=where, remedy=why[1])
 
 
 def _unused(parameters: Parameters, used: set[int]) -> Iterator[tuple[str, Setting]]:
@@ -130,20 +138,16 @@ def _unused(parameters: Parameters, used: set[int]) -> Iterator[tuple[str, Setti
         yield from ((name, setting) for setting in settings if id(setting) not in used)
 
 
-def _told(name: str, setting: Setting) -> str:
-    return name if setting.filter is None else f"{name} with filter {setting.filter!r}"
-
-
-def _reason_in_member(part: PlannedSlice, member: Member, name: str) -> str | None:
+def _why_in_member(part: PlannedSlice, member: Member, name: str) -> tuple[str, str] | None:
     if member is part.base:
-        return f"{part.method.name} takes no parameters for the base; remove it"
+        return f"{part.method.name} takes no parameters for the base", "remove it"
     if not part.method.parameters[name].per_source:
-        return "it is one value for the whole merge; move it to the merge's parameters"
+        return "it is one value for the whole merge", "move it to the merge's parameters"
     return None
 
 
-def _reason(setting: Setting, origins: Sequence[Origin]) -> str:
+def _why(setting: Setting, origins: Sequence[Origin]) -> tuple[str, str]:
     names = {name for origin in origins for name in (origin.name, *origin.names.values())}
     if setting.filter is not None and not any(setting.filter in name for name in names):
-        return "no tensor's name contains the filter; `evomerge-tui inspect` lists the names"
-    return "other settings override it for every tensor; remove one"
+        return "no tensor's name contains the filter", "`evomerge-tui inspect` lists the names"
+    return "other settings override it for every tensor", "remove one"

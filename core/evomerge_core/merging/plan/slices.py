@@ -55,7 +55,7 @@ def plan_slices(config: MergeConfig, sources: Mapping[str, Source]) -> tuple[Pla
     have, and depths that differ within a slice.
     """
     if not config.slices or not all(one.sources for one in config.slices):
-        raise InputError("models: none given; list the models to merge")
+        raise InputError("none given", where="models", remedy="list the models to merge")
     stacks = {reference: _stack(reference, sources) for reference in references(config)}
     return tuple(_plan_slice(config, one, stacks) for one in config.slices)
 
@@ -70,7 +70,7 @@ def references(config: MergeConfig) -> tuple[str, ...]:
 
 def _stack(reference: str, sources: Mapping[str, Source]) -> LayerStack:
     if reference not in sources:
-        raise InputError(f"{reference}: is to be merged but was not opened; list it among the models")
+        raise InputError("is to be merged but was not opened", where=reference, remedy="list it among the models")
     return find_layers(sources[reference].names, reference)
 
 
@@ -92,7 +92,9 @@ def _member(model: str, layers: tuple[int, int] | None, parameters: Parameters, 
     depth = len(stacks[model].layers)
     start, stop = (0, depth) if layers is None else layers
     if layers is not None and not 0 <= start < stop <= depth:
-        raise InputError(f"{model}: layer_range [{start}, {stop}] is not in its {depth} layers; give [0, {depth}] or a part")
+        raise InputError(
+            f"layer_range [{start}, {stop}] is not in its {depth} layers", where=model, remedy=f"give [0, {depth}] or a part"
+        )
     return Member(model, stacks[model], start, stop, parameters)
 
 
@@ -102,7 +104,9 @@ def _base_member(base: str, members: Sequence[Member], stacks: Mapping[str, Laye
             return one
     ranges = {(one.start, one.stop) for one in members}
     if len(ranges) > 1:
-        raise InputError(f"{base}: a slice of differing layers doesn't say which of the base's to use; list it in the slice")
+        raise InputError(
+            "a slice of differing layers doesn't say which of the base's to use", where=base, remedy="list it in the slice"
+        )
     return _member(base, next(iter(ranges)), {}, stacks)
 
 
@@ -111,6 +115,7 @@ def _require_one_depth(planned: PlannedSlice) -> None:
     for one in planned.members:
         if one.depth != wanted.depth:
             raise InputError(
-                f"{one.model}: gives {one.depth} layers where {wanted.model} gives {wanted.depth}; "
-                "give both a layer_range of one length"
+                f"gives {one.depth} layers where {wanted.model} gives {wanted.depth}",
+                where=one.model,
+                remedy="give both a layer_range of one length",
             )

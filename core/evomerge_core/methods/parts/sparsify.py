@@ -74,8 +74,8 @@ def rank_probabilities(delta: Tensor, density: float, epsilon: float) -> Tensor:
     """
     if density - epsilon <= 0 or density + epsilon >= 1:
         raise InputError(
-            f"density {density:g} with epsilon {epsilon:g}; lower epsilon until density - epsilon is above 0 "
-            "and density + epsilon below 1"
+            f"density {density:g} with epsilon {epsilon:g}",
+            remedy="lower epsilon until density - epsilon is above 0 and density + epsilon below 1",
         )
     rows = delta.reshape(delta.shape[0] if delta.dim() > 1 else 1, -1)
     width = rows.shape[1]

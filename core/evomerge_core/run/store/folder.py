@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from evomerge_core.errors import InputError
+from evomerge_core.run.store.facts import write_facts
 from evomerge_core.run.store.store import Store
 
 RECIPE = "recipe.yaml"
@@ -24,9 +25,10 @@ RESULT = "result.json"
 def require_empty(folder: Path) -> None:
     """Refuses a folder that holds anything."""
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; name a folder that is new or empty")
+        raise InputError("is a file", where=folder, remedy="name a folder that is new or empty")
     if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder}: is not empty; name a new folder, or go on with what is there by `evomerge-tui resume`")
+        remedy = "name a new folder, or continue the run in it with `evomerge-tui resume`"
+        raise InputError("is not empty", where=folder, remedy=remedy)
 
 
 def create_folder(folder: Path, recipe: str, fingerprints: Mapping[str, Mapping[str, str]]) -> None:
@@ -39,7 +41,7 @@ def create_folder(folder: Path, recipe: str, fingerprints: Mapping[str, Mapping[
         store = Store(folder / STORE, create=True)
     except OSError as error:
         raise InputError(f"{folder}: the run folder can't be written ({error.strerror}); name another with --out") from error
-    store.set_facts(state="created")
+    write_facts(store, state="created")
     store.close()
 
 

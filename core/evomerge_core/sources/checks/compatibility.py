@@ -1,4 +1,4 @@
-"""Whether sources can be merged into a base, told before anything starts, one line for each thing in the way."""
+"""Whether sources can be merged into a base, checked before anything starts: an error for each thing in the way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from evomerge_core.errors import InputError
 from evomerge_core.sources.architecture import settings
 from evomerge_core.sources.checkpoint import EMBEDDING, HEAD
-from evomerge_core.sources.checks.finite import check_finite
+from evomerge_core.sources.checks.finite import check_finite, refuse
 from evomerge_core.sources.checks.soundness import own_problems
 from evomerge_core.sources.checks.special_tokens import special_token_differences
 from evomerge_core.sources.source import Source
@@ -62,40 +62,39 @@ SETTINGS = (
 )
 
 
-def check(base: Source, sources: Sequence[Source], *, tokenizer: Source | None = None) -> list[str]:
-    """One line for each config field or tensor that keeps a source from being merged into the base.
+def check(base: Source, sources: Sequence[Source], *, tokenizer: Source | None = None) -> list[InputError]:
+    """An error for each config field or tensor that keeps a source from being merged into the base.
 
     Vocabularies that differ in height or order are no obstacle: rows are aligned by token. Special tokens are compared with
     those of `tokenizer`, the model that gives the child its tokenizer (default: the base). Weights aren't scanned.
     """
-    lines = [line for model in (base, *sources) for line in own_problems(model)]
+    errors = [error for model in (base, *sources) for error in own_problems(model)]
     for source in sources:
         if source is not base:
-            lines += _differences(base, source, tokenizer or base)
-    return list(dict.fromkeys(lines))
+            errors += _differences(base, source, tokenizer or base)
+    return _without_repeats(errors)
 
 
 def require(base: Source, sources: Sequence[Source], *, tokenizer: Source | None = None) -> None:
     """Raises InputError with the first obstacle to merging, and the number of others; scans for NaN and Inf as well."""
-    scan = [line for model in (base, *sources) for line in check_finite(model)]
-    _refuse(list(dict.fromkeys([*check(base, sources, tokenizer=tokenizer), *scan])))
+    scan = [error for model in (base, *sources) for error in check_finite(model)]
+    refuse(_without_repeats([*check(base, sources, tokenizer=tokenizer), *scan]))
 
 
 def require_compatible(base: Source, sources: Sequence[Source]) -> None:
     """As `require`, without the scan of all weights: for sources that were scanned when their run was made."""
-    _refuse(check(base, sources))
+    refuse(check(base, sources))
 
 
-def _refuse(lines: Sequence[str]) -> None:
-    if lines:
-        raise InputError(lines[0] + (f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""))
+def _without_repeats(errors: Sequence[InputError]) -> list[InputError]:
+    return list({str(error): error for error in errors}.values())
 
 
-def _differences(base: Source, source: Source, tokenizer: Source) -> Iterator[str]:
+def _differences(base: Source, source: Source, tokenizer: Source) -> Iterator[InputError]:
     where = f"{source.reference}: config.json"
     ours, theirs = base.config.get("model_type"), source.config.get("model_type")
     if ours != theirs:
-        yield f"{where}: model_type is {theirs!r}, but {ours!r} in {base.reference}: {SAME_FAMILY}"
+        yield InputError(f"model_type is {theirs!r}, but {ours!r} in {base.reference}", where=where, remedy=SAME_FAMILY)
         return
     yield from _config_differences(base, source, where)
     yield from _tensor_differences(base, source)
@@ -104,26 +103,24 @@ def _differences(base: Source, source: Source, tokenizer: Source) -> Iterator[st
         yield from special_token_differences(tokenizer, source)
 
 
-def _config_differences(base: Source, source: Source, where: str) -> Iterator[str]:
+def _config_differences(base: Source, source: Source, where: str) -> Iterator[InputError]:
     ours, theirs = base.config.get("architectures"), source.config.get("architectures")
     if ours and theirs and ours != theirs:
-        yield f"{where}: architectures is {theirs}, but {ours} in {base.reference}: {SAME_FAMILY}"
+        yield InputError(f"architectures is {theirs}, but {ours} in {base.reference}", where=where, remedy=SAME_FAMILY)
     our_settings, their_settings = settings(base), settings(source)
     for field in SETTINGS:
         yield from _field_differences(field, our_settings.get(field), their_settings.get(field), where, base.reference)
     if base.tied != source.tied:
-        yield (
-            f"{where}: tie_word_embeddings: the head is {_tie(source)}, but {_tie(base)} in {base.reference}: "
-            f"choose a source that is {_tie(base)} like the base"
-        )
+        problem = f"tie_word_embeddings: the head is {_tie(source)}, but {_tie(base)} in {base.reference}"
+        yield InputError(problem, where=where, remedy=f"choose a source that is {_tie(base)} like the base")
 
 
-def _field_differences(field: str, ours: Any, theirs: Any, where: str, base: str) -> Iterator[str]:
+def _field_differences(field: str, ours: Any, theirs: Any, where: str, base: str) -> Iterator[InputError]:
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
         for key in sorted(ours.keys() | theirs.keys()):
             yield from _field_differences(f"{field}.{key}", ours.get(key), theirs.get(key), where, base)
     elif not _is_same(ours, theirs):
-        yield f"{where}: {field} is {theirs!r}, but {ours!r} in {base}: {SAME_FAMILY}"
+        yield InputError(f"{field} is {theirs!r}, but {ours!r} in {base}", where=where, remedy=SAME_FAMILY)
 
 
 def _is_same(ours: Any, theirs: Any) -> bool:
@@ -137,21 +134,24 @@ def _tie(source: Source) -> str:
     return "tied" if source.tied else "not tied"
 
 
-def _tensor_differences(base: Source, source: Source) -> Iterator[str]:
+def _tensor_differences(base: Source, source: Source) -> Iterator[InputError]:
     tied_alike = base.tied == source.tied
     missing = [name for name in base.names if name not in source.checkpoint.tensors and (tied_alike or not HEAD.search(name))]
     extra = [name for name in source.names if name not in base.checkpoint.tensors and (tied_alike or not HEAD.search(name))]
     if missing:
-        yield f"{source.reference}: {_listed(missing)} is missing, {base.reference} has it{_norm_hint(missing)}: {SAME_FAMILY}"
+        problem = f"{_listed(missing)} is missing, {base.reference} has it{_norm_hint(missing)}"
+        yield InputError(problem, where=source.reference, remedy=SAME_FAMILY)
     if extra:
-        yield f"{source.reference}: {_listed(extra)} is not in {base.reference}{_norm_hint(extra)}: {SAME_FAMILY}"
+        problem = f"{_listed(extra)} is not in {base.reference}{_norm_hint(extra)}"
+        yield InputError(problem, where=source.reference, remedy=SAME_FAMILY)
     for name in base.names:
         if name not in source.checkpoint.tensors:
             continue
         free = 1 if EMBEDDING.search(name) or HEAD.search(name) else 0
         ours, theirs = base.shape(name), source.shape(name)
         if len(ours) != len(theirs) or ours[free:] != theirs[free:]:
-            yield f"{source.reference}: {name} is {list(theirs)}, but {list(ours)} in {base.reference}: {SAME_FAMILY}"
+            problem = f"{name} is {list(theirs)}, but {list(ours)} in {base.reference}"
+            yield InputError(problem, where=source.reference, remedy=SAME_FAMILY)
             return
 
 
@@ -168,18 +168,17 @@ def vocabulary_matches(base: Source, source: Source) -> bool:
     return shared_tokens(base, source) >= SHARED_TOKENS
 
 
-def _vocabulary_differences(base: Source, source: Source) -> Iterator[str]:
+def _vocabulary_differences(base: Source, source: Source) -> Iterator[InputError]:
     shared = shared_tokens(base, source)
     if shared < SHARED_TOKENS:
-        yield (
-            f"{source.tokenizer_folder / 'tokenizer.json'}: only {shared:.0%} of its tokens are those of {base.reference}: "
-            f"{SAME_FAMILY}"
-        )
+        problem = f"only {shared:.0%} of its tokens are those of {base.reference}"
+        yield InputError(problem, where=source.tokenizer_folder / "tokenizer.json", remedy=SAME_FAMILY)
     for model in (base, source):
         if vocabulary(model) is None and _heights(base) != _heights(source):
-            yield (
-                f"{model.tokenizer_folder / 'tokenizer.json'}: no such file, and the vocabularies have {_heights(source)} and "
-                f"{_heights(base)} rows: add the tokenizer, so that rows can be aligned by token"
+            yield InputError(
+                f"no such file, and the vocabularies have {_heights(source)} and {_heights(base)} rows",
+                where=model.tokenizer_folder / "tokenizer.json",
+                remedy="add the tokenizer, so that rows can be aligned by token",
             )
 
 

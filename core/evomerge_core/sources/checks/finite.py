@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -18,22 +20,28 @@ BITS = {
     torch.float16: (torch.int16, 0x7FFF, 0x7C00),
     torch.float32: (torch.int32, 0x7FFFFFFF, 0x7F800000),
 }
-_scanned: dict[tuple[str, int, int], tuple[str, ...]] = {}
+_REMEDY = "download or copy the model again, or take another source"
+_scanned: dict[tuple[str, int, int], tuple[InputError, ...]] = {}
 
 
-def check_finite(source: Source) -> list[str]:
-    """One line for each tensor of the checkpoint and the adapter that holds NaN or Inf; empty when all is well.
+def check_finite(source: Source) -> list[InputError]:
+    """An error for each tensor of the checkpoint and the adapter that holds NaN or Inf; empty when all is well.
 
     Reads every weight once; a file that was scanned before in this process, and hasn't changed, isn't read again.
     """
-    return [line for file in weight_files(source) for line in _scan(file)]
+    return [error for file in weight_files(source) for error in _scan(file)]
 
 
 def require_finite(source: Source) -> None:
     """Raises InputError with the first tensor that holds NaN or Inf, and the number of others."""
-    lines = check_finite(source)
-    if lines:
-        raise InputError(lines[0] + (f" (and {len(lines) - 1} more tensors)" if len(lines) > 1 else ""))
+    refuse(check_finite(source), "more tensors")
+
+
+def refuse(errors: Sequence[InputError], others: str = "more") -> None:
+    """Raises the first of these errors, with the number of the others; nothing where there are none."""
+    if errors:
+        more = f" (and {len(errors) - 1} {others})" if len(errors) > 1 else ""
+        raise InputError(errors[0].problem, where=errors[0].where, remedy=f"{errors[0].remedy}{more}")
 
 
 def weight_files(source: Source) -> list[WeightFile]:
@@ -43,12 +51,11 @@ def weight_files(source: Source) -> list[WeightFile]:
     return [*files.values(), *adapter]
 
 
-def _scan(file: WeightFile) -> tuple[str, ...]:
+def _scan(file: WeightFile) -> tuple[InputError, ...]:
     key = identity(file.path)
     if key not in _scanned:
-        remedy = "download or copy the model again, or take another source"
         damaged = (name for name in file.facts if not _is_finite(file.read(name)))
-        _scanned[key] = tuple(f"{file.path}: {name} holds NaN or Inf: {remedy}" for name in damaged)
+        _scanned[key] = tuple(InputError(f"{name} holds NaN or Inf", where=file.path, remedy=_REMEDY) for name in damaged)
     return _scanned[key]
 
 

@@ -6,37 +6,38 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from evomerge_core.errors import InputError
 from evomerge_core.sources.architecture import settings
 from evomerge_core.sources.checkpoint import EMBEDDING
 from evomerge_core.sources.source import Source
 from evomerge_core.sources.tokens import vocabulary
 
 
-def own_problems(source: Source) -> list[str]:
-    """One line for each thing: a head that isn't tied as config.json says, or weights and tokenizer that contradict it."""
+def own_problems(source: Source) -> list[InputError]:
+    """An error for each thing: a head that isn't tied as config.json says, or weights and tokenizer that contradict it."""
     return [*_false_ties(source), *_contradictions(source)]
 
 
-def _false_ties(source: Source) -> Iterator[str]:
+def _false_ties(source: Source) -> Iterator[InputError]:
     for name, file in source.checkpoint.tied_copies.items():
         embedding = next(key for key in source.names if EMBEDDING.search(key))
         ours, theirs = source.checkpoint.read(embedding), file.read(name)
         if ours.shape != theirs.shape or not bool((ours == theirs).all()):
-            yield (
-                f"{source.folder / 'config.json'}: tie_word_embeddings is true, but {name} differs from {embedding}: "
-                "set it to false"
-            )
+            problem = f"tie_word_embeddings is true, but {name} differs from {embedding}"
+            yield InputError(problem, where=source.folder / "config.json", remedy="set it to false")
 
 
-def _contradictions(source: Source) -> Iterator[str]:
+def _contradictions(source: Source) -> Iterator[InputError]:
     """A head, layers, widths and tokens that the files state and the tensors don't have."""
     stated = settings(source)
     config = source.folder / "config.json"
     if stated.get("tie_word_embeddings") is False and source.tied and _speaks(source):
-        yield f"{config}: tie_word_embeddings is false, but there is no lm_head.weight: set it to true, or get the whole model"
+        problem = "tie_word_embeddings is false, but there is no lm_head.weight"
+        yield InputError(problem, where=config, remedy="set it to true, or get the whole model")
     layers, wanted = _layers(source), stated.get("num_hidden_layers")
     if layers and isinstance(wanted, int) and wanted > layers:
-        yield f"{config}: num_hidden_layers is {wanted}, but the weights have {layers}: correct it, or get the whole model"
+        problem = f"num_hidden_layers is {wanted}, but the weights have {layers}"
+        yield InputError(problem, where=config, remedy="correct it, or get the whole model")
     for name in source.names:
         shape = source.shape(name)
         if EMBEDDING.search(name) and len(shape) == 2:
@@ -53,14 +54,16 @@ def _layers(source: Source) -> int:
     return max(Counter(stack for stack, _ in found).values(), default=0)
 
 
-def _narrow_embedding(source: Source, name: str, shape: tuple[int, ...], width: object) -> Iterator[str]:
+def _narrow_embedding(source: Source, name: str, shape: tuple[int, ...], width: object) -> Iterator[InputError]:
     rows, own = shape
     if isinstance(width, int) and width != own:
-        yield f"{source.folder / 'config.json'}: hidden_size is {width}, but {name} has width {own}: correct it"
+        problem = f"hidden_size is {width}, but {name} has width {own}"
+        yield InputError(problem, where=source.folder / "config.json", remedy="correct it")
     tokens = vocabulary(source) or {}
     last = max(tokens, key=lambda token: tokens[token], default=None)
     if last is not None and tokens[last] >= rows:
-        yield (
-            f"{source.tokenizer_folder / 'tokenizer.json'}: token {last!r} has id {tokens[last]}, "
-            f"but {name} has {rows} rows: give the tokenizer that was saved with the weights"
+        yield InputError(
+            f"token {last!r} has id {tokens[last]}, but {name} has {rows} rows",
+            where=source.tokenizer_folder / "tokenizer.json",
+            remedy="give the tokenizer that was saved with the weights",
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
 from evomerge_core.sources.source import Source
 from evomerge_core.sources.tokens import vocabulary
@@ -14,8 +15,8 @@ KINDS = ("bos", "eos", "pad")
 REMEDY = "choose a source with the same special tokens, or take the child's tokenizer from this one"
 
 
-def special_token_differences(tokenizer: Source, source: Source) -> Iterator[str]:
-    """One line for each special token that differs between the model that gives the child its tokenizer and a source."""
+def special_token_differences(tokenizer: Source, source: Source) -> Iterator[InputError]:
+    """An error for each special token that differs between the model that gives the child its tokenizer and a source."""
     # Strings only compare where both models have them.
     by_string = vocabulary(tokenizer) is not None and vocabulary(source) is not None
     by_id = partial(tokens_of_model, by_string=by_string)
@@ -23,10 +24,9 @@ def special_token_differences(tokenizer: Source, source: Source) -> Iterator[str
         ours, theirs = _by_kind(tokenizer, read), _by_kind(source, read)
         for kind in KINDS:
             if ours[kind] and theirs[kind] and not ours[kind] & theirs[kind]:
-                yield (
-                    f"{source.reference}: {key.format(kind)} is {_spell(theirs[kind])}, but {_spell(ours[kind])} in "
-                    f"{tokenizer.reference}: {REMEDY}"
-                )
+                own, wanted = _spell(theirs[kind]), _spell(ours[kind])
+                problem = f"{key.format(kind)} is {own}, but {wanted} in {tokenizer.reference}"
+                yield InputError(problem, where=source.reference, remedy=REMEDY)
 
 
 def tokens_of_model(source: Source, kind: str, *, by_string: bool = True) -> frozenset[str]:

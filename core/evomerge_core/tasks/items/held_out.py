@@ -21,9 +21,11 @@ def leave_out(items: Sequence[Item], held_out: Sequence[Item], *, name: str = "e
     known = {_plain(text) for item in held_out for text in item.texts("question")}
     kept = tuple(item for item in items if not known.intersection(_plain_texts(item)))
     if len(kept) == len(items):
-        raise InputError(f"{name}: none of its questions is among the {len(items)} items; remove the key or correct the file")
+        raise InputError(
+            f"none of its questions is among the {len(items)} items", where=name, remedy="remove the key or correct the file"
+        )
     if not kept:
-        raise InputError(f"{name}: it holds all {len(items)} items, none is left; use another file")
+        raise InputError(f"it holds all {len(items)} items, none is left", where=name, remedy="use another file")
     return kept
 
 

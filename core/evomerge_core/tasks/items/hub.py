@@ -28,7 +28,8 @@ def fetch_dataset(dataset: str, config: str | None, split: str, *, key: str) -> 
         files = _files_of(folder, words) if folder is not None else []
         if files:
             return tuple(files)
-    raise InputError(f"{key}: {_reason(dataset, words, failures)}")
+    problem, remedy = _reason(dataset, words, failures)
+    raise InputError(problem, where=key, remedy=remedy)
 
 
 def _snapshot(repo: str, revision: str | None, words: Sequence[str], failures: list[Exception]) -> Path | None:
@@ -60,13 +61,13 @@ def _stands_in(word: str, name: str) -> bool:
     return re.search(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", stem) is not None
 
 
-def _reason(dataset: str, words: Sequence[str], failures: Sequence[Exception]) -> str:
+def _reason(dataset: str, words: Sequence[str], failures: Sequence[Exception]) -> tuple[str, str]:
     from huggingface_hub.errors import RevisionNotFoundError
 
     # A dataset without conversion is no failure: its own files were there to look through.
     told = [failure for failure in failures if not isinstance(failure, RevisionNotFoundError) or "@" in dataset]
     if not told:
         wanted = " of config ".join(repr(word) for word in reversed(words))
-        return f"the dataset {dataset} has no files of split {wanted}; correct `config` and `split`, or give a `file`"
+        return f"the dataset {dataset} has no files of split {wanted}", "correct `config` and `split`, or give a `file`"
     text = (str(told[0]).strip().splitlines() or [type(told[0]).__name__])[0].rstrip(". ")
-    return f"can't fetch the dataset {dataset} ({text}); check its name and the network, or give a `file`"
+    return f"can't fetch the dataset {dataset} ({text})", "check its name and the network, or give a `file`"

@@ -23,7 +23,7 @@ def load_items(path: Path, fields: Fields | None = None) -> tuple[Item, ...]:
     """
     rows = read_rows(path, header=not _by_number(fields or {}, path))
     if not rows:
-        raise InputError(f"{path}: holds no items; a task needs at least one")
+        raise InputError("holds no items", where=path, remedy="a task needs at least one")
     if fields is None:
         return tuple(make_item(_every_field(row), row.origin) for row in rows)
     return tuple(make_item({name: _field(row, name, fields[name]) for name in fields}, row.origin) for row in rows)
@@ -32,7 +32,7 @@ def load_items(path: Path, fields: Fields | None = None) -> tuple[Item, ...]:
 def _by_number(fields: Fields, path: Path) -> bool:
     kinds = {isinstance(column, int) for column in fields.values()}
     if len(kinds) > 1:
-        raise InputError(f"{path}: `fields` mixes column names and numbers; use names with a header, else numbers")
+        raise InputError("`fields` mixes column names and numbers", where=path, remedy="use names with a header, else numbers")
     return True in kinds
 
 
@@ -44,10 +44,12 @@ def _every_field(row: Row) -> dict[str, Value]:
 def _field(row: Row, name: str, column: Column) -> Value:
     if column not in row.cells:
         there = f"it has {', '.join(str(known) for known in row.cells)}"
-        raise InputError(f"{row.origin}: no column {column!r} for the field `{name}` ({there}); correct `fields`")
+        raise InputError(f"no column {column!r} for the field `{name}` ({there})", where=row.origin, remedy="correct `fields`")
     value = _value(row.cells[column])
     if value is None:
-        raise InputError(f"{row.origin}: column {column!r} holds no text for the field `{name}`; fill it or remove the row")
+        raise InputError(
+            f"column {column!r} holds no text for the field `{name}`", where=row.origin, remedy="fill it or remove the row"
+        )
     return value
 
 

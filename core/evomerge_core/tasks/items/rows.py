@@ -29,11 +29,11 @@ def read_rows(path: Path, *, header: bool) -> list[Row]:
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise InputError(f"{path}: unknown kind of item file; use one of {', '.join(_READERS)}")
+        raise InputError("unknown kind of item file", where=path, remedy=f"use one of {', '.join(_READERS)}")
     if not path.is_file():
-        raise InputError(f"{path}: no such item file; check the path of `file`")
+        raise InputError("no such item file", where=path, remedy="check the path of `file`")
     if path.suffix.lower() not in _TABLES and not header:
-        raise InputError(f"{path}: fields by number are for TSV and CSV; give `fields` the column names")
+        raise InputError("fields by number are for TSV and CSV", where=path, remedy="give `fields` the column names")
     return list(reader(path, header))
 
 
@@ -51,7 +51,7 @@ def _text(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from error
+        raise InputError("not UTF-8 text", where=f"{path}:{line}", remedy="save the file as UTF-8") from error
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -70,7 +70,9 @@ def _jsonl(path: Path, _header: bool) -> Iterator[Row]:
 def _json(path: Path, _header: bool) -> Iterator[Row]:
     value = _parsed(_text(path), str(path))
     if not isinstance(value, list):
-        raise InputError(f"{path}: not a list of objects; write one JSON list, or use .jsonl with one object a line")
+        raise InputError(
+            "not a list of objects", where=path, remedy="write one JSON list, or use .jsonl with one object a line"
+        )
     for number, element in enumerate(value, start=1):
         yield _object(element, f"{path}: item {number}")
 
@@ -80,13 +82,13 @@ def _parsed(text: str, origin: str) -> object:
         value: object = json.loads(text)
     except (ValueError, RecursionError) as error:
         reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
-        raise InputError(f"{origin}: not valid JSON ({reason}); correct it") from error
+        raise InputError(f"not valid JSON ({reason})", where=origin, remedy="correct it") from error
     return value
 
 
 def _object(value: object, origin: str) -> Row:
     if not isinstance(value, dict):
-        raise InputError(f'{origin}: not a JSON object; write {{"question": ..., "answer": ...}}')
+        raise InputError("not a JSON object", where=origin, remedy='write {"question": ..., "answer": ...}')
     return Row(value, origin)
 
 
@@ -109,7 +111,7 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
                 yield start, cells
             start = reader.line_num + 1
     except csv.Error as error:
-        raise InputError(f"{path}:{start}: not valid CSV ({error}); correct the quotes") from error
+        raise InputError(f"not valid CSV ({error})", where=f"{path}:{start}", remedy="correct the quotes") from error
 
 
 def _table(path: Path, lines: Iterator[tuple[int, Sequence[str]]], header: bool) -> Iterator[Row]:
@@ -120,7 +122,9 @@ def _table(path: Path, lines: Iterator[tuple[int, Sequence[str]]], header: bool)
         elif not names:
             names = [cell.strip() for cell in cells]
         elif len(cells) != len(names):
-            raise InputError(f"{path}:{number}: {len(cells)} columns where the header has {len(names)}; correct the row")
+            raise InputError(
+                f"{len(cells)} columns where the header has {len(names)}", where=f"{path}:{number}", remedy="correct the row"
+            )
         else:
             yield Row(dict(zip(names, cells, strict=True)), f"{path}:{number}")
 
@@ -132,7 +136,7 @@ def _parquet(path: Path, _header: bool) -> Iterator[Row]:
     try:
         rows = read_table(path).to_pylist()
     except (ArrowException, OSError) as error:
-        raise InputError(f"{path}: not readable as Parquet; fetch or write the file again") from error
+        raise InputError("not readable as Parquet", where=path, remedy="fetch or write the file again") from error
     for number, cells in enumerate(rows, start=1):
         yield Row(cells, f"{path}: row {number}")
 

@@ -29,8 +29,9 @@ def split_items(items: Sequence[Item], *, search: int, validation: int, test: in
     wanted = search + validation + test
     if wanted > len(items):
         raise InputError(
-            f"{task}: the splits need {wanted} items (search {search}, validation {validation}, test {test}), "
-            f"there are {len(items)}; lower the sizes or add items"
+            f"the splits need {wanted} items (search {search}, validation {validation}, test {test}), there are {len(items)}",
+            where=task,
+            remedy="lower the sizes or add items",
         )
     drawn = sorted(items, key=lambda item: hashlib.sha256(f"{seed}|{item.id}".encode()).digest())
     return ItemSplits(
@@ -46,4 +47,4 @@ def refuse_duplicates(items: Sequence[Item], question: Callable[[Item], str]) ->
     for item in items:
         first = seen.setdefault(question(item).strip(), item)
         if first is not item:
-            raise InputError(f"{item.origin}: the same question as {first.origin}; remove one of the two items")
+            raise InputError(f"the same question as {first.origin}", where=item.origin, remedy="remove one of the two items")

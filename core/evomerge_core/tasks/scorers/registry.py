@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evomerge_core.errors import InputError
-from evomerge_core.nearest_name import unknown_name
+from evomerge_core.errors import unknown_name
 
 if TYPE_CHECKING:
     from evomerge_core.tasks.evaluator import Answer
@@ -62,7 +61,7 @@ def register(name: str, *, fault: Fault = needs_reference, choices: bool = False
 def get_scorer(name: str, *, key: str = "scorer") -> Scorer:
     """The scorer of that name. Raises `InputError` with the nearest name."""
     if name not in _SCORERS:
-        raise InputError(f"{key}: {unknown_name('scorer', name, _SCORERS)}")
+        raise unknown_name("scorer", name, _SCORERS, where=key)
     return _SCORERS[name]
 
 

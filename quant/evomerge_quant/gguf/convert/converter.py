@@ -44,11 +44,13 @@ def installed_version() -> str:
     try:
         release = version(PACKAGE)
     except PackageNotFoundError:
-        raise InputError(f"{PACKAGE} isn't installed: `pip install {PACKAGE}` builds it (a C++ compiler is needed)") from None
+        remedy = f"`pip install {PACKAGE}` builds it (a C++ compiler is needed)"
+        raise InputError(f"{PACKAGE} isn't installed", remedy=remedy) from None
     if not any(file.is_file() for folder in _library_folders() for file in folder.glob("*llama*")):
         raise InputError(
-            f"{PACKAGE} {release} lacks the compiled llama.cpp library: build it again with "
-            f"`pip install --force-reinstall --no-binary {PACKAGE} {PACKAGE}=={release}` (a C++ compiler is needed)"
+            f"{PACKAGE} {release} lacks the compiled llama.cpp library",
+            remedy=f"build it again with `pip install --force-reinstall --no-binary {PACKAGE} {PACKAGE}=={release}` "
+            "(a C++ compiler is needed)",
         )
     return release
 

@@ -37,7 +37,7 @@ def check_weights(source: Source) -> None:
     """InputError where the tied flag contradicts the tensors, a token has no embedding row, or a value is NaN or Inf."""
     problems = own_problems(source)
     if problems:
-        raise InputError(problems[0])
+        raise problems[0]
     require_finite(source)
 
 

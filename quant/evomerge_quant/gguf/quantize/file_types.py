@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from evomerge_core.errors import InputError
+from evomerge_core.errors import InputError, unknown_name
 
 LOSS_SOURCE = "Llama-3-8B on Wikitext-2, llama.cpp tools/perplexity/README.md"
 _TERNARY = "only for models trained in such weights"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evomerge_core.errors import InputError
-from evomerge_core.nearest_name import unknown_name
+from evomerge_core.errors import InputError, known_names
 from evomerge_core.run.store.folder import STORE, WINNER, open_store
 
 EXPORTS = "gguf"
@@ -40,9 +39,8 @@ def find_candidate(run: Path, label: str) -> Path:
     labels = [candidate.label for candidate in store.candidates()]
     store.close()
     if label not in labels:
-        raise InputError(
-            f"--compare {label}: is no file, and {run} has no such candidate; {unknown_name('one', label, labels)}"
-        )
+        problem = f"is neither a file nor a candidate of {run}"
+        raise InputError(problem, where=f"--compare {label}", remedy=known_names(label, labels))
     return _largest([candidate_exports(run, label)], f"{run}: {label}", f'evomerge-tui export {run} --candidate "{label}"')
 
 

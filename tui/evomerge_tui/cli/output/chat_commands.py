@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 
-from evomerge_core.errors import InputError
-from evomerge_core.nearest_name import unknown_name
+from evomerge_core.errors import InputError, unknown_name
 from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampling
 from evomerge_tui.talk.loaded_model import LoadedModel
@@ -24,7 +23,7 @@ def carry_out(line: str, models: Sequence[LoadedModel]) -> str:
     name, _, rest = line.strip().partition(" ")
     commands = {"/clear": _clear, "/system": _system, "/settings": _settings, "/help": _help}
     if name not in commands:
-        raise InputError(unknown_name("command", name, commands))
+        raise unknown_name("command", name, commands)
     return commands[name](rest.strip(), models)
 
 

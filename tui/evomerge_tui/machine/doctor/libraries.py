@@ -48,7 +48,7 @@ def _llama(*, has_card: bool) -> Iterator[Check]:
         release = installed_version()
         library = load_library()
     except InputError as error:
-        yield Check(name, "missing", f"{error}".partition(":")[0] + "; export and chat need it", f"pip install {name}")
+        yield Check(name, "missing", f"{error.problem}; export and chat need it", f"pip install {name}")
         return
     if has_card and not library.llama_supports_gpu_offload():
         yield Check(name, "note", f"{release}, without GPU support: chat will be slow", _gpu_build(name))

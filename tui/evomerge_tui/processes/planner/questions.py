@@ -165,7 +165,7 @@ def _recipe(data: Mapping[str, Any], folder: str) -> Recipe:
         return to_recipe(file)
     except InputError as error:
         # the lines of a file that isn't written yet say nothing
-        raise InputError(str(error).removeprefix(f"{path}:").lstrip("0123456789: ")) from None
+        raise InputError(error.problem, remedy=error.remedy) from None
 
 
 def _task(task: Mapping[str, Any]) -> TaskSpec:
@@ -175,8 +175,10 @@ def _task(task: Mapping[str, Any]) -> TaskSpec:
         return TaskSpec.model_validate(dict(task))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        said = str(first.get("ctx", {}).get("problem", first["msg"]))
-        raise InputError(f"task: {'.'.join(map(str, first['loc']))}: {said}".replace(": :", ":")) from None
+        rule = first.get("ctx", {})
+        place = ".".join(map(str, first["loc"]))
+        where = f"task: {place}" if place else "task"
+        raise InputError(rule.get("problem", first["msg"]), where=where, remedy=rule.get("remedy", "")) from None
 
 
 def _opened(references: tuple[str, ...], folder: str, allow_pickle: bool = False) -> dict[str, Source]:
