@@ -2,7 +2,7 @@
 
 On the quickstart's two parents (30 layers each, NF4). Switching: seconds of `follow` against seconds of scoring the search's
 items, median over paths. Memory: bytes of all weights that a view of 30, 60 and 120 hops holds, and what the process grows by
-when the view is made; the cache of keys and values grows with the hops, and is told apart. Sharing: how many first hops all
+when the view is made; the cache of keys and values grows with the hops, and is counted apart. Sharing: how many first hops all
 candidates of a generation have in common, over five generations of CMA-ES, and how many of a generation's hops could at most be
 shared, were the prefill of every common beginning kept: that part of the time of prefill is what there is to save. Prints
 Markdown.
@@ -51,7 +51,7 @@ def loaded(setup: Setup, stage: StageSetup, space: PathSpace, store: Store) -> R
 
 
 def generations(stage: StageSetup, space: PathSpace) -> list[list[Path]]:
-    """What CMA-ES asks first; every generation is told that its shortest paths are best, so that it moves."""
+    """What CMA-ES asks first; in every generation the shortest paths count as best, so that it moves."""
     optimizer = make_optimizer(stage, 0, whole_ranking=True)
     asked = []
     for _ in range(GENERATIONS):
@@ -122,7 +122,7 @@ def main() -> None:
         print(f"scales: {scales}: {sharing(asked)}", flush=True)
     store = Store(Folder(":memory:"), create=True)
     model = loaded(setup, stage, space, store)
-    questions = [one.question for one in setup.asked["search"][: args.items]]
+    questions = [one.question for one in setup.plan.asked["search"][: args.items]]
     print(switching(model, space, [path for paths in asked for path in paths][:PATHS], questions), flush=True)
     print("\n| hops | weights held, MB | process grows by, MB | cache a token, kB |\n| ---: | ---: | ---: | ---: |")
     for hops in (30, 60, 120):

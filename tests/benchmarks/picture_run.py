@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.setup import SPLITS, prepare
+from evomerge_core.run.setup import prepare
 from evomerge_core.run.store.folder import RECIPE, RESULT, SOURCES, STORE, WINNER
 from evomerge_recipes.quickstart.base import HUB_ID
 
@@ -32,7 +32,7 @@ def main() -> None:
     shutil.rmtree(DATA, ignore_errors=True)
     (DATA / WINNER).mkdir(parents=True)
     for split in SPLITS:
-        lines = [json.dumps(dict(one.item.fields), ensure_ascii=False) + "\n" for one in setup.asked[split]]
+        lines = [json.dumps(dict(one.item.fields), ensure_ascii=False) + "\n" for one in setup.plan.asked[split]]
         (DATA / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
     (DATA / SOURCES).write_text("{}\n", encoding="utf-8")
     files = "  files:\n" + "".join(f"    {split}: {split}.jsonl\n" for split in SPLITS)

@@ -1,6 +1,6 @@
 """How quick the screens are: `python tests/benchmarks/ui_speed.py`. Prints a Markdown table.
 
-Whole processes where a person would wait for one; keys while a writer fills the store as no job ever does.
+Whole processes where a person would wait for them; keys while a writer fills the store as no job ever does.
 """
 
 from __future__ import annotations
@@ -124,7 +124,8 @@ def _has_rows(app: object, table: object) -> bool:
 
 def writer(run: Path, count: int, a_second: float, stop: threading.Event) -> None:
     """Evaluations with their events, as a job writes them, but far more often. In a process of its own."""
-    from evomerge_core.run.store.store import Evaluation, ItemScore, Store
+    from evomerge_core.run.store.records import Evaluation, ItemScore
+    from evomerge_core.run.store.store import Store
 
     store = Store(run / "run.db")
     draw = random.Random(1)

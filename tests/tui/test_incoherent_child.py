@@ -13,7 +13,8 @@ from evomerge_core.run.generation.broken_gate import gold_gate
 from evomerge_core.run.generation.finalists import best_finalist, choose_finalists
 from evomerge_core.run.setup import Setup, create_run, prepare
 from evomerge_core.run.store.folder import open_store
-from evomerge_core.run.store.store import NEUTRAL, Candidate, Evaluation, ItemScore, Store
+from evomerge_core.run.store.records import NEUTRAL, Candidate, Evaluation, ItemScore
+from evomerge_core.run.store.store import Store
 from support.tiny_run import write_recipe
 
 SOUND = "She has {} apples left in the basket."
@@ -41,11 +42,11 @@ def store(setup: Setup, tmp_path: Path) -> Store:
 
 def save(setup: Setup, store: Store, candidate: Candidate, said: str, *, right: int) -> None:
     """Answers to the search's and the validation's items, `right` of each being right, with the guard's opinion."""
-    guard = None if candidate.kind == "parent" else make_guard(setup, store)
+    guard = None if candidate.kind == "parent" else make_guard(setup.plan, store)
     for split in ("search", "validation"):
         items = [
             ItemScore("numbers", asked.item.id, float(n < right), 0.5, said == PLANTED["never stops"], True, 9, said.format(n))
-            for n, asked in enumerate(setup.asked[split])
+            for n, asked in enumerate(setup.plan.asked[split])
         ]
         neutral = [ItemScore("en", "0", 0.0, 3.0, False, True, 0, "")] if split == "search" else []
         mark = None if guard is None else objection(guard, items, neutral)
@@ -62,16 +63,16 @@ def test_a_planted_child_with_the_best_score_is_not_chosen(setup: Setup, store: 
 
     assert store.mark(planted.id, "search", "nf4")
     assert store.mark(sound.id, "search", "nf4") is None
-    finalists = choose_finalists(setup, setup.stages[0], store)
+    finalists = choose_finalists(setup.plan, setup.plan.stages[0], store)
     assert [one.label for one in finalists] == ["g1.2", "g1.1"]
-    assert best_finalist(setup, store, {planted.id: 2.0, sound.id: 1.0}, finalists) == sound
+    assert best_finalist(setup.plan, store, {planted.id: 2.0, sound.id: 1.0}, finalists) == sound
 
 
 def test_where_all_are_incoherent_the_best_of_them_is_chosen(setup: Setup, store: Store) -> None:
     for number, right in enumerate((3, 7)):
         one = store.add_candidate("search", f"g1.{number + 1}", generation=0, position=number, genome=[0.1 * number] * 4)
         save(setup, store, one, PLANTED["repeats"], right=right)
-    assert [one.label for one in choose_finalists(setup, setup.stages[0], store)] == ["g1.2", "g1.1"]
+    assert [one.label for one in choose_finalists(setup.plan, setup.plan.stages[0], store)] == ["g1.2", "g1.1"]
 
 
 def test_the_same_score_without_the_fault_is_chosen(setup: Setup, store: Store) -> None:
@@ -79,16 +80,16 @@ def test_the_same_score_without_the_fault_is_chosen(setup: Setup, store: Store) 
         one = store.add_candidate("search", f"g1.{number + 1}", generation=0, position=number, genome=[0.1 * number] * 4)
         save(setup, store, one, SOUND, right=right)
         assert store.item_scores(one.id, NEUTRAL, "nf4")
-    assert choose_finalists(setup, setup.stages[0], store)[0].label == "g1.2"
+    assert choose_finalists(setup.plan, setup.plan.stages[0], store)[0].label == "g1.2"
 
 
 def test_the_gate_stops_what_finds_gold_answers_far_less_likely_than_the_best_parent(setup: Setup, store: Store) -> None:
     """The stored parents' losses are 0.5. With answers of a token a gate would cost more than it saves."""
-    asked = setup.asked["search"][:8]
+    asked = setup.plan.asked["search"][:8]
     short = [replace(one, question=replace(one.question, max_new_tokens=1)) for one in asked]
-    assert gold_gate(setup, store, short, 0.1) is None
+    assert gold_gate(setup.plan, store, short, 0.1) is None
     long = [replace(one, question=replace(one.question, gold="w7 7", max_new_tokens=400)) for one in asked]
-    gate = gold_gate(setup, store, long, 0.1)
+    gate = gold_gate(setup.plan, store, long, 0.1)
     assert gate is not None
     assert gate.objection([1.4] * 8) is None
     assert "2.5 nats" in (gate.objection([3.0] * 8) or "")

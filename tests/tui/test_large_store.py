@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from evomerge_core.run.store.folder import create_folder, open_store
-from evomerge_core.run.store.store import Outcome
+from evomerge_core.run.store.records import Outcome
 from support.screen_tools import make_app, shown, table, until
 
 COUNT = 10_000

@@ -15,10 +15,10 @@ from transformers import AutoModelForCausalLM, Olmo2Config
 
 from evomerge_core.paths.layout import lay_out
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.setup import create_run
+from evomerge_core.run.candidate.candidate_merge import path_candidate
+from evomerge_core.run.setup import create_run, prepare
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.view.progress import read_progress
-from evomerge_core.run.view.stored_path import stored_path
 from evomerge_tui.cli.main import main
 from evomerge_tui.processes.job import work
 from support.command_line import command
@@ -114,13 +114,13 @@ def test_the_first_candidate_is_the_first_model_itself(paths_run: tuple[Path, di
     assert [(i.item, i.value, i.answer) for i in ours] == [(i.item, i.value, i.answer) for i in theirs]
 
 
-def test_every_candidates_path_is_read_without_opening_a_model(paths_run: tuple[Path, dict[str, Any]]) -> None:
+def test_every_candidates_path_is_found_by_its_stage(paths_run: tuple[Path, dict[str, Any]]) -> None:
     run, result = paths_run
-    store, recipe = Store(run / "run.db"), load_recipe(run / "recipe.yaml")
+    store, setup = Store(run / "run.db"), prepare(load_recipe(run / "recipe.yaml"), run)
     drawn = {}
     for candidate in (*store.candidates("search"), *store.candidates("parent")):
-        found = stored_path(recipe, store.facts(), candidate)
-        drawn[candidate.label] = None if found is None else lay_out(*found)
+        found = path_candidate(setup, candidate)
+        drawn[candidate.label] = None if found is None else lay_out(found.path, found.space.pool)
     assert drawn["first"] is None
     assert drawn["g1.1"] == "A0-3"
     assert drawn[result["winner"]["name"]] == result["winner"]["path"]["text"]

@@ -168,7 +168,7 @@ def test_early_ends_are_for_the_search_alone(tmp_path: Path) -> None:
     evaluation = {"precision": "nf4", "device": "cpu", "coherence": False, "early_end": True}
     folder = make_run(tmp_path, "early", tasks=[task], evaluation=evaluation)
     setup = prepare(load_recipe(folder / RECIPE), folder)
-    assert all(asked.question.decision is None for split in ("validation", "test") for asked in setup.asked[split])
-    for asked in setup.asked["search"]:
+    assert all(asked.question.decision is None for split in ("validation", "test") for asked in setup.plan.asked[split])
+    for asked in setup.plan.asked["search"]:
         assert asked.question.decision is not None
         assert asked.question.decision.references == asked.item.texts("answer")

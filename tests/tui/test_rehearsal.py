@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.rehearsal import foretell_run, rehearse
+from evomerge_core.run.rehearsal import estimate_run, rehearse
 from evomerge_core.run.report.content import read_report
 from evomerge_core.run.setup import Setup, create_run, prepare
 from evomerge_quant.resident.model import evaluators
@@ -20,7 +20,7 @@ Finished = tuple[Path, "subprocess.CompletedProcess[str]"]
 
 def rehearsed(folder: Path) -> tuple[Setup, dict[str, Any]]:
     setup = prepare(load_recipe(folder / "recipe.yaml"), folder)
-    return setup, foretell_run(setup, rehearse(setup, evaluators(setup.base_folder, "cpu", "float32")))
+    return setup, estimate_run(setup, rehearse(setup, evaluators(setup.base_folder, "cpu", "float32")))
 
 
 def test_tokens_are_those_that_the_run_wrote(finished: Finished) -> None:

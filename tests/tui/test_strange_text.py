@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evomerge_core.run.store.folder import create_folder, open_store
-from evomerge_core.run.store.store import Evaluation, ItemScore
+from evomerge_core.run.store.records import Evaluation, ItemScore
 from evomerge_tui.screens.candidate.candidate import CandidateScreen
 from evomerge_tui.text.shown_text import many_lines, one_line
 from support.screen_tools import make_app, shown, table, until

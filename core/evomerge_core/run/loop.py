@@ -1,6 +1,6 @@
 """The run from its first reference to its verdict: a list of evaluations, each of which the store knows or not.
 
-There is no state beside the store. A resumed run walks the same way again, finds what is finished, and tells the
+There is no state beside the store. A resumed run takes the same steps again, finds what is finished, and tells the
 optimiser the same history; so it ends where an uninterrupted run would have ended.
 """
 
@@ -11,17 +11,20 @@ from dataclasses import asdict
 
 from evomerge_core.genome.space import Space
 from evomerge_core.paths.space import PathSpace
-from evomerge_core.run.candidate.cached_evaluation import Evaluated
-from evomerge_core.run.candidate.candidate_loader import Bench, MakeEvaluator
-from evomerge_core.run.candidate.fitness import stage_fitness
+from evomerge_core.recipe.schema import Precision
+from evomerge_core.run.candidate.cached_evaluation import CachedEvaluator
+from evomerge_core.run.candidate.candidate_loader import CandidateLoader, MakeEvaluator
+from evomerge_core.run.candidate.fitness import fitness
 from evomerge_core.run.generation.finalists import best_finalist, choose_finalists
 from evomerge_core.run.generation.generations import search
 from evomerge_core.run.generation.judging import races
-from evomerge_core.run.phases import begin_phase
+from evomerge_core.run.plan import RunPlan, StagePlan
 from evomerge_core.run.references import add_references
-from evomerge_core.run.rehearsal import foretell_from
+from evomerge_core.run.rehearsal import estimate_from_references
 from evomerge_core.run.setup import Setup, StageSetup
-from evomerge_core.run.store.store import Candidate, Store
+from evomerge_core.run.store.facts import StageFacts, begin_phase, read_facts, write_facts
+from evomerge_core.run.store.records import Candidate
+from evomerge_core.run.store.store import Store
 
 
 def run(setup: Setup, store: Store, make_evaluator: MakeEvaluator, *, since: float | None = None) -> Candidate:
@@ -29,94 +32,104 @@ def run(setup: Setup, store: Store, make_evaluator: MakeEvaluator, *, since: flo
 
     `since` (of `time.perf_counter`) is when the job began: opening the models counts as the run's time too.
     """
-    store.set_facts(state="running", **_standing_facts(setup))
-    bench = Bench(setup, store, make_evaluator)
-    evaluated = Evaluated(setup, store, bench, time.perf_counter() if since is None else since)
+    plan = setup.plan
+    _write_plan(setup, store)
+    loader = CandidateLoader(setup, store, make_evaluator)
+    evaluator = CachedEvaluator(plan, store, loader, time.perf_counter() if since is None else since)
     references = list(add_references(setup, store))
     begin_phase(store, "references", len(references))
     for candidate in references:
-        evaluated(candidate, "search", setup.precision)
-    if store.fact("foretold") is None:
-        foretold = foretell_from(setup, store)
-        store.set_facts(foretold=None if foretold is None else asdict(foretold))
-    winners = _carry_out(setup, store, evaluated)
+        evaluator.evaluate(candidate, "search", plan.precision)
+    if read_facts(store).estimated is None:
+        estimated = estimate_from_references(setup, store)
+        write_facts(store, foretold=None if estimated is None else asdict(estimated))
+    winners = _carry_out(setup, store, evaluator)
     tested = [*references, *winners]
-    begin_phase(store, "test", len(tested) * len(setup.precisions))
-    for precision in reversed(setup.precisions):
+    begin_phase(store, "test", len(tested) * len(plan.precisions))
+    for precision in reversed(plan.precisions):
         for candidate in tested:
-            evaluated(candidate, "test", precision)
+            evaluator.evaluate(candidate, "test", precision)
     return winners[-1]
 
 
-def _standing_facts(setup: Setup) -> dict[str, object]:
-    """What readers of the store can't know without opening the models."""
-    totals = [stage.budget.evaluations for stage in setup.stages]
-    return {
-        "precision": setup.precision,
-        "precisions": setup.precisions,
-        "evaluations_total": None if None in totals else sum(total or 0 for total in totals),
-        "stages": [_stage_facts(setup, stage) for stage in setup.stages],
-        "items": {split: setup.items(split) for split in setup.asked},
-        "weights": {task.name: task.weight for task in setup.tasks},
-    }
+def _write_plan(setup: Setup, store: Store) -> None:
+    """Keeps what readers of the store can't know without opening the models."""
+    plan = setup.plan
+    totals = [stage.budget.evaluations for stage in plan.stages]
+    write_facts(
+        store,
+        state="running",
+        precision=plan.precision,
+        precisions=plan.precisions,
+        evaluations_total=None if None in totals else sum(total or 0 for total in totals),
+        stages=[_stage_facts(setup, stage) for stage in setup.stages],
+        items={split: plan.items(split) for split in plan.asked},
+        weights=plan.weights,
+    )
 
 
-def _stage_facts(setup: Setup, stage: StageSetup) -> dict[str, object]:
-    """A stage's name, what it evolves, and, for paths, through whose layers: `layers` of each model of `pool`."""
+def _stage_facts(setup: Setup, stage: StageSetup) -> StageFacts:
     paths = isinstance(stage.space, PathSpace)
-    facts: dict[str, object] = {"name": stage.name, "evolves": "paths" if paths else "weights"}
+    facts: StageFacts = {
+        "name": stage.name,
+        "evolves": "paths" if paths else "weights",
+        "tie_break": stage.search.tie_break,
+    }
     if isinstance(stage.space, PathSpace):
         facts |= {"pool": stage.pool, "layers": setup.layers, "most_layers": stage.space.most_layers}
     return facts
 
 
-def _carry_out(setup: Setup, store: Store, evaluated: Evaluated) -> list[Candidate]:
+def _carry_out(setup: Setup, store: Store, evaluator: CachedEvaluator) -> list[Candidate]:
     """Every stage in order; their winners. What the store says of a stage is the same each time it is carried out."""
     winners: list[Candidate] = []
     first = 0
     for stage in setup.stages:
         _begin_stage(stage, store, first)
-        first = search(setup, stage, store, evaluated, first)
-        winners.append(_winner(setup, stage, store, evaluated))
-        known = store.fact("stage_winners", [])
+        first = search(setup.plan, stage, store, evaluator, first)
+        winners.append(_winner(setup.plan, stage, store, evaluator))
+        known = read_facts(store).stage_winners
         if len(known) == stage.index:
-            store.set_facts(stage_winners=[*known, winners[-1].id], winner=winners[-1].id)
+            write_facts(store, stage_winners=[*known, winners[-1].id], winner=winners[-1].id)
     return winners
 
 
 def _begin_stage(stage: StageSetup, store: Store, first: int) -> None:
     """Notes once which generation a stage begins with, and after how much of the run's active time."""
     weights = stage.space.dimensions if isinstance(stage.space, Space) else ()
-    store.set_facts(dimensions=[asdict(one) for one in weights])
-    starts, seconds = store.fact("stage_starts", []), store.fact("stage_seconds", [])
-    if len(starts) == stage.index:
+    write_facts(store, dimensions=[asdict(dimension) for dimension in weights])
+    facts = read_facts(store)
+    if len(facts.stage_starts) == stage.index:
         # the first stage's minutes count from the run's start
-        spent = store.fact("active_seconds", 0.0) if stage.index else 0.0
-        store.set_facts(stage_starts=[*starts, first], stage_seconds=[*seconds, spent])
+        spent = facts.active_seconds if stage.index else 0.0
+        write_facts(store, stage_starts=[*facts.stage_starts, first], stage_seconds=[*facts.stage_seconds, spent])
 
 
-def _winner(setup: Setup, stage: StageSetup, store: Store, evaluated: Evaluated) -> Candidate:
-    """Re-scores the finalists on validation items in every precision; the best over all those items wins.
+def _winner(plan: RunPlan, stage: StagePlan, store: Store, evaluator: CachedEvaluator) -> Candidate:
+    """Scores the finalists on validation items in every precision; the best over all those items wins.
 
     The best of many candidates on few items is partly luck, and 4 bits are not what is shipped: both are put right
     here, on items that the search has not seen, before the test is looked at.
     """
-    finalists = choose_finalists(setup, stage, store)
-    if not setup.items("validation"):
+    finalists = choose_finalists(plan, stage, store)
+    if not plan.items("validation"):
         return finalists[0]
-    begin_phase(store, "validation", len(finalists) * len(setup.precisions), stage)
+    begin_phase(store, "validation", len(finalists) * len(plan.precisions), stage.index, stage.name)
     totals = dict.fromkeys((c.id for c in finalists), 0.0)
-    for precision in setup.precisions:
+
+    def worth(candidate: Candidate, split: str, precision: Precision) -> float:
+        evaluation = evaluator.evaluate(candidate, split, precision)
+        return fitness(evaluation, plan.items(split), break_ties=stage.breaks_ties) or 0.0
+
+    for precision in plan.precisions:
         for candidate in finalists:
-            evaluation = evaluated(candidate, "validation", precision)
-            totals[candidate.id] += stage_fitness(setup, stage, evaluation, "validation") or 0.0
-    if races(setup, stage):
+            totals[candidate.id] += worth(candidate, "validation", precision)
+    if races(plan, stage):
         # the few items of a race are those that each finalist was lucky on
-        winner = best_finalist(setup, store, totals, finalists)
-        evaluated(winner, "search", setup.precision)
+        winner = best_finalist(plan, store, totals, finalists)
+        evaluator.evaluate(winner, "search", plan.precision)
         return winner
+    weight = plan.items("search") / plan.items("validation")
     for candidate in finalists:
-        score = evaluated(candidate, "search", setup.precision)
-        weight = setup.items("search") / setup.items("validation")
-        totals[candidate.id] += weight * (stage_fitness(setup, stage, score, "search") or 0.0)
-    return best_finalist(setup, store, totals, finalists)
+        totals[candidate.id] += weight * worth(candidate, "search", plan.precision)
+    return best_finalist(plan, store, totals, finalists)

@@ -1,4 +1,4 @@
-"""What a child must beat: its parents, and what one gets by mixing them evenly."""
+"""What a child must beat: its parents, and equal-weight merges of them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from evomerge_core.genome.space import Space
 from evomerge_core.run.setup import Setup
-from evomerge_core.run.store.store import Candidate, Store
+from evomerge_core.run.store.records import Candidate
+from evomerge_core.run.store.store import Store
 
 UNIFORM_WEIGHTS = (0.5, 0.75, 1.0)
 
 
 def add_references(setup: Setup, store: Store) -> Iterator[Candidate]:
-    """The parents, then the uniform merges where weights are evolved: what a child must beat, scored on the same items."""
+    """The parents, then the equal-weight merges where weights are evolved, all scored on the same items as the children."""
     for label in setup.parents:
         yield store.add_candidate("parent", label)
     space = next((stage.space for stage in setup.stages if isinstance(stage.space, Space)), None)

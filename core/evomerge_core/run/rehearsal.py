@@ -1,4 +1,4 @@
-"""A run's cost, measured before it: one candidate is merged, loaded and asked a little, in each precision."""
+"""A run's cost, measured before it starts: a candidate is merged, loaded and asked a few items, in each precision."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from itertools import pairwise
 from pathlib import Path
 
 from evomerge_core.recipe.schema import Precision
-from evomerge_core.run.candidate.candidate_loader import Bench, MakeEvaluator
+from evomerge_core.run.candidate.candidate_loader import CandidateLoader, MakeEvaluator
 from evomerge_core.run.candidate.coherence_guard import questions
 from evomerge_core.run.candidate.scoring import Gate, Responses, ask_candidate
 from evomerge_core.run.generation.broken_gate import GATE_ITEMS, pays
-from evomerge_core.run.generation.finalists import FINALISTS
 from evomerge_core.run.generation.judging import stage_sizes
+from evomerge_core.run.plan import FINALISTS, Asked, RunPlan, StagePlan
 from evomerge_core.run.references import count_references
-from evomerge_core.run.setup import Asked, Setup
+from evomerge_core.run.setup import Setup
+from evomerge_core.run.store.facts import batch_size, read_facts
 from evomerge_core.run.store.folder import STORE
-from evomerge_core.run.store.store import Candidate, Pass, Store
-from evomerge_core.run.timing.cost import NOTHING, Costs, Estimate, Work, foretell, foretell_all, learn, work
-from evomerge_core.run.timing.deadline import learn_costs, rows_together
+from evomerge_core.run.store.records import Candidate, Pass
+from evomerge_core.run.store.store import Store
+from evomerge_core.run.timing.cost import NOTHING, Costs, TimeEstimate, Work, estimate, estimate_all, learn, work
+from evomerge_core.run.timing.deadline import learn_costs
 
 _SIZES = (4, 24)  # items that are asked: two sizes tell what a batch costs whatever its size
 _WRITING = 3  # merges that writing the winner takes
@@ -33,7 +35,7 @@ class Rehearsal:
     those of making a model ready, once a precision; `rows` are answered together."""
 
     costs: Mapping[str, Costs]
-    searched: tuple[Estimate, ...]
+    searched: tuple[TimeEstimate, ...]
     build_seconds: float
     rows: int | None
 
@@ -48,112 +50,111 @@ def rehearse(setup: Setup, make_evaluator: MakeEvaluator) -> Rehearsal:
             store.close()
 
 
-def foretell_run(setup: Setup, rehearsed: Rehearsal) -> dict[str, Estimate]:
-    """What each part of the run will take: references, search, validation, test, and the rest; a search ends with its
-    minutes at the latest."""
-    costs, usual = rehearsed.costs, rehearsed.costs[setup.precision]
-    references = count_references(setup)
+def estimate_run(setup: Setup, rehearsed: Rehearsal) -> dict[str, TimeEstimate]:
+    """What each part of the run will take: references, search, validation, test, and the rest; a search ends when its
+    minutes are over at the latest."""
+    plan, references = setup.plan, count_references(setup)
+    costs, usual = rehearsed.costs, rehearsed.costs[plan.precision]
 
-    def asked(candidates: int, split: str, precisions: Sequence[str]) -> Estimate:
-        ahead = work(candidates, setup.items(split), rehearsed.rows)
-        return foretell_all(costs, dict.fromkeys(precisions, ahead))
+    def asked(candidates: int, split: str, precisions: Sequence[str]) -> TimeEstimate:
+        ahead = work(candidates, plan.items(split), rehearsed.rows)
+        return estimate_all(costs, dict.fromkeys(precisions, ahead))
 
-    tested = references + len(setup.stages)
-    finals = asked(FINALISTS * len(setup.stages), "validation", setup.precisions)
+    tested = references + len(plan.stages)
+    finals = asked(FINALISTS * len(plan.stages), "validation", plan.precisions)
     parts = {
-        "references": asked(references, "search", [setup.precision]),
-        "validation": finals if setup.items("validation") else NOTHING,
-        "test": asked(tested, "test", setup.precisions),
+        "references": asked(references, "search", [plan.precision]),
+        "validation": finals if plan.items("validation") else NOTHING,
+        "test": asked(tested, "test", plan.precisions),
     }
-    models = 1 + 2 * (len(setup.precisions) - 1)
-    rest = Estimate(models * rehearsed.build_seconds + _WRITING * usual.load, 0.0)
-    return {**parts, "search": _search(setup, rehearsed, parts, rest), "rest": rest}
+    models = 1 + 2 * (len(plan.precisions) - 1)
+    rest = TimeEstimate(models * rehearsed.build_seconds + _WRITING * usual.load, 0.0)
+    return {**parts, "search": _search(plan, rehearsed, parts, rest), "rest": rest}
 
 
-def foretell_from(setup: Setup, store: Store) -> Estimate | None:
+def estimate_from_references(setup: Setup, store: Store) -> TimeEstimate | None:
     """What a run will take in all, from what its references took; None where none could be scored."""
-    costs, rows = learn_costs(setup, store), rows_together(store, setup.precision)
+    plan = setup.plan
+    costs, rows = learn_costs(plan, store), batch_size(store, plan.precision)
     if not costs:
         return None
-    searched = tuple(_by_costs(setup, index, costs[setup.precision], rows) for index in range(len(setup.stages)))
-    parts = foretell_run(setup, Rehearsal(costs, searched, store.fact("build_seconds", 0.0), rows))
+    searched = tuple(_by_costs(plan, stage, costs[plan.precision], rows) for stage in plan.stages)
+    parts = estimate_run(setup, Rehearsal(costs, searched, read_facts(store).build_seconds, rows))
     return sum(parts.values(), NOTHING)
 
 
-def _by_costs(setup: Setup, index: int, costs: Costs, rows: int | None) -> Estimate:
-    """One candidate of a stage's search that nobody drops."""
-    sizes, count = stage_sizes(setup, setup.stages[index]), len(setup.tasks)
-    steps = [setup.items("search")] if sizes is None else [count * (b - a) for a, b in pairwise((0, *sizes))]
-    return sum((foretell(costs, work(1, step, rows)) for step in steps), NOTHING)
+def _by_costs(plan: RunPlan, stage: StagePlan, costs: Costs, rows: int | None) -> TimeEstimate:
+    """A candidate of a stage's search that is never dropped."""
+    sizes, count = stage_sizes(plan, stage), len(plan.tasks)
+    steps = [plan.items("search")] if sizes is None else [count * (b - a) for a, b in pairwise((0, *sizes))]
+    return sum((estimate(costs, work(1, step, rows)) for step in steps), NOTHING)
 
 
-def _search(setup: Setup, rehearsed: Rehearsal, parts: Mapping[str, Estimate], rest: Estimate) -> Estimate:
+def _search(plan: RunPlan, rehearsed: Rehearsal, parts: Mapping[str, TimeEstimate], rest: TimeEstimate) -> TimeEstimate:
     seconds = tokens = 0.0
     others = rest.seconds + sum(part.seconds for part in parts.values())
-    for stage, one in zip(setup.stages, rehearsed.searched, strict=True):
+    for stage, candidate in zip(plan.stages, rehearsed.searched, strict=True):
         budget = stage.budget
-        share = others / len(setup.stages)
-        wanted = float("inf") if budget.evaluations is None else budget.evaluations * one.seconds
-        allowed = float("inf") if budget.minutes is None else max(one.seconds, 60 * budget.minutes - share)
+        share = others / len(plan.stages)
+        wanted = float("inf") if budget.evaluations is None else budget.evaluations * candidate.seconds
+        allowed = float("inf") if budget.minutes is None else max(candidate.seconds, 60 * budget.minutes - share)
         spent = min(wanted, allowed)
         seconds += spent
-        tokens += one.tokens * spent / one.seconds
-    return Estimate(seconds, tokens)
+        tokens += candidate.tokens * spent / candidate.seconds
+    return TimeEstimate(seconds, tokens)
 
 
 def _rehearse(setup: Setup, store: Store, make_evaluator: MakeEvaluator) -> Rehearsal:
-    bench = Bench(setup, store, make_evaluator)
-    store.set_facts(stage_starts=[0])
+    plan, loader = setup.plan, CandidateLoader(setup, store, make_evaluator)
     start = setup.stages[0].space.start
-    candidate = store.add_candidate("search", "rehearsal", generation=0, genome=start.tolist())
+    candidate = store.add_candidate("search", "rehearsal", generation=0, genome=start.tolist(), stage=0)
     costs: dict[str, Costs] = {}
     built: list[float] = []
     rows: int | None = None
-    searched: list[Estimate] = []
-    for precision in setup.precisions:
+    searched: list[TimeEstimate] = []
+    for precision in plan.precisions:
         since = time.perf_counter()
-        bench.seat(candidate, "validation", precision)
+        loader.slot(candidate, "validation", precision)
         built.append(time.perf_counter() - since)
-        _ask(bench, candidate, precision, setup.asked["search"][:1])  # compiles kernels, maps files
-        passes = [_pass(_ask(bench, candidate, precision, _some(setup, size))) for size in _SIZES]
-        rows = rows or bench.seat(candidate, "validation", precision).evaluator.batch_size
+        _ask(loader, candidate, precision, plan.asked["search"][:1])  # compiles kernels, maps files
+        passes = [_pass(_ask(loader, candidate, precision, _some(plan, size))) for size in _SIZES]
+        rows = rows or loader.slot(candidate, "validation", precision).evaluator.batch_size
         found = learn(passes, rows)
         if found is None:
-            reason = next(one.failure for one in passes)
+            reason = next(done.failure for done in passes)
             raise ValueError(f"the merge that the search starts from can't be scored: {reason}")
         costs[precision] = found
-        if precision == setup.precision:
-            searched = [_searched(setup, bench, candidate, index, found) for index in range(len(setup.stages))]
+        if precision == plan.precision:
+            searched = [_searched(plan, stage, loader, candidate, found) for stage in plan.stages]
     return Rehearsal(costs, tuple(searched), max(built), rows)
 
 
-def _searched(setup: Setup, bench: Bench, candidate: Candidate, index: int, costs: Costs) -> Estimate:
-    """One candidate of a stage's search; in a race everybody runs to the end, with the gate and the neutral texts."""
-    sizes = stage_sizes(setup, setup.stages[index])
-    count = len(setup.tasks)
+def _searched(plan: RunPlan, stage: StagePlan, loader: CandidateLoader, candidate: Candidate, costs: Costs) -> TimeEstimate:
+    """A candidate of a stage's search, in a race one that runs to the end, with the gate and the neutral texts."""
+    sizes, count = stage_sizes(plan, stage), len(plan.tasks)
     if sizes is None:
-        asked, gate = _some(setup, setup.items("search")), None
+        asked, gate = _some(plan, plan.items("search")), None
     else:
-        asked = _some(setup, sizes[0] * count)
+        asked = _some(plan, sizes[0] * count)
         gate = Gate(asked[:GATE_ITEMS], lambda _: None) if pays(asked[:GATE_ITEMS]) else None
-    seat = bench.seat(candidate, "search", setup.precision)
-    heard = ask_candidate(seat, asked, neutral=questions(setup), gate=gate)
-    one = Estimate(heard.seconds, float(sum(item.tokens for item in heard.items)))
+    slot = loader.slot(candidate, "search", plan.precision)
+    responses = ask_candidate(slot, asked, neutral=questions(plan), gate=gate)
+    first = TimeEstimate(responses.seconds, float(sum(item.tokens for item in responses.items)))
     later = [] if sizes is None else [after - before for before, after in pairwise(sizes)]
-    return sum((foretell(costs, Work(1, 1, step * count)) for step in later), one)
+    return sum((estimate(costs, Work(1, 1, step * count)) for step in later), first)
 
 
-def _ask(bench: Bench, candidate: Candidate, precision: Precision, asked: Sequence[Asked]) -> Responses:
-    return ask_candidate(bench.seat(candidate, "validation", precision), asked)
+def _ask(loader: CandidateLoader, candidate: Candidate, precision: Precision, asked: Sequence[Asked]) -> Responses:
+    return ask_candidate(loader.slot(candidate, "validation", precision), asked)
 
 
-def _some(setup: Setup, count: int) -> tuple[Asked, ...]:
+def _some(plan: RunPlan, count: int) -> tuple[Asked, ...]:
     """Items of the search, of all tasks alike."""
-    asked = setup.asked["search"]
+    asked = plan.asked["search"]
     step = max(1, len(asked) // max(1, count))
     return asked[::step][:count] if len(asked) >= count else asked
 
 
-def _pass(heard: Responses) -> Pass:
-    tokens = sum(item.tokens for item in heard.items)
-    return Pass("search", "", len(heard.items), tokens, heard.load_seconds, heard.seconds, failure=heard.failure)
+def _pass(responses: Responses) -> Pass:
+    tokens, items = sum(item.tokens for item in responses.items), len(responses.items)
+    return Pass("search", "", items, tokens, responses.load_seconds, responses.seconds, failure=responses.failure)

@@ -1,4 +1,4 @@
-"""Everything about a run that its recipe decides: checked before anything starts, the same each time it is made."""
+"""A recipe with its models opened: checked before anything starts, the same each time it is made."""
 
 from __future__ import annotations
 
@@ -21,77 +21,52 @@ from evomerge_core.paths.space import PathSpace
 from evomerge_core.paths.spec import Paths
 from evomerge_core.recipe.absolute_paths import with_absolute_paths
 from evomerge_core.recipe.load import dump_recipe
-from evomerge_core.recipe.schema import Budget, Precision, Recipe, SearchSettings, Stage
+from evomerge_core.recipe.schema import Budget, Recipe, Stage
 from evomerge_core.recipe.stages import PlannedStage, plan_stages
+from evomerge_core.run.plan import Asked, RunPlan, StagePlan
 from evomerge_core.run.store.folder import create_folder, require_empty
+from evomerge_core.run.store.records import SPLITS
+from evomerge_core.run.timing.cost import CHARACTERS, load_items
 from evomerge_core.sources.checks.compatibility import require_compatible
 from evomerge_core.sources.checks.finite import require_finite
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_core.sources.tokens import align_all
 from evomerge_core.tasks.draw_items import draw_items
-from evomerge_core.tasks.evaluator import Question
 from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.task import Task
 
-SPLITS = ("search", "validation", "test")
+_ANSWER = 0.5  # of max_new_tokens, about
 
 
 @dataclass(frozen=True)
-class Asked:
-    """An item of a task as the question that the model is asked."""
+class StageSetup(StagePlan):
+    """One search of a run, with what it searches. `pool` names the models whose layers its paths run through: sources by label,
+    and the winners of earlier stages by the stage's name; () where weights are evolved."""
 
-    task: Task
-    item: Item
-    question: Question
-
-
-@dataclass(frozen=True)
-class StageSetup:
-    """One search of a run. `pool` names the models whose layers its paths run through: sources by label, and the winners of
-    earlier stages by the stage's name; () where weights are evolved."""
-
-    index: int
-    name: str
     space: Space | PathSpace
     pool: tuple[str, ...]
-    budget: Budget
-    search: SearchSettings
 
 
 @dataclass(frozen=True)
 class Setup:
-    """A recipe brought to life. `parents` maps labels to references, `asked` each split to its questions; every source has
-    `layers` layers."""
+    """A recipe with its models opened. `parents` maps labels to references; every source has `layers` layers; `stages` are
+    the plan's."""
 
     recipe: Recipe
+    plan: RunPlan
     base_folder: Path
     sources: Mapping[str, Source]
     parents: Mapping[str, str]
     layers: int
     stages: tuple[StageSetup, ...]
     engine: MergeEngine
-    tasks: tuple[Task, ...]
-    asked: Mapping[str, tuple[Asked, ...]]
-
-    @property
-    def precision(self) -> Precision:
-        """The precision that the search scores in."""
-        return self.recipe.evaluation.precision
-
-    @property
-    def precisions(self) -> tuple[Precision, ...]:
-        """The search's precision, then those that the finalists and the test are scored in as well."""
-        return (self.precision, *self.recipe.evaluation.confirm)
 
     @property
     def fingerprints(self) -> dict[str, dict[str, str]]:
         """The sha256 of every source file, by reference."""
         return {reference: source.fingerprints() for reference, source in self.sources.items()}
-
-    def items(self, split: str) -> int:
-        return len(self.asked[split])
 
 
 def prepare(recipe: Recipe, folder: Path) -> Setup:
@@ -105,17 +80,16 @@ def prepare(recipe: Recipe, folder: Path) -> Setup:
     require_compatible(base, [opened[source.model] for source in recipe.sources])
     sources = align_all(base, opened)
     stages = make_stages(recipe, base)
-    tasks, asked = _tasks(recipe, folder, base)
+    engine = MergeEngine(sources, seed=recipe.seed, device=_device(recipe))
     return Setup(
         recipe=recipe,
+        plan=_plan(recipe, folder, base, stages, engine.device.type),
         base_folder=base.folder,
         sources=sources,
         parents={source.name: source.model for source in recipe.sources},
         layers=_layer_count(base),
         stages=stages,
-        engine=MergeEngine(sources, seed=recipe.seed, device=_device(recipe)),
-        tasks=tasks,
-        asked=asked,
+        engine=engine,
     )
 
 
@@ -179,7 +153,7 @@ def _limited(stage: Stage, usual: Budget, limits: Mapping[str, float]) -> Stage:
 def make_stages(recipe: Recipe, base: Source) -> tuple[StageSetup, ...]:
     """The recipe's searches for models like `base`. Raises InputError when one doesn't fit the model."""
     planned = plan_stages(recipe)
-    return tuple(_stage(recipe, base, index, one) for index, one in enumerate(planned))
+    return tuple(_stage(recipe, base, index, stage) for index, stage in enumerate(planned))
 
 
 def _stage(recipe: Recipe, base: Source, index: int, planned: PlannedStage) -> StageSetup:
@@ -192,7 +166,7 @@ def _stage(recipe: Recipe, base: Source, index: int, planned: PlannedStage) -> S
     else:
         sources = {source.name: source.model for source in recipe.sources}
         space = make_space(planned.searched, recipe.base, sources, layers, base.names, recipe.seed)
-    return StageSetup(index, planned.name, space, planned.pool, planned.budget, planned.search)
+    return StageSetup(index, planned.name, planned.budget, planned.search, space, planned.pool)
 
 
 def _layer_count(base: Source) -> int:
@@ -212,6 +186,28 @@ def _device(recipe: Recipe) -> torch.device:
     """Merging happens where scoring does."""
     wanted = recipe.evaluation.device
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _plan(recipe: Recipe, folder: Path, base: Source, stages: tuple[StagePlan, ...], device: str) -> RunPlan:
+    tasks, asked = _tasks(recipe, folder, base)
+    return RunPlan(
+        seed=recipe.seed,
+        precisions=(recipe.evaluation.precision, *recipe.evaluation.confirm),
+        stages=stages,
+        tasks=tasks,
+        asked=asked,
+        search_items=recipe.splits.search,
+        load_items=_load_items(asked["search"], device, len(recipe.sources)),
+        coherence=recipe.evaluation.coherence,
+    )
+
+
+def _load_items(asked: tuple[Asked, ...], device: str, sources: int) -> float:
+    """By rule of thumb: measured seconds would make a search depend on how busy the machine is."""
+    questions = [one.question for one in asked]
+    read = sum(len(q.prompt) + len(q.gold) for q in questions) / len(questions) / CHARACTERS
+    written = sum(0 if q.choices else q.max_new_tokens for q in questions) / len(questions) * _ANSWER
+    return load_items(device=device, sources=sources, read=read, written=written)
 
 
 def _tasks(recipe: Recipe, folder: Path, base: Source) -> tuple[tuple[Task, ...], dict[str, tuple[Asked, ...]]]:

@@ -16,6 +16,7 @@ from evomerge_core.run.candidate.fitness import fitness
 from evomerge_core.run.candidate.scoring import evaluation_on, item_score
 from evomerge_core.run.generation.finalists import best_of_search
 from evomerge_core.run.setup import Setup
+from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.folder import WINNER, open_store
 from evomerge_core.run.store.records import Candidate, Evaluation, ItemScore
 from evomerge_core.run.store.store import Store
@@ -99,7 +100,7 @@ def rescore(run: Path, setup: Setup, count: int, encoding: str, make: MakeFile, 
 
 def score_file(setup: Setup, gguf: Path, split: str) -> tuple[Evaluation, list[ItemScore]]:
     """A GGUF on a split of a run's items, scored by the run's own tasks; a file that gives no numbers fails with its reason."""
-    asked = setup.asked[split]
+    asked = setup.plan.asked[split]
     started = time.perf_counter()
     try:
         with open_gguf(gguf) as model:
@@ -107,7 +108,7 @@ def score_file(setup: Setup, gguf: Path, split: str) -> tuple[Evaluation, list[I
     except (CandidateError, LlamaError) as failure:
         return Evaluation(None, None, str(failure), time.perf_counter() - started, 0), []
     items = [item_score(a, answer) for a, answer in zip(asked, answers, strict=True)]
-    return evaluation_on(setup, items, time.perf_counter() - started), items
+    return evaluation_on(setup.plan, items, time.perf_counter() - started), items
 
 
 def exporter(run: Path, setup: Setup, wanted: FileType, converter: Path, *, imatrix: bool) -> MakeFile:
@@ -125,16 +126,16 @@ def exporter(run: Path, setup: Setup, wanted: FileType, converter: Path, *, imat
 def _winner(run: Path, setup: Setup, store: Store, count: int) -> Candidate:
     if count < 1:
         raise InputError(f"--rescore {count}: must be above 0")
-    if not setup.items(_SPLIT):
+    if not setup.plan.items(_SPLIT):
         raise InputError(f"--rescore: {run} has no validation items; give `splits: validation` in the recipe of a new run")
-    winner = store.fact("winner")
+    winner = read_facts(store).winner
     if winner is None:
         raise InputError(f"--rescore: {run} has no winner yet; finish it with `evomerge-tui resume {run}`")
     return store.candidate(winner)
 
 
 def _candidates(setup: Setup, store: Store, winner: Candidate, count: int) -> list[Candidate]:
-    best = best_of_search(setup, setup.stages[-1], store, count)
+    best = best_of_search(setup.plan, setup.plan.stages[-1], store, count)
     return best if winner.id in [c.id for c in best] else [*best[: count - 1], winner]
 
 
@@ -157,17 +158,17 @@ def _score(
 
 def _table(setup: Setup, store: Store, candidates: list[Candidate], winner: Candidate, encoding: str) -> Rescored:
     found = [(c, store.evaluation(c.id, _SPLIT, encoding)) for c in candidates]
-    searched = {c.id: store.evaluation(c.id, "search", setup.precision) for c in candidates}
+    searched = {c.id: store.evaluation(c.id, "search", setup.plan.precision) for c in candidates}
     rows = [
         Row(c.label, _score_of(searched[c.id]), _score_of(e), e.loss if e else None, e.failure if e else "not scored")
         for c, e in found
     ]
-    fit = {c.label: f for c, e in found if e is not None and (f := fitness(e, setup.items(_SPLIT))) is not None}
+    fit = {c.label: f for c, e in found if e is not None and (f := fitness(e, setup.plan.items(_SPLIT))) is not None}
     if not fit:
         raise InputError(f"--rescore: none of the files could be scored ({rows[0].failure}); take another type")
     # Equal files: the run's own winner stays.
     best = max(fit, key=lambda label: (fit[label], label == winner.label))
-    return Rescored(setup.precision, encoding, setup.items(_SPLIT), tuple(rows), best, winner.label)
+    return Rescored(setup.plan.precision, encoding, setup.plan.items(_SPLIT), tuple(rows), best, winner.label)
 
 
 def _score_of(evaluation: Evaluation | None) -> float | None:

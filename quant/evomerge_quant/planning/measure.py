@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from evomerge_core.recipe.absolute_paths import with_absolute_paths
 from evomerge_core.recipe.schema import Recipe
-from evomerge_core.run.rehearsal import foretell_run, rehearse
+from evomerge_core.run.rehearsal import estimate_run, rehearse
 from evomerge_core.run.setup import prepare
-from evomerge_core.run.timing.cost import Estimate
+from evomerge_core.run.timing.cost import TimeEstimate
 from evomerge_quant.resident.model import evaluators
 
 
@@ -18,7 +18,7 @@ from evomerge_quant.resident.model import evaluators
 class Measured:
     """Seconds and generated tokens of each part of the run, and the seconds that measuring took."""
 
-    parts: Mapping[str, Estimate]
+    parts: Mapping[str, TimeEstimate]
     took: float
 
     @property
@@ -41,7 +41,7 @@ def measure(recipe: Recipe) -> Measured:
     setup = prepare(with_absolute_paths(recipe), recipe.folder)
     opened = time.perf_counter() - started
     make = evaluators(setup.base_folder, recipe.evaluation.device, recipe.evaluation.arithmetic)
-    parts = foretell_run(setup, rehearse(setup, make))
+    parts = estimate_run(setup, rehearse(setup, make))
     # the job opens and checks the models once more
-    rest = parts["rest"] + Estimate(opened, 0.0)
+    rest = parts["rest"] + TimeEstimate(opened, 0.0)
     return Measured({**parts, "rest": rest}, time.perf_counter() - started)

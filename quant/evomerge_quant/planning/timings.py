@@ -39,18 +39,18 @@ class Timing:
 
 def timing_of(setup: Setup, store: Store, device: str) -> Timing | None:
     """What a run's search took; None when it scored no candidate, or children of other depths than the base."""
-    searched = [(c, e) for c, e in store.scored("search", setup.precision) if c.kind == "search" and e.failure is None]
+    searched = [(c, e) for c, e in store.scored("search", setup.plan.precision) if c.kind == "search" and e.failure is None]
     if not searched or any(isinstance(stage.space, PathSpace) for stage in setup.stages):
         return None
     base = setup.sources[setup.recipe.base]
     # in a race not all candidates are asked all items
-    items = [len(store.item_scores(c.id, "search", setup.precision)) for c, _ in searched]
+    items = [len(store.item_scores(c.id, "search", setup.plan.precision)) for c, _ in searched]
     return Timing(
         device=device,
         parameters=count_parameters({name: base.shape(name) for name in base.names}),
-        precision=setup.precision,
+        precision=setup.plan.precision,
         sources=len(setup.parents),
-        tasks=tuple(task.name for task in setup.tasks),
+        tasks=tuple(task.name for task in setup.plan.tasks),
         items=round(statistics.median(items)),
         prompt_tokens=_prompt_tokens(setup),
         answer_tokens=sum(e.tokens for _, e in searched) / max(1, sum(items)),
@@ -99,7 +99,7 @@ def _timing(line: str) -> Timing | None:
 
 def _prompt_tokens(setup: Setup) -> float:
     tokenizer = read_tokenizer(setup.sources[setup.recipe.base].tokenizer_folder)
-    asked = setup.asked["search"]
+    asked = setup.plan.asked["search"]
     return statistics.mean(question_tokens(one.question, tokenizer) for one in asked)
 
 

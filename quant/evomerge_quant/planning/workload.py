@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.recipe.stages import plan_stages
-from evomerge_core.run.generation.finalists import FINALISTS
 from evomerge_core.run.generation.judging import race_sizes
+from evomerge_core.run.plan import FINALISTS
 from evomerge_core.run.references import UNIFORM_WEIGHTS
 from evomerge_core.run.timing.cost import load_items
 from evomerge_core.tasks.make_task import make_task
@@ -78,11 +78,11 @@ def workload(
 def _searched_items(recipe: Recipe, device: Literal["cpu", "cuda"], read: float, written: float) -> int:
     """Items of each task that a candidate is asked in the mean: in a race all meet the first rung's, then half of those left
     the next ones."""
-    sizes = race_sizes(
-        recipe, recipe.search, load_items(device=device, sources=len(recipe.sources), read=read, written=written)
-    )
+    items, validated = recipe.splits.search, recipe.splits.validation > 0
+    load = load_items(device=device, sources=len(recipe.sources), read=read, written=written)
+    sizes = race_sizes(recipe.search, items=items, validated=validated, load=load)
     if sizes is None:
-        return recipe.splits.search
+        return items
     steps = [sizes[0], *(later - earlier for earlier, later in pairwise(sizes))]
     mean: float = sum(step / 2**rung for rung, step in enumerate(steps))
     return max(1, round(mean))

@@ -49,7 +49,8 @@ def test_racing_is_read_and_written_again(tmp_path: Path, text: str, racing: Rac
 def test_racing_is_on_where_there_is_something_to_save(tmp_path: Path) -> None:
     def sizes(**changes: Any) -> tuple[int, ...] | None:
         recipe = load(tmp_path, **changes)
-        return race_sizes(recipe, recipe.search, 0.0)
+        splits = recipe.splits
+        return race_sizes(recipe.search, items=splits.search, validated=splits.validation > 0, load=0.0)
 
     assert sizes() == (9,)
     assert sizes(splits={"search": 10, "validation": 20, "test": 50}) is None

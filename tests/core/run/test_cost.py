@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evomerge_core.run.store.store import Pass
-from evomerge_core.run.timing.cost import Costs, Estimate, Work, foretell, foretell_all, learn, load_items, work
+from evomerge_core.run.store.records import Pass
+from evomerge_core.run.timing.cost import Costs, TimeEstimate, Work, estimate, estimate_all, learn, load_items, work
 
 TRUE = Costs(load=0.5, batch=0.3, item=0.1, tokens=12.0)
 
@@ -23,19 +23,19 @@ def test_passes_of_two_sizes_tell_batches_from_items() -> None:
     assert (found.load, found.batch, found.item, found.tokens) == pytest.approx((0.5, 0.3, 0.1, 12.0))
 
 
-def test_a_long_test_is_foretold_from_short_noisy_passes() -> None:
+def test_a_long_test_is_estimated_from_short_noisy_passes() -> None:
     draws = np.random.default_rng(0)
     found = learn([made(int(items), noise=draws.lognormal(0, 0.1)) for items in draws.choice([7, 32], 40)], batch_size=16)
     assert found is not None
     true = made(200)
-    assert foretell(found, work(1, 200, 16)).seconds == pytest.approx(true.seconds, rel=0.1)
+    assert estimate(found, work(1, 200, 16)).seconds == pytest.approx(true.seconds, rel=0.1)
 
 
 def test_passes_of_one_size_are_all_items() -> None:
     found = learn([made(32)] * 5, batch_size=64)
     assert found is not None
     assert found.batch == 0.0
-    assert foretell(found, work(3, 32, 64)).seconds == pytest.approx(3 * made(32).seconds)
+    assert estimate(found, work(3, 32, 64)).seconds == pytest.approx(3 * made(32).seconds)
 
 
 def test_nothing_is_learnt_from_failures() -> None:
@@ -46,9 +46,9 @@ def test_nothing_is_learnt_from_failures() -> None:
 
 def test_precisions_add_up_and_an_unknown_one_is_as_fast_as_the_first() -> None:
     ahead = {"nf4": Work(2, 2, 10), "bf16": Work(2, 2, 10)}
-    one = foretell(TRUE, Work(2, 2, 10))
-    both = foretell_all({"nf4": TRUE}, ahead)
-    assert both == Estimate(2 * one.seconds, 2 * one.tokens)
+    one = estimate(TRUE, Work(2, 2, 10))
+    both = estimate_all({"nf4": TRUE}, ahead)
+    assert both == TimeEstimate(2 * one.seconds, 2 * one.tokens)
     assert one.seconds == pytest.approx(2 * 0.5 + 2 * 0.3 + 10 * 0.1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evomerge_core.run.store.folder import create_folder, open_store
-from evomerge_core.run.store.store import Evaluation, Pass
+from evomerge_core.run.store.records import Evaluation, Pass
 from evomerge_core.run.view.feed import Feed
 
 

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from evomerge_core.run.candidate.fitness import fitness
-from evomerge_core.run.store.store import Evaluation
+from evomerge_core.run.store.records import Evaluation
 
 
 def evaluation(score: float | None, loss: float | None) -> Evaluation:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import pytest
 
 from evomerge_core.run.candidate.coherence_guard import DRIFT, Guard, objection
-from evomerge_core.run.store.store import ItemScore
+from evomerge_core.run.store.records import ItemScore
 from evomerge_core.tasks.language.coherence import Signals
 
 SOUND = "The total is {} apples, because she bought some and ate the others."

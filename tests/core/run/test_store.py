@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from evomerge_core.run.store.store import Evaluation, ItemScore, Store
+from evomerge_core.run.store.records import Evaluation, ItemScore
+from evomerge_core.run.store.store import Store
 
 FINE = Evaluation(0.5, 1.2, None, 3.0, 40)
 

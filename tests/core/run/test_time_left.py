@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evomerge_core.run.store.store import Pass
+from evomerge_core.run.store.records import Pass
 from evomerge_core.run.timing.time_left import time_left
 
 

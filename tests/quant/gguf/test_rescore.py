@@ -166,7 +166,7 @@ def test_a_file_is_scored_as_the_run_scores(run: Path, setup: Setup, tmp_path: P
     assert evaluation.score is not None
     assert evaluation.score >= 0.75
     assert evaluation.tokens == sum(i.tokens for i in items)
-    assert {i.item for i in items} == {a.item.id for a in setup.asked["validation"]}
+    assert {i.item for i in items} == {a.item.id for a in setup.plan.asked["validation"]}
 
 
 @pytest.mark.parametrize("count", [0, -1])

@@ -7,11 +7,12 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evomerge_core.errors import InputError
+from evomerge_core.errors import unknown_name
 from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder, print_json
 
 if TYPE_CHECKING:
-    from evomerge_core.run.store.store import Candidate, Store
+    from evomerge_core.run.store.records import Candidate
+    from evomerge_core.run.store.store import Store
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -39,31 +40,32 @@ def _candidate(args: argparse.Namespace) -> int:
 
 
 def _find(store: Store, run: Path, name: str | None) -> Candidate:
-    from evomerge_core.nearest_name import unknown_name
-
     candidates = store.candidates()
     if name is None:
         name = _best(store)
     found = [one for one in candidates if one.label == name]
     if not found:
-        raise InputError(f"{run}: {unknown_name('candidate', name or '', [one.label for one in candidates])}")
+        raise unknown_name("candidate", name or "", [one.label for one in candidates], where=run)
     return found[0]
 
 
 def _best(store: Store) -> str | None:
-    winner = store.fact("winner")
-    if winner is not None:
-        return store.candidate(winner).label
-    scored = [(e.score, -(e.loss or 0.0), c.label) for c, e in store.scored("search", store.fact("precision", "nf4"))
-              if c.kind == "search" and e.score is not None]  # fmt: skip
-    return max(scored)[2] if scored else None
+    from evomerge_core.run.candidate.fitness import best_child
+    from evomerge_core.run.store.facts import read_facts
+
+    facts = read_facts(store)
+    if facts.winner is not None:
+        return store.candidate(facts.winner).label
+    best = best_child(store.outcomes(split="search", precision=facts.precision), facts)
+    return None if best is None else best.label
 
 
 def _facts(store: Store, candidate: Candidate) -> dict[str, Any]:
+    from evomerge_core.run.store.facts import read_facts
     from evomerge_core.run.verdict.candidate_scores import differences, paired, split_scores
 
-    weights = store.fact("weights", {})
-    dimensions = store.fact("dimensions", [])
+    run_facts = read_facts(store)
+    weights, dimensions = run_facts.weights, run_facts.dimensions
     genome = [{**dimension, "value": value} for dimension, value in zip(dimensions, candidate.genome or (), strict=False)]
     against = []
     for split, precision in store.scored_in(candidate.id):
@@ -87,7 +89,7 @@ def _meaning(run: Path, store: Store, candidate: Candidate) -> dict[str, Any]:
 
     setup = prepare(load_recipe(run / RECIPE), run)
     file = write_fixed_file(child_of(setup, store, candidate))
-    path = path_candidate(setup, store, candidate)
+    path = path_candidate(setup, candidate)
     told = None if path is None else lay_out(path.path, path.space.pool)
     return {"recipe": file.text, "recipe_file": file.name, "path": told}
 
@@ -97,13 +99,15 @@ def _print(facts: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from evomerge_tui.text.quantities import percent, percent_range
+
     console = Console()
     table = Table(title=Text(f"{facts['candidate']} ({facts['kind']})"), title_justify="left", box=None)
     for column in ("split", "precision", "task", "score", "95 % interval"):
         table.add_column(column)
     for one in facts["scores"]:
-        low_high = "" if one["interval"] is None else "{:.1%} to {:.1%}".format(*one["interval"])
-        score = one["failure"] if one["score"] is None else f"{one['score']:.1%}"
+        low_high = "" if one["interval"] is None else percent_range(*one["interval"], decimals=1)
+        score = one["failure"] if one["score"] is None else percent(one["score"])
         table.add_row(one["split"], one["precision"], Text(one["task"] or "all"), Text(score), low_high)
     console.print(table)
     for one in facts["against"]:

@@ -44,7 +44,7 @@ def _question(run: Path) -> tuple[str, str]:
     from evomerge_core.run.setup import prepare
     from evomerge_core.run.store.folder import RECIPE
 
-    item = prepare(load_recipe(run / RECIPE), run).asked["test"][0].item
+    item = prepare(load_recipe(run / RECIPE), run).plan.asked["test"][0].item
     return str(item.fields["question"]), str(item.fields["answer"])
 
 

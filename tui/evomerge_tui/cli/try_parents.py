@@ -1,4 +1,4 @@
-"""`evomerge-tui try RECIPE`: what the base and the parents make of a few items, before a night is spent on them."""
+"""`evomerge-tui try RECIPE`: scores the base and the parents on a few items, before a whole night is spent on a run."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ITEMS = 8
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("try", help="score the parents on a few items before a run")
+    parser = commands.add_parser("try", help="score the base and the parents on a few items before a run")
     parser.add_argument("recipe", type=Path, metavar="RECIPE", help="a recipe (YAML)")
-    parser.add_argument("--items", type=int, default=ITEMS, metavar="N", help=f"items of each task (default: {ITEMS})")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line: each parent, then all")
+    parser.add_argument("--items", type=int, default=ITEMS, metavar="N", help=f"items per task (default: {ITEMS})")
+    parser.add_argument("--json", action="store_true", help="print JSON objects, one per line: each model, then all")
     parser.set_defaults(command=_try)
 
 
@@ -32,21 +32,21 @@ def _try(args: argparse.Namespace) -> int:
     from evomerge_quant.resident.model import build
 
     if args.items < 1:
-        raise InputError(f"--items {args.items}: must be above 0")
+        raise InputError(f"--items {args.items}: must be at least 1")
     recipe = with_absolute_paths(load_recipe(args.recipe))
     setup = prepare(recipe, recipe.folder)
     evaluator = build(
         setup.base_folder,
-        precision=setup.precision,
+        precision=setup.plan.precision,
         device=recipe.evaluation.device,
         arithmetic=recipe.evaluation.arithmetic,
     )
-    told = []
+    models = []
     for tried in try_parents(setup, evaluator, args.items):
-        told.append(_facts(tried))
-        print_json(told[-1]) if args.json else _print(tried)
+        models.append(_facts(tried))
+        print_json(models[-1]) if args.json else _print(tried)
     if args.json:
-        print_json({"recipe": str(args.recipe), "items": args.items, "parents": told})
+        print_json({"recipe": str(args.recipe), "items": args.items, "parents": models})
     return 0
 
 
@@ -62,5 +62,5 @@ def _print(tried: Tried) -> None:
     from evomerge_tui.text.quantities import percent
 
     score = tried.evaluation.score
-    told = tried.evaluation.failure if score is None else f"{percent(score, 0)}  ({tried.evaluation.seconds:.1f} s)"
-    Console().print(Text(f"{tried.label}: {told}"))
+    outcome = tried.evaluation.failure if score is None else f"{percent(score, 0)}  ({tried.evaluation.seconds:.1f} s)"
+    Console().print(Text(f"{tried.label}: {outcome}"))

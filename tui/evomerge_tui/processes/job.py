@@ -18,6 +18,7 @@ import psutil
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.store.commands import Stopped
+from evomerge_core.run.store.facts import read_facts, write_facts
 from evomerge_core.run.store.folder import LOG, RECIPE, check_unchanged, hold, is_held, open_store
 from evomerge_core.run.store.known_runs import remember as remember_run
 from evomerge_tui.processes.priority import lower_this_session
@@ -39,7 +40,7 @@ def start(folder: Path) -> None:
         raise InputError(f"{folder}: a job is at work on this run already; see `evomerge-tui status {folder}`")
     priority = load_settings().job_priority
     store = open_store(folder)
-    store.set_facts(state="starting", message=None)
+    write_facts(store, state="starting", message=None)
     store.close()
     with contextlib.suppress(InputError):
         # a home folder that can't be written must not stop a run; it is then found where it lies
@@ -67,10 +68,10 @@ def end_now(folder: Path) -> None:
     """
     store = open_store(folder)
     try:
-        number = store.fact("pid")
+        number = read_facts(store).pid
     finally:
         store.close()
-    process = _job_process(number, folder) if is_held(folder) else None
+    process = _job_process(number, folder) if number is not None and is_held(folder) else None
     if process is None:
         raise InputError(f"{folder}: no job is at work; `evomerge-tui resume {folder}` starts it")
     process.kill()
@@ -105,7 +106,7 @@ def work(folder: Path, priority: Priority = "normal") -> int:
     """
     with hold(folder):
         store = open_store(folder)
-        store.set_facts(pid=os.getpid(), priority=priority)
+        write_facts(store, pid=os.getpid(), priority=priority)
         store.add_event("started", pid=os.getpid(), priority=priority)
         try:
             _carry_out(folder)
@@ -113,16 +114,16 @@ def work(folder: Path, priority: Priority = "normal") -> int:
             store.add_event("stopped")
             return 0
         except InputError as error:
-            store.set_facts(state="failed", message=str(error))
+            write_facts(store, state="failed", message=str(error))
             store.add_event("failed", message=str(error))
             return 2
         except Exception as error:  # noqa: BLE001
             # the job's last words: whoever watches must learn why it ended; the log has the whole story
-            store.set_facts(state="failed", message=f"{type(error).__name__}: {error} (see {folder / LOG})")
+            write_facts(store, state="failed", message=f"{type(error).__name__}: {error} (see {folder / LOG})")
             store.add_event("failed", message=str(error))
             traceback.print_exc()
             return 1
-        store.set_facts(state="finished")
+        write_facts(store, state="finished")
         store.add_event("finished")
         return 0
 

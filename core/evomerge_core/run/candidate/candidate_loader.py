@@ -1,4 +1,4 @@
-"""The one model that is in memory, and how each candidate gets into it."""
+"""The one model that is in memory, and how each candidate is loaded into it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from evomerge_core.paths.pool import pool_layers, route, stream_pool
 from evomerge_core.recipe.schema import Precision
 from evomerge_core.run.candidate.candidate_merge import PathCandidate, child_of, path_candidate, pool_members
 from evomerge_core.run.setup import Setup
-from evomerge_core.run.store.store import Candidate, Store
+from evomerge_core.run.store.facts import batch_size, read_facts, write_facts
+from evomerge_core.run.store.records import Candidate
+from evomerge_core.run.store.store import Store
 from evomerge_core.tasks.evaluator import CandidateError, Evaluator
 
 # A model in a precision, of layers that are of the kind of these layers of the base's (None: of the base's own layers), and
@@ -24,14 +26,14 @@ MakeEvaluator = Callable[[Precision, tuple[int, ...] | None, int | None], Evalua
 
 @dataclass(frozen=True)
 class LoadedSlot:
-    """A candidate's place: the evaluator, and what puts the candidate into it (raises `CandidateError`)."""
+    """Where a candidate is scored: the evaluator, and what loads the candidate into it (raises `CandidateError`)."""
 
     evaluator: Evaluator
     load: Callable[[], None]
 
 
 @dataclass
-class Bench:
+class CandidateLoader:
     """Holds one evaluator, made anew when another precision or another number of layers is asked for.
 
     `pool` is the stage whose layers it holds; then a path is a change of route, and nothing is merged or quantised.
@@ -44,51 +46,52 @@ class Bench:
     layers: tuple[int, ...] = ()
     pool: int | None = None
 
-    def seat(self, candidate: Candidate, split: str, precision: Precision) -> LoadedSlot:
+    def slot(self, candidate: Candidate, split: str, precision: Precision) -> LoadedSlot:
         """Where a candidate is scored. In the search paths run through the layers of all models; elsewhere the child itself is
         merged, as it would be shipped."""
-        one = path_candidate(self.setup, self.store, candidate)
-        if one is not None and split == "search":
-            evaluator = self._evaluator(precision, pool_layers(one.space.pool))
-            return LoadedSlot(evaluator, partial(self._follow, evaluator, one))
+        routed = path_candidate(self.setup, candidate)
+        if routed is not None and split == "search":
+            evaluator = self._evaluator(precision, pool_layers(routed.space.pool))
+            return LoadedSlot(evaluator, partial(self._follow, evaluator, routed))
         child = child_of(self.setup, self.store, candidate)
         evaluator = self._evaluator(precision, fixed_layers(child, self.setup.sources))
         return LoadedSlot(evaluator, partial(self._take, evaluator, child))
 
-    def batch_fact(self, precision: Precision) -> str:
-        """The fact that records how many rows the present evaluator answers together."""
-        return f"batch_size_{precision}" + ("" if self._own_layers(self.layers) else f"_{len(self.layers)}_layers")
+    @property
+    def other_layers(self) -> int | None:
+        """How many layers the present evaluator has; None for the base's own."""
+        return None if self._own_layers(self.layers) else len(self.layers)
 
     def _evaluator(self, precision: Precision, layers: tuple[int, ...]) -> Evaluator:
         if self.present is None or (self.present.precision, self.layers) != (precision, layers):
             self.present = self.pool = None  # two models at once may not fit
             self.layers = layers
             shape = None if self._own_layers(layers) else layers
-            self.present = self.make(precision, shape, self.store.fact(self.batch_fact(precision)))
+            self.present = self.make(precision, shape, batch_size(self.store, precision, self.other_layers))
             self._record_device(self.present.scored_on)
         return self.present
 
     def _record_device(self, scored_on: str) -> None:
-        """Keeps what scores are computed on, and tells where a run goes on with another arithmetic than it began with."""
-        before = self.store.fact("scored_on")
+        """Keeps what scores are computed on, with an event where a run is resumed in another arithmetic than it began with."""
+        before = read_facts(self.store).scored_on
         if before != scored_on:
             self.store.add_event("scored_on", device=scored_on, before=before)
-            self.store.set_facts(scored_on=scored_on)
+            write_facts(self.store, scored_on=scored_on)
 
     def _own_layers(self, layers: tuple[int, ...]) -> bool:
         return layers == tuple(range(self.setup.layers))
 
-    def _follow(self, evaluator: Evaluator, one: PathCandidate) -> None:
-        if self.pool != one.stage.index:
-            members = pool_members(self.setup, self.store, one.stage)
+    def _follow(self, evaluator: Evaluator, routed: PathCandidate) -> None:
+        if self.pool != routed.stage.index:
+            members = pool_members(self.setup, self.store, routed.stage)
             try:
                 evaluator.load(stream_pool(members, self.setup.sources, self.setup.engine))
             except CandidateError as error:
                 raise InputError(
-                    f"the layers of {', '.join(one.stage.pool)} can't be held together: {error}; use fewer sources"
+                    f"the layers of {', '.join(routed.stage.pool)} can't be held together: {error}; use fewer sources"
                 ) from error
-            self.pool = one.stage.index
-        evaluator.follow(route(one.path, one.space.pool))
+            self.pool = routed.stage.index
+        evaluator.follow(route(routed.path, routed.space.pool))
 
     def _take(self, evaluator: Evaluator, child: FixedMerge) -> None:
         self.pool = None

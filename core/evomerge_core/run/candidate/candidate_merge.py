@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,9 @@ from evomerge_core.paths.path import Path
 from evomerge_core.paths.path_merge import PathMerge, only_used, template_of
 from evomerge_core.paths.space import PathSpace
 from evomerge_core.run.setup import Setup, StageSetup
-from evomerge_core.run.store.store import Candidate, Store
+from evomerge_core.run.store.facts import read_facts
+from evomerge_core.run.store.records import Candidate
+from evomerge_core.run.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -26,19 +27,19 @@ class PathCandidate:
     path: Path
 
 
-def stage_of(setup: Setup, store: Store, candidate: Candidate) -> StageSetup:
-    """The stage that asked for a candidate of the search; generations are numbered through all stages. A uniform merge
-    belongs to the first stage that evolves weights."""
-    if candidate.generation is None:
+def stage_of(setup: Setup, candidate: Candidate) -> StageSetup:
+    """The stage that asked for a candidate of the search. An equal-weight merge belongs to the first stage that evolves
+    weights."""
+    if candidate.stage is None:
         return next(stage for stage in setup.stages if isinstance(stage.space, Space))
-    return setup.stages[bisect_right(store.fact("stage_starts", [0]), candidate.generation) - 1]
+    return setup.stages[candidate.stage]
 
 
-def path_candidate(setup: Setup, store: Store, candidate: Candidate) -> PathCandidate | None:
+def path_candidate(setup: Setup, candidate: Candidate) -> PathCandidate | None:
     """The candidate as a path; None for a merge of weights."""
     if candidate.genome is None:
         return None
-    stage = stage_of(setup, store, candidate)
+    stage = stage_of(setup, candidate)
     if not isinstance(stage.space, PathSpace):
         return None
     return PathCandidate(stage, stage.space, stage.space.to_path(np.array(candidate.genome)))
@@ -48,11 +49,11 @@ def child_of(setup: Setup, store: Store, candidate: Candidate) -> FixedMerge:
     """The fixed merge that a candidate stands for."""
     if candidate.kind == "parent":
         return whole_model(setup.parents[candidate.label], setup.recipe.base)
-    one = path_candidate(setup, store, candidate)
-    if one is not None:
-        members = pool_members(setup, store, one.stage)
-        return only_used(PathMerge(members, one.path, setup.recipe.seed, _tokenizer(setup, members[0])))
-    space = stage_of(setup, store, candidate).space
+    routed = path_candidate(setup, candidate)
+    if routed is not None:
+        members = pool_members(setup, store, routed.stage)
+        return only_used(PathMerge(members, routed.path, setup.recipe.seed, _tokenizer(setup, members[0])))
+    space = stage_of(setup, candidate).space
     assert isinstance(space, Space)
     return space.to_config(np.array(candidate.genome))
 
@@ -65,8 +66,8 @@ def pool_members(setup: Setup, store: Store, stage: StageSetup) -> tuple[MergeCo
 def _member(setup: Setup, store: Store, name: str) -> MergeConfig:
     if name in setup.parents:
         return whole_model(setup.parents[name], setup.recipe.base)
-    winners = store.fact("stage_winners", [])
-    stage = next(one for one in setup.stages if one.name == name)
+    winners = read_facts(store).stage_winners
+    stage = next(stage for stage in setup.stages if stage.name == name)
     child = child_of(setup, store, store.candidate(winners[stage.index]))
     assert isinstance(child, MergeConfig)  # paths come last
     return child

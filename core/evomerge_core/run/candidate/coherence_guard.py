@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evomerge_core.run.setup import Setup
+from evomerge_core.run.plan import RunPlan
 from evomerge_core.run.statistics import wilson
-from evomerge_core.run.store.store import NEUTRAL, ItemScore, Store
+from evomerge_core.run.store.records import NEUTRAL, ItemScore
+from evomerge_core.run.store.store import Store
 from evomerge_core.tasks.evaluator import Question
 from evomerge_core.tasks.language.coherence import Said, Signals, home_languages, read_signals
 from evomerge_core.tasks.language.detection import likeliest_language
@@ -35,30 +36,30 @@ class Guard:
     losses: Mapping[tuple[str, str], tuple[float, ...]]
 
 
-def questions(setup: Setup) -> dict[tuple[str, str], Question]:
+def questions(plan: RunPlan) -> dict[tuple[str, str], Question]:
     """The neutral texts of the languages that the tasks ask, answer or want to be answered in, and of English."""
-    if not setup.recipe.evaluation.coherence:
+    if not plan.coherence:
         return {}
-    found = {"en", *(task.language for task in setup.tasks)}
-    for task in setup.tasks:
-        some = [asked for asked in setup.asked["search"] if asked.task is task][:_LOOKED_AT]
+    found = {"en", *(task.language for task in plan.tasks)}
+    for task in plan.tasks:
+        some = [asked for asked in plan.asked["search"] if asked.task is task][:_LOOKED_AT]
         for text in (" ".join(task.plain_prompt(a.item) for a in some), " ".join(a.question.gold for a in some)):
             found.add(likeliest_language(text) or "en")
     return neutral_questions(found)
 
 
-def make_guard(setup: Setup, store: Store) -> Guard | None:
+def make_guard(plan: RunPlan, store: Store) -> Guard | None:
     """The guard of a run whose parents were scored on the search's items; None when it is off or no parent could be."""
-    if not setup.recipe.evaluation.coherence:
+    if not plan.coherence:
         return None
     parents = store.candidates("parent")
-    answers = [items for c in parents if (items := store.item_scores(c.id, "search", setup.precision))]
+    answers = [items for c in parents if (items := store.item_scores(c.id, "search", plan.precision))]
     if not answers:
         return None
-    languages = {task.name: _languages(task.name, task.language, answers) for task in setup.tasks}
+    languages = {task.name: _languages(task.name, task.language, answers) for task in plan.tasks}
     losses: dict[tuple[str, str], tuple[float, ...]] = {}
-    for one in parents:
-        for key, loss in _losses(store.item_scores(one.id, NEUTRAL, setup.precision)).items():
+    for parent in parents:
+        for key, loss in _losses(store.item_scores(parent.id, NEUTRAL, plan.precision)).items():
             losses[key] = (*losses.get(key, ()), loss)
     return Guard(languages, tuple(_signals(items, languages) for items in answers), losses)
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evomerge_core.run.candidate.candidate_loader import LoadedSlot
-from evomerge_core.run.setup import Asked, Setup
-from evomerge_core.run.store.store import Evaluation, ItemScore
-from evomerge_core.tasks.combination import weighted_mean
+from evomerge_core.run.plan import Asked, RunPlan
+from evomerge_core.run.store.records import Evaluation, ItemScore
+from evomerge_core.tasks.task import weighted_mean
 from evomerge_core.tasks.evaluator import Answer, CandidateError, Evaluator, Question
 
 
@@ -39,14 +39,14 @@ class Responses:
     seconds: float
 
 
-def score_candidate(setup: Setup, seat: LoadedSlot, split: str) -> tuple[Evaluation, list[ItemScore]]:
+def score_candidate(plan: RunPlan, slot: LoadedSlot, split: str) -> tuple[Evaluation, list[ItemScore]]:
     """Loads, asks everything of a split and scores; a candidate that fails comes back with its reason instead of a score."""
-    heard = ask_candidate(seat, setup.asked[split])
-    return evaluation_of(setup, heard), heard.items
+    responses = ask_candidate(slot, plan.asked[split])
+    return evaluation_of(plan, responses), responses.items
 
 
 def ask_candidate(
-    seat: LoadedSlot,
+    slot: LoadedSlot,
     asked: Sequence[Asked],
     *,
     neutral: Mapping[tuple[str, str], Question] | None = None,
@@ -59,16 +59,16 @@ def ask_candidate(
     loaded = None
     losses: list[float | None] = []
     try:
-        seat.load()
+        slot.load()
         loaded = time.perf_counter()
         if gate is not None:
-            losses = _gold_losses(gate.asked, seat.evaluator)
+            losses = _gold_losses(gate.asked, slot.evaluator)
             objection = gate.objection(losses)
             if objection is not None:
                 raise CandidateError(objection)
-        answers = seat.evaluator.answer([a.question for a in asked])
+        answers = slot.evaluator.answer([a.question for a in asked])
         # a call of its own: the task's prompts begin alike, and are read faster without strangers among them
-        apart = seat.evaluator.answer(list((neutral or {}).values()))
+        apart = slot.evaluator.answer(list((neutral or {}).values()))
     except CandidateError as failure:
         now = time.perf_counter()
         return Responses([], [], str(failure), mean_loss(losses), (loaded or now) - started, now - started)
@@ -77,27 +77,27 @@ def ask_candidate(
     return Responses(items, neutral_scores, None, None, loaded - started, time.perf_counter() - started)
 
 
-def evaluation_of(setup: Setup, heard: Responses) -> Evaluation:
+def evaluation_of(plan: RunPlan, responses: Responses) -> Evaluation:
     """The evaluation of a candidate that was asked everything at once."""
-    if heard.failure is not None:
-        return Evaluation(None, heard.loss, heard.failure, heard.seconds, 0)
-    return evaluation_on(setup, heard.items, heard.seconds)
+    if responses.failure is not None:
+        return Evaluation(None, responses.loss, responses.failure, responses.seconds, 0)
+    return evaluation_on(plan, responses.items, responses.seconds)
 
 
-def evaluation_on(setup: Setup, items: Sequence[ItemScore], seconds: float) -> Evaluation:
+def evaluation_on(plan: RunPlan, items: Sequence[ItemScore], seconds: float) -> Evaluation:
     """The evaluation that item scores add up to; every task must have some."""
     return Evaluation(
-        weighted_score(setup, items), mean_loss([i.loss for i in items]), None, seconds, sum(i.tokens for i in items)
+        weighted_score(plan, items), mean_loss([i.loss for i in items]), None, seconds, sum(i.tokens for i in items)
     )
 
 
-def weighted_score(setup: Setup, items: Sequence[ItemScore]) -> float:
+def weighted_score(plan: RunPlan, items: Sequence[ItemScore]) -> float:
     """The mean of each task's items, averaged over the tasks by their weights."""
-    values: dict[str, list[float]] = {task.name: [] for task in setup.tasks}
+    values: dict[str, list[float]] = {task.name: [] for task in plan.tasks}
     for item in items:
         values[item.task].append(item.value)
     means = {name: sum(of_task) / len(of_task) for name, of_task in values.items()}
-    return weighted_mean(means, {task.name: task.weight for task in setup.tasks})
+    return weighted_mean(means, plan.weights)
 
 
 def mean_loss(losses: Sequence[float | None]) -> float | None:

@@ -10,8 +10,9 @@ from evomerge_core.fixed_merge.fixed_merge import stream_fixed
 from evomerge_core.merging.config import MergeConfig, whole_model
 from evomerge_core.run.candidate.candidate_loader import LoadedSlot
 from evomerge_core.run.candidate.scoring import score_candidate
-from evomerge_core.run.setup import Asked, Setup
-from evomerge_core.run.store.store import Evaluation, ItemScore
+from evomerge_core.run.plan import Asked
+from evomerge_core.run.setup import Setup
+from evomerge_core.run.store.records import Evaluation, ItemScore
 from evomerge_core.tasks.evaluator import Evaluator
 
 
@@ -26,13 +27,13 @@ class Tried:
 
 def try_parents(setup: Setup, evaluator: Evaluator, items: int) -> Iterator[Tried]:
     """Scores the base and every parent on the first `items` search items of each task."""
-    few = replace(setup, asked={**setup.asked, "search": _first_of_each(setup, items)})
+    few = replace(setup.plan, asked={**setup.plan.asked, "search": _first_of_each(setup, items)})
     models = {"base": setup.recipe.base, **setup.parents}
     for label, reference in models.items():
         if label != "base" and reference == setup.recipe.base:
             continue
-        seat = LoadedSlot(evaluator, partial(_take, evaluator, setup, whole_model(reference, setup.recipe.base)))
-        evaluation, scores = score_candidate(few, seat, "search")
+        slot = LoadedSlot(evaluator, partial(_take, evaluator, setup, whole_model(reference, setup.recipe.base)))
+        evaluation, scores = score_candidate(few, slot, "search")
         yield Tried(label, evaluation, tuple(scores))
 
 
@@ -41,5 +42,6 @@ def _take(evaluator: Evaluator, setup: Setup, model: MergeConfig) -> None:
 
 
 def _first_of_each(setup: Setup, items: int) -> tuple[Asked, ...]:
-    of_task = {task.name: [asked for asked in setup.asked["search"] if asked.task.name == task.name] for task in setup.tasks}
+    searched = setup.plan.asked["search"]
+    of_task = {task.name: [asked for asked in searched if asked.task.name == task.name] for task in setup.plan.tasks}
     return tuple(asked for some in of_task.values() for asked in some[:items])

@@ -1,4 +1,4 @@
-"""The candidates that an optimiser's genomes become, as far as a stage's budget admits them."""
+"""The candidates that an optimiser's genomes become, as far as the stage's budget admits them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Hashable, Sequence
 from evomerge_core.errors import InputError
 from evomerge_core.paths.space import PathSpace
 from evomerge_core.run.setup import StageSetup
-from evomerge_core.run.store.store import Candidate, Store
+from evomerge_core.run.store.records import Candidate
+from evomerge_core.run.store.store import Store
 from evomerge_core.search.optimizer import Genome
 
-# So many candidates in a row that stand for merges already known: the search has nothing new to ask.
+# After so many candidates in a row that stand for merges already known, the search has nothing new to ask.
 _MOST_REPEATED = 200
 
 
-class Entrants:
-    """Admits generations in order. A candidate that stands for the same merge as an earlier one is its twin, and free."""
+class Admission:
+    """Admits generations in order. A candidate that stands for the same merge as an earlier one is its twin, and is free."""
 
     def __init__(self, stage: StageSetup, store: Store) -> None:
         self._stage = stage
@@ -27,12 +28,12 @@ class Entrants:
 
     @property
     def spent(self) -> bool:
-        """Whether the budget admits no candidate more."""
+        """Whether the budget admits no more candidates."""
         return len(self._known) >= self._limit
 
     @property
     def exhausted(self) -> bool:
-        """Whether no candidate more is admitted, or the last ones were all known."""
+        """Whether no more candidates are admitted, or the last ones were all known."""
         return self.spent or self._repeated > _MOST_REPEATED
 
     def admit(self, generation: int, genomes: Sequence[Genome]) -> list[Candidate]:
@@ -58,11 +59,12 @@ class Entrants:
             position=position,
             genome=genome.tolist(),
             twin=None if twin is None else twin.id,
+            stage=self._stage.index,
         )
         if list(candidate.genome or ()) != genome.tolist():
             raise InputError(
-                f"the optimiser asks other questions than the stored ones at {label}: resume with the numpy and cma versions "
-                "that the run began with, or start a new run"
+                f"{label}: the optimiser's genome differs from the stored one; resume with the numpy and cma versions that the "
+                "run began with, or start a new run"
             )
         return candidate
 

@@ -1,5 +1,8 @@
-"""The first rung of a race: candidates that find the gold answers far less likely than a parent does are broken, and write
-nothing. It takes one pass over a few gold answers; a broken merge that writes keeps a batch busy until the token limit."""
+"""The gate of a race: a candidate that finds the correct answers far less likely than a parent does is broken, and writes
+nothing.
+
+It takes one pass over a few correct answers; a broken merge that writes keeps a batch busy until the token limit.
+"""
 
 from __future__ import annotations
 
@@ -8,39 +11,39 @@ from collections.abc import Sequence
 import numpy as np
 
 from evomerge_core.run.candidate.scoring import Gate
-from evomerge_core.run.setup import Asked, Setup
+from evomerge_core.run.plan import Asked, RunPlan
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.timing.cost import CHARACTERS, gate_pays
 from evomerge_core.search.racing.evidence import broken
 
-# Nats per token above the best parent's. Log-likelihood doesn't rank good merges, it tells broken ones: of the quickstart's
-# kind of merges none beyond 1 nat ever gave a right answer.
+# Nats per token above the best parent's. Log-likelihood doesn't rank good merges, it identifies broken ones: of the
+# quickstart's kind of merges none beyond 1 nat ever gave a correct answer.
 MARGIN = 1.0
 GATE_ITEMS = 8
 
 
-def gold_gate(setup: Setup, store: Store, asked: Sequence[Asked], error: float) -> Gate | None:
+def gold_gate(plan: RunPlan, store: Store, asked: Sequence[Asked], error: float) -> Gate | None:
     """The gate of a race on `asked`; None where it would cost more than it saves, no parent's losses are known, or answers are
     chosen, not written."""
-    parents = [(e.loss, c) for c in store.candidates("parent") if (e := store.evaluation(c.id, "search", setup.precision))]
+    parents = [(e.loss, c) for c in store.candidates("parent") if (e := store.evaluation(c.id, "search", plan.precision))]
     known = [(loss, parent.id, parent) for loss, parent in parents if loss is not None]
     some = tuple(a for a in asked if a.question.gold and not a.question.choices)[:GATE_ITEMS]
     if not known or not some or not pays(some):
         return None
     parent = min(known)[2]
-    scores = store.item_scores(parent.id, "search", setup.precision)
+    scores = store.item_scores(parent.id, "search", plan.precision)
     theirs = {(i.task, i.item): i.loss for i in scores if i.loss is not None}
 
     def objection(losses: Sequence[float | None]) -> str | None:
         pairs = [
             (loss, theirs[key])
-            for one, loss in zip(some, losses, strict=True)
-            if loss is not None and (key := (one.task.name, one.item.id)) in theirs
+            for item, loss in zip(some, losses, strict=True)
+            if loss is not None and (key := (item.task.name, item.item.id)) in theirs
         ]
         own, other = np.array([a for a, _ in pairs]), np.array([b for _, b in pairs])
         if not broken(own, other, margin=MARGIN, error=error):
             return None
-        return f"broken: gold answers are {(own - other).mean():.1f} nats a token less likely than to {parent.label}"
+        return f"broken: correct answers are {(own - other).mean():.1f} nats per token less likely than for {parent.label}"
 
     return Gate(some, objection)
 

@@ -5,52 +5,75 @@ from __future__ import annotations
 import itertools
 
 from evomerge_core.paths.space import PathSpace
-from evomerge_core.run.candidate.cached_evaluation import Evaluated
-from evomerge_core.run.generation.admission import Entrants
-from evomerge_core.run.generation.judging import Contest, make_track, races
-from evomerge_core.run.phases import begin_phase
-from evomerge_core.run.setup import Setup, StageSetup
+from evomerge_core.run.candidate.cached_evaluation import CachedEvaluator
+from evomerge_core.run.generation.admission import Admission
+from evomerge_core.run.generation.finalists import mean_candidate
+from evomerge_core.run.generation.judging import race_settings, races, score_all
+from evomerge_core.run.generation.race import race
+from evomerge_core.run.plan import RunPlan, StagePlan
+from evomerge_core.run.setup import StageSetup
+from evomerge_core.run.store.facts import begin_phase, read_facts, write_facts
 from evomerge_core.run.store.store import Store
+from evomerge_core.run.timing.deadline import out_of_time
 from evomerge_core.search.cma_es import CmaEs
 from evomerge_core.search.flatness import is_flat
-from evomerge_core.search.optimizer import Optimizer
-from evomerge_core.search.racing.standing import told
+from evomerge_core.search.optimizer import Genome, Optimizer
+from evomerge_core.search.racing.result import ranking_numbers
 
-# Generations after which the search's centre is scored like a candidate: selection by luck doesn't flatter it.
+# Generations after which the search's mean is scored like a candidate: selection by luck doesn't flatter it.
 MEAN_EVERY = 10
 
 
-def search(setup: Setup, stage: StageSetup, store: Store, evaluated: Evaluated, first: int) -> int:
-    """Generations until the stage's budget is spent, or nothing is left to choose from; one cut short is not told.
+def search(plan: RunPlan, stage: StageSetup, store: Store, evaluator: CachedEvaluator, first: int) -> int:
+    """Generations until the stage's budget is spent, or nothing is left to choose from; the optimiser learns nothing from a
+    generation that was cut short.
 
     `first` is the number of the stage's first generation; returns that of the next stage's.
     """
-    optimizer = make_optimizer(stage, setup.recipe.seed, whole_ranking=not races(setup, stage))
-    contest = Contest(setup, stage, store, evaluated, make_track(setup, stage, store, evaluated.guard))
-    begin_phase(store, "search", stage.budget.evaluations, stage)
-    entrants = Entrants(stage, store)
+    optimizer = make_optimizer(stage, plan.seed, whole_ranking=not races(plan, stage))
+    settings = race_settings(plan, stage, store, evaluator.guard)
+    begin_phase(store, "search", stage.budget.evaluations, stage.index, stage.name)
+    admission = Admission(stage, store)
     history: list[list[float | None]] = []
     for generation in itertools.count(first):
-        if entrants.exhausted or is_flat(history):
-            return _ended(store, stage, "evaluations" if entrants.spent else "flat", generation)
+        if admission.exhausted or is_flat(history):
+            return _ended(store, stage, "evaluations" if admission.spent else "flat", generation)
         genomes = optimizer.ask()
-        candidates = entrants.admit(generation, genomes)
-        standings = contest.hold(generation, candidates, len(genomes) // 2)
-        if standings is None or len(candidates) < len(genomes):
-            return _ended(store, stage, "minutes" if standings is None else "evaluations", generation + 1)
-        optimizer.tell(told(standings))
-        history.append([one.fitness for one in standings])
-        store.set_facts(generation=generation + 1, sigma=optimizer.sigma, mean=optimizer.mean.tolist())
+        candidates = admission.admit(generation, genomes)
+        if settings is None:
+            results = score_all(plan, stage, store, evaluator, candidates)
+        else:
+            results = race(
+                settings,
+                generation,
+                candidates,
+                len(genomes) // 2,
+                evaluator.run_rung,
+                lambda items: not out_of_time(plan, stage, store, items),
+            )
+        if results is None or len(candidates) < len(genomes):
+            return _ended(store, stage, "minutes" if results is None else "evaluations", generation + 1)
+        optimizer.tell(ranking_numbers(results))
+        history.append([result.fitness for result in results])
+        write_facts(store, generation=generation + 1, sigma=optimizer.sigma, mean=optimizer.mean.tolist())
         if (generation + 1 - first) % MEAN_EVERY == 0:
-            contest.score_mean(generation, optimizer.mean)
+            _score_mean(plan, stage, store, evaluator, generation, optimizer.mean)
     raise AssertionError("generations never end by themselves")
 
 
-def _ended(store: Store, stage: StageSetup, reason: str, following: int) -> int:
+def _score_mean(
+    plan: RunPlan, stage: StagePlan, store: Store, evaluator: CachedEvaluator, generation: int, mean: Genome
+) -> None:
+    """Scores the search's mean after a generation on all of the search's items."""
+    if not out_of_time(plan, stage, store, plan.items("search")):
+        evaluator.evaluate(mean_candidate(store, stage, generation, mean.tolist()), "search", plan.precision)
+
+
+def _ended(store: Store, stage: StagePlan, reason: str, following: int) -> int:
     """Notes why a stage's search ended: `evaluations`, `minutes`, or `flat` when nothing new or better is to be found."""
-    reasons: list[str] = store.fact("search_ended", [])
+    reasons = read_facts(store).search_ended
     if len(reasons) == stage.index:
-        store.set_facts(search_ended=[*reasons, reason])
+        write_facts(store, search_ended=[*reasons, reason])
         store.add_event("search_ended", stage=stage.name, reason=reason)
     return following
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.race_facts import races_of
-from evomerge_core.run.store.folder import RECIPE, RESULT, WINNER, open_store
-from evomerge_core.run.store.store import Candidate, Evaluation, Store
-from evomerge_core.run.view.progress import state_of
+from evomerge_core.run.candidate.fitness import rank
+from evomerge_core.run.store.facts import read_facts
+from evomerge_core.run.store.folder import RECIPE, open_store
+from evomerge_core.run.store.records import Outcome
+from evomerge_core.run.store.state import state_of
+from evomerge_core.run.store.store import Store
+from evomerge_core.run.view.result import read_result
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredCandidate:
     """A candidate on the search's items, or on as many of them as a race asked: `number` counts all that were scored, from 1;
     `mark` is what the coherence guard objects to."""
 
@@ -47,8 +49,9 @@ class Spent:
 @dataclass(frozen=True)
 class Report:
     """A run at the moment of reading. `dimensions` are the genome's numbers (name, low, high), none for paths; `result` is
-    the verdict, None before there is one; `foretold` are the seconds in all that the references' times let expect; `races`
-    the items of a race's rungs, by stage."""
+    the verdict, None before there is one; `foretold` are the seconds in all that were estimated from the references' times;
+    `races` the items of a race's rungs, by stage; `ranked` the labels of the search's candidates that have a score, the best
+    first."""
 
     run: str
     recipe: str
@@ -56,12 +59,13 @@ class Report:
     precision: str
     scored_on: str | None
     dimensions: tuple[tuple[str, float, float], ...]
-    scored: tuple[Scored, ...]
+    scored: tuple[ScoredCandidate, ...]
     spent: tuple[Spent, ...]
     seconds: float
     foretold: float | None
     search_ended: tuple[str, ...]
     races: tuple[tuple[int, ...] | None, ...]
+    ranked: tuple[str, ...]
     result: Mapping[str, Any] | None
 
     def to_json(self) -> dict[str, Any]:
@@ -83,25 +87,25 @@ def read_report(folder: Path) -> Report:
 
 
 def _report(folder: Path, store: Store) -> Report:
-    facts = store.facts()
-    precision = facts.get("precision", "nf4")
-    found = facts.get("dimensions", [])
+    facts = read_facts(store)
+    outcomes = store.outcomes(split="search", precision=facts.precision)
+    genomes = {candidate.id: candidate.genome for candidate in store.candidates()}
+    children = [o for o in outcomes if o.kind in ("search", "mean") and o.score is not None]
     return Report(
         run=str(folder),
         recipe=(folder / RECIPE).read_text(encoding="utf-8"),
         state=state_of(folder, store),
-        precision=precision,
-        scored_on=facts.get("scored_on"),
-        dimensions=tuple((_name(one), one["low"], one["high"]) for one in found),
-        scored=tuple(
-            _scored(store, precision, number, *pair) for number, pair in enumerate(store.scored("search", precision), 1)
-        ),
+        precision=facts.precision,
+        scored_on=facts.scored_on,
+        dimensions=tuple((_name(dimension), dimension["low"], dimension["high"]) for dimension in facts.dimensions),
+        scored=tuple(_scored(number, outcome, genomes[outcome.candidate]) for number, outcome in enumerate(outcomes, 1)),
         spent=tuple(_spent(store)),
-        seconds=facts.get("active_seconds", 0.0),
-        foretold=(facts.get("foretold") or {}).get("seconds"),
-        search_ended=tuple(facts.get("search_ended", ())),
-        races=tuple(races_of(facts)),
-        result=_result(folder),
+        seconds=facts.active_seconds,
+        foretold=None if facts.estimated is None else facts.estimated["seconds"],
+        search_ended=facts.search_ended,
+        races=facts.races,
+        ranked=tuple(o.label for o in sorted(children, key=lambda outcome: rank(outcome, facts), reverse=True)),
+        result=read_result(folder),
     )
 
 
@@ -109,18 +113,18 @@ def _name(dimension: Mapping[str, Any]) -> str:
     return "·".join(word for word in (dimension["parameter"], dimension["source"], dimension["group"]) if word)
 
 
-def _scored(store: Store, precision: str, number: int, candidate: Candidate, evaluation: Evaluation) -> Scored:
-    return Scored(
+def _scored(number: int, outcome: Outcome, genome: tuple[float, ...] | None) -> ScoredCandidate:
+    return ScoredCandidate(
         number=number,
-        label=candidate.label,
-        kind=candidate.kind,
-        generation=candidate.generation,
-        score=evaluation.score,
-        loss=evaluation.loss,
-        items=store.count_items(candidate.id, "search", precision),
-        failure=evaluation.failure,
-        mark=store.mark(candidate.id, "search", precision),
-        genome=candidate.genome,
+        label=outcome.label,
+        kind=outcome.kind,
+        generation=outcome.generation,
+        score=outcome.score,
+        loss=outcome.loss,
+        items=outcome.items,
+        failure=outcome.failure,
+        mark=outcome.mark,
+        genome=genome,
     )
 
 
@@ -138,11 +142,3 @@ def _spent(store: Store) -> list[Spent]:
             before.seconds + evaluation.seconds,
         )
     return list(parts.values())
-
-
-def _result(folder: Path) -> Mapping[str, Any] | None:
-    try:
-        result: dict[str, Any] = json.loads((folder / WINNER / RESULT).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return result

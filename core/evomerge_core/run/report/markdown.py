@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from evomerge_core.run.report.content import Report, Scored
+from evomerge_core.run.report.content import Report, ScoredCandidate
 
 _ENDED = {
     "evaluations": "the budget of evaluations was spent",
@@ -96,7 +96,7 @@ def _search(report: Report) -> Iterator[str]:
     yield from _listed("Incoherent", [(one, one.mark) for one in marked])
 
 
-def _listed(title: str, some: list[tuple[Scored, str | None]]) -> Iterator[str]:
+def _listed(title: str, some: list[tuple[ScoredCandidate, str | None]]) -> Iterator[str]:
     if some:
         yield from ("", f"{title}:", "")
         yield from (f"- {one.label}: {reason}" for one, reason in some)

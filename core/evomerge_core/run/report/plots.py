@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evomerge_core.run.report.content import Report, Scored
+from evomerge_core.run.report.content import Report, ScoredCandidate
 from evomerge_core.run.report.svg import INK, Frame, box, dot, line, percent_axis, picture, words
 
 _COLOURS = {"search": "#2563eb", "mean": "#d97706", "parent": "#dc2626", "uniform": "#7c3aed", "winner": "#059669"}
@@ -86,7 +86,7 @@ def _steps(top: float) -> list[float]:
     return [step * number for number in range(int(top / step + 1e-9) + 1)]
 
 
-def _note(one: Scored) -> str:
+def _note(one: ScoredCandidate) -> str:
     score = "failed" if one.score is None else f"{100 * one.score:.1f} % of {one.items} items"
     return f"{one.label}: {score}" + (f"; {one.mark}" if one.mark else "")
 
@@ -100,14 +100,9 @@ def _legend(frame: Frame, entries: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _best(report: Report) -> list[tuple[str, tuple[float, ...]]]:
-    """The winner, then the candidates with the best scores on the most items."""
+    """The winner, then the best candidates of the search."""
     known = {one.label: one.genome for one in report.scored if one.genome and len(one.genome) == len(report.dimensions)}
-    ranked = sorted(
-        (one for one in report.scored if one.kind in ("search", "mean") and one.score is not None and one.label in known),
-        key=lambda one: (one.mark is None, one.items, one.score or 0.0, -(one.loss or 0.0)),
-        reverse=True,
-    )
-    labels = [one.label for one in ranked]
+    labels = [label for label in report.ranked if label in known]
     if report.result is not None and (winner := report.result["winner"]["name"]) in known:
         labels = [winner, *(label for label in labels if label != winner)]
     return [(label, known[label] or ()) for label in labels[:_MOST_GENOMES]]

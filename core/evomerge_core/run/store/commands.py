@@ -1,10 +1,11 @@
-"""What a person tells a running job: pause, resume, stop. Read between two evaluations, never in the middle of one."""
+"""Commands to a running job: pause, resume, stop. They are obeyed between two evaluations, never during one."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
+from evomerge_core.run.store.facts import write_facts
 from evomerge_core.run.store.folder import open_store
 from evomerge_core.run.store.store import Store
 
@@ -12,7 +13,7 @@ _POLL_SECONDS = 0.2
 
 
 class Stopped(Exception):
-    """The run was asked to stop; everything finished is in the store, and `resume` goes on from there."""
+    """The run was asked to stop; everything finished is in the store, and `resume` continues from there."""
 
 
 def append_command(folder: Path, name: str) -> int:
@@ -26,19 +27,16 @@ def append_command(folder: Path, name: str) -> int:
 
 
 def obey(store: Store) -> float:
-    """Carries out the commands that wait: returns when the run may go on, raises `Stopped` when it may not.
-
-    Gives the seconds that the run was paused.
-    """
+    """Carries out the waiting commands and returns the seconds that the run was paused. Raises `Stopped` on stop."""
     paused, since = False, time.perf_counter()
     while True:
         for name in store.take_commands():
             if name == "stop":
-                store.set_facts(state="stopped")
+                write_facts(store, state="stopped")
                 raise Stopped
             if paused != (name == "pause"):
                 paused = name == "pause"
-                store.set_facts(state="paused" if paused else "running")
+                write_facts(store, state="paused" if paused else "running")
         if not paused:
             return time.perf_counter() - since
         time.sleep(_POLL_SECONDS)

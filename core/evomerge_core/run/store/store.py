@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
+
+from evomerge_core.run.store.records import NEUTRAL, Candidate, Evaluation, ItemScore, Outcome, Pass
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -21,6 +24,7 @@ CREATE TABLE IF NOT EXISTS candidates (
     position INTEGER,
     genome TEXT,
     twin INTEGER REFERENCES candidates (id),
+    stage INTEGER,
     UNIQUE (kind, label),
     UNIQUE (generation, position)
 );
@@ -78,88 +82,15 @@ CREATE TABLE IF NOT EXISTS commands (id INTEGER PRIMARY KEY, at REAL NOT NULL, n
 """
 
 
-@dataclass(frozen=True)
-class ItemScore:
-    """One item's score: `value` in 0..1, `loss` the gold answer's mean negative log-likelihood per token or None."""
-
-    task: str
-    item: str
-    value: float
-    loss: float | None
-    truncated: bool
-    language_ok: bool
-    tokens: int
-    answer: str
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A candidate's result on one split in one precision; `failure` is the reason where there is no score."""
-
-    score: float | None
-    loss: float | None
-    failure: str | None
-    seconds: float
-    tokens: int
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One time that a candidate was merged, loaded and asked.
-
-    `items` that it was asked, `tokens` that it wrote, `load_seconds` of the `seconds` in all. `generation` and `rung` of a
-    race, None outside. `failure` is why it gave no answers, `loss` then that of the gold answers where it is known.
-    """
-
-    split: str
-    precision: str
-    items: int
-    tokens: int
-    load_seconds: float
-    seconds: float
-    generation: int | None = None
-    rung: int | None = None
-    failure: str | None = None
-    loss: float | None = None
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What is scored: a parent, a uniform merge, or a genome of the search. `twin` had the same genome before it."""
-
-    id: int
-    kind: str
-    label: str
-    generation: int | None
-    position: int | None
-    genome: tuple[float, ...] | None
-    twin: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """An evaluation with whose it is, as lists and plots show it. `number` grows with time; `finished` is unix time; `mark` is
-    why the coherence guard ranks it behind others."""
-
-    number: int
-    candidate: int
-    kind: str
-    label: str
-    generation: int | None
-    split: str
-    precision: str
-    score: float | None
-    loss: float | None
-    failure: str | None
-    seconds: float
-    finished: float
-    mark: str | None
-
-
 _PASS = ", ".join(field.name for field in fields(Pass))
-
-# The split that neutral texts are kept under: asked of candidates for their log-likelihood, never scored.
-NEUTRAL = "neutral"
+# How many items an evaluation's score is the mean of: those of the passes of the candidate's own generation (a twin of a later
+# generation may be asked more); an earlier version kept no passes.
+_ITEMS = (
+    "coalesce((SELECT sum(p.items) FROM passes p WHERE p.candidate = e.candidate AND p.split = e.split "
+    "AND p.precision = e.precision AND p.generation IS c.generation), "
+    "(SELECT count(*) FROM item_scores i WHERE i.candidate = e.candidate AND i.split = e.split "
+    "AND i.precision = e.precision))"
+)
 
 
 class Store:
@@ -172,9 +103,10 @@ class Store:
         self._connection.row_factory = sqlite3.Row
         if create:
             self._connection.execute("PRAGMA journal_mode = WAL")
-        # also what a version before this one did not make
+        # also the tables that an earlier version did not make
         self._connection.executescript(_SCHEMA)
         self._connection.execute("PRAGMA synchronous = FULL")
+        self._has_stages = self._add_stages()
 
     def close(self) -> None:
         self._connection.close()
@@ -204,24 +136,25 @@ class Store:
         position: int | None = None,
         genome: Sequence[float] | None = None,
         twin: int | None = None,
+        stage: int | None = None,
     ) -> Candidate:
         """The candidate with this kind and label, made if it isn't there yet."""
         with self._transaction() as c:
             c.execute(
-                "INSERT INTO candidates (kind, label, generation, position, genome, twin) VALUES (?, ?, ?, ?, ?, ?) "
+                "INSERT INTO candidates (kind, label, generation, position, genome, twin, stage) VALUES (?, ?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (kind, label) DO NOTHING",
-                (kind, label, generation, position, None if genome is None else json.dumps(list(genome)), twin),
+                (kind, label, generation, position, None if genome is None else json.dumps(list(genome)), twin, stage),
             )
             row = c.execute("SELECT * FROM candidates WHERE kind = ? AND label = ?", (kind, label)).fetchone()
-        return _candidate(row)
+        return self._candidate(row)
 
     def candidates(self, kind: str | None = None) -> list[Candidate]:
         """All candidates, or those of one kind, in the order in which they were made."""
         rows = self._connection.execute("SELECT * FROM candidates WHERE ? IN (kind, '') ORDER BY id", (kind or "",))
-        return [_candidate(row) for row in rows]
+        return [self._candidate(row) for row in rows]
 
     def candidate(self, candidate: int) -> Candidate:
-        return _candidate(self._connection.execute("SELECT * FROM candidates WHERE id = ?", (candidate,)).fetchone())
+        return self._candidate(self._connection.execute("SELECT * FROM candidates WHERE id = ?", (candidate,)).fetchone())
 
     def save_evaluation(
         self,
@@ -234,7 +167,7 @@ class Store:
         passed: Pass | None = None,
         neutral: Sequence[ItemScore] = (),
         mark: str | None = None,
-        **facts: Any,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         """An evaluation, its item scores, its event and the facts it changes, in one transaction: whole or not at all.
 
@@ -253,10 +186,16 @@ class Store:
             if mark is not None:
                 c.execute("INSERT INTO marks VALUES (?, ?, ?, ?)", (candidate, split, precision, mark))
             _add_event(c, at, "evaluation", data)
-            _set_facts(c, facts)
+            _set_facts(c, facts or {})
 
     def save_rung(
-        self, candidate: int, passed: Pass, items: Sequence[ItemScore], neutral: Sequence[ItemScore] = (), **facts: Any
+        self,
+        candidate: int,
+        passed: Pass,
+        items: Sequence[ItemScore],
+        neutral: Sequence[ItemScore] = (),
+        *,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         """One rung of a race, in one transaction: the items that it added, its event and the facts it changes."""
         at = time.time()
@@ -267,7 +206,7 @@ class Store:
             _add_items(c, candidate, passed.split, passed.precision, items)
             _add_items(c, candidate, NEUTRAL, passed.precision, neutral)
             _add_event(c, at, "rung", data)
-            _set_facts(c, facts)
+            _set_facts(c, facts or {})
 
     def rung(self, candidate: int, precision: str, generation: int, rung: int) -> Pass | None:
         """A candidate's (or its twin's) pass in one rung of a generation's race."""
@@ -359,7 +298,7 @@ class Store:
             (split, precision),
         )
         names = ("score", "loss", "failure", "seconds", "tokens")
-        return [(_candidate(row), Evaluation(**{name: row[name] for name in names})) for row in rows]
+        return [(self._candidate(row), Evaluation(**{name: row[name] for name in names})) for row in rows]
 
     def all_evaluations(self) -> list[tuple[Candidate, str, str, Evaluation]]:
         """Every evaluation with its candidate, split and precision, in the order in which they finished."""
@@ -369,28 +308,24 @@ class Store:
         )
         names = ("score", "loss", "failure", "seconds", "tokens")
         return [
-            (_candidate(row), row["split"], row["precision"], Evaluation(**{name: row[name] for name in names})) for row in rows
+            (self._candidate(row), row["split"], row["precision"], Evaluation(**{name: row[name] for name in names}))
+            for row in rows
         ]
 
-    def outcomes(self, after: int = 0) -> list[Outcome]:
-        """Evaluations after number `after`, oldest first, without genomes and items: cheap to read as they come."""
-        rows = self._connection.execute(
-            "SELECT e.rowid, c.id, c.kind, c.label, c.generation, e.split, e.precision, e.score, e.loss, e.failure, e.seconds, "
-            "e.finished, m.reason FROM evaluations e JOIN candidates c ON c.id = e.candidate "
-            "LEFT JOIN marks m ON m.candidate = e.candidate AND m.split = e.split AND m.precision = e.precision "
-            "WHERE e.rowid > ? ORDER BY e.rowid",
-            (after,),
-        )
-        return [Outcome(*row) for row in rows]
+    def outcomes(self, after: int = 0, *, split: str = "", precision: str = "") -> list[Outcome]:
+        """Evaluations after number `after`, oldest first, without genomes and items: cheap to read as they come.
 
-    def best_scores(self, split: str, precision: str) -> dict[str, float]:
-        """The best score of each kind of candidate that has one."""
+        All of them, or those on one split, in one precision.
+        """
         rows = self._connection.execute(
-            "SELECT c.kind, max(e.score) FROM evaluations e JOIN candidates c ON c.id = e.candidate "
-            "WHERE e.split = ? AND e.precision = ? AND e.score IS NOT NULL GROUP BY c.kind",
-            (split, precision),
+            "SELECT e.rowid AS number, c.id, c.kind, c.label, c.generation, e.split, e.precision, e.score, e.loss, e.failure, "
+            f"e.seconds, e.finished, m.reason, {_ITEMS} AS items, {self._stage_column} AS stage "
+            "FROM evaluations e JOIN candidates c ON c.id = e.candidate "
+            "LEFT JOIN marks m ON m.candidate = e.candidate AND m.split = e.split AND m.precision = e.precision "
+            "WHERE e.rowid > ? AND ? IN (e.split, '') AND ? IN (e.precision, '') ORDER BY e.rowid",
+            (after, split, precision),
         )
-        return {kind: float(score) for kind, score in rows}
+        return [Outcome(*row[:-1], stage=self._stage(row)) for row in rows]
 
     def count_searched(self) -> int:
         """How many genomes of the search have been evaluated on the search's items."""
@@ -454,6 +389,50 @@ class Store:
                 _add_event(c, time.time(), "command", {"name": row["name"]})
         return [row["name"] for row in rows]
 
+    # the stages of candidates, which an earlier version did not keep
+
+    def _add_stages(self) -> bool:
+        """Gives an older store's candidates their stage; False where the file can't be written: `_stage` finds them then."""
+        if self._keeps_stages():
+            return True
+        try:
+            with self._transaction() as c:
+                # another process may have been faster
+                if not self._keeps_stages():
+                    c.execute("ALTER TABLE candidates ADD COLUMN stage INTEGER")
+                    rows = c.execute("SELECT DISTINCT generation FROM candidates WHERE generation IS NOT NULL").fetchall()
+                    stages = [(self._stage_of_generation(row["generation"]), row["generation"]) for row in rows]
+                    c.executemany("UPDATE candidates SET stage = ? WHERE generation = ?", stages)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+                raise
+            return False
+        return True
+
+    def _keeps_stages(self) -> bool:
+        return any(row["name"] == "stage" for row in self._connection.execute("PRAGMA table_info(candidates)"))
+
+    @property
+    def _stage_column(self) -> str:
+        return "c.stage" if self._has_stages else "NULL"
+
+    def _stage(self, row: sqlite3.Row) -> int | None:
+        """The stage of a row with a generation."""
+        if row["generation"] is None:
+            return None
+        kept: int | None = row["stage"] if self._has_stages else None
+        return self._stage_of_generation(row["generation"]) if kept is None else kept
+
+    def _stage_of_generation(self, generation: int) -> int:
+        """By the generations that the stages began with: generations are numbered through all stages."""
+        return bisect_right(self.fact("stage_starts", [0]), generation) - 1
+
+    def _candidate(self, row: sqlite3.Row) -> Candidate:
+        genome = None if row["genome"] is None else tuple(json.loads(row["genome"]))
+        return Candidate(
+            row["id"], row["kind"], row["label"], row["generation"], row["position"], genome, row["twin"], self._stage(row)
+        )
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -486,8 +465,3 @@ def _add_pass(connection: sqlite3.Connection, at: float, candidate: int, passed:
 
 def _add_event(connection: sqlite3.Connection, at: float, kind: str, data: Mapping[str, Any]) -> None:
     connection.execute("INSERT INTO events (at, kind, data) VALUES (?, ?, ?)", (at, kind, json.dumps(data)))
-
-
-def _candidate(row: sqlite3.Row) -> Candidate:
-    genome = None if row["genome"] is None else tuple(json.loads(row["genome"]))
-    return Candidate(row["id"], row["kind"], row["label"], row["generation"], row["position"], genome, row["twin"])

@@ -1,4 +1,4 @@
-"""What scoring costs: seconds and tokens foretold from what passes took, for estimates, for rungs, and to end on time.
+"""What scoring costs: seconds and tokens estimated from what passes took, for rungs, and to end on time.
 
 Pure: nothing here reads a store or a clock.
 """
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evomerge_core.run.store.store import Pass
+from evomerge_core.run.store.records import Pass
 
 RECENT = 60  # passes; older ones say little about how busy the machine is now
 # Merging and loading one source, in tokens that could be read meanwhile, whatever the model's size: both grow with it. CPU:
 # a model of 135 M on 2 cores; CUDA: an order of magnitude, merging being bound by copies.
 LOAD_TOKENS = {"cpu": 130.0, "cuda": 1500.0}
 WRITTEN = 3.0  # a written token in read ones: it is computed alone
-# One token more for a whole batch, in read ones: a row that never ends keeps all layers busy for itself.
+# Another token for a whole batch, in read ones: a row that never ends keeps all layers busy for itself.
 _STEP = 80.0
 _BROKEN = 0.1  # of a search's candidates, in its first generations
 CHARACTERS = 4  # of a token, about
@@ -27,8 +27,8 @@ CHARACTERS = 4  # of a token, about
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds of one merge and load, of one batch of questions whatever its size, and of one item; tokens that an item
-    brings forth."""
+    """Seconds of one merge and load, of one batch of questions whatever its size, and of one item; tokens that are
+    written for an item."""
 
     load: float
     batch: float
@@ -49,17 +49,17 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """Seconds and generated tokens, foretold."""
+class TimeEstimate:
+    """Estimated seconds and generated tokens."""
 
     seconds: float
     tokens: float
 
-    def __add__(self, other: Estimate) -> Estimate:
-        return Estimate(self.seconds + other.seconds, self.tokens + other.tokens)
+    def __add__(self, other: TimeEstimate) -> TimeEstimate:
+        return TimeEstimate(self.seconds + other.seconds, self.tokens + other.tokens)
 
 
-NOTHING = Estimate(0.0, 0.0)
+NOTHING = TimeEstimate(0.0, 0.0)
 
 
 def work(passes: int, items: int, batch_size: int | None) -> Work:
@@ -68,34 +68,34 @@ def work(passes: int, items: int, batch_size: int | None) -> Work:
 
 
 def learn(passes: Sequence[Pass], batch_size: int | None) -> Costs | None:
-    """The costs that the recent passes fit best, in their relative errors; None before one pass has answered anything.
+    """The costs that fit the recent passes best, in their relative errors; None before a pass has answered anything.
 
-    Passes of one size can't tell a batch's own cost from its items': all is then the items'.
+    Passes of one size don't separate a batch's own cost from its items': everything is then the items'.
     """
-    recent = [one for one in passes if one.failure is None and one.items > 0][-RECENT:]
+    recent = [done for done in passes if done.failure is None and done.items > 0][-RECENT:]
     if not recent:
         return None
-    done = [work(1, one.items, batch_size) for one in recent]
-    answered = np.array([max(1e-6, one.seconds - one.load_seconds) for one in recent])
-    batch, item = _fit(np.array([[one.batches, one.items] for one in done], dtype=np.float64), answered)
+    works = [work(1, done.items, batch_size) for done in recent]
+    answered = np.array([max(1e-6, done.seconds - done.load_seconds) for done in recent])
+    batch, item = _fit(np.array([[some.batches, some.items] for some in works], dtype=np.float64), answered)
     return Costs(
-        load=statistics.median(one.load_seconds for one in recent),
+        load=statistics.median(done.load_seconds for done in recent),
         batch=batch,
         item=item,
-        tokens=sum(one.tokens for one in recent) / sum(one.items for one in recent),
+        tokens=sum(done.tokens for done in recent) / sum(done.items for done in recent),
     )
 
 
-def foretell(costs: Costs, ahead: Work) -> Estimate:
+def estimate(costs: Costs, ahead: Work) -> TimeEstimate:
     """What work will take."""
     seconds = costs.load * ahead.passes + costs.batch * ahead.batches + costs.item * ahead.items
-    return Estimate(seconds, costs.tokens * ahead.items)
+    return TimeEstimate(seconds, costs.tokens * ahead.items)
 
 
-def foretell_all(costs: Mapping[str, Costs], ahead: Mapping[str, Work]) -> Estimate:
-    """What work in several precisions will take; a precision without costs of its own is taken for as fast as the first."""
+def estimate_all(costs: Mapping[str, Costs], ahead: Mapping[str, Work]) -> TimeEstimate:
+    """What work in several precisions will take; a precision without costs of its own counts as being as fast as the first."""
     usual = next(iter(costs.values()))
-    return sum((foretell(costs.get(precision, usual), some) for precision, some in ahead.items()), NOTHING)
+    return sum((estimate(costs.get(precision, usual), some) for precision, some in ahead.items()), NOTHING)
 
 
 def load_items(*, device: str, sources: int, read: float, written: float) -> float:
@@ -105,7 +105,7 @@ def load_items(*, device: str, sources: int, read: float, written: float) -> flo
 
 
 def gate_pays(*, read: float, most_written: int) -> bool:
-    """Whether a look at gold answers of `read` tokens in all saves more than it costs, when a broken candidate writes
+    """Whether reading correct answers of `read` tokens in all saves more than it costs, when a broken candidate writes
     `most_written` tokens and most others few. By rule of thumb, for the same reason."""
     return _BROKEN * _STEP * most_written > read
 

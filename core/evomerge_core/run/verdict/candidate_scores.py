@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evomerge_core.run.statistics import Paired, compare, interval
-from evomerge_core.run.store.store import ItemScore, Store
-from evomerge_core.run.weighted_values import weighted_values
-
-SPLITS = ("search", "validation", "test")
+from evomerge_core.run.store.records import SPLITS, ItemScore
+from evomerge_core.run.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def split_scores(store: Store, candidate: int, weights: Mapping[str, float]) -> 
             found.append(
                 _score(split, precision, task, own, mean, sum(losses) / len(losses) if losses else None, {task: 1.0}, None)
             )
-    return sorted(found, key=lambda one: SPLITS.index(one.split))
+    return sorted(found, key=lambda score: SPLITS.index(score.split))
 
 
 def differences(store: Store, ours: int, theirs: int, split: str, precision: str) -> list[Difference]:
@@ -77,9 +75,20 @@ def paired(found: Sequence[Difference], weights: Mapping[str, float]) -> Paired 
     """The paired test of these items; None without any. An item that wasn't asked of the other counts as lost by it."""
     if not found:
         return None
-    ours = [one.ours for one in found]
-    theirs = [replace(one.ours, value=0.0 if one.theirs is None else one.theirs.value) for one in found]
+    ours = [difference.ours for difference in found]
+    theirs = [replace(d.ours, value=0.0 if d.theirs is None else d.theirs.value) for d in found]
     return compare(weighted_values(ours, weights), weighted_values(theirs, weights))
+
+
+def weighted_values(items: Sequence[ItemScore], weights: Mapping[str, float]) -> list[float]:
+    """Values whose mean is the score weighted by task, for intervals and paired tests; with one task the plain values, 0 and 1
+    where the scorer gives no others."""
+    if len(weights) == 1:
+        return [i.value for i in items]
+    total = sum(weights.values())
+    counts = {task: sum(i.task == task for i in items) for task in weights}
+    factor = {task: weight / total * len(items) / counts[task] for task, weight in weights.items()}
+    return [i.value * factor[i.task] for i in items]
 
 
 def _score(

@@ -15,8 +15,10 @@ from evomerge_core.paths.spec import Paths
 from evomerge_core.recipe.stages import plan_stages
 from evomerge_core.run.candidate.candidate_merge import PathCandidate, child_of, path_candidate, stage_of
 from evomerge_core.run.setup import Setup
+from evomerge_core.run.store.facts import read_facts, write_facts
 from evomerge_core.run.store.folder import RESULT, WINNER
-from evomerge_core.run.store.store import Candidate, Store
+from evomerge_core.run.store.records import Candidate
+from evomerge_core.run.store.store import Store
 from evomerge_core.run.verdict.verdict import judge
 from evomerge_core.sources.source import Source
 
@@ -31,9 +33,10 @@ def finish(setup: Setup, store: Store, winner: Candidate, folder: Path, gguf_byt
     """Writes the winner's recipe (`winner/mergekit_config.yml`, or `evomerge_path.yml` for what mergekit can't say),
     `winner/model/` (bf16 safetensors) and `winner/result.json`.
 
-    Raises `InputError` when there is no space; what is written is whole, and finishing again goes on from there.
+    Raises `InputError` when there is no space. Every file is written whole or not at all, and finishing again continues from
+    what is there.
     """
-    store.set_facts(phase="winner", phase_total=None)
+    write_facts(store, phase="winner", phase_total=None)
     place = folder / WINNER
     place.mkdir(exist_ok=True)
     file = write_fixed_file(child_of(setup, store, winner))
@@ -47,44 +50,45 @@ def finish(setup: Setup, store: Store, winner: Candidate, folder: Path, gguf_byt
 
 
 def _result(setup: Setup, store: Store, winner: Candidate, folder: Path) -> dict[str, Any]:
-    verdicts = {precision: judge(setup, store, winner, precision) for precision in setup.precisions}
+    plan, facts = setup.plan, read_facts(store)
+    verdicts = {precision: judge(plan, store, winner, precision) for precision in plan.precisions}
     result: dict[str, Any] = {
         "run": str(folder),
         "recipe": setup.recipe.name,
         "seed": setup.recipe.seed,
-        "precision": setup.precision,
-        "scored_on": store.fact("scored_on"),
+        "precision": plan.precision,
+        "scored_on": facts.scored_on,
     }
-    result |= verdicts.pop(setup.precision)
+    result |= verdicts.pop(plan.precision)
     scores = {
         split: evaluation.score
         for split in ("search", "validation")
-        if (evaluation := store.evaluation(winner.id, split, setup.precision)) is not None
+        if (evaluation := store.evaluation(winner.id, split, plan.precision)) is not None
     }
-    result["winner"] = {**result["winner"], **_meaning(setup, store, winner), **scores}
+    result["winner"] = {**result["winner"], **_meaning(setup, winner), **scores}
     result["confirmed"] = verdicts
     # two looks at luck are one too many: a child that is called better is so in each precision
     result["declared"] = all(part["better"] for part in (result, *verdicts.values()))
-    result["evaluations"] = sum(c.kind == "search" for c, _ in store.scored("search", setup.precision))
-    result["seconds"] = store.fact("active_seconds", 0.0)
+    result["evaluations"] = sum(c.kind == "search" for c, _ in store.scored("search", plan.precision))
+    result["seconds"] = facts.active_seconds
     result["tokens_generated"] = store.generated_tokens()
     return result
 
 
-def _meaning(setup: Setup, store: Store, winner: Candidate) -> dict[str, Any]:
+def _meaning(setup: Setup, winner: Candidate) -> dict[str, Any]:
     """What the winner's genome means: its numbers by name, or its path, hop by hop."""
-    one = path_candidate(setup, store, winner)
-    if one is None:
-        names = stage_of(setup, store, winner).space.names
+    routed = path_candidate(setup, winner)
+    if routed is None:
+        names = stage_of(setup, winner).space.names
         return {"genome": dict(zip(names, winner.genome or (), strict=True))}
-    return {"path": _path(one)}
+    return {"path": _path(routed)}
 
 
-def _path(one: PathCandidate) -> dict[str, Any]:
-    pool = one.space.pool
-    hops = [{"model": pool.labels[hop.source], "layer": hop.layer, "scale": hop.scale} for hop in one.path.hops]
+def _path(candidate: PathCandidate) -> dict[str, Any]:
+    pool = candidate.space.pool
+    hops = [{"model": pool.labels[hop.source], "layer": hop.layer, "scale": hop.scale} for hop in candidate.path.hops]
     letters = {pool.letter(index): label for index, label in enumerate(pool.labels)}
-    return {"models": letters, "text": lay_out(one.path, pool), "hops": hops}
+    return {"models": letters, "text": lay_out(candidate.path, pool), "hops": hops}
 
 
 def _size(setup: Setup, child: FixedMerge, gguf_bytes: GgufBytes) -> dict[str, Any]:

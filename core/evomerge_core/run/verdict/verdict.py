@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from evomerge_core.run.setup import Setup
+from evomerge_core.run.plan import RunPlan
 from evomerge_core.run.statistics import Paired, compare, interval
-from evomerge_core.run.store.store import Candidate, ItemScore, Store
-from evomerge_core.run.weighted_values import weighted_values
+from evomerge_core.run.store.facts import read_facts
+from evomerge_core.run.store.records import Candidate, ItemScore
+from evomerge_core.run.store.store import Store
+from evomerge_core.run.verdict.candidate_scores import weighted_values
 from evomerge_core.tasks.language.coherence import REPEATING, repetition
 
 SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
-class Standing:
+class TestResult:
     """A candidate on the test items: score in 0..1 (None: it failed) with its 95 % interval, and shares of the answers
-    that met the token limit, were in the wrong language, or repeat themselves. `incoherent` is what the coherence guard
-    objects to in a child."""
+    that met the token limit, were in the wrong language, or repeat themselves. `incoherent` is the coherence guard's
+    objection to a child."""
 
     name: str
     test: float | None
@@ -40,28 +42,28 @@ class Comparison:
     p: float
 
 
-def judge(setup: Setup, store: Store, winner: Candidate, precision: str) -> dict[str, Any]:
-    """The verdict in one precision, ready for JSON: every standing (`stages`: the winners of earlier stages), every
+def judge(plan: RunPlan, store: Store, winner: Candidate, precision: str) -> dict[str, Any]:
+    """The verdict in one precision, ready for JSON: every test result (`stages`: the winners of earlier stages), every
     comparison, and a sentence.
 
     The child counts as better only when it beats the parent that did best on the very test items.
     """
     parents, uniform = store.candidates("parent"), store.candidates("uniform")
-    earlier = [store.candidate(one) for one in store.fact("stage_winners", []) if one != winner.id]
-    standings = {c.id: _standing(setup, store, c, precision) for c in (*parents, *uniform, *earlier, winner)}
-    against = {c.id: _compare(setup, store, winner, c, precision) for c in (*parents, *uniform, *earlier)}
-    best = max(parents, key=lambda c: standings[c.id].test or 0.0)
+    earlier = [store.candidate(known) for known in read_facts(store).stage_winners if known != winner.id]
+    results = {c.id: _test_result(plan, store, c, precision) for c in (*parents, *uniform, *earlier, winner)}
+    against = {c.id: _compare(plan, store, winner, c, precision) for c in (*parents, *uniform, *earlier)}
+    best = max(parents, key=lambda c: results[c.id].test or 0.0)
     paired = against[best.id]
     return {
-        "items": setup.items("test"),
-        "parents": [asdict(standings[c.id]) for c in parents],
-        "uniform": [asdict(standings[c.id]) for c in uniform],
-        "stages": [{"stage": stage.name, **asdict(standings[c.id])} for stage, c in zip(setup.stages, earlier, strict=False)],
-        "winner": asdict(standings[winner.id]),
+        "items": plan.items("test"),
+        "parents": [asdict(results[c.id]) for c in parents],
+        "uniform": [asdict(results[c.id]) for c in uniform],
+        "stages": [{"stage": stage.name, **asdict(results[c.id])} for stage, c in zip(plan.stages, earlier, strict=False)],
+        "winner": asdict(results[winner.id]),
         "paired": asdict(paired),
         "better": beats(paired),
-        "against": [asdict(one) for one in against.values()],
-        "verdict": _sentence(standings[winner.id], standings[best.id], paired),
+        "against": [asdict(comparison) for comparison in against.values()],
+        "verdict": _sentence(results[winner.id], results[best.id], paired),
     }
 
 
@@ -71,33 +73,33 @@ def beats(paired: Comparison | Paired) -> bool:
     return paired.p < SIGNIFICANT and paired.wins > paired.losses
 
 
-def _standing(setup: Setup, store: Store, candidate: Candidate, precision: str) -> Standing:
+def _test_result(plan: RunPlan, store: Store, candidate: Candidate, precision: str) -> TestResult:
     evaluation = store.evaluation(candidate.id, "test", precision)
     items = store.item_scores(candidate.id, "test", precision)
     if evaluation is None or evaluation.score is None:
-        return Standing(candidate.label, None, None, 0.0, 0.0)
-    low, high = interval(_values(setup, items))
+        return TestResult(candidate.label, None, None, 0.0, 0.0)
+    low, high = interval(_values(plan, items))
     truncated = sum(i.truncated for i in items) / len(items)
     wrong = sum(not i.language_ok for i in items) / len(items)
     repeating = sum(repetition(i.answer) > REPEATING for i in items) / len(items)
     mark = store.mark(candidate.id, "test", precision)
-    return Standing(candidate.label, evaluation.score, (low, high), truncated, wrong, repeating, mark)
+    return TestResult(candidate.label, evaluation.score, (low, high), truncated, wrong, repeating, mark)
 
 
-def _compare(setup: Setup, store: Store, winner: Candidate, other: Candidate, precision: str) -> Comparison:
+def _compare(plan: RunPlan, store: Store, winner: Candidate, other: Candidate, precision: str) -> Comparison:
     """A reference that failed lost every item: it answered none."""
     theirs = {(i.task, i.item): i.value for i in store.item_scores(other.id, "test", precision)}
     ours = store.item_scores(winner.id, "test", precision)
     matched = [replace(i, value=theirs.get((i.task, i.item), 0.0)) for i in ours]
-    result = compare(_values(setup, ours), _values(setup, matched))
+    result = compare(_values(plan, ours), _values(plan, matched))
     return Comparison(other.label, result.wins, result.losses, result.p)
 
 
-def _values(setup: Setup, items: Sequence[ItemScore]) -> list[float]:
-    return weighted_values(items, {task.name: task.weight for task in setup.tasks})
+def _values(plan: RunPlan, items: Sequence[ItemScore]) -> list[float]:
+    return weighted_values(items, plan.weights)
 
 
-def _sentence(winner: Standing, best: Standing, paired: Comparison) -> str:
+def _sentence(winner: TestResult, best: TestResult, paired: Comparison) -> str:
     if winner.test is None:
         return "the child could not be scored on the test items"
     figures = f"({paired.wins} items won, {paired.losses} lost, p = {paired.p:.2g})"

@@ -8,17 +8,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from evomerge_core.run.store.facts import RunFacts, read_facts
 from evomerge_core.run.store.folder import open_store
-from evomerge_core.run.store.store import Outcome, Pass
+from evomerge_core.run.store.records import Outcome, Pass
+from evomerge_core.run.store.state import state_of
 from evomerge_core.run.timing.time_left import RECENT
-from evomerge_core.run.view.progress import state_of
 
 # Of an old run's log, what a first look shows.
 _FIRST_EVENTS = 500
 
 
 class Event(NamedTuple):
-    """Something that the job said: number, unix time in seconds, kind, data."""
+    """Something that the job reported: number, unix time in seconds, kind, data."""
 
     number: int
     at: float
@@ -31,11 +32,11 @@ class RunUpdates:
     """A run's facts and state as they are, and what came since the last look.
 
     `waiting`: commands not yet obeyed. `passes`: the last ones, oldest first. `tried`: genomes of the search that were asked
-    anything, be it in a race that goes on. `labels`: what the candidates of the new events are called, by id.
+    anything, even in an unfinished race. `labels`: what the candidates of the new events are called, by id.
     """
 
     state: str
-    facts: Mapping[str, Any]
+    facts: RunFacts
     outcomes: tuple[Outcome, ...]
     events: tuple[Event, ...]
     waiting: tuple[str, ...]
@@ -69,7 +70,7 @@ class Feed:
         self._event = events[-1].number if events else self._event
         return RunUpdates(
             state=state,
-            facts=self._store.facts(),
+            facts=read_facts(self._store),
             outcomes=tuple(outcomes),
             events=tuple(events),
             waiting=tuple(self._store.waiting_commands()),

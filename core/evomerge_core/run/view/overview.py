@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from dataclasses import dataclass
@@ -11,15 +10,22 @@ from pathlib import Path
 import yaml
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.store.folder import RECIPE, RESULT, WINNER, open_store
+from evomerge_core.run.candidate.fitness import best_child
+from evomerge_core.run.store.facts import read_facts
+from evomerge_core.run.store.folder import RECIPE, open_store
+from evomerge_core.run.store.state import state_of
 from evomerge_core.run.store.store import Store
-from evomerge_core.run.view.progress import state_of
+from evomerge_core.run.view.result import read_result
 
 
 @dataclass(frozen=True)
 class RunOverview:
-    """A run's state and standing. Scores in 0..1 are those of `split`: the held-out test when there is a verdict, else the
-    search's items. `changed` is unix time in seconds, `size` the folder's bytes; `message` says why a run failed."""
+    """A run's state and its best scores.
+
+    Scores in 0..1 are those of `split`: the held-out test when there is a verdict, else the search's items, and then the best
+    child's so far and the best parent's. `changed` is unix time in seconds, `size` the folder's bytes; `message` says why a
+    run failed.
+    """
 
     folder: Path
     name: str
@@ -54,9 +60,11 @@ def read_overview(folder: Path) -> RunOverview:
 
 
 def _overview(folder: Path, store: Store) -> RunOverview:
-    facts = store.facts()
-    best = store.best_scores("search", facts.get("precision", "nf4"))
-    split, child, parent = "search", best.get("search"), best.get("parent")
+    facts = read_facts(store)
+    outcomes = store.outcomes(split="search", precision=facts.precision)
+    best = best_child(outcomes, facts)
+    parents = [outcome.score for outcome in outcomes if outcome.kind == "parent" and outcome.score is not None]
+    split, child, parent = "search", None if best is None else best.score, max(parents, default=None)
     tested = _tested(folder)
     if tested is not None:
         split, (child, parent) = "test", tested
@@ -68,17 +76,16 @@ def _overview(folder: Path, store: Store) -> RunOverview:
         best=child,
         parent=parent,
         evaluations=max(store.count_tried(), store.count_searched()),
-        evaluations_total=facts.get("evaluations_total"),
+        evaluations_total=facts.evaluations_total,
         changed=store.last_event_time() or (folder / RECIPE).stat().st_mtime,
         size=_size(folder),
-        message=facts.get("message"),
+        message=facts.message,
     )
 
 
 def _tested(folder: Path) -> tuple[float | None, float | None] | None:
-    try:
-        result = json.loads((folder / WINNER / RESULT).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    result = read_result(folder)
+    if result is None:
         return None
     parents = [parent["test"] for parent in result["parents"] if parent["test"] is not None]
     return result["winner"]["test"], max(parents, default=None)

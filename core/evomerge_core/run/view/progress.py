@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evomerge_core.run.states import LIVE
-from evomerge_core.run.store.folder import is_held, open_store
-from evomerge_core.run.store.store import Candidate, Evaluation, Store
+from evomerge_core.run.candidate.fitness import best_child
+from evomerge_core.run.store.facts import RunFacts, read_facts
+from evomerge_core.run.store.folder import open_store
+from evomerge_core.run.store.records import Outcome
+from evomerge_core.run.store.state import state_of
+from evomerge_core.run.store.store import Store
+from evomerge_core.run.view.result import Winner, read_result, winner_of
 
 _RECENT = 15  # candidates whose median time stands for those to come
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A candidate's search score in 0..1, or why it has none."""
+    """A candidate's search score in 0..1, or why it has none; `mark` is what the coherence guard objects to."""
 
     label: str
     score: float | None
     loss: float | None
     failure: str | None
+    mark: str | None = None
 
 
 @dataclass(frozen=True)
@@ -30,8 +36,9 @@ class Progress:
 
     `stage` is the present stage's name where a run has several. `evaluations` counts the search's candidates; `phase_done` of
     `phase_total` those of the phase; `seconds` is the time spent evaluating, `seconds_left` an estimate for the search (None
-    when unknown), `age` the seconds since the last event. `priority` is that of the job that was at work last: low or normal,
-    None when none was. `scored_on` is the device and what products are computed in, None before anything was scored.
+    when unknown), `age` the seconds since the last event. `priority` is that of the last job: low or normal, None when there
+    was none. `scored_on` is the device and what products are computed in, None before anything was scored. `best` is the
+    search's best candidate so far, `winner` the finished run's.
     """
 
     folder: str
@@ -55,6 +62,7 @@ class Progress:
     seconds_left: float | None
     age: float | None
     tokens_generated: int
+    winner: Winner | None = None
 
 
 def read_progress(folder: Path) -> Progress:
@@ -67,69 +75,58 @@ def read_progress(folder: Path) -> Progress:
 
 
 def _progress(folder: Path, store: Store) -> Progress:
-    state = state_of(folder, store)
-    precision, total = store.fact("precision", "nf4"), store.fact("evaluations_total")
-    scored = store.scored("search", precision)
-    search = [(c, e) for c, e in scored if c.kind == "search"]
-    fine = [(c, e) for c, e in search if e.score is not None]
-    best = max(fine, key=lambda ce: (ce[1].score or 0.0, -(ce[1].loss or 0.0)), default=None)
-    phase, (stage, first) = store.fact("phase"), _stage(store)
-    of_stage = [(c, e) for c, e in search if c.generation is not None and c.generation >= first]
-    events = store.last_event_time()
+    state, facts = state_of(folder, store), read_facts(store)
+    scored = store.outcomes(split="search", precision=facts.precision)
+    search = [outcome for outcome in scored if outcome.kind == "search"]
+    best, events = best_child(search, facts), store.last_event_time()
+    of_stage = [outcome for outcome in search if facts.stage is None or outcome.stage == facts.stage]
+    result = read_result(folder) if state == "finished" else None
     return Progress(
         folder=str(folder),
         state=state,
-        message=store.fact("message"),
-        priority=store.fact("priority"),
-        precision=precision,
-        scored_on=store.fact("scored_on"),
-        stage=stage,
-        phase=phase,
-        phase_done=_phase_done(store, phase, len(search), len(of_stage), first),
-        phase_total=store.fact("phase_total"),
-        generation=store.fact("generation", 0),
+        message=facts.message,
+        priority=facts.priority,
+        precision=facts.precision,
+        scored_on=facts.scored_on,
+        stage=_stage_name(facts),
+        phase=facts.phase,
+        phase_done=_phase_done(store, facts, len(search), len(of_stage)),
+        phase_total=facts.phase_total,
+        generation=facts.generation,
         evaluations=len(search),
-        evaluations_total=total,
-        failed=len(search) - len(fine),
-        best=None if best is None else _scored(*best),
-        parents=tuple(_scored(c, e) for c, e in scored if c.kind == "parent"),
-        uniform=tuple(_scored(c, e) for c, e in scored if c.kind == "uniform"),
-        seconds=store.fact("active_seconds", 0.0),
-        seconds_left=_seconds_left(of_stage, store.fact("phase_total")) if phase == "search" else None,
+        evaluations_total=facts.evaluations_total,
+        failed=sum(outcome.score is None for outcome in search),
+        best=None if best is None else _scored(best),
+        parents=tuple(_scored(outcome) for outcome in scored if outcome.kind == "parent"),
+        uniform=tuple(_scored(outcome) for outcome in scored if outcome.kind == "uniform"),
+        seconds=facts.active_seconds,
+        seconds_left=_seconds_left(of_stage, facts.phase_total) if facts.phase == "search" else None,
         age=None if events is None else max(0.0, time.time() - events),
         tokens_generated=store.generated_tokens(),
+        winner=None if result is None else winner_of(result),
     )
 
 
-def state_of(folder: Path, store: Store) -> str:
-    """The run's state, `interrupted` when its job has gone without a word.
-
-    A job says how it ended before it lets its lock go: so the lock is looked at first, and then what was said."""
-    held = is_held(folder)
-    state: str = store.fact("state")
-    return "interrupted" if state in LIVE and not held else state
+def _scored(outcome: Outcome) -> Scored:
+    return Scored(outcome.label, outcome.score, outcome.loss, outcome.failure, outcome.mark)
 
 
-def _scored(candidate: Candidate, evaluation: Evaluation) -> Scored:
-    return Scored(candidate.label, evaluation.score, evaluation.loss, evaluation.failure)
+def _stage_name(facts: RunFacts) -> str | None:
+    """The present stage's name where there are several."""
+    if facts.stage is None or len(facts.stages) < 2:
+        return None
+    return facts.stages[facts.stage]["name"]
 
 
-def _stage(store: Store) -> tuple[str | None, int]:
-    """The present stage's name where there are several, and its first generation."""
-    stages, index = store.fact("stages", []), store.fact("stage")
-    if index is None:
-        return None, 0
-    return (stages[index]["name"] if len(stages) > 1 else None), store.fact("stage_starts", [0])[index]
-
-
-def _phase_done(store: Store, phase: str | None, searched: int, of_stage: int, first: int) -> int:
-    if phase in (None, "search"):
+def _phase_done(store: Store, facts: RunFacts, searched: int, of_stage: int) -> int:
+    if facts.phase is None or facts.phase == "search":
         return of_stage
-    if phase == "references":
+    if facts.phase == "references":
         return store.count_evaluations("search") - searched
-    return store.count_evaluations(phase, first)
+    first = 0 if facts.stage is None else facts.first_generation(facts.stage)
+    return store.count_evaluations(facts.phase, first)
 
 
-def _seconds_left(search: list[tuple[Candidate, Evaluation]], total: int | None) -> float | None:
-    recent = [e.seconds for _, e in search[-_RECENT:]]
+def _seconds_left(search: Sequence[Outcome], total: int | None) -> float | None:
+    recent = [outcome.seconds for outcome in search[-_RECENT:]]
     return statistics.median(recent) * (total - len(search)) if recent and total else None

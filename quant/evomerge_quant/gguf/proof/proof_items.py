@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from evomerge_core.tasks.evaluator import Answer, Question
 
 if TYPE_CHECKING:
-    from evomerge_core.run.setup import Asked, Setup
+    from evomerge_core.run.plan import Asked
+    from evomerge_core.run.setup import Setup
 
 _NEW_TOKENS = 24
 
@@ -28,8 +29,8 @@ def proof_items(setup: Setup, split: str = "validation") -> tuple[ProofItem, ...
 
     A run without validation items is proved on the search's.
     """
-    asked = setup.asked[split] or setup.asked["search"]
-    counts = {task.name: sum(a.task.name == task.name for a in asked) for task in setup.tasks}
+    asked = setup.plan.asked[split] or setup.plan.asked["search"]
+    counts = {task.name: sum(a.task.name == task.name for a in asked) for task in setup.plan.tasks}
     return tuple(ProofItem(a.question, _scorer(a), a.task.weight / counts[a.task.name]) for a in asked)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from evomerge_core.errors import InputError
+from evomerge_core.errors import InputError, unknown_name
 from evomerge_core.fixed_merge.fixed_merge import FixedMerge, fixed_layers, fixed_references, fixed_shapes, write_fixed
 from evomerge_core.fixed_merge.merge_file import FixedFile, write_fixed_file
 from evomerge_core.merging.config import MergeConfig
@@ -14,6 +14,7 @@ from evomerge_core.merging.model_folder.card import public_name, stated_licences
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.candidate.candidate_merge import child_of
 from evomerge_core.run.setup import Setup, prepare
+from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.folder import RECIPE, WINNER, check_unchanged, open_store
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.verdict.finish import MODEL
@@ -57,7 +58,7 @@ def subject_of_candidate(setup: Setup, run: Path, candidate: Candidate, *, is_wi
 def _candidate(run: Path, label: str | None) -> tuple[Candidate, bool]:
     store = open_store(run)
     try:
-        winner = store.fact("winner")
+        winner = read_facts(store).winner
         if label is None:
             if winner is None:
                 raise InputError(f"{run}: the run has no winner yet; finish it, or name a candidate with --candidate LABEL")

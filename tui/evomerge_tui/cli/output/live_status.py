@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from evomerge_core.run.states import LIVE
+from evomerge_core.run.store.facts import LIVE
 from evomerge_core.run.view.progress import Progress, Scored, read_progress
 from evomerge_tui.text.quantities import score_text, scored_in
 

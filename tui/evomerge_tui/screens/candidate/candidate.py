@@ -19,6 +19,7 @@ from textual.worker import get_current_worker
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.statistics import Paired
+from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.folder import open_store
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.verdict.candidate_scores import Difference, SplitScore, differences, paired, split_scores
@@ -272,10 +273,10 @@ def read_candidate(folder: Path, candidate: int, against: int, place: tuple[str,
         shared = [scored for scored in places if references and scored in store.scored_in(references[against].id)]
         chosen = places.index(place or (shared or places)[-1]) if places else 0
         items = differences(store, candidate, references[against].id, *places[chosen]) if places and references else []
-        weights = store.fact("weights") or {item.task: 1.0 for item in items}
+        weights = read_facts(store).weights or {item.task: 1.0 for item in items}
         scores = split_scores(store, candidate, weights) if items else []
         test = paired(items, weights) if any(item.theirs is not None for item in items) else None
-        dimensions = store.fact("dimensions", [])
+        dimensions = read_facts(store).dimensions
     finally:
         store.close()
     return ComparedCandidate(subject, references, places, against, chosen, tuple(scores), tuple(items), test, dimensions)

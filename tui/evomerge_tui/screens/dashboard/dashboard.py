@@ -18,8 +18,8 @@ from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.states import LIVE
 from evomerge_core.run.store.commands import append_command
+from evomerge_core.run.store.facts import LIVE
 from evomerge_core.run.store.records import Outcome
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.dashboard.candidate_columns import candidate_columns, candidate_text
@@ -138,8 +138,8 @@ class DashboardScreen(Page):
         if news.state != self.state:
             self.state = news.state
             self.refresh_bindings()
-        self.history.winner = news.facts.get("winner")
-        if added := self.history.add(news.outcomes, news.facts.get("precision", "nf4")):
+        self.history.winner = news.facts.winner
+        if added := self.history.add(news.outcomes, news.facts):
             self._table.add_rows(added)
             self._plot_is_old = True
         self.history.labels.update(news.labels)
@@ -147,7 +147,7 @@ class DashboardScreen(Page):
             self.history.heard = news.events[-1].at
             self.query_one("#events", EventLog).write_lines(event_line(event, self.history.labels) for event in news.events)
         if seen.best is not None:
-            self.query_one(GenomeMap).show(seen.best.candidate.genome or (), news.facts.get("dimensions", ()))
+            self.query_one(GenomeMap).show(seen.best.candidate.genome or (), news.facts.dimensions)
         self.query_one("#fitness").border_title = fitness_title(news.facts)
         self.query_one("#summary", Static).update(summary(self.history, self._best, news.facts, seen.result))
         if seen.result is not None and not self.has_class("-judged"):
@@ -174,7 +174,7 @@ class DashboardScreen(Page):
         if self._seen is not None:
             if self._plot_is_old:
                 self._plot_is_old = False
-                self.query_one(FitnessPlot).show(self.history, self._seen.seen.news.facts.get("evaluations_total"))
+                self.query_one(FitnessPlot).show(self.history, self._seen.seen.news.facts.evaluations_total)
                 self.query_one("#legend", Static).update(legend(self.history))
             text = standing(self._seen.seen.news, self.history, time.time())
             self.query_one(TopBar).set_standing(text)

@@ -53,8 +53,8 @@ class FitnessPlot(PlotWidget, inherit_bindings=False):
             middle = (spread.first + spread.last) / 2
             self._line([middle, middle], [spread.low, spread.high], "spread", HiResMode.BRAILLE)
         self._points(history)
-        if history.rises:
-            numbers, scores = zip(*history.rises, strict=True)
+        if history.bests:
+            numbers, scores = zip(*history.bests, strict=True)
             corners = [*np.repeat(numbers, 2)[1:], len(history.search)]
             self._line(corners, np.repeat(scores, 2), "accent", HiResMode.BRAILLE)
         self.set_xlimits(1, last)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from evomerge_core.run.candidate.fitness import rank
+from evomerge_core.run.store.facts import RunFacts
 from evomerge_core.run.store.records import Outcome
 
 
@@ -30,24 +32,30 @@ class History:
         self.winner: int | None = None
         # when the job was last heard of, unix time in seconds
         self.heard: float | None = None
-        # (number of the evaluation, best score since then), wherever it rose
-        self.rises: list[tuple[int, float]] = []
+        self.best: Outcome | None = None
+        # (number of the evaluation, score of the best candidate since then), wherever another became the best
+        self.bests: list[tuple[int, float]] = []
 
-    def add(self, outcomes: Iterable[Outcome], precision: str) -> list[Outcome]:
+    def add(self, outcomes: Iterable[Outcome], facts: RunFacts) -> list[Outcome]:
         """Takes in what is new; gives what of it belongs to the search."""
         before = len(self.all)
         for outcome in outcomes:
             self.labels[outcome.candidate] = outcome.label
-            if outcome.split != "search" or outcome.precision != precision:
+            if outcome.split != "search" or outcome.precision != facts.precision:
                 continue
             self.all.append(outcome)
             if outcome.kind == "search":
                 self.search.append(outcome)
-                if not self.rises or (outcome.score or 0.0) > self.rises[-1][1]:
-                    self.rises.append((len(self.search), outcome.score or 0.0))
+                self._compare(outcome, facts)
             else:
                 self.references.append(outcome)
         return self.all[before:]
+
+    def _compare(self, outcome: Outcome, facts: RunFacts) -> None:
+        if outcome.score is None or (self.best is not None and rank(outcome, facts) < rank(self.best, facts)):
+            return
+        self.best = outcome
+        self.bests.append((len(self.search), outcome.score))
 
     @property
     def failed(self) -> int:

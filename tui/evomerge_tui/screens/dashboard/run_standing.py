@@ -7,8 +7,7 @@ from typing import Any
 
 from textual.content import Content
 
-from evomerge_core.run.race_facts import races_of
-from evomerge_core.run.states import LIVE
+from evomerge_core.run.store.facts import LIVE, RunFacts
 from evomerge_core.run.timing.time_left import TimeLeft, time_left
 from evomerge_core.run.view.feed import RunUpdates
 from evomerge_tui.screens.dashboard.history import History
@@ -39,21 +38,21 @@ def standing(news: RunUpdates, history: History, now: float) -> Content:
             parts.append(Content(f"{duration_range(left.low, left.high)} left"))
         if (age := _late(news, history, now)) is not None:
             parts.append(Content.styled(f"last event {duration(age)} ago", "$warning"))
-    elif news.facts.get("message"):
-        parts.append(Content.styled(one_line(str(news.facts["message"]), 90), "$error"))
+    elif news.facts.message:
+        parts.append(Content.styled(one_line(news.facts.message, 90), "$error"))
     elif history.search:
-        parts.append(Content(f"{len(history.search)} candidates in {duration(news.facts.get('active_seconds', 0.0))}"))
+        parts.append(Content(f"{len(history.search)} candidates in {duration(news.facts.active_seconds)}"))
     return Content(" · ").join(parts)
 
 
 def run_time_left(news: RunUpdates, history: History) -> TimeLeft | None:
     """The time to the verdict: candidates to come, finalists on validation items, winner and references on the test."""
-    items, total = news.facts.get("items"), news.facts.get("evaluations_total")
-    if not items or news.facts.get("phase") != "search" or total is None:
+    items, total = news.facts.items, news.facts.evaluations_total
+    if not items or news.facts.phase != "search" or total is None:
         return None
     final = _FINALISTS * items["validation"] + (1 + len(history.references)) * items["test"]
     candidates = max(0, total - searched(news, history))
-    return time_left(news.passes, candidates, final * len(news.facts.get("precisions", ("nf4",))))
+    return time_left(news.passes, candidates, final * len(news.facts.precisions))
 
 
 def searched(news: RunUpdates, history: History) -> int:
@@ -72,28 +71,28 @@ def legend(history: History) -> Content:
     return Content("  ").join(parts)
 
 
-def fitness_title(facts: Mapping[str, Any]) -> str:
+def fitness_title(facts: RunFacts) -> str:
     """What the plot shows, with the number of items that a race scores its candidates on: few items make coarse scores."""
-    races = [sizes for sizes in races_of(facts) if sizes]
+    races = [sizes for sizes in facts.races if sizes]
     if not races:
         return "Fitness"
     first, last = races[-1][0], races[-1][-1]
     return f"Fitness · on {last} items" if first == last else f"Fitness · on {first} to {last} items"
 
 
-def summary(history: History, best: Best | None, facts: Mapping[str, Any], result: Mapping[str, Any] | None) -> Content:
+def summary(history: History, best: Best | None, facts: RunFacts, result: Mapping[str, Any] | None) -> Content:
     """The best so far, or the winner, against what it must beat, and where the search stands."""
     lines = [_best_line(best)]
     for name, score in _rivals(history, result):
         lead = "" if best is None else gain(best.score - score)
         tone = "$success" if lead.startswith("+") else "$text-muted"
         lines.append(Content.assemble(f"{percent(score):>7}", (f"  {name}", "$text-muted"), (f"  {lead}", tone)))
-    if facts.get("sigma") is not None:
+    if facts.sigma is not None:
         failed = f" · {history.failed} failed" if history.failed else ""
-        lines.append(Content.styled(f"generation {facts.get('generation', 0)}{failed}", "$text-muted"))
-        lines.append(Content.styled(f"search step {facts['sigma']:.2f} (smaller = settling)", "$text-muted"))
-    if facts.get("scored_on") is not None:
-        lines.append(Content.styled(scored_in(facts.get("precision", "nf4"), facts["scored_on"]), "$text-muted"))
+        lines.append(Content.styled(f"generation {facts.generation}{failed}", "$text-muted"))
+        lines.append(Content.styled(f"search step {facts.sigma:.2f} (smaller = settling)", "$text-muted"))
+    if facts.scored_on is not None:
+        lines.append(Content.styled(scored_in(facts.precision, facts.scored_on), "$text-muted"))
     return Content("\n").join(lines) + "\n"
 
 
@@ -122,8 +121,8 @@ def _rivals(history: History, result: Mapping[str, Any] | None) -> list[tuple[st
 
 def _rival_name(kind: str, label: str) -> str:
     if kind == "parent":
-        return f"best parent, {one_line(label, 24)}"
-    return f"best equal-weight merge ({one_line(label.removeprefix('uniform '), 12)})"
+        return f"best parent ({one_line(label, 24)})"
+    return f"best equal weights ({one_line(label.removeprefix('uniform '), 12)})"
 
 
 def verdict(result: Mapping[str, Any]) -> Content:
@@ -141,10 +140,10 @@ _COLOURS = {"": "", "muted": "$text-muted", "good": "$success", "bad": "$error",
 
 
 def _progress(news: RunUpdates, history: History) -> str:
-    phase = news.facts.get("phase")
+    phase = news.facts.phase
     if phase is None:
         return "preparing"
-    total = news.facts.get("phase_total")
+    total = news.facts.phase_total
     done = searched(news, history) if phase == "search" else None
     if done is None:
         return _PHASES.get(phase, phase)

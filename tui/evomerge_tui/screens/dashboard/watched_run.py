@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from evomerge_core.run.candidate.fitness import best_child
 from evomerge_core.run.statistics import interval
-from evomerge_core.run.store.folder import RESULT, WINNER, open_store
-from evomerge_core.run.store.store import Candidate, Outcome, Store
+from evomerge_core.run.store.folder import open_store
+from evomerge_core.run.store.records import Candidate, Outcome
+from evomerge_core.run.store.store import Store
+from evomerge_core.run.verdict.candidate_scores import weighted_values
 from evomerge_core.run.view.feed import Feed, RunUpdates
-from evomerge_core.run.weighted_values import weighted_values
+from evomerge_core.run.view.result import read_result
 
 
 @dataclass(frozen=True)
@@ -57,29 +59,17 @@ class WatchedRun:
     def look(self) -> Seen:
         """What is new. Raises `sqlite3.Error` or `OSError` when the run can't be read at the moment."""
         news = self._feed.read()
-        best = better(self._best, news)
+        known = () if self._best is None else (self._best,)
+        best = best_child((*known, *news.outcomes), news.facts)
         found = None
         if best is not None and best is not self._best:
             self._best = best
-            found = _best(self._store, best, news.facts.get("weights", {}))
+            found = _best(self._store, best, news.facts.weights)
         if self._result is None and news.state == "finished":
-            self._result = json.loads((self._folder / WINNER / RESULT).read_text(encoding="utf-8"))
-            found = _winner(self._store, news.facts["winner"], self._result["winner"])
+            self._result = read_result(self._folder)
+            if self._result is not None and news.facts.winner is not None:
+                found = _winner(self._store, news.facts.winner, self._result["winner"])
         return Seen(news, found, self._result)
-
-
-def better(best: Outcome | None, news: RunUpdates) -> Outcome | None:
-    """The best genome of the search: sound ones first, by score, then by the gold answers' loss; the earlier of equals."""
-    precision = news.facts.get("precision", "nf4")
-    mine = (o for o in news.outcomes if o.kind == "search" and o.split == "search" and o.precision == precision)
-    for outcome in mine:
-        if outcome.score is not None and (best is None or _rank(outcome) > _rank(best)):
-            best = outcome
-    return best
-
-
-def _rank(outcome: Outcome) -> tuple[bool, float, float]:
-    return outcome.mark is None, outcome.score or 0.0, -(outcome.loss or 0.0)
 
 
 def _winner(store: Store, number: int, winner: Mapping[str, Any]) -> Best:

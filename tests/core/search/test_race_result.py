@@ -6,23 +6,23 @@ import numpy as np
 
 from evomerge_core.search.cma_es import CmaEs
 from evomerge_core.search.flatness import PATIENCE, is_flat
-from evomerge_core.search.racing.standing import Standing, told
+from evomerge_core.search.racing.result import RaceResult, ranking_numbers
 
 RANKED = [
-    Standing(0.2, 2),
-    Standing(0.1, 2),
-    Standing(0.9, 1, dropped=True),
-    Standing(0.3, 1, dropped=True),
-    Standing(1.0, 0, dropped=True),
-    Standing(-0.9, -1, dropped=True),
-    Standing(1.0, 2, incoherent=True),
-    Standing(0.4, 2, incoherent=True),
+    RaceResult(0.2, 2),
+    RaceResult(0.1, 2),
+    RaceResult(0.9, 1, dropped=True),
+    RaceResult(0.3, 1, dropped=True),
+    RaceResult(1.0, 0, dropped=True),
+    RaceResult(-0.9, -1, dropped=True),
+    RaceResult(1.0, 2, incoherent=True),
+    RaceResult(0.4, 2, incoherent=True),
 ]
 
 
 def test_sound_survivors_then_late_then_early_then_broken_then_incoherent_then_failed() -> None:
     shuffled = [RANKED[i] for i in (4, 0, 6, 2, 7, 1, 5, 3)]
-    numbers = told([*shuffled, Standing(None, 0)])
+    numbers = ranking_numbers([*shuffled, RaceResult(None, 0)])
     assert numbers[-1] is None
     order = sorted(zip(numbers[:-1], shuffled, strict=True), key=lambda pair: -(pair[0] or 0.0))
     assert [one for _, one in order] == RANKED
@@ -34,7 +34,7 @@ def test_cma_es_moves_as_if_the_ranking_had_been_scores() -> None:
     raced, plain = CmaEs(low, high, start, seed=5), CmaEs(low, high, start, seed=5)
     for _ in range(3):
         assert len(raced.ask()) == len(plain.ask()) == 10
-        raced.tell(told([*RANKED, Standing(None, 0), Standing(None, 0)]))
+        raced.tell(ranking_numbers([*RANKED, RaceResult(None, 0), RaceResult(None, 0)]))
         plain.tell([8, 7, 6, 5, 4, 3, 2, 1, None, None])
         np.testing.assert_array_equal(raced.mean, plain.mean)
 

@@ -1,0 +1,71 @@
+"""What a run does, as far as its recipe decides it: stages, items, weights and precisions, and no opened model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evomerge_core.recipe.schema import Budget, Precision, SearchSettings
+from evomerge_core.tasks.evaluator import Question
+from evomerge_core.tasks.items.items import Item
+from evomerge_core.tasks.task import Task
+
+# Candidates of each stage that are scored on the validation items.
+FINALISTS = 4
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An item of a task as the question that the model is asked."""
+
+    task: Task
+    item: Item
+    question: Question
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """One search of a run: its place among the stages from 0, its name, its limits, and its optimiser."""
+
+    index: int
+    name: str
+    budget: Budget
+    search: SearchSettings
+
+    @property
+    def breaks_ties(self) -> bool:
+        """Whether log-likelihood orders candidates of equal score."""
+        return self.search.tie_break == "log_likelihood"
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The plan of a run.
+
+    `precisions` are the search's, then those that the finalists and the test are scored in as well. `asked` maps each split
+    to its questions; `search_items` of them are each task's in the search. `load_items` answers take about as long as merging
+    and loading a candidate. `coherence`: candidates that are incoherent rank behind others.
+    """
+
+    seed: int
+    precisions: tuple[Precision, ...]
+    stages: tuple[StagePlan, ...]
+    tasks: tuple[Task, ...]
+    asked: Mapping[str, tuple[Asked, ...]]
+    search_items: int
+    load_items: float
+    coherence: bool = True
+
+    @property
+    def precision(self) -> Precision:
+        """The precision that the search scores in."""
+        return self.precisions[0]
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Each task's share of the score."""
+        return {task.name: task.weight for task in self.tasks}
+
+    def items(self, split: str) -> int:
+        """The number of a split's items, of all tasks together."""
+        return len(self.asked[split])

@@ -1,0 +1,190 @@
+"""The facts of a run's store: single values by key, each with its type. Nothing else knows the keys.
+
+Some keys are older than the words that the program uses today; they stay, so that every version reads every store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypedDict, Unpack
+
+from evomerge_core.run.store.store import Store
+
+# The states in which a job is running, or was until it ended without saying so.
+LIVE = frozenset({"starting", "running", "paused"})
+
+
+class StageFacts(TypedDict, total=False):
+    """A stage as the store keeps it: what it `evolves` (weights or paths) and its `tie_break`; for paths the models of its
+    `pool`, with `layers` each, and the `most_layers` of a path."""
+
+    name: str
+    evolves: str
+    tie_break: str
+    pool: Sequence[str]
+    layers: int
+    most_layers: int
+
+
+class Changes(TypedDict, total=False):
+    """Facts that can be set, by key; `RunFacts` says what they mean."""
+
+    state: str
+    message: str | None
+    pid: int
+    priority: str
+    precision: str
+    precisions: Sequence[str]
+    scored_on: str
+    evaluations_total: int | None
+    stages: Sequence[StageFacts]
+    items: Mapping[str, int]
+    weights: Mapping[str, float]
+    dimensions: Sequence[Mapping[str, Any]]
+    foretold: Mapping[str, float] | None
+    phase: str
+    phase_total: int | None
+    stage: int | None
+    stage_starts: Sequence[int]
+    stage_seconds: Sequence[float]
+    stage_winners: Sequence[int]
+    winner: int
+    generation: int
+    sigma: float
+    mean: Sequence[float]
+    search_ended: Sequence[str]
+    active_seconds: float
+    build_seconds: float
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run's store says of the run itself.
+
+    `message` is why it failed; `pid` and `priority` are those of the last job. Scores are in `precision` (the search's) and
+    computed on `scored_on`; `precisions` are all that finalists and the test are scored in. `evaluations_total` is the budget
+    of all stages, `items` the number by split, `weights` the share of each task. `dimensions` are the numbers of the present
+    stage's genomes, none for paths. `estimated` are the seconds and tokens in all, by the times of the baselines.
+
+    `phase` has `phase_total` evaluations (None: not known) and belongs to `stage` (an index; None: to the whole run). By
+    stage: its first generation, the active seconds before it, the id of its winner, why its search ended. `winner` is the id
+    of the run's. `generation` counts those that the optimiser was told, `sigma` and `mean` are its step and centre then.
+    `active_seconds` leave out pauses; `build_seconds` were the most that making a model ready took.
+    """
+
+    state: str = "created"
+    message: str | None = None
+    pid: int | None = None
+    priority: str | None = None
+    precision: str = "nf4"
+    precisions: tuple[str, ...] = ("nf4",)
+    scored_on: str | None = None
+    evaluations_total: int | None = None
+    stages: tuple[StageFacts, ...] = ()
+    items: Mapping[str, int] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    dimensions: tuple[Mapping[str, Any], ...] = ()
+    estimated: Mapping[str, float] | None = None
+    phase: str | None = None
+    phase_total: int | None = None
+    stage: int | None = None
+    stage_starts: tuple[int, ...] = ()
+    stage_seconds: tuple[float, ...] = ()
+    stage_winners: tuple[int, ...] = ()
+    winner: int | None = None
+    generation: int = 0
+    sigma: float | None = None
+    mean: tuple[float, ...] | None = None
+    search_ended: tuple[str, ...] = ()
+    active_seconds: float = 0.0
+    build_seconds: float = 0.0
+    races: tuple[tuple[int, ...] | None, ...] = (None,)
+
+    def race_of(self, stage: int) -> tuple[int, ...] | None:
+        """Items of each task after each rung of a stage's races; None where everybody is scored on everything, or no race
+        has begun."""
+        return self.races[stage] if stage < len(self.races) else None
+
+    def breaks_ties(self, stage: int) -> bool:
+        """Whether the correct answers' log-likelihood orders a stage's candidates of equal score."""
+        return stage >= len(self.stages) or self.stages[stage].get("tie_break") != "none"
+
+    def first_generation(self, stage: int) -> int:
+        """The number of a stage's first generation; generations are numbered through all stages."""
+        return self.stage_starts[stage] if stage < len(self.stage_starts) else 0
+
+    def seconds_before(self, stage: int) -> float:
+        """The run's active seconds before a stage began."""
+        return self.stage_seconds[stage] if stage < len(self.stage_seconds) else 0.0
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What changes with every evaluation: the times of `RunFacts`, and the `batch_size` that a model in `precision` answers
+    with; `layers` is the number of its layers, None for the base's own."""
+
+    active_seconds: float
+    build_seconds: float
+    precision: str
+    layers: int | None
+    batch_size: int | None
+
+    def as_facts(self) -> dict[str, Any]:
+        """The facts, by key."""
+        return {
+            "active_seconds": self.active_seconds,
+            "build_seconds": self.build_seconds,
+            _batch_key(self.precision, self.layers): self.batch_size,
+        }
+
+
+def read_facts(store: Store) -> RunFacts:
+    """All facts of a run as they are now."""
+    return facts_of(store.facts())
+
+
+def facts_of(kept: Mapping[str, Any]) -> RunFacts:
+    """Facts by key, as the store keeps them in JSON; what an earlier version did not keep has its default."""
+    values = {name: _frozen(kept[name]) for name in _NAMES & kept.keys()}
+    races = tuple(_frozen(kept.get(_race_key(stage))) for stage in range(len(kept.get("stages", ())) or 1))
+    return RunFacts(**values, estimated=kept.get("foretold"), races=races)
+
+
+def write_facts(store: Store, **changes: Unpack[Changes]) -> None:
+    """Sets facts, in one transaction."""
+    store.set_facts(**changes)
+
+
+def write_race(store: Store, stage: int, sizes: Sequence[int]) -> None:
+    """Keeps the items of each task after each rung of a stage's races."""
+    store.set_facts(**{_race_key(stage): sizes})
+
+
+def batch_size(store: Store, precision: str, layers: int | None = None) -> int | None:
+    """The rows that a model in a precision answers together, None where that isn't known yet; `layers` as in `Clock`."""
+    rows: int | None = store.fact(_batch_key(precision, layers))
+    return rows
+
+
+def begin_phase(store: Store, name: str, total: int | None, stage: int | None = None, stage_name: str | None = None) -> None:
+    """Notes that a phase begins, of a stage or of the whole run (None), unless it is the present one."""
+    facts = read_facts(store)
+    if (facts.phase, facts.stage) != (name, stage):
+        write_facts(store, phase=name, phase_total=total, stage=stage)
+        store.add_event("phase", name=name, total=total, stage=stage_name)
+
+
+def _race_key(stage: int) -> str:
+    return f"race_sizes_{stage}"
+
+
+def _batch_key(precision: str, layers: int | None) -> str:
+    return f"batch_size_{precision}" + ("" if layers is None else f"_{layers}_layers")
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+_NAMES = {one.name for one in fields(RunFacts)} - {"estimated", "races"}

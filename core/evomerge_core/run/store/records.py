@@ -1,0 +1,97 @@
+"""The records of a run's store: candidates, their evaluations and item scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SPLITS = ("search", "validation", "test")
+# The split that neutral texts are kept under: asked of candidates for their log-likelihood, never scored.
+NEUTRAL = "neutral"
+
+
+@dataclass(frozen=True)
+class ItemScore:
+    """One item's score: `value` in 0..1, `loss` the gold answer's mean negative log-likelihood per token or None."""
+
+    task: str
+    item: str
+    value: float
+    loss: float | None
+    truncated: bool
+    language_ok: bool
+    tokens: int
+    answer: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A candidate's result on one split in one precision; `failure` is the reason where there is no score."""
+
+    score: float | None
+    loss: float | None
+    failure: str | None
+    seconds: float
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One time that a candidate was merged, loaded and asked.
+
+    `items` that it was asked, `tokens` that it wrote, `load_seconds` of the `seconds` in all. `generation` and `rung` of a
+    race, None outside. `failure` is why it gave no answers, `loss` then that of the gold answers where it is known.
+    """
+
+    split: str
+    precision: str
+    items: int
+    tokens: int
+    load_seconds: float
+    seconds: float
+    generation: int | None = None
+    rung: int | None = None
+    failure: str | None = None
+    loss: float | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is scored: a parent, an equal-weight merge (kind "uniform"), a genome of the search, or a search's mean.
+
+    `twin` is the candidate that had the same genome before it; `stage` the index of the stage that asked for it, None for
+    references.
+    """
+
+    id: int
+    kind: str
+    label: str
+    generation: int | None
+    position: int | None
+    genome: tuple[float, ...] | None
+    twin: int | None
+    stage: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An evaluation and whose it is, as lists and plots show it.
+
+    `number` grows with time; `finished` is unix time in seconds; `mark` is why the coherence guard ranks it behind others;
+    `items` are those that the score is the mean of; `stage` is the candidate's.
+    """
+
+    number: int
+    candidate: int
+    kind: str
+    label: str
+    generation: int | None
+    split: str
+    precision: str
+    score: float | None
+    loss: float | None
+    failure: str | None
+    seconds: float
+    finished: float
+    mark: str | None
+    items: int = 0
+    stage: int | None = None
