@@ -28,6 +28,20 @@ async def test_types_are_chosen_with_keys_and_mouse(finished: Finished) -> None:
         assert sizes == sorted(sizes, reverse=True)
 
 
+async def test_warnings_are_shown_before_the_export(finished: Finished) -> None:
+    """None of the models has a card, so no licence can be written; rows of 64 weights don't fit Q4_K's blocks of 256."""
+    app = make_app(finished[0].parent)
+    async with app.run_test(size=(160, 40)) as pilot:
+        app.open_export(finished[0])
+        await until(pilot, lambda: "to be written" in shown(app), 120)
+        assert "not every source states a licence" in shown(app)
+        assert "○ Q4_K_M: " in shown(app)
+        assert "○ Q6_K: " not in shown(app)
+        await click_text(pilot, "Q4_K_M", times=2)
+        await until(pilot, lambda: "○ Q4_K_M: " not in shown(app))
+        assert "not every source states a licence" in shown(app)
+
+
 async def test_what_cant_be_exported_says_why(tmp_path: Path, finished: Finished) -> None:
     run = Path(shutil.copytree(finished[0], tmp_path / "run"))
     (run / "recipe.yaml").write_text((run / "recipe.yaml").read_text().replace("/base", "/nowhere"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,16 +22,15 @@ _USUAL = ("Q4_K_M", "Q8_0", "F16")
 class PlannedFile:
     """One file: its predicted bytes, its bits per weight with everything that is in it, and what it loses, if published.
 
-    `loss` is a change of perplexity. `larger` counts tensors that get a larger type, because their rows can't be divided into
-    the type's blocks.
+    `loss` is a change of perplexity.
     """
 
     type: FileType
     path: Path
     bytes: int
     bits_per_weight: float
-    larger: int
     loss: float | None
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def make_plan(
     InputError when a file is there already, or the disk has no room; not when it is `only_look`ed at.
     """
     paths = _paths(subject, types, out)
-    files = tuple(_planned(subject, one, path, imatrix) for one, path in zip(types, paths, strict=True))
+    files = tuple(_planned(subject, wanted, path, imatrix) for wanted, path in zip(types, paths, strict=True))
     for file in files:
         if file.path.exists() and not only_look:
             raise InputError(f"{file.path}: exists already; remove it, or give another place with --out")
@@ -63,7 +62,7 @@ def make_plan(
     needed = _needed(subject, files)
     if not only_look:
         require_space(paths[0], needed)
-    warnings = (*subject.warnings, *_warnings(files))
+    warnings = (*subject.warnings, *(line for file in files for line in file.warnings))
     return ExportPlan(subject, files, imatrix, destination, needed, _free(destination), warnings)
 
 
@@ -80,14 +79,14 @@ def _paths(subject: Subject, types: Sequence[FileType], out: Path | None) -> lis
             raise InputError(f"--out {out}: is one file, but there are {len(types)} types; give a folder")
         return [out.absolute()]
     folder = (out or subject.home).absolute()
-    return [folder / subject.name.file_name(one.name) for one in types]
+    return [folder / subject.name.file_name(wanted.name) for wanted in types]
 
 
 def _planned(subject: Subject, wanted: FileType, path: Path, imatrix: bool) -> PlannedFile:
     found = predict(subject.shapes, wanted, imatrix=imatrix)
     size = found.bytes + subject.vocabulary_bytes
     bits = 8 * size / max(1, subject.shapes.parameters)
-    return PlannedFile(wanted, path, size, bits, found.larger, wanted.expected_loss(imatrix=imatrix))
+    return PlannedFile(wanted, path, size, bits, wanted.expected_loss(imatrix=imatrix), tuple(_warnings(wanted, found.larger)))
 
 
 def _needed(subject: Subject, files: Sequence[PlannedFile]) -> int:
@@ -102,10 +101,8 @@ def _free(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def _warnings(files: Sequence[PlannedFile]) -> list[str]:
-    lines = [
-        f"{file.type.name}: {file.larger} tensors get a larger type, as their rows can't be divided into its blocks"
-        for file in files
-        if file.larger
-    ]
-    return lines + [f"{file.type.name}: {file.type.note}" for file in files if file.type.note]
+def _warnings(wanted: FileType, larger: int) -> Iterator[str]:
+    if larger:
+        yield f"{wanted.name}: {larger} tensors get a larger type, because their rows can't be divided into its blocks"
+    if wanted.note:
+        yield f"{wanted.name}: {wanted.note}"

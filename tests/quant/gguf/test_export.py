@@ -252,7 +252,7 @@ def test_one_file_for_two_types(bench: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_options_without_a_run(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "is no run folder" in refused(capsys, bench, "--candidate", "g1.1")
+    assert "is not a run's folder" in refused(capsys, bench, "--candidate", "g1.1")
     assert "--rescore: needs a run" in refused(capsys, bench, "--rescore", "3")
 
 

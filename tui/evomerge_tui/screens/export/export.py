@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +16,7 @@ from textual.widgets import Input, ProgressBar, Select, Static
 from evomerge_core.errors import InputError
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.processes.line_process import command_lines
-from evomerge_tui.screens.export.export_lines import done_lines, room_line, type_columns
+from evomerge_tui.screens.export.export_lines import TypeRow, done_lines, room_line, type_columns
 from evomerge_tui.screens.page import Page
 from evomerge_tui.text.shown_text import many_lines, one_line
 from evomerge_tui.widgets.form_row import FormRow, Tick
@@ -33,15 +32,6 @@ _RUNNERS = (
     ("KoboldCpp", "koboldcpp"),
     ("Jan", "jan"),
 )
-
-
-@dataclass(frozen=True)
-class TypeRow:
-    """A type with what a file of it would be; `planned` is None until that is known."""
-
-    name: str
-    chosen: bool
-    planned: dict[str, Any] | None
 
 
 class ExportScreen(Page):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from textual.content import Content
 
@@ -11,8 +12,14 @@ from evomerge_tui.text.quantities import amount
 from evomerge_tui.text.shown_text import many_lines, one_line
 from evomerge_tui.widgets.rows_table import Cell, Column
 
-if TYPE_CHECKING:
-    from evomerge_tui.screens.export.export import TypeRow
+
+@dataclass(frozen=True)
+class TypeRow:
+    """A type with what a file of it would be; `planned` is None until that is known."""
+
+    name: str
+    chosen: bool
+    planned: dict[str, Any] | None
 
 
 def type_columns() -> list[Column[TypeRow]]:
@@ -56,10 +63,14 @@ def room_line(plan: Mapping[str, Any], chosen: Collection[str]) -> Content:
         Content(f"{amount(size)} to be written, {amount(plan['free'])} free"),
         Content.styled("Perplexity: the published change for Llama-3-8B; small models lose more.", "$text-muted"),
     ]
-    lines += [
-        Content.styled(f"○ {one_line(text, 300)}", "$warning") for text in plan["warnings"] if text.split(":")[0] in chosen
-    ]
+    lines += [Content.styled(f"○ {one_line(text, 300)}", "$warning") for text in _warnings(plan, chosen)]
     return Content("\n").join(lines)
+
+
+def _warnings(plan: Mapping[str, Any], chosen: Collection[str]) -> list[str]:
+    """Those about the model, and those about files of chosen types."""
+    not_chosen = {text for file in plan["files"] if file["type"] not in chosen for text in file["warnings"]}
+    return [text for text in plan["warnings"] if text not in not_chosen]
 
 
 def done_lines(result: Mapping[str, Any]) -> Content:
