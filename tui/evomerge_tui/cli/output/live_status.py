@@ -13,6 +13,7 @@ from rich.text import Text
 
 from evomerge_core.run.store.facts import LIVE
 from evomerge_core.run.view.progress import Progress, Scored, read_progress
+from evomerge_core.run.view.result import Winner
 from evomerge_tui.text.quantities import score_text, scored_in
 
 _POLL_SECONDS = 0.5
@@ -54,7 +55,8 @@ def plain_line(progress: Progress) -> str:
     """One line without the clock, so that it changes only when something happened."""
     best = "" if progress.best is None else f"  best {score_text(progress.best.score)} ({progress.best.label})"
     failed = f"  failed {progress.failed}" if progress.failed else ""
-    return f"{progress.state}  {_where(progress)}{best}{failed}"
+    winner = "" if progress.winner is None else f"  winner {progress.winner.label}"
+    return f"{progress.state}  {_where(progress)}{best}{failed}{winner}"
 
 
 def plain_sentences(progress: Progress) -> list[str]:
@@ -63,7 +65,12 @@ def plain_sentences(progress: Progress) -> list[str]:
     scored = [*(("parent", one) for one in progress.parents), *(("uniform merge", one) for one in progress.uniform)]
     lines += [f"The {kind} {one.label} has {score_text(one.score)} on the search items." for kind, one in scored]
     if progress.best is not None:
-        lines.append(f"The best child so far, {progress.best.label}, has {score_text(progress.best.score)}.")
+        lines.append(
+            f"The best child so far, {progress.best.label}, has {score_text(progress.best.score)}{_doubt(progress.best)}."
+        )
+    if progress.winner is not None:
+        lines.append(f"The winner is {progress.winner.label}.")
+        lines += [f"Verdict in {line}." for line in _verdicts(progress.winner)]
     lines.append(f"Scores are in {scored_in(progress.precision, progress.scored_on)}.")
     return [*lines, f"Time: {_clock(progress)}."]
 
@@ -83,7 +90,25 @@ def display(progress: Progress) -> Group:
         _add(table, scored, "")
     if progress.best is not None:
         _add(table, progress.best, "bold green")
-    return Group(head, row, Text(_clock(progress), style="dim"), table)
+    return Group(head, row, Text(_clock(progress), style="dim"), table, *_winner_lines(progress.winner))
+
+
+def _winner_lines(winner: Winner | None) -> list[Text]:
+    if winner is None:
+        return []
+    verdicts = zip((winner, *winner.confirmed), _verdicts(winner), strict=True)
+    lines = [Text(line, style="bold green" if verdict.better else "bold yellow") for verdict, line in verdicts]
+    return [Text(f"winner: {winner.label}", style="bold"), *lines]
+
+
+def _verdicts(winner: Winner) -> list[str]:
+    """What the held-out test said of the winner, a line for each precision."""
+    verdicts = (winner, *winner.confirmed)
+    return [f"{verdict.precision}: {score_text(verdict.test)} on the test items; {verdict.verdict}" for verdict in verdicts]
+
+
+def _doubt(best: Scored) -> str:
+    return "" if best.mark is None else f", but is incoherent: {best.mark}"
 
 
 def _where(progress: Progress) -> str:
@@ -103,6 +128,7 @@ def _priority(progress: Progress) -> str:
 
 def _add(table: Table, scored: Scored, style: str) -> None:
     label = f"best so far: {scored.label}" if style else scored.label
+    label += " (incoherent)" if scored.mark else ""
     loss = "" if scored.loss is None else f"{scored.loss:.3f}"
     table.add_row(Text(label, style=style), Text(score_text(scored.score), style=style), Text(loss))
 
