@@ -139,4 +139,4 @@ def test_stopping_at_once_loses_only_the_candidate_at_hand(tmp_path: Path) -> No
     assert before
     time.sleep(1.0)
     assert scores(run) == before
-    assert "no job is at work" in command("stop", run, "--now").stderr
+    assert "no job is running" in command("stop", run, "--now").stderr

@@ -1,4 +1,4 @@
-"""`evomerge-tui candidate RUN [NAME]`: one candidate's genome, scores, recipe, and items won and lost."""
+"""`evomerge-tui candidate RUN [NAME]`: one candidate's scores, items won and lost against each reference, and recipe."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("candidate", help="show one candidate: genome, scores, and the recipe that rebuilds it")
+    parser = commands.add_parser("candidate", help="show a candidate: its scores, and the recipe that rebuilds it")
     add_run_folder(parser)
-    parser.add_argument("name", metavar="NAME", nargs="?", help="its name, such as g6.4 or a parent's (default: the best)")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="g6.4, a parent, ... (default: the winner or the best so far)")
     add_json(parser)
     parser.set_defaults(command=_candidate)
 
@@ -43,9 +43,9 @@ def _find(store: Store, run: Path, name: str | None) -> Candidate:
     candidates = store.candidates()
     if name is None:
         name = _best(store)
-    found = [one for one in candidates if one.label == name]
+    found = [candidate for candidate in candidates if candidate.label == name]
     if not found:
-        raise unknown_name("candidate", name or "", [one.label for one in candidates], where=run)
+        raise unknown_name("candidate", name or "", [candidate.label for candidate in candidates], where=run)
     return found[0]
 
 
@@ -71,15 +71,15 @@ def _facts(store: Store, candidate: Candidate) -> dict[str, Any]:
     for split, precision in store.scored_in(candidate.id):
         for other in (*store.candidates("parent"), *store.candidates("uniform")):
             found = differences(store, candidate.id, other.id, split, precision)
-            if other.id != candidate.id and any(one.theirs is not None for one in found):
+            if other.id != candidate.id and any(difference.theirs is not None for difference in found):
                 test = paired(found, weights)
                 against.append({"against": other.label, "split": split, "precision": precision, **dataclasses.asdict(test)})  # type: ignore[arg-type]
-    scores = [dataclasses.asdict(one) for one in split_scores(store, candidate.id, weights)]
+    scores = [dataclasses.asdict(score) for score in split_scores(store, candidate.id, weights)]
     return {"candidate": candidate.label, "kind": candidate.kind, "genome": genome, "scores": scores, "against": against}
 
 
 def _meaning(run: Path, store: Store, candidate: Candidate) -> dict[str, Any]:
-    """The recipe that rebuilds it, which `evomerge-tui merge` takes; its path, where that is what it is."""
+    """The recipe that rebuilds it with `evomerge-tui merge`, and its path if it is one."""
     from evomerge_core.fixed_merge.merge_file import write_fixed_file
     from evomerge_core.paths.layout import lay_out
     from evomerge_core.recipe.load import load_recipe
@@ -90,8 +90,8 @@ def _meaning(run: Path, store: Store, candidate: Candidate) -> dict[str, Any]:
     setup = prepare(load_recipe(run / RECIPE), run)
     file = write_fixed_file(child_of(setup, store, candidate))
     path = path_candidate(setup, candidate)
-    told = None if path is None else lay_out(path.path, path.space.pool)
-    return {"recipe": file.text, "recipe_file": file.name, "path": told}
+    layout = None if path is None else lay_out(path.path, path.space.pool)
+    return {"recipe": file.text, "recipe_file": file.name, "path": layout}
 
 
 def _print(facts: dict[str, Any]) -> None:
@@ -99,18 +99,19 @@ def _print(facts: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from evomerge_tui.text.candidate_names import kind_word
     from evomerge_tui.text.quantities import percent, percent_range
 
     console = Console()
-    table = Table(title=Text(f"{facts['candidate']} ({facts['kind']})"), title_justify="left", box=None)
+    table = Table(title=Text(f"{facts['candidate']} ({kind_word(facts['kind'])})"), title_justify="left", box=None)
     for column in ("split", "precision", "task", "score", "95 % interval"):
         table.add_column(column)
-    for one in facts["scores"]:
-        low_high = "" if one["interval"] is None else percent_range(*one["interval"], decimals=1)
-        score = one["failure"] if one["score"] is None else percent(one["score"])
-        table.add_row(one["split"], one["precision"], Text(one["task"] or "all"), Text(score), low_high)
+    for score in facts["scores"]:
+        interval = "" if score["interval"] is None else percent_range(*score["interval"], decimals=1)
+        outcome = score["failure"] if score["score"] is None else percent(score["score"])
+        table.add_row(score["split"], score["precision"], Text(score["task"] or "all"), Text(outcome), interval)
     console.print(table)
-    for one in facts["against"]:
-        where = f"against {one['against']} on {one['split']} in {one['precision']}"
-        console.print(Text(f"{where}: {one['wins']} won, {one['losses']} lost, p = {one['p']:.2g}"))
+    for test in facts["against"]:
+        where = f"against {test['against']} on {test['split']} in {test['precision']}"
+        console.print(Text(f"{where}: {test['wins']} items won, {test['losses']} lost, p = {test['p']:.2g}"))
     console.print(Text(facts["recipe"]), soft_wrap=True)

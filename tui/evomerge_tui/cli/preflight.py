@@ -1,4 +1,4 @@
-"""`evomerge-tui preflight RECIPE`: everything that can be told about a run before it starts."""
+"""`evomerge-tui preflight RECIPE`: checks a run before it starts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("preflight", help="check a recipe on this machine: models, tasks, memory, disk, time")
+    parser = commands.add_parser("preflight", help="check a recipe on this machine: models, tasks, memory, disk space, time")
     parser.add_argument("recipe", type=Path, metavar="RECIPE", help="a recipe (YAML)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: the recipe's output)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: the recipe's output)")
     parser.add_argument(
-        "--measure", action="store_true", help="score one candidate to foretell the run's time; downloads what isn't here"
+        "--measure", action="store_true", help="score one candidate to estimate the run's time; downloads missing models"
     )
     add_json(parser)
     parser.set_defaults(command=_preflight)

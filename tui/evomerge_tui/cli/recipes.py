@@ -1,4 +1,4 @@
-"""`evomerge-tui recipes`: the recipes that come along, and copies of them to edit."""
+"""`evomerge-tui recipes`: the recipes that come with evomerge-tui, and copies of them to edit."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("recipes", help="list the ready recipes, or write one to a file to edit")
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a ready recipe")
-    parser.add_argument("out", nargs="?", type=Path, metavar="OUT.yaml", help="where to write a copy; without it, show it")
+    parser = commands.add_parser("recipes", help="list the ready-made recipes, or copy one to a file")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="name of a recipe; without it, list all")
+    parser.add_argument("out", nargs="?", type=Path, metavar="OUT.yaml", help="file for a copy; without it, print the recipe")
     add_json(parser)
     parser.set_defaults(command=_recipes)
 
@@ -34,18 +34,18 @@ def _recipes(args: argparse.Namespace) -> int:
 
 def _list(ready: tuple[ReadyRecipe, ...], *, as_json: bool) -> int:
     if as_json:
-        print_json({"recipes": [_facts(one) for one in ready]})
+        print_json({"recipes": [_facts(recipe) for recipe in ready]})
         return 0
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for column in ("recipe", "VRAM", "what it crosses"):
+    for column in ("recipe", "VRAM", "what it merges"):
         table.add_column(column)
-    for one in ready:
-        room = f"{one.memory} GB" if one.memory else "no GPU"
-        table.add_row(Text(one.name, style="bold"), Text(room), Text(f"{one.title}\n{one.summary}"))
+    for recipe in ready:
+        room = f"{recipe.memory} GB" if recipe.memory else "no GPU"
+        table.add_row(Text(recipe.name, style="bold"), Text(room), Text(f"{recipe.title}\n{recipe.summary}"))
     Console().print(table)
     return 0
 
@@ -58,21 +58,20 @@ def _write(chosen: ReadyRecipe, out: Path, *, as_json: bool) -> int:
     from evomerge_tui.user.user_paths import cache_folder
 
     if out.exists():
-        raise InputError(f"{out}: exists already; name another file")
-    # the quickstarts' paths are those of this machine; the others are copied as they are, comments and all
-    own = chosen.is_quickstart
-    text = dump_recipe(load_ready(chosen, cache_folder())) if own else chosen.path.read_text(encoding="utf-8")
+        raise InputError(f"{out}: already exists; choose another file")
+    # a quickstart gets this machine's paths; other recipes are copied unchanged, with their comments
+    text = dump_recipe(load_ready(chosen, cache_folder())) if chosen.is_quickstart else chosen.path.read_text(encoding="utf-8")
     write_whole(out, text)
     print_json({"recipe": chosen.name, "file": str(out)}) if as_json else print(out)
     return 0
 
 
-def _facts(one: ReadyRecipe) -> dict[str, object]:
+def _facts(recipe: ReadyRecipe) -> dict[str, object]:
     return {
-        "name": one.name,
-        "title": one.title,
-        "summary": one.summary,
-        "memory_gb": one.memory,
-        "notes": list(one.notes),
-        "file": str(one.path),
+        "name": recipe.name,
+        "title": recipe.title,
+        "summary": recipe.summary,
+        "memory_gb": recipe.memory,
+        "notes": list(recipe.notes),
+        "file": str(recipe.path),
     }

@@ -1,4 +1,4 @@
-"""`evomerge-tui status RUN`: where a run stands, once or until it ends."""
+"""`evomerge-tui status RUN`: the state of a run, once or until its job ends."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder, pri
 
 
 def add_parser(commands: Subparsers) -> None:
-    parser = commands.add_parser("status", help="show where a run stands")
+    parser = commands.add_parser("status", help="show the progress of a run")
     add_run_folder(parser)
-    parser.add_argument("--watch", action="store_true", help="go on until the job has ended; ctrl+c leaves it at work")
-    parser.add_argument("--plain", action="store_true", help="whole lines of words, for screen readers and logs")
+    parser.add_argument("--watch", action="store_true", help="keep watching until the job ends; ctrl+c leaves it running")
+    parser.add_argument("--plain", action="store_true", help="print plain sentences, for screen readers and logs")
     add_json(parser)
     parser.set_defaults(command=_status)
 
@@ -22,7 +22,7 @@ def add_parser(commands: Subparsers) -> None:
 def _status(args: argparse.Namespace) -> int:
     progress = read_progress(args.run)
     if args.json and args.watch:
-        raise InputError("--json: one object can't be watched; leave --watch out")
+        raise InputError("--json: prints one object and can't watch; leave out --watch")
     if args.json:
         print_json(dataclasses.asdict(progress))
         return 0
@@ -34,7 +34,7 @@ def _status(args: argparse.Namespace) -> int:
     if args.watch:
         progress = watch(args.run, console, plain=args.plain)
     if args.plain:
-        _say_plainly(progress)
+        _print_sentences(progress)
     elif not args.watch:
         console.print(display(progress))
     if progress.message:
@@ -42,7 +42,7 @@ def _status(args: argparse.Namespace) -> int:
     return 0
 
 
-def _say_plainly(progress: Progress) -> None:
+def _print_sentences(progress: Progress) -> None:
     from evomerge_tui.cli.output.live_status import plain_sentences
 
     for line in plain_sentences(progress):

@@ -1,1 +1,1 @@
-"""What this machine has and does."""
+"""The state of this machine, and what is missing on it."""

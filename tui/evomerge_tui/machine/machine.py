@@ -1,4 +1,4 @@
-"""What this machine has and does: processor, RAM, disk, graphics cards, compiler. Loads neither torch nor textual."""
+"""The state of this machine: processor, RAM, disk, graphics cards, compiler. Loads neither torch nor textual."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Machine:
 
 
 def read_machine(folder: Path) -> Machine:
-    """Looks at the machine; the disk is the one of `folder`. Processor time is that since the last look."""
+    """Reads the machine's state; the disk is that of `folder`. Processor load is that since the last reading."""
     total = total_ram()
     return Machine(
         at=time.time(),
@@ -65,7 +65,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _gpus() -> tuple[Gpu, ...]:
-    """NVIDIA's cards as the driver tells them; none without a driver."""
+    """NVIDIA's cards as reported by the driver; none without a driver."""
     import pynvml
 
     try:
@@ -86,6 +86,6 @@ def _gpu(handle: Any) -> Gpu:
     try:
         busy = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
     except pynvml.NVMLError:
-        # a slice of a card (MIG) doesn't tell how busy it is
+        # a slice of a card (MIG) doesn't report its load
         busy = None
     return Gpu(str(pynvml.nvmlDeviceGetName(handle)), int(memory.used), int(memory.total), busy)

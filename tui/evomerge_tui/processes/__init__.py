@@ -1,1 +1,1 @@
-"""Processes of our own: the job, commands, the planner, the server."""
+"""The processes that screens and commands start: jobs, commands, the planner, the server."""

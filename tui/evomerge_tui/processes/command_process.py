@@ -1,6 +1,6 @@
-"""Commands of the command line, carried out in a process of their own: what is heavy never stops the screens.
+"""Commands of the command line in a process of their own: heavy work never blocks the screens.
 
-A screen and a terminal so do the very same thing, and models and torch are loaded where nobody waits for a key.
+A screen and a terminal thus do the same thing, and models and torch are loaded where no key press waits for them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _POLL_SECONDS = 0.1
 def run_command(words: Sequence[object], *, is_cancelled: Callable[[], bool] = lambda: False) -> dict[str, Any]:
     """Runs `evomerge-tui WORDS --json` and returns its result, the last line; for a thread.
 
-    Raises `InputError` with the command's own error. When `is_cancelled` becomes true the command is ended.
+    Raises `InputError` with the command's own error. When `is_cancelled` becomes true, the command is ended.
     """
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "evomerge_tui", *(str(word) for word in words), "--json"],
@@ -42,11 +42,11 @@ def run_command(words: Sequence[object], *, is_cancelled: Callable[[], bool] = l
                 raise InputError("cancelled") from None
     lines = out.strip().splitlines()
     if process.returncode != 0 or not lines:
-        raise InputError(_last_words(err) or f"the command ended with status {process.returncode}")
+        raise InputError(_last_line(err) or f"the command ended with status {process.returncode}")
     result: dict[str, Any] = json.loads(lines[-1])
     return result
 
 
-def _last_words(text: str) -> str:
+def _last_line(text: str) -> str:
     lines = [line for line in text.strip().splitlines() if line.strip()]
     return lines[-1].removeprefix("error: ") if lines else ""

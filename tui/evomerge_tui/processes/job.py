@@ -1,4 +1,4 @@
-"""The job carries a run out, apart from the terminal that started it.
+"""The job carries out a run, detached from the terminal that started it.
 
 python -m evomerge_tui.processes.job [--priority low] RUN
 """
@@ -25,7 +25,7 @@ from evomerge_tui.processes.priority import lower_this_session
 from evomerge_tui.user.settings import PRIORITIES, Priority, load_settings
 from evomerge_tui.user.user_paths import timings_path
 
-# What a job's process was started as; the second name is that of the version before: jobs outlive an upgrade.
+# The module that a job's process runs; the second name is that of the version before: jobs survive an upgrade.
 _JOB_MODULES = {"evomerge_tui.processes.job", "evomerge_tui.job"}
 _START_SECONDS = 60
 _END_SECONDS = 10
@@ -34,16 +34,16 @@ _END_SECONDS = 10
 def start(folder: Path) -> None:
     """Starts the job in a session of its own, so that it outlives this process, and waits until it holds the lock.
 
-    Its priority is that of the settings. Raises `InputError` when a job is at work already, or the settings are wrong.
+    Its priority comes from the settings. Raises `InputError` when a job is already running, or the settings are invalid.
     """
     if is_held(folder):
-        raise InputError(f"{folder}: a job is at work on this run already; see `evomerge-tui status {folder}`")
+        raise InputError(f"{folder}: a job is already running here; see `evomerge-tui status {folder}`")
     priority = load_settings().job_priority
     store = open_store(folder)
     write_facts(store, state="starting", message=None)
     store.close()
     with contextlib.suppress(InputError):
-        # a home folder that can't be written must not stop a run; it is then found where it lies
+        # a home folder that can't be written must not stop a run; the run is then found by its folder only
         remember_run(folder)
     # the literal flags of Windows' API: the names exist in `subprocess` on Windows only
     flags = 0x00000200 | 0x00000008 if os.name == "nt" else 0  # CREATE_NEW_PROCESS_GROUP | DETACHED_PROCESS
@@ -62,9 +62,9 @@ def start(folder: Path) -> None:
 
 
 def end_now(folder: Path) -> None:
-    """Ends a run's job at once; what it was evaluating is lost, what it has finished is in the store.
+    """Ends a run's job at once; the current evaluation is lost, finished ones are in the store.
 
-    Raises `InputError` when no job is at work.
+    Raises `InputError` when no job is running.
     """
     store = open_store(folder)
     try:
@@ -73,13 +73,13 @@ def end_now(folder: Path) -> None:
         store.close()
     process = _job_process(number, folder) if number is not None and is_held(folder) else None
     if process is None:
-        raise InputError(f"{folder}: no job is at work; `evomerge-tui resume {folder}` starts it")
+        raise InputError(f"{folder}: no job is running; start one with `evomerge-tui resume {folder}`")
     process.kill()
     process.wait(_END_SECONDS)
 
 
 def _job_process(number: int, folder: Path) -> psutil.Process | None:
-    """The process of that number, if it is this run's job: a number may since have gone to somebody else's process."""
+    """The process of that number, if it is this run's job: the number may since belong to another process."""
     try:
         process = psutil.Process(number)
         words = process.cmdline()
@@ -89,7 +89,7 @@ def _job_process(number: int, folder: Path) -> psutil.Process | None:
 
 
 def main() -> int:
-    """The job's process: takes its priority, then works. Returns the exit status."""
+    """The job's process: sets its priority, then does the work. Returns the exit status."""
     command_line = argparse.ArgumentParser(prog="python -m evomerge_tui.processes.job")
     command_line.add_argument("--priority", choices=PRIORITIES, default="normal")
     command_line.add_argument("run", type=Path)
@@ -100,9 +100,9 @@ def main() -> int:
 
 
 def work(folder: Path, priority: Priority = "normal") -> int:
-    """Carries the run in `folder` out to its verdict; returns the exit status. Everything it learns is in the store.
+    """Carries out the run in `folder` to its verdict; returns the exit status. All results are in the store.
 
-    `priority` is what this process has already; it is told to whoever watches.
+    `priority` is the one that this process already has; it is stored for `status` and the screens.
     """
     with hold(folder):
         store = open_store(folder)
@@ -118,7 +118,7 @@ def work(folder: Path, priority: Priority = "normal") -> int:
             store.add_event("failed", message=str(error))
             return 2
         except Exception as error:  # noqa: BLE001
-            # the job's last words: whoever watches must learn why it ended; the log has the whole story
+            # the last thing a job does: `status` and the screens must show why it ended; the log has the traceback
             write_facts(store, state="failed", message=f"{type(error).__name__}: {error} (see {folder / LOG})")
             store.add_event("failed", message=str(error))
             traceback.print_exc()

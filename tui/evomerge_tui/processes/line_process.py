@@ -1,4 +1,4 @@
-"""Commands that tell their progress line by line, in a process of their own that ends when nobody listens any more."""
+"""Commands that report progress line by line, in a process of their own that ends with the iteration over its lines."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _END_SECONDS = 5.0
 
 
 async def command_lines(words: Sequence[object], *, priority: Priority = "normal") -> AsyncIterator[dict[str, Any]]:
-    """Runs `evomerge-tui WORDS --json` and gives each line's object as it comes. Raises InputError with the command's own
-    error. When the iteration is broken off the command is ended."""
+    """Runs `evomerge-tui WORDS --json` and yields each line's object as it is printed. Raises InputError with the command's own
+    error. When the iteration is cancelled, the command is ended."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
@@ -38,19 +38,19 @@ async def command_lines(words: Sequence[object], *, priority: Priority = "normal
     assert process.stdout is not None
     try:
         async for line in process.stdout:
-            said: dict[str, Any] = json.loads(line)
-            if "error" in said:
-                raise InputError(said["error"])
-            yield said
+            printed: dict[str, Any] = json.loads(line)
+            if "error" in printed:
+                raise InputError(printed["error"])
+            yield printed
         if await process.wait() != 0:
-            raise InputError(f"`evomerge-tui {words[0]}` ended with status {process.returncode}; try it in a terminal")
+            raise InputError(f"`evomerge-tui {words[0]}` ended with status {process.returncode}; run it in a terminal")
     finally:
         if process.returncode is None:
             await _end(process)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Asks it to end, so that it can tidy up; a process that doesn't is killed."""
+    """Asks the process to end, so that it can clean up; kills it if it doesn't."""
     process.terminate()
     try:
         await asyncio.wait_for(process.wait(), _END_SECONDS)

@@ -1,4 +1,4 @@
-"""How much of a busy processor a process gets: `low` leaves it to other programs, `normal` shares it equally."""
+"""How much of a busy processor a process gets: with low priority, other programs come first."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _NICE = 10
 
 
 def lower(number: int) -> None:
-    """Gives a process low priority, and all that it starts from now on; one whose priority is lower still keeps it.
+    """Gives low priority to a process and all that it starts from now on; a process with an even lower priority keeps it.
 
-    A process that has ended meanwhile is left alone.
+    A process that has already ended is ignored.
     """
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(number)
@@ -27,9 +27,9 @@ def lower(number: int) -> None:
 
 
 def lower_this_session() -> None:
-    """Gives this process low priority, and its whole session where it leads one.
+    """Gives low priority to this process, and to its whole session where it leads one.
 
-    Linux shares the processor between sessions first, where its autogroups are on: niceness alone then only counts within one.
+    With autogroups on, Linux shares the processor between sessions first: niceness alone then counts within one session only.
     """
     lower(os.getpid())
     if sys.platform == "linux" and os.getsid(0) == os.getpid():

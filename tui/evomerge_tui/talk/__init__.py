@@ -1,1 +1,1 @@
-"""A conversation with several models, apart from how it is shown."""
+"""A chat with one or more models, separate from how it is shown."""

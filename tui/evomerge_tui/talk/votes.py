@@ -1,4 +1,4 @@
-"""Which of two answers was better: kept line by line beside the run."""
+"""Votes on which of two answers is better: one JSON line each, in the run's folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Choice = Literal["left", "right", "tie"]
 @dataclass(frozen=True)
 class Vote:
     """One comparison: the files at the left and the right, their answers, and which was better. `blind`: whether it was
-    hidden which is which. `at` is unix time in seconds."""
+    hidden which model wrote which answer. `at` is unix time in seconds."""
 
     at: float
     prompt: str
@@ -35,7 +35,7 @@ class Vote:
 
 
 def new_vote(prompt: str, files: Sequence[str], answers: Sequence[str], choice: Choice, *, blind: bool) -> Vote:
-    """A vote of now."""
+    """A vote with the present time."""
     return Vote(time.time(), prompt, files[0], files[1], (answers[0], answers[1]), choice, blind)
 
 
@@ -46,11 +46,11 @@ def keep_vote(folder: Path, vote: Vote) -> None:
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(vote), ensure_ascii=False) + "\n")
     except OSError as error:
-        raise InputError(f"{path}: can't be written ({error.strerror}); the vote is not kept") from error
+        raise InputError(f"{path}: can't be written ({error.strerror}); the vote is lost") from error
 
 
 def read_votes(folder: Path) -> list[Vote]:
-    """All votes of a run, oldest first; none without a file. A line that was cut off is passed over."""
+    """All votes of a run, oldest first; none without a file. An incomplete line is skipped."""
     path = folder / FILE
     if not path.is_file():
         return []

@@ -1,1 +1,1 @@
-"""What the terminal can show, and how: themes, ASCII, the clipboard."""
+"""The terminal's side: themes, the ASCII filter, the clipboard."""

@@ -1,4 +1,4 @@
-"""What `--no-unicode` does: whatever is drawn, nothing but ASCII reaches the terminal, cell for cell."""
+"""What `--no-unicode` does: only ASCII reaches the terminal, whatever is drawn, cell for cell."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _SIGNS = {
 
 
 class AsciiOnly(LineFilter):
-    """Replaces each sign that is not ASCII by one that looks like it, in as many cells."""
+    """Replaces each character outside ASCII with a similar one of the same width in cells."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
         return [Segment(to_ascii(text), style, control) for text, style, control in segments]
 
 
 def to_ascii(text: str) -> str:
-    """The same text in ASCII, as many cells wide."""
+    """The same text in ASCII, of the same width in cells."""
     return text if text.isascii() else "".join(_ascii(sign) for sign in text)
 
 
@@ -46,7 +46,7 @@ def _ascii(sign: str) -> str:
 
 
 def _braille(sign: str) -> str:
-    """Dots by how many there are and whether they lie high or low."""
+    """A character by whether the dots lie high or low."""
     dots = ord(sign) - 0x2800
     if not dots:
         return " "

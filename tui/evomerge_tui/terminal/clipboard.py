@@ -1,4 +1,4 @@
-"""The system's clipboard, by the program that the system has for it; terminals are told by OSC 52 beside this."""
+"""The system's clipboard, through the program that the system has for it; terminals also get OSC 52."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def copy_to_system(text: str) -> bool:
         if shutil.which(program[0]) is None:
             continue
         try:
-            # xclip stays in the background and keeps what it was given open: a pipe would never end
+            # xclip stays in the background and keeps its streams open: a pipe would never end
             quiet = subprocess.DEVNULL
             subprocess.run(program, input=text.encode(), check=True, timeout=_SECONDS, stdout=quiet, stderr=quiet)
         except (subprocess.SubprocessError, OSError):
-            # a program without its display: the next one may have its own
+            # the program has no display to talk to: the next program may
             continue
         return True
     return False

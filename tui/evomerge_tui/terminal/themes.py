@@ -1,6 +1,6 @@
 """The colours: dark, light, and the terminal's own sixteen.
 
-Calm grounds, one blue-green for what can be acted on, one amber that means "the best" and nothing else.
+Calm backgrounds, blue-green for what can be activated, amber for "the best" and nothing else.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Numbers, states and others' text as words on a screen."""
+"""Numbers, states, names and foreign text in the form that is shown."""

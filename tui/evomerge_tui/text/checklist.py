@@ -1,4 +1,4 @@
-"""A preflight report as a table: a sign and a word for each state, what was seen, and the remedy below it."""
+"""A preflight report as a table: a symbol and a word for each state, the finding, and the remedy below it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def checklist(report: Preflight) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     for check in report.checks:
         sign, style = SIGNS[check.state]
-        said = Text(check.text)
+        finding = Text(check.text)
         if check.remedy:
-            said.append(f"\n{check.remedy}", style="italic")
-        table.add_row(Text(f"{sign} {check.state}", style=style), Text(check.subject, style="bold"), said)
+            finding.append(f"\n{check.remedy}", style="italic")
+        table.add_row(Text(f"{sign} {check.state}", style=style), Text(check.subject, style="bold"), finding)
     return table

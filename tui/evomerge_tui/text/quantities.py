@@ -1,4 +1,4 @@
-"""Numbers as a person reads them: shares, times, ages, bytes."""
+"""Numbers in the form that is shown: shares, times, bytes, parameters."""
 
 from __future__ import annotations
 
@@ -63,5 +63,5 @@ def weights(count: float | None) -> str:
 
 
 def scored_in(precision: str, scored_on: str | None) -> str:
-    """The precision of weights, and the device and arithmetic where they are known: runs of earlier versions don't say."""
+    """The precision of weights, and the device and arithmetic where they are known: runs of earlier versions have none."""
     return precision + (f" on {scored_on}" if scored_on else "")

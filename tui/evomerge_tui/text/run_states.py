@@ -1,4 +1,4 @@
-"""States of a run as a person sees them: a sign, a word, a tone. The sign and the word say all; colour only helps."""
+"""States of a run as they are shown: a symbol, a word, a tone. Symbol and word are enough; colour only helps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Shown(NamedTuple):
-    """How a state looks."""
+    """How a state is shown."""
 
     sign: str
     word: str

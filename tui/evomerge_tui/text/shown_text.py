@@ -1,4 +1,4 @@
-"""Text from data - model names, answers, messages - made safe to show: it stays text, whatever it holds."""
+"""Text from data - model names, answers, messages - made safe to show: it stays text, whatever it contains."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ALLOWED = frozenset("\u200c\u200d\ufe0f")
 
 
 def one_line(text: str, limit: int = 400) -> str:
-    """A text as one line: breaks become a sign, control characters and changes of direction are written out.
+    """A text as one line: line breaks become a symbol, control characters and direction marks are escaped.
 
     Longer texts end in an ellipsis: a terminal has no use for 4,000 characters in a row.
     """
@@ -20,7 +20,7 @@ def one_line(text: str, limit: int = 400) -> str:
 
 
 def many_lines(text: str, limit: int = 20_000) -> str:
-    """A text with its line breaks; what can't be shown is written out."""
+    """A text with its line breaks; what can't be shown is escaped."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
     return "\n".join("".join(_shown(sign) for sign in line.expandtabs(4)) for line in cut.replace("\r\n", "\n").split("\n"))
 

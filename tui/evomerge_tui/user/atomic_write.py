@@ -1,4 +1,4 @@
-"""Writing a small file whole or not at all."""
+"""Writes a small file completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evomerge_core.errors import InputError
 
 
 def write_whole(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Replaces a file in one step, making its folder; raises `InputError` when it can't be written."""
+    """Replaces a file in one step and makes its folder; raises `InputError` when it can't be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -25,4 +25,4 @@ def write_whole(path: Path, text: str, *, mode: int = 0o644) -> None:
             Path(part).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise InputError(f"{path}: can't be written ({error.strerror}); make room or correct its rights") from error
+        raise InputError(f"{path}: can't be written ({error.strerror}); free some space or fix its permissions") from error

@@ -1,6 +1,6 @@
-"""What a person sets once: theme, signs, animations, priority, folders, keys. One YAML file; the schema is `Settings`.
+"""The user's settings: theme, symbols, animations, priority, folders, keys. One YAML file; the schema is `Settings`.
 
-The hub's token is not among them: it lies where the hub's own library keeps it, and is never read back to be shown.
+The hub's token is not one of them: it lies where the hub's own library keeps it, and is never shown.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ PRIORITIES: tuple[Priority, ...] = ("low", "normal")
 
 @dataclass(frozen=True)
 class Settings:
-    """`unicode` off: nothing but ASCII is ever written to the terminal. `job_priority` is that of runs, and of exports that
-    screens start. `runs_folder` is where new runs are made, `model_folders` where models are looked for beside the hub's cache.
+    """`unicode` off: only ASCII is written to the terminal. `job_priority` is that of runs, and of exports that
+    screens start. `runs_folder` is where new runs are created, `model_folders` are searched for models besides the hub's cache.
     `keys` maps ids of actions to other keys."""
 
     theme: Theme = "dark"
@@ -46,15 +46,15 @@ def settings_path() -> Path:
 
 
 def load_settings(path: Path | None = None) -> Settings:
-    """The settings, defaults for what the file doesn't say. Raises `InputError` naming file, line and remedy."""
+    """The settings, with defaults for what the file leaves out. Raises `InputError` naming file, line and remedy."""
     path = path or settings_path()
     if not path.exists() or not path.read_text(encoding="utf-8").strip():
-        # the first screen need not wait for what reads and checks a file
+        # the first screen need not wait for the libraries that read and check a file
         return Settings()
     from evomerge_core.files.yaml_file import read_yaml
 
     file = read_yaml(path)
-    file.require_keys((), [one.name for one in fields(Settings)])
+    file.require_keys((), [setting.name for setting in fields(Settings)])
     settings = _checked(file)
     known = [action.id for action in ACTIONS]
     for name in settings.keys:
@@ -66,7 +66,7 @@ def load_settings(path: Path | None = None) -> Settings:
 
 
 def save_settings(settings: Settings, path: Path | None = None) -> None:
-    """Writes what differs from the defaults; whole or not at all."""
+    """Writes what differs from the defaults, completely or not at all."""
     from evomerge_core.files.yaml_file import dump_yaml
     from evomerge_tui.user.atomic_write import write_whole
 

@@ -1,4 +1,4 @@
-"""Where files of this user lie that aren't settings."""
+"""Where this user's files lie, other than the settings."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from platformdirs import user_cache_path, user_state_path
 
 
 def cache_folder() -> Path:
-    """What can be made again: the quickstart's base model and items."""
+    """Files that can be made again: the quickstart's base model and items."""
     return user_cache_path("evomerge-tui")
 
 
 def timings_path() -> Path:
-    """How long candidates took in past runs here."""
+    """How long candidates took in past runs on this machine."""
     return user_state_path("evomerge-tui", appauthor=False) / "timings.jsonl"

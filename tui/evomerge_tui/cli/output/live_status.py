@@ -17,13 +17,14 @@ from evomerge_core.run.view.result import Winner
 from evomerge_tui.text.quantities import score_text, scored_in
 
 _POLL_SECONDS = 0.5
+_PHASES = {"references": "baselines"}
 ENDED = frozenset({"finished", "failed", "stopped", "interrupted"})
 
 
 def watch(folder: Path, console: Console, *, plain: bool = False) -> Progress:
-    """Shows progress until the job has ended; returns the last one. Interrupting it leaves the job at work.
+    """Shows progress until the job has ended; returns the last one. Interrupting it leaves the job running.
 
-    `plain` gives lines on a terminal too, where a screen reader can't follow a display that is drawn over and over.
+    `plain` prints lines on a terminal too: a screen reader can't follow a display that is redrawn.
     """
     return _live(folder, console) if console.is_terminal and not plain else _lines(folder, console)
 
@@ -39,13 +40,13 @@ def _live(folder: Path, console: Console) -> Progress:
 
 
 def _lines(folder: Path, console: Console) -> Progress:
-    said = ""
+    printed = ""
     while True:
         progress = read_progress(folder)
         line = plain_line(progress)
-        if line != said:
+        if line != printed:
             console.print(Text(line), soft_wrap=True)
-            said = line
+            printed = line
         if progress.state in ENDED:
             return progress
         time.sleep(_POLL_SECONDS)
@@ -62,8 +63,12 @@ def plain_line(progress: Progress) -> str:
 def plain_sentences(progress: Progress) -> list[str]:
     """Where a run stands, in sentences without bars and columns."""
     lines = [f"The run {progress.folder} is {progress.state}{_priority(progress)}: {_where(progress)}."]
-    scored = [*(("parent", one) for one in progress.parents), *(("uniform merge", one) for one in progress.uniform)]
-    lines += [f"The {kind} {one.label} has {score_text(one.score)} on the search items." for kind, one in scored]
+    references = [("parent", progress.parents), ("equal-weight merge", progress.uniform)]
+    lines += [
+        f"The {kind} {scored.label} has {score_text(scored.score)} on the search items."
+        for kind, candidates in references
+        for scored in candidates
+    ]
     if progress.best is not None:
         lines.append(
             f"The best child so far, {progress.best.label}, has {score_text(progress.best.score)}{_doubt(progress.best)}."
@@ -76,7 +81,7 @@ def plain_sentences(progress: Progress) -> list[str]:
 
 
 def display(progress: Progress) -> Group:
-    """The live display: state, bar, references and best, time left."""
+    """The live display: state, bar, time left, references and best child; once there is a winner, it and its verdicts."""
     head = Text.assemble((progress.state, "bold"), _priority(progress), f"  {progress.folder}")
     done, total = (1, 1) if progress.state == "finished" else (progress.phase_done, progress.phase_total)
     bar = ProgressBar(total=total, completed=done, width=30)
@@ -84,7 +89,7 @@ def display(progress: Progress) -> Group:
     row.add_row(bar, Text(_where(progress)))
     table = Table(box=None, pad_edge=False)
     table.add_column(f"on the search items, {scored_in(progress.precision, progress.scored_on)}")
-    for column in ("score", "gold log-loss"):
+    for column in ("score", "loss on the correct answer"):
         table.add_column(column, justify="right")
     for scored in (*progress.parents, *progress.uniform):
         _add(table, scored, "")
@@ -115,14 +120,14 @@ def _where(progress: Progress) -> str:
     if progress.state == "finished":
         return f"{progress.evaluations} candidates searched"
     if progress.phase is None:
-        return "getting ready"
+        return "preparing"
     total = "" if progress.phase_total is None else f"/{progress.phase_total}"
     stage = "" if progress.stage is None else f"{progress.stage}: "
-    return f"{stage}{progress.phase} {progress.phase_done}{total}"
+    return f"{stage}{_PHASES.get(progress.phase, progress.phase)} {progress.phase_done}{total}"
 
 
 def _priority(progress: Progress) -> str:
-    """The priority of a job at work."""
+    """The priority of a running job."""
     return f" at {progress.priority} priority" if progress.priority and progress.state in LIVE else ""
 
 
@@ -135,8 +140,8 @@ def _add(table: Table, scored: Scored, style: str) -> None:
 
 def _clock(progress: Progress) -> str:
     spent = f"{_minutes(progress.seconds)} spent"
-    left = "" if progress.seconds_left is None else f", about {_minutes(progress.seconds_left)} of the search left"
-    age = "" if progress.age is None or progress.age < 60 else f", last event {_minutes(progress.age)} ago"
+    left = "" if progress.seconds_left is None else f", about {_minutes(progress.seconds_left)} until the search ends"
+    age = "" if progress.age is None or progress.age < 60 else f", last activity {_minutes(progress.age)} ago"
     return spent + left + age
 
 

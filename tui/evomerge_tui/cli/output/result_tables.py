@@ -1,4 +1,4 @@
-"""A run's result as tables: parents, uniform merges and winner on the held-out test, with intervals and paired tests."""
+"""A run's result as tables: parents, equal-weight merges and winner on the held-out test, with intervals and paired tests."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from evomerge_tui.text.quantities import amount, percent, percent_range, scored_
 
 
 def result_tables(result: Mapping[str, Any]) -> Group:
-    """One table a precision, then the verdicts, and where the child lies."""
-    on = result.get("scored_on")  # results of earlier versions don't say
+    """One table for each precision, then the verdicts, the child's size, and where its files are."""
+    on = result.get("scored_on")  # missing in results of earlier versions
     tables = [_table(precision, part, on) for precision, part in _precisions(result)]
     verdicts = [Text(f"{p}: {r['verdict']}", style="bold") for p, r in _precisions(result)]
     files = [Text(f"{what}: {path}") for what, path in result["files"].items()]
@@ -22,7 +22,7 @@ def result_tables(result: Mapping[str, Any]) -> Group:
 
 
 def _child(result: Mapping[str, Any]) -> list[Text]:
-    """How large the child is, beside what the recipe allows, and its path where it is one. Older results don't say."""
+    """The child's size, with the recipe's limits, and its path if it has one. Results of earlier versions have no `child`."""
     child = result.get("child")
     if child is None:
         return []
@@ -47,9 +47,9 @@ def _table(precision: str, part: Mapping[str, Any], scored_on: str | None) -> Ta
     title = f"held-out test, {part['items']} items, {scored_in(precision, scored_on)}"
     table = Table(title=Text(title), title_justify="left", box=None)
     table.add_column("")
-    for column in ("test", "95 % interval", "cut off", "child wins", "loses", "p"):
+    for column in ("test", "95 % interval", "cut off", "child won", "lost", "p"):
         table.add_column(column, justify="right")
-    paired = {one["against"]: one for one in part["against"]}
+    paired = {comparison["against"]: comparison for comparison in part["against"]}
     for row in (*part["parents"], *part["uniform"], *part.get("stages", ())):
         _add(table, row, paired.get(row["name"]))
     _add(table, part["winner"], None, "bold green")

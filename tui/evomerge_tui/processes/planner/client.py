@@ -13,7 +13,7 @@ from evomerge_core.errors import InputError
 
 # A preview of long items is one line.
 _LINE_BYTES = 2**26
-_ENDED = "the planner has ended; ask again, or start evomerge-tui anew"
+_ENDED = "the planner has ended; try again, or restart evomerge-tui"
 
 
 class Planner:
@@ -44,7 +44,7 @@ class Planner:
             self._waiting.pop(number, None)
 
     async def close(self) -> None:
-        """Ends the process; whoever still waits for an answer is cancelled."""
+        """Ends the process; questions that still wait for an answer are cancelled."""
         for waiting in self._waiting.values():
             waiting.cancel()
         if self._process is not None and self._process.returncode is None:
@@ -72,14 +72,14 @@ class Planner:
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
         async for line in process.stdout:
-            said = json.loads(line)
-            waiting = self._waiting.get(said["id"])
+            reply = json.loads(line)
+            waiting = self._waiting.get(reply["id"])
             if waiting is None or waiting.done():
                 continue
-            if "error" in said:
-                waiting.set_exception(InputError(said["error"]))
+            if "error" in reply:
+                waiting.set_exception(InputError(reply["error"]))
             else:
-                waiting.set_result(said["answer"])
+                waiting.set_result(reply["answer"])
         await process.wait()
         for waiting in self._waiting.values():
             if not waiting.done():

@@ -1,4 +1,4 @@
-"""A task for a person's own file of items: which columns are what, and how answers are best compared."""
+"""A task for a person's own file of items: which columns hold what, and how answers are best scored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHORT = 40
 
 
 def suggest_task(path: Path) -> dict[str, Any]:
-    """A recipe's task entry for the file, for a person to correct. Raises InputError when the file can't be read."""
+    """A suggested task entry for the file, to be corrected by the user. Raises InputError when the file can't be read."""
     names = first_names(path)
     fields = _fields(path, names)
     items = load_items(path, fields)
@@ -28,7 +28,7 @@ def suggest_task(path: Path) -> dict[str, Any]:
 
 
 def _fields(path: Path, names: tuple[str, ...]) -> dict[str, str | int]:
-    """Fields by name where the file has a header that says it; else the first two columns."""
+    """Fields by column name where the names are known ones; else the first two columns."""
     lowered = {name.casefold(): name for name in names}
     question = next((lowered[name] for name in _QUESTIONS if name in lowered), None)
     answer = next((lowered[name] for name in _ANSWERS if name in lowered), None)

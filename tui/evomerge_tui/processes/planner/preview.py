@@ -1,4 +1,4 @@
-"""A task as a person looks at it: parsed items, and the very prompt that the model gets."""
+"""A preview of a task: parsed items, and the exact prompt that the model gets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class ShownItem:
-    """An item: its fields, the prompt (in the model's chat template where there is a model), and the gold answer."""
+    """An item: its fields, the prompt (in the model's chat template where there is a model), and the correct answer."""
 
     fields: Mapping[str, Any]
     prompt: str
@@ -33,8 +33,8 @@ class ShownItem:
 
 @dataclass(frozen=True)
 class Preview:
-    """The first items. `total` counts all, None where each split has a file of its own; `tokens` is the mean that the model
-    reads for one (None without a model). `problem` is why prompts can't be shown as the model gets them, or why the splits
+    """The first items. `total` counts all, None where each split has a file of its own; `tokens` is the mean prompt length
+    in tokens (None without a model). `problem` is why prompts can't be shown as the model gets them, or why the splits
     can't be drawn."""
 
     items: tuple[ShownItem, ...]
@@ -65,7 +65,7 @@ def preview(spec: TaskSpec, splits: Mapping[str, Any], folder: Path, base: Sourc
 
 
 def _items(spec: TaskSpec, task: Task, sizes: Splits, folder: Path) -> tuple[Sequence[Item], int | None, str]:
-    """Search items where the splits can be drawn, else the first items with the reason why not."""
+    """Search items where the splits can be drawn, else the first items and the reason."""
     if spec.files is not None:
         return draw_items(spec, task, sizes, folder=folder, exclude=spec.exclude).search, None, ""
     items = read_items(spec, task, folder=folder, exclude=spec.exclude)

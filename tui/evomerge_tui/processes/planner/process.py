@@ -14,14 +14,14 @@ from typing import Any
 
 from evomerge_core.errors import InputError
 
-# Asking the hub takes long and computes nothing.
+# Questions to the hub take long and compute nothing.
 _AT_ONCE = 4
 _LOADING = threading.Lock()
 
 
 def serve() -> None:
     """Reads requests from standard input and writes answers to standard output."""
-    # What libraries print must not stand between the answers.
+    # What libraries print must not mix with the answers.
     answers, sys.stdout = sys.stdout, sys.stderr
     lock = threading.Lock()
 
@@ -40,7 +40,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     number, name = request.pop("id"), request.pop("ask")
     try:
         with _LOADING:
-            # transformers loads its parts when they are asked for, and not safely by two threads at once
+            # transformers loads its parts on first use, which two threads can't do safely at once
             from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer  # noqa: F401
 
             from evomerge_tui.processes.planner.questions import QUESTIONS
@@ -49,7 +49,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     except InputError as error:
         return {"id": number, "error": str(error)}
     except Exception as error:  # noqa: BLE001
-        # a question that fails must not end the planner: the screen tells what happened
+        # a question that fails must not end the planner: the screen shows what happened
         return {"id": number, "error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
 
 

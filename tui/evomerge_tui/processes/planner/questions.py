@@ -43,7 +43,7 @@ def _models(folders: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _named(references: Sequence[str], folder: str) -> list[dict[str, Any]]:
-    """Models and adapters by what a recipe calls them, as far as they are on this machine."""
+    """Models and adapters by their references in a recipe, described as far as they are on this machine."""
     found = []
     for reference in references:
         path = Path(folder) / Path(reference).expanduser()
@@ -55,7 +55,7 @@ def _named(references: Sequence[str], folder: str) -> list[dict[str, Any]]:
             found.append(Found(reference, "model", "folder", problem=f"{reference}: no such model folder; check the path"))
         else:
             found.append(Found(reference, "model", "hub"))
-    return [_shown(one) for one in found]
+    return [_shown(model) for model in found]
 
 
 def _search(text: str) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ def _fit(reference: str, base: str, folder: str) -> dict[str, Any]:
 
 def _open(path: str) -> dict[str, Any]:
     """A recipe file's keys, with what its preset fills in; `folder` is where its relative paths start."""
-    ready = next((one for one in ready_recipes() if one.path == Path(path)), None)
+    ready = next((recipe for recipe in ready_recipes() if recipe.path == Path(path)), None)
     recipe = load_recipe(Path(path)) if ready is None else load_ready(ready, cache_folder())
     return {"data": parse_yaml(dump_recipe(recipe), Path(path)).data, "is_ready": ready is not None}
 
@@ -81,7 +81,7 @@ def _check(data: Mapping[str, Any], folder: str) -> dict[str, Any]:
 
 
 def _written(data: Mapping[str, Any], folder: str) -> dict[str, Any]:
-    """The recipe's text; one that isn't whole yet is written as it stands."""
+    """The recipe's text; an incomplete recipe is written as it is."""
     try:
         return {"yaml": dump_recipe(_recipe(data, folder))}
     except InputError:
@@ -117,15 +117,19 @@ def _machine(device: Device = "auto") -> dict[str, Any]:
 
 
 def _methods() -> dict[str, str]:
-    """The merge methods that can be searched with, and what each is in a line."""
+    """The merge methods that a search can use, each with a one-line description."""
     from evomerge_core.methods.registry import get_method, method_names
 
     methods = [get_method(name) for name in method_names()]
-    return {one.name: _summary(one) for one in methods if any(part.kind is float for part in one.parameters.values())}
+    return {
+        method.name: _summary(method)
+        for method in methods
+        if any(parameter.kind is float for parameter in method.parameters.values())
+    }
 
 
 def _summary(method: Method) -> str:
-    """The first line of what a method's file says of it."""
+    """The first line of the docstring of a method's file."""
     return (inspect.getmodule(method.function).__doc__ or "").strip().partition("\n")[0]
 
 
@@ -154,7 +158,7 @@ def _shown(found: Found) -> dict[str, Any]:
 
 @lru_cache(maxsize=4)
 def _capacity(device: Device) -> Capacity:
-    """Measured once: estimates that follow each other shall differ by what was typed, not by what else runs."""
+    """Measured once: successive estimates must differ by what was typed, not by what else is running."""
     return measure_capacity(device)
 
 
