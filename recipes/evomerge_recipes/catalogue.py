@@ -39,12 +39,12 @@ def ready_recipes() -> tuple[ReadyRecipe, ...]:
     """All of them, smallest machine first."""
     here = Path(str(files("evomerge_recipes")))
     found = [_read(path) for folder in (QUICKSTART, FOLDER) for path in (here / folder).glob("*.yaml")]
-    return tuple(sorted(found, key=lambda one: (not one.is_quickstart, one.memory, one.name)))
+    return tuple(sorted(found, key=lambda recipe: (not recipe.is_quickstart, recipe.memory, recipe.name)))
 
 
 def ready_recipe(name: str) -> ReadyRecipe:
     """The recipe of that name. Raises InputError with the nearest name."""
-    known = {one.name: one for one in ready_recipes()}
+    known = {recipe.name: recipe for recipe in ready_recipes()}
     if name not in known:
         raise unknown_name("ready recipe", name, known)
     return known[name]

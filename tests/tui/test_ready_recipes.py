@@ -113,7 +113,7 @@ def test_a_copy_is_never_written_over_a_file(tmp_path: Path, capsys: pytest.Capt
     mine = tmp_path / "mine.yaml"
     mine.write_text("precious")
     assert main(["recipes", "math-japanese-8b", str(mine)]) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert mine.read_text() == "precious"
 
 
