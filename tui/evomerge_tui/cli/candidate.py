@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def add_parser(commands: Subparsers) -> None:
     parser = commands.add_parser("candidate", help="show a candidate: its scores, and the recipe that rebuilds it")
     add_run_folder(parser)
-    parser.add_argument("name", metavar="NAME", nargs="?", help="g6.4, a parent, ... (default: the winner or the best so far)")
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", help="a label such as g6.4 (default: the winner, or the best so far)"
+    )
     add_json(parser)
     parser.set_defaults(command=_candidate)
 

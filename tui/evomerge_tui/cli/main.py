@@ -90,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     top.add_argument("--no-unicode", action="store_true", help="draw the screens with ASCII characters only")
     top.set_defaults(command=None)
-    commands = top.add_subparsers(metavar="COMMAND", description="Without a command, the screens open.")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", description="Without a command, the screens open.")
     for command in COMMANDS:
         command.add_parser(commands)
     return top

@@ -15,7 +15,7 @@ def add_parser(commands: Subparsers) -> None:
         "--out", type=Path, metavar="DIR", default=Path("quickstart"), help="folder of the run (default: quickstart)"
     )
     parser.add_argument("--evaluations", type=int, metavar="N", help="candidates to score (default: the recipe's)")
-    parser.add_argument("--minutes", type=float, metavar="M", help="time limit (default: none)")
+    parser.add_argument("--minutes", type=float, metavar="M", help="time limit in minutes (default: none)")
     parser.add_argument("--seed", type=int, metavar="S", default=0, help="random seed (default: 0)")
     add_detach(parser)
     add_json(parser)

@@ -14,7 +14,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("recipe", type=Path, metavar="RECIPE", help="a recipe (YAML), or a mergekit-evolve configuration")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: the recipe's output)")
     parser.add_argument("--evaluations", type=int, metavar="N", help="candidates to score (default: the recipe's)")
-    parser.add_argument("--minutes", type=float, metavar="M", help="time limit (default: the recipe's)")
+    parser.add_argument("--minutes", type=float, metavar="M", help="time limit in minutes (default: the recipe's)")
     parser.add_argument("--seed", type=int, metavar="S", help="random seed (default: the recipe's)")
     add_detach(parser)
     add_json(parser)
