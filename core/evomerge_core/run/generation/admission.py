@@ -63,8 +63,9 @@ class Admission:
         )
         if list(candidate.genome or ()) != genome.tolist():
             raise InputError(
-                f"{label}: the optimiser's genome differs from the stored one; resume with the numpy and cma versions that the "
-                "run began with, or start a new run"
+                "the optimiser's genome differs from the stored one",
+                where=label,
+                remedy="resume with the versions of evomerge-tui, numpy and cma that the run began with, or start a new run",
             )
         return candidate
 
