@@ -16,7 +16,7 @@ from evomerge_quant import ram
 from evomerge_quant.resident import memory
 from evomerge_quant.resident.answering.answering import PREFILL_TOKENS
 from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE
-from evomerge_quant.resident.memory import Budget
+from evomerge_quant.resident.memory import MemoryBudget
 from evomerge_quant.resident.model import build
 from evomerge_quant.resident.network.linear import Nf4Linear
 from evomerge_quant.resident.network.skeleton import Precision
@@ -60,7 +60,7 @@ def test_kv_bytes_are_those_of_transformers_cache(model_folder: MakeFolder, fami
 @pytest.mark.parametrize("free", [0, 10**6, 10**8, 10**12])
 @pytest.mark.parametrize("row_tokens", [1, 100, 100_000])
 def test_a_batch_stays_within_its_share(free: int, row_tokens: int) -> None:
-    budget = Budget(free=free, workspace=10**5, token=1000)
+    budget = MemoryBudget(free=free, workspace=10**5, token=1000)
     rows = memory.fit_batch(budget, row_tokens, CPU)
     assert 1 <= rows <= memory.MOST_ROWS["cpu"]
     assert rows == 1 or 2 * rows * row_tokens * 1000 + 10**5 <= free / 2

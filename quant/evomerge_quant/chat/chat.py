@@ -16,7 +16,7 @@ from evomerge_quant.chat.context_size import open_context
 from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampler, Sampling, file_sampling
 from evomerge_quant.chat.template import Render, chat_template
-from evomerge_quant.llama.context import LlamaContext, LlamaError, Run
+from evomerge_quant.llama.context import LlamaContext, LlamaError, TokenRun
 from evomerge_quant.llama.model import LlamaModel, open_gguf
 
 StoppedBy = Literal["end", "max_tokens", "context", "stop"]
@@ -122,7 +122,7 @@ class Chat:
             if stop.is_set():
                 return False
             chunk = tokens[start : start + _CHUNK]
-            self.context.read([Run(0, start, chunk, wanted=1)])
+            self.context.read([TokenRun(0, start, chunk, wanted=1)])
             self._read += chunk
         return True
 
@@ -149,7 +149,7 @@ class Chat:
                 if len(self._read) == self.context.cells:
                     stopped_by = "context"
                     break
-                self.context.read([Run(0, len(self._read), [token], wanted=1)])
+                self.context.read([TokenRun(0, len(self._read), [token], wanted=1)])
                 self._read.append(token)
         seconds = time.perf_counter() - started
         if text := decoder.decode(b"", final=True):

@@ -16,7 +16,7 @@ from evomerge_core.sources.fingerprint import sha256_of
 from evomerge_quant.gguf.convert.convert import check_model, run_converter
 from evomerge_quant.gguf.convert.plain_view import plain_view
 from evomerge_quant.gguf.plan import ExportPlan, PlannedFile
-from evomerge_quant.gguf.progress import OnStep, Step
+from evomerge_quant.gguf.progress import ExportStep, OnStep
 from evomerge_quant.gguf.proof.proof_items import ProofItem
 from evomerge_quant.gguf.quantize.quantize import quantize
 from evomerge_quant.gguf.runners.handover import Handover, Runner, hand_over, require_handover
@@ -96,7 +96,7 @@ def export(
     """
     with _workspace(plan) as place:
         model = _model(plan.subject, place, on_step)
-        on_step(Step("check"))
+        on_step(ExportStep("check"))
         warnings = check_model(converter, model)
         require_handover(runner, model)
         plain = place / "plain.part"
@@ -139,7 +139,7 @@ def _model(subject: Subject, place: Path, on_step: OnStep) -> Path:
     if subject.folder is not None:
         return subject.folder
     assert subject.merge is not None
-    on_step(Step("merge"))
+    on_step(ExportStep("merge"))
     subject.merge(place / "model")
     return place / "model"
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Step:
+class ExportStep:
     """One moment: what is being done (`merge`, `check`, `convert`, `quantize F16`), and how far it is, 0 to 1, if known."""
 
     what: str
     share: float | None = None
 
 
-OnStep = Callable[[Step], None]
+OnStep = Callable[[ExportStep], None]

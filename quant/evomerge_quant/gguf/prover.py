@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evomerge_quant.gguf.progress import OnStep, Step
+from evomerge_quant.gguf.progress import ExportStep, OnStep
 from evomerge_quant.gguf.proof.proof_items import ProofItem, proof_items, proof_items_default
 from evomerge_quant.gguf.subject.subject import Subject
 
@@ -29,12 +29,12 @@ def prover(subject: Subject) -> Prove:
     references: dict[Path, Reference] = {}
 
     def prove(gguf: Path, model: Path, type_name: str, on_step: OnStep) -> Proof:
-        on_step(Step(f"verify {type_name}"))
+        on_step(ExportStep(f"verify {type_name}"))
         if model not in references:
             references[model] = Reference(model, items_of(subject, "validation"))
 
         def report(_: str, share: float) -> None:
-            on_step(Step(f"verify {type_name}", share))
+            on_step(ExportStep(f"verify {type_name}", share))
 
         return prove_against(references[model], gguf, type_name=type_name, on_progress=report)
 

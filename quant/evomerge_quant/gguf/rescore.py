@@ -24,7 +24,7 @@ from evomerge_core.tasks.evaluator import CandidateError
 from evomerge_quant.gguf.convert.convert import waiting_converter
 from evomerge_quant.gguf.export import export
 from evomerge_quant.gguf.plan import make_plan
-from evomerge_quant.gguf.progress import OnStep, Step
+from evomerge_quant.gguf.progress import ExportStep, OnStep
 from evomerge_quant.gguf.proof.proof_items import proof_items
 from evomerge_quant.gguf.quantize.file_types import FileType
 from evomerge_quant.gguf.subject.run_subject import subject_of_candidate
@@ -37,7 +37,7 @@ _SPLIT = "validation"
 
 
 @dataclass(frozen=True)
-class Row:
+class RescoredCandidate:
     """A candidate: scores in 0..1, by the resident model on the search's items, and as a file on validation items.
 
     `failure` says why there is no score of the file.
@@ -61,7 +61,7 @@ class Rescored:
     precision: str
     encoding: str
     items: int
-    rows: tuple[Row, ...]
+    rows: tuple[RescoredCandidate, ...]
     best: str
     winner: str
 
@@ -150,7 +150,7 @@ def _score(
     if store.evaluation(candidate.id, _SPLIT, encoding) is not None:
         return
     file = make(candidate, on_step)
-    on_step(Step("score"))
+    on_step(ExportStep("score"))
     evaluation, items = score_file(setup, file, _SPLIT)
     store.save_evaluation(candidate.twin or candidate.id, _SPLIT, encoding, evaluation, items)
     file.unlink()
@@ -160,7 +160,9 @@ def _table(setup: Setup, store: Store, candidates: list[Candidate], winner: Cand
     found = [(c, store.evaluation(c.id, _SPLIT, encoding)) for c in candidates]
     searched = {c.id: store.evaluation(c.id, "search", setup.plan.precision) for c in candidates}
     rows = [
-        Row(c.label, _score_of(searched[c.id]), _score_of(e), e.loss if e else None, e.failure if e else "not scored")
+        RescoredCandidate(
+            c.label, _score_of(searched[c.id]), _score_of(e), e.loss if e else None, e.failure if e else "not scored"
+        )
         for c, e in found
     ]
     fit = {c.label: f for c, e in found if e is not None and (f := fitness(e, setup.plan.items(_SPLIT))) is not None}
@@ -176,7 +178,7 @@ def _score_of(evaluation: Evaluation | None) -> float | None:
 
 
 def _within(on_step: OnStep, what: str) -> OnStep:
-    return lambda step: on_step(Step(f"{what}: {step.what}", step.share))
+    return lambda step: on_step(ExportStep(f"{what}: {step.what}", step.share))
 
 
 @contextmanager

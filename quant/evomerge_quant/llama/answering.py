@@ -2,7 +2,7 @@
 
 The rows of a group are sequences of one context. What all prompts begin with is read once; each of a prompt's branches (the
 gold answer, the choices) is a fork of it. Where the model's most likely tokens are the gold ones, they begin its own answer:
-its generation goes on in the gold answer's fork.
+its generation continues in the gold answer's fork.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.evaluator import Answer, CandidateError, Question
-from evomerge_quant.llama.context import MOST_SEQUENCES, UBATCH, LlamaContext, Run
+from evomerge_quant.llama.context import MOST_SEQUENCES, UBATCH, LlamaContext, TokenRun
 from evomerge_quant.llama.distributions import log_softmax
 from evomerge_quant.llama.model import LlamaModel
 from evomerge_quant.llama.vocabulary import gguf_vocabulary
 from evomerge_quant.resident.answering.ending import Ending, find_ending
-from evomerge_quant.resident.answering.rows import Row, batches, common_prefix, make_rows
+from evomerge_quant.resident.answering.rows import QuestionRow, batches, common_prefix, make_rows
 from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
 # A batch's logits are float32: 64 MiB.
@@ -32,7 +32,7 @@ _PREFIX = 0  # the sequence that holds what all prompts begin with
 
 
 @dataclass(frozen=True)
-class Said:
+class WrittenAnswer:
     """An answer, and the tokens that the model wrote, the end token included."""
 
     answer: Answer
@@ -40,10 +40,10 @@ class Said:
 
 
 @dataclass
-class _Going:
-    """A row at work: the sequence that its answer grows in, its tokens so far, and what is known of its branches."""
+class _RowState:
+    """A row that is being answered: the sequence of its answer, the answer's tokens so far, and what its branches gave."""
 
-    row: Row
+    row: QuestionRow
     sequence: int
     tokens: list[int]
     ending: Ending | None
@@ -63,24 +63,22 @@ class GgufEvaluator:
 
         InputError for a question that the file can't take; CandidateError when its logits are not numbers.
         """
-        return [said.answer for said in self.say(questions)]
-
-    def say(self, questions: Sequence[Question]) -> list[Said]:
-        """As `answer`, with the answers' tokens."""
         rows = make_rows(questions, self.vocabulary, self.model.training_context)
-        return answer_rows(self.model, rows, self.vocabulary) if rows else []
+        return [written.answer for written in answer_rows(self.model, rows, self.vocabulary)] if rows else []
 
 
-def answer_rows(model: LlamaModel, rows: Sequence[Row], vocabulary: Vocabulary) -> list[Said]:
+def answer_rows(model: LlamaModel, rows: Sequence[QuestionRow], vocabulary: Vocabulary) -> list[WrittenAnswer]:
     """Answers in the order of the rows' indices."""
     prefix = common_prefix(rows)
     groups = list(_groups(rows, len(prefix)))
-    said: dict[int, Said] = {}
+    written: dict[int, WrittenAnswer] = {}
     with _context(model, groups, len(prefix)) as context:
-        context.read([Run(_PREFIX, 0, prefix)])
+        context.read([TokenRun(_PREFIX, 0, prefix)])
         for group in groups:
-            said.update((going.row.index, _said(going)) for going in _answer_group(context, group, len(prefix), vocabulary))
-    return [said[index] for index in range(len(rows))]
+            written.update(
+                (state.row.index, _written(state)) for state in _answer_group(context, group, len(prefix), vocabulary)
+            )
+    return [written[index] for index in range(len(rows))]
 
 
 def batch_tokens(model: LlamaModel) -> int:
@@ -88,7 +86,7 @@ def batch_tokens(model: LlamaModel) -> int:
     return max(16, min(UBATCH, LOGITS_AT_ONCE // model.vocabulary_size))
 
 
-def _groups(rows: Sequence[Row], skipped: int) -> Iterator[list[Row]]:
+def _groups(rows: Sequence[QuestionRow], skipped: int) -> Iterator[list[QuestionRow]]:
     """Rows that fit into one context's sequences: one each, one for each branch, and the prefix."""
     widest = max(rows, key=lambda row: len(row.branches))
     most = (MOST_SEQUENCES - 1) // (1 + len(widest.branches))
@@ -100,13 +98,13 @@ def _groups(rows: Sequence[Row], skipped: int) -> Iterator[list[Row]]:
     return batches(rows, skipped, min(_MOST_ROWS, most), _MOST_TOKENS)
 
 
-def _context(model: LlamaModel, groups: Sequence[Sequence[Row]], prefix: int) -> LlamaContext:
+def _context(model: LlamaModel, groups: Sequence[Sequence[QuestionRow]], prefix: int) -> LlamaContext:
     cells = prefix + max(sum(row.most_tokens - prefix for row in group) for group in groups)
     sequences = 1 + max(sum(1 + len(row.branches) for row in group) for group in groups)
     return LlamaContext(model, cells=cells, sequences=sequences, batch=batch_tokens(model))
 
 
-def _answer_group(context: LlamaContext, rows: Sequence[Row], skipped: int, vocabulary: Vocabulary) -> list[_Going]:
+def _answer_group(context: LlamaContext, rows: Sequence[QuestionRow], skipped: int, vocabulary: Vocabulary) -> list[_RowState]:
     first = _read_prompts(context, rows, skipped)
     group = _read_branches(context, rows, first, vocabulary)
     _generate(context, group, vocabulary)
@@ -115,25 +113,25 @@ def _answer_group(context: LlamaContext, rows: Sequence[Row], skipped: int, voca
     return group
 
 
-def _read_prompts(context: LlamaContext, rows: Sequence[Row], skipped: int) -> list[np.ndarray]:
+def _read_prompts(context: LlamaContext, rows: Sequence[QuestionRow], skipped: int) -> list[np.ndarray]:
     """Prompts into the sequences 1 to n; the logits after each."""
     runs = []
     for sequence, row in enumerate(rows, 1):
         context.fork(_PREFIX, sequence)
-        runs.append(Run(sequence, skipped, row.prompt[skipped:], wanted=1))
+        runs.append(TokenRun(sequence, skipped, row.prompt[skipped:], wanted=1))
     return [logits[0] for logits in context.read(runs)]
 
 
 def _read_branches(
-    context: LlamaContext, rows: Sequence[Row], first: Sequence[np.ndarray], vocabulary: Vocabulary
-) -> list[_Going]:
+    context: LlamaContext, rows: Sequence[QuestionRow], first: Sequence[np.ndarray], vocabulary: Vocabulary
+) -> list[_RowState]:
     """Every branch into a fork of its prompt, and what each row begins with."""
-    runs: list[Run] = []
+    runs: list[TokenRun] = []
     for sequence, row in enumerate(rows, 1):
         for branch in row.branches:
             fork = 1 + len(rows) + len(runs)
             context.fork(sequence, fork)
-            runs.append(Run(fork, len(row.prompt), branch[:-1], wanted=len(branch) - 1))
+            runs.append(TokenRun(fork, len(row.prompt), branch[:-1], wanted=len(branch) - 1))
     read = iter(zip(runs, context.read(runs), strict=True))
     return [
         _start(context, row, sequence, logits, [next(read) for _ in row.branches], vocabulary)
@@ -143,26 +141,26 @@ def _read_branches(
 
 def _start(
     context: LlamaContext,
-    row: Row,
+    row: QuestionRow,
     sequence: int,
     first: np.ndarray,
-    branches: Sequence[tuple[Run, np.ndarray]],
+    branches: Sequence[tuple[TokenRun, np.ndarray]],
     vocabulary: Vocabulary,
-) -> _Going:
+) -> _RowState:
     judged = [
         _judge(np.concatenate([first[None], logits]), branch)
         for branch, (_, logits) in zip(row.branches, branches, strict=True)
     ]
-    going = _Going(row, sequence, [int(first.argmax())], None)
-    going.choices = [totals for totals, _ in judged]
+    state = _RowState(row, sequence, [int(first.argmax())], None)
+    state.choices = [totals for totals, _ in judged]
     if row.gold:
-        going.gold, most_likely = going.choices.pop(0), judged[0][1]
+        state.gold, most_likely = state.choices.pop(0), judged[0][1]
         agreed = _agreed(most_likely, row.gold)
         if agreed and context.cut(branches[0][0].sequence, len(row.prompt) + agreed):
-            going.sequence, going.tokens = branches[0][0].sequence, most_likely[: agreed + 1]
+            state.sequence, state.tokens = branches[0][0].sequence, most_likely[: agreed + 1]
     if row.generates:
-        going.ending = find_ending(going.tokens, 0, row.question, vocabulary)
-    return going
+        state.ending = find_ending(state.tokens, 0, row.question, vocabulary)
+    return state
 
 
 def _judge(logits: np.ndarray, branch: Sequence[int]) -> tuple[tuple[float, int], list[int]]:
@@ -178,29 +176,29 @@ def _agreed(most_likely: Sequence[int], gold: Sequence[int]) -> int:
     return agreed.index(False) if False in agreed else len(agreed)
 
 
-def _generate(context: LlamaContext, group: Sequence[_Going], vocabulary: Vocabulary) -> None:
+def _generate(context: LlamaContext, group: Sequence[_RowState], vocabulary: Vocabulary) -> None:
     """Every row's next token at once, until each has ended."""
-    live = [going for going in group if going.row.generates and going.ending is None]
+    live = [state for state in group if state.row.generates and state.ending is None]
     while live:
-        runs = [Run(g.sequence, len(g.row.prompt) + len(g.tokens) - 1, g.tokens[-1:], wanted=1) for g in live]
-        for going, logits in zip(live, context.read(runs), strict=True):
+        runs = [TokenRun(g.sequence, len(g.row.prompt) + len(g.tokens) - 1, g.tokens[-1:], wanted=1) for g in live]
+        for state, logits in zip(live, context.read(runs), strict=True):
             _require_numbers(logits)
-            going.tokens.append(int(logits[0].argmax()))
-            going.ending = find_ending(going.tokens, len(going.tokens) - 1, going.row.question, vocabulary)
-        live = [going for going in live if going.ending is None]
+            state.tokens.append(int(logits[0].argmax()))
+            state.ending = find_ending(state.tokens, len(state.tokens) - 1, state.row.question, vocabulary)
+        live = [state for state in live if state.ending is None]
 
 
-def _said(going: _Going) -> Said:
-    ending = going.ending or Ending("", 0, truncated=False)
+def _written(state: _RowState) -> WrittenAnswer:
+    ending = state.ending or Ending("", 0, truncated=False)
     answer = Answer(
         text=ending.text,
         tokens=ending.tokens,
         truncated=ending.truncated,
-        gold_logprob=going.gold[0],
-        gold_tokens=going.gold[1],
-        choice_logprobs=tuple(going.choices),
+        gold_logprob=state.gold[0],
+        gold_tokens=state.gold[1],
+        choice_logprobs=tuple(state.choices),
     )
-    return Said(answer, tuple(going.tokens[: ending.tokens]))
+    return WrittenAnswer(answer, tuple(state.tokens[: ending.tokens]))
 
 
 def _require_numbers(logits: np.ndarray) -> None:

@@ -24,7 +24,7 @@ class LlamaError(Exception):
 
 
 @dataclass(frozen=True)
-class Run:
+class TokenRun:
     """Tokens that follow one another in a sequence, from `position` on; the logits after the last `wanted` are wanted."""
 
     sequence: int
@@ -72,7 +72,7 @@ class LlamaContext:
             self._library.llama_free(self.handle)
             self.handle = None
 
-    def read(self, runs: Sequence[Run]) -> list[np.ndarray]:
+    def read(self, runs: Sequence[TokenRun]) -> list[np.ndarray]:
         """Reads runs of different sequences together, in as many batches as they need.
 
         Gives float32 logits [wanted, vocabulary] run by run. LlamaError when the cells don't suffice.
@@ -98,7 +98,7 @@ class LlamaContext:
         """Forgets everything."""
         self._library.llama_memory_clear(self._memory, True)
 
-    def _decode(self, runs: Sequence[Run]) -> np.ndarray:
+    def _decode(self, runs: Sequence[TokenRun]) -> np.ndarray:
         """One batch; a copy of its logits, float32 [wanted, vocabulary]."""
         last_complaint()
         status = self._library.llama_decode(self.handle, self._buffers.fill(self._library.llama_batch, runs))
@@ -124,7 +124,7 @@ class _Buffers:
         # llama.cpp wants an array of pointers, one to each token's list of sequences.
         self.lists = self.sequences.ctypes.data + 4 * np.arange(size, dtype=np.uintp)
 
-    def fill(self, batch_type: Any, runs: Sequence[Run]) -> Any:
+    def fill(self, batch_type: Any, runs: Sequence[TokenRun]) -> Any:
         """A `llama_batch` that points into these arrays."""
         at = 0
         for run in runs:
@@ -147,9 +147,9 @@ class _Buffers:
         return batch_type(n_tokens=at, embd=None, **pointers)
 
 
-def _split(runs: Sequence[Run], batch: int) -> list[list[tuple[int, Run]]]:
+def _split(runs: Sequence[TokenRun], batch: int) -> list[list[tuple[int, TokenRun]]]:
     """Runs cut into batches of at most `batch` tokens, in order, each piece with the number of its run."""
-    batches: list[list[tuple[int, Run]]] = []
+    batches: list[list[tuple[int, TokenRun]]] = []
     room = 0
     for number, run in enumerate(runs):
         at, length = 0, len(run.tokens)
@@ -159,7 +159,7 @@ def _split(runs: Sequence[Run], batch: int) -> list[list[tuple[int, Run]]]:
                 room = batch
             end = min(length, at + room)
             wanted = max(0, min(end - at, run.wanted - (length - end)))
-            batches[-1].append((number, Run(run.sequence, run.position + at, run.tokens[at:end], wanted)))
+            batches[-1].append((number, TokenRun(run.sequence, run.position + at, run.tokens[at:end], wanted)))
             room -= end - at
             at = end
     return batches

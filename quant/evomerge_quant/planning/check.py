@@ -11,7 +11,7 @@ State = Literal["ok", "warning", "problem"]
 
 
 @dataclass(frozen=True)
-class Check:
+class PreflightCheck:
     """`subject` is what was looked at, `text` what was seen, `remedy` what to do about a warning or problem."""
 
     subject: str
@@ -20,18 +20,18 @@ class Check:
     remedy: str = ""
 
 
-def ok(subject: str, text: str) -> Check:
-    return Check(subject, "ok", text)
+def ok(subject: str, text: str) -> PreflightCheck:
+    return PreflightCheck(subject, "ok", text)
 
 
-def warning(subject: str, text: str, remedy: str) -> Check:
-    return Check(subject, "warning", text, remedy)
+def warning(subject: str, text: str, remedy: str) -> PreflightCheck:
+    return PreflightCheck(subject, "warning", text, remedy)
 
 
-def problem(subject: str, text: str, remedy: str) -> Check:
-    return Check(subject, "problem", text, remedy)
+def problem(subject: str, text: str, remedy: str) -> PreflightCheck:
+    return PreflightCheck(subject, "problem", text, remedy)
 
 
-def refused(subject: str, error: InputError) -> Check:
+def refused(subject: str, error: InputError) -> PreflightCheck:
     """The problem that an error reports."""
-    return Check(subject, "problem", error.fault, error.remedy)
+    return PreflightCheck(subject, "problem", error.fault, error.remedy)

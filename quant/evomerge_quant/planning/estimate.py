@@ -70,7 +70,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RunEstimate:
     """`seconds` of the whole run without downloads, `candidate_seconds` of one candidate of the search; `candidates` that it
     will score, `numbers` in a genome. Bytes: `vram`, `ram` (processes included), `least` (what the device needs with one
     answer at a time), `download`, `written` in the run's folder. `rows` are answered together. `basis` says what the times
@@ -126,7 +126,7 @@ def _planned(stage: StageSetup, base: Source, parameters: int) -> PlannedSearch:
 
 def estimate(
     recipe: Recipe, plan: Plan, capacity: Capacity, timings: Sequence[Timing] = (), prompt_tokens: float | None = None
-) -> Estimate:
+) -> RunEstimate:
     """What the run will take. Raises InputError for a task that is wrong or a model that can't be scored."""
     work = workload(recipe, capacity.device, timings, prompt_tokens)
     factor, basis, kind = _experience(recipe, plan, capacity, timings, work)
@@ -135,7 +135,7 @@ def estimate(
     first = _seconds(plan, work, capacity, plan.searches[0].parameters, work.searched_items)
     memory = _memory(recipe, plan, capacity, work)
     most = max(search.most_parameters for search in plan.searches)
-    return Estimate(
+    return RunEstimate(
         seconds=Span(fast.seconds, slow.seconds),
         candidate_seconds=Span(first * factor / spread, first * factor * spread),
         candidates=Span(slow.candidates, fast.candidates),
@@ -251,7 +251,7 @@ def _memory_in(
     workspace = memory.workspace_bytes(config, dtype, PREFILL_TOKENS[device.type], LOGITS_AT_ONCE)
     token = int(memory.kv_bytes_per_token(config, dtype) * deepest)
     process = _CUDA_BYTES if device.type == "cuda" else _PROCESS_BYTES
-    budget = memory.Budget(max(0, capacity.free - resident), workspace, token)
+    budget = memory.MemoryBudget(max(0, capacity.free - resident), workspace, token)
     rows = min(work.search_items, memory.fit_batch(budget, work.most_tokens, device))
     least = process + resident + max(merging, workspace + 2 * token * work.most_tokens)
     needed = process + resident + merging + workspace + 2 * token * work.most_tokens * rows

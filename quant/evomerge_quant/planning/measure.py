@@ -15,7 +15,7 @@ from evomerge_quant.resident.model import evaluators
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredRun:
     """Seconds and generated tokens of each part of the run, and the seconds that measuring took."""
 
     parts: Mapping[str, TimeEstimate]
@@ -32,7 +32,7 @@ class Measured:
         return sum(part.tokens for part in self.parts.values())
 
 
-def measure(recipe: Recipe) -> Measured:
+def measure(recipe: Recipe) -> MeasuredRun:
     """Opens the recipe's models, downloading those that aren't here, and scores one candidate in each precision.
 
     Raises InputError for a recipe that can't be carried out.
@@ -44,4 +44,4 @@ def measure(recipe: Recipe) -> Measured:
     parts = estimate_run(setup, rehearse(setup, make))
     # the job opens and checks the models once more
     rest = parts["rest"] + TimeEstimate(opened, 0.0)
-    return Measured({**parts, "rest": rest}, time.perf_counter() - started)
+    return MeasuredRun({**parts, "rest": rest}, time.perf_counter() - started)

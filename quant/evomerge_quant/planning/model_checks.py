@@ -10,13 +10,13 @@ from evomerge_core.sources.checks.compatibility import check
 from evomerge_core.sources.model_card import front_matter, licence_in
 from evomerge_core.sources.source import Source
 from evomerge_core.sources.tokens import shared_tokens, vocabulary
-from evomerge_quant.planning.check import Check, ok, problem, refused, warning
+from evomerge_quant.planning.check import PreflightCheck, ok, problem, refused, warning
 
 # Words in the names of licences that forbid uses which a person may have in mind.
 _NARROW = ("nc", "noncommercial", "non-commercial", "research", "academic")
 
 
-def model_checks(recipe: Recipe, looked: Looked) -> Iterator[Check]:
+def model_checks(recipe: Recipe, looked: Looked) -> Iterator[PreflightCheck]:
     """Compatibility, tokens and licences of a recipe's models."""
     opened = looked.opened
     if recipe.base not in opened:
@@ -43,7 +43,7 @@ def model_checks(recipe: Recipe, looked: Looked) -> Iterator[Check]:
     yield _licences(opened)
 
 
-def _tokens(base: Source, sources: list[Source]) -> Check:
+def _tokens(base: Source, sources: list[Source]) -> PreflightCheck:
     subject = "Tokenizer"
     if vocabulary(base) is None:
         return warning(subject, f"{base.reference} has no tokenizer.json, rows can't be aligned by token", "add it")
@@ -55,7 +55,7 @@ def _tokens(base: Source, sources: list[Source]) -> Check:
     return ok(subject, f"{names}: {least:.1%} of the tokens are the base's; rows are aligned by token")
 
 
-def _licences(opened: Mapping[str, Source]) -> Check:
+def _licences(opened: Mapping[str, Source]) -> PreflightCheck:
     """The child is bound by the licences of all its parents."""
     subject = "Licences"
     folders = {source.folder for source in opened.values()}

@@ -13,8 +13,8 @@ from evomerge_core.recipe.schema import Recipe
 from evomerge_core.run.setup import run_folder
 from evomerge_core.sources.source import Source
 from evomerge_quant.planning.capacity import Capacity, measure_capacity
-from evomerge_quant.planning.check import Check, problem, refused
-from evomerge_quant.planning.estimate import Estimate, estimate, plan_of
+from evomerge_quant.planning.check import PreflightCheck, problem, refused
+from evomerge_quant.planning.estimate import RunEstimate, estimate, plan_of
 from evomerge_quant.planning.model_checks import model_checks
 from evomerge_quant.planning.room_checks import folder_check, room_checks
 from evomerge_quant.planning.task_checks import task_report
@@ -25,8 +25,8 @@ from evomerge_quant.planning.timings import Timing
 class Preflight:
     """All checks, in the order in which a person mends them; `estimate` is None where the models can't be opened."""
 
-    checks: tuple[Check, ...]
-    estimate: Estimate | None
+    checks: tuple[PreflightCheck, ...]
+    estimate: RunEstimate | None
 
     @property
     def ready(self) -> bool:
@@ -63,7 +63,7 @@ def preflight(
     return Preflight((*checks, *room_checks(found, capacity, out)), found)
 
 
-def _look(recipe: Recipe, folder: Path) -> tuple[Looked, list[Check]]:
+def _look(recipe: Recipe, folder: Path) -> tuple[Looked, list[PreflightCheck]]:
     """The recipe's models, and a problem for each that can't be opened."""
     opened: dict[str, Source] = {}
     unseen: dict[str, int] = {}

@@ -9,8 +9,8 @@ from pathlib import Path
 from evomerge_core.errors import InputError
 from evomerge_core.run.store.folder import require_empty
 from evomerge_quant.planning.capacity import Capacity
-from evomerge_quant.planning.check import Check, ok, problem, refused, warning
-from evomerge_quant.planning.estimate import Estimate
+from evomerge_quant.planning.check import PreflightCheck, ok, problem, refused, warning
+from evomerge_quant.planning.estimate import RunEstimate
 
 _FEW_ROWS = 4
 _FEW_GENERATIONS = 3
@@ -18,7 +18,7 @@ _LONG_SECONDS = 48 * 3600
 _SPARE_DISK = 500_000_000
 
 
-def room_checks(estimate: Estimate, capacity: Capacity, out: Path) -> Iterator[Check]:
+def room_checks(estimate: RunEstimate, capacity: Capacity, out: Path) -> Iterator[PreflightCheck]:
     """Whether the run fits this machine; `out` is the run's folder."""
     yield from _memory(estimate, capacity)
     yield from _disk(estimate, out)
@@ -26,7 +26,7 @@ def room_checks(estimate: Estimate, capacity: Capacity, out: Path) -> Iterator[C
     yield _time(estimate)
 
 
-def _memory(estimate: Estimate, capacity: Capacity) -> Iterator[Check]:
+def _memory(estimate: RunEstimate, capacity: Capacity) -> Iterator[PreflightCheck]:
     name = "VRAM" if capacity.device == "cuda" else "RAM"
     wanted = estimate.vram if capacity.device == "cuda" else estimate.ram
     told = f"{_gb(wanted)} of {_gb(capacity.free)} free ({capacity.name})"
@@ -45,7 +45,7 @@ def _memory(estimate: Estimate, capacity: Capacity) -> Iterator[Check]:
         yield ok("RAM", f"{_gb(estimate.ram)} of {_gb(capacity.ram_free)} free")
 
 
-def _disk(estimate: Estimate, out: Path) -> Iterator[Check]:
+def _disk(estimate: RunEstimate, out: Path) -> Iterator[PreflightCheck]:
     """The hub's cache and the run's folder, which may lie on one disk."""
     from huggingface_hub import constants
 
@@ -65,7 +65,7 @@ def _disk(estimate: Estimate, out: Path) -> Iterator[Check]:
             yield ok("Disk", told + (f", {_gb(estimate.download)} of it downloads" if estimate.download else ""))
 
 
-def folder_check(out: Path) -> Check:
+def folder_check(out: Path) -> PreflightCheck:
     """Whether the run's folder is free to be made."""
     try:
         require_empty(out)
@@ -74,7 +74,7 @@ def folder_check(out: Path) -> Check:
     return ok("Run folder", str(out))
 
 
-def _search(estimate: Estimate) -> Check:
+def _search(estimate: RunEstimate) -> PreflightCheck:
     told = f"{estimate.numbers} numbers are evolved, {estimate.population} candidates a generation"
     if estimate.generations < _FEW_GENERATIONS:
         few = f"{told}; the budget is {estimate.generations:.1f} generations"
@@ -82,7 +82,7 @@ def _search(estimate: Estimate) -> Check:
     return ok("Search", told)
 
 
-def _time(estimate: Estimate) -> Check:
+def _time(estimate: RunEstimate) -> PreflightCheck:
     told = f"{_hours(estimate.seconds.low)} to {_hours(estimate.seconds.high)}, from {estimate.basis}"
     if estimate.seconds.low > _LONG_SECONDS:
         return warning("Time", told, "lower the budget, the items or max_new_tokens")

@@ -17,7 +17,7 @@ from evomerge_core.tasks.items.split import ItemSplits
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.spec import TaskSpec
 from evomerge_core.tasks.task import Task
-from evomerge_quant.planning.check import Check, ok, problem, refused, warning
+from evomerge_quant.planning.check import PreflightCheck, ok, problem, refused, warning
 from evomerge_quant.planning.timings import question_tokens
 from evomerge_quant.planning.workload import measured_prompt_tokens
 
@@ -29,13 +29,13 @@ _FEW = {"search": 16, "test": 50}
 class TaskReport:
     """The checks of all tasks, and the mean tokens of an item where they could be counted."""
 
-    checks: tuple[Check, ...]
+    checks: tuple[PreflightCheck, ...]
     prompt_tokens: float | None
 
 
 def task_report(recipe: Recipe, folder: Path, base: Source | None) -> TaskReport:
     """Draws every task's items and renders a prompt. `base` gives the tokenizer; None when it can't be opened."""
-    checks: list[Check] = []
+    checks: list[PreflightCheck] = []
     tokens: list[float] = []
     tokenizer = _tokenizer(base, checks)
     stated = None if base is None else base.config.get("max_position_embeddings")
@@ -53,7 +53,7 @@ def task_report(recipe: Recipe, folder: Path, base: Source | None) -> TaskReport
     return TaskReport(tuple(checks), statistics.mean(tokens) if tokens else None)
 
 
-def _tokenizer(base: Source | None, checks: list[Check]) -> Any:
+def _tokenizer(base: Source | None, checks: list[PreflightCheck]) -> Any:
     if base is None:
         return None
     try:
@@ -63,7 +63,7 @@ def _tokenizer(base: Source | None, checks: list[Check]) -> Any:
         return None
 
 
-def _enough(spec: TaskSpec, items: ItemSplits) -> Check:
+def _enough(spec: TaskSpec, items: ItemSplits) -> PreflightCheck:
     counts = {split: len(getattr(items, split)) for split in ("search", "validation", "test")}
     told = ", ".join(f"{count} {split}" for split, count in counts.items())
     few = [f"{counts[split]} {split}" for split, least in _FEW.items() if counts[split] < least]
@@ -74,7 +74,7 @@ def _enough(spec: TaskSpec, items: ItemSplits) -> Check:
     return ok(f"Task {spec.name}", f"{told} items")
 
 
-def _asked(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None, tokens: list[float]) -> list[Check]:
+def _asked(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None, tokens: list[float]) -> list[PreflightCheck]:
     if tokenizer is None:
         return []
     subject = "Chat template"
@@ -88,7 +88,7 @@ def _asked(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None,
     ]
 
 
-def _long(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None) -> list[Check]:
+def _long(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None) -> list[PreflightCheck]:
     """Whether the longest questions and their answers fit into the model's context; by text, the longest few of all."""
     if positions is None:
         return []
@@ -101,6 +101,6 @@ def _long(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None) 
     return [problem("Length", line, "lower max_new_tokens, or leave long items out")]
 
 
-def _scored(task: Task) -> Sequence[Check]:
+def _scored(task: Task) -> Sequence[PreflightCheck]:
     """The language model of the scorer is carried by a package, and was loaded when the task was made."""
     return [ok("Language", f"{task.name}: an answer counts only in {task.language!r}")] if task.language else []

@@ -19,7 +19,7 @@ SHARE = {"cpu": 0.5, "cuda": 0.9}
 
 
 @dataclass(frozen=True)
-class Budget:
+class MemoryBudget:
     """Bytes: what is free, what a forward pass takes beside the cache, and what one token of one row takes in the cache."""
 
     free: int
@@ -64,7 +64,7 @@ def workspace_bytes(config: Any, compute_dtype: torch.dtype, tokens: int, logits
     return int(tokens * (8 * config.hidden_size + 4 * inner) * compute_dtype.itemsize + 3 * 4 * logits)
 
 
-def fit_batch(budget: Budget, row_tokens: int, device: torch.device) -> int:
+def fit_batch(budget: MemoryBudget, row_tokens: int, device: torch.device) -> int:
     """Rows of `row_tokens` tokens that fit together; at least 1.
 
     Counted twice over: rows that wait to be decoded are copied into the batch that decodes them.

@@ -19,13 +19,13 @@ from evomerge_core.tasks.evaluator import Answer, CandidateError, Evaluator, Que
 from evomerge_quant.resident import memory
 from evomerge_quant.resident.answering.answering import PREFILL_TOKENS, answer_rows
 from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE, Reader, make_reader
-from evomerge_quant.resident.answering.rows import Row, make_rows
+from evomerge_quant.resident.answering.rows import QuestionRow, make_rows
 from evomerge_quant.resident.answering.vocabulary import Vocabulary, read_vocabulary
 from evomerge_quant.resident.network.fixed_order import fix_order
 from evomerge_quant.resident.network.layered_config import with_layers
 from evomerge_quant.resident.network.path_view import Route, view_path
 from evomerge_quant.resident.network.skeleton import Precision, make_skeleton, place
-from evomerge_quant.resident.network.weights import Slots, make_slots, take_all
+from evomerge_quant.resident.network.weights import WeightSlots, make_slots, take_all
 
 Device = Literal["auto", "cpu", "cuda"]
 Computed = Arithmetic | Literal["auto"]
@@ -35,7 +35,7 @@ Computed = Arithmetic | Literal["auto"]
 class _Parts:
     config: Any
     model: Any
-    slots: Slots
+    slots: WeightSlots
     reader: Reader
     vocabulary: Vocabulary
     fixed_order: bool
@@ -142,10 +142,10 @@ class ResidentModel:
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _fitting_batch(self, rows: Sequence[Row]) -> int:
+    def _fitting_batch(self, rows: Sequence[QuestionRow]) -> int:
         config, dtype, device = self._parts.config, self.compute_dtype, self.device
         token = memory.kv_bytes_per_token(config, dtype)  # of all layers; a route may have more hops
-        budget = memory.Budget(
+        budget = memory.MemoryBudget(
             free=memory.available_bytes(device),
             workspace=memory.workspace_bytes(config, dtype, PREFILL_TOKENS[device.type], LOGITS_AT_ONCE),
             token=token * max(1, -(-self._reader.layers // config.num_hidden_layers)),

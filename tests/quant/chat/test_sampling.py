@@ -17,7 +17,7 @@ from evomerge_core.errors import InputError
 from evomerge_quant.chat.chat import Chat
 from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampler, Sampling, file_sampling
-from evomerge_quant.llama.context import LlamaContext, Run
+from evomerge_quant.llama.context import LlamaContext, TokenRun
 from evomerge_quant.llama.model import open_gguf
 from support.tiny_gguf import write_gguf
 
@@ -57,7 +57,7 @@ def test_what_the_file_recommends_is_taken(chat_folder: Path, chat_file: Path, t
 
 def draw(file: Path, sampling: Sampling, times: int) -> Counter[int]:
     with open_gguf(file) as model, LlamaContext(model, cells=256) as context:
-        context.read([Run(0, 0, model.tokenize("the cat sat"), wanted=1)])
+        context.read([TokenRun(0, 0, model.tokenize("the cat sat"), wanted=1)])
         with Sampler(model, sampling) as sampler:
             return Counter(sampler.choose(context) for _ in range(times))
 

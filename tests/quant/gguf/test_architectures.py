@@ -16,7 +16,7 @@ from evomerge_quant.gguf.plan import make_plan
 from evomerge_quant.gguf.quantize.file_types import FILE_TYPES, find_types
 from evomerge_quant.gguf.quantize.quantize import quantize
 from evomerge_quant.gguf.subject.find_subject import find_subject
-from evomerge_quant.llama.context import LlamaContext, Run
+from evomerge_quant.llama.context import LlamaContext, TokenRun
 from evomerge_quant.llama.model import open_gguf
 from support.gguf_models import FAMILIES, make_model
 
@@ -25,7 +25,7 @@ TEXTS = ("The quick brown fox", "boils at 100 degrees, doesn't it?", "  two  spa
 
 def llama_logits(gguf: Path, tokens: list[int]) -> np.ndarray:
     with open_gguf(gguf) as model, LlamaContext(model, cells=len(tokens)) as context:
-        return context.read([Run(0, 0, tokens, wanted=len(tokens))])[0]
+        return context.read([TokenRun(0, 0, tokens, wanted=len(tokens))])[0]
 
 
 @torch.inference_mode()

@@ -19,7 +19,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.tasks.evaluator import Answer, Question
 from evomerge_quant.gguf.proof import measurement
 from evomerge_quant.gguf.proof.bounds import bounds_of
-from evomerge_quant.gguf.proof.proof import Proof, prove, prove_against
+from evomerge_quant.gguf.proof.proof import Proof, prove_against
 from evomerge_quant.gguf.proof.proof_items import ProofItem, proof_items_default
 from evomerge_quant.gguf.proof.reference import Reference
 from support.tiny_gguf import save_folder, write_gguf
@@ -191,7 +191,7 @@ def test_a_damaged_file_fails_and_says_why(
 
 
 def prove_scored(folder: Path, file: Path, expected: str, copies: int) -> Proof:
-    return prove(file, folder, [starts_like(expected)] * copies, type_name="Q4_K_M")
+    return prove_against(Reference(folder, [starts_like(expected)] * copies), file, type_name="Q4_K_M")
 
 
 def test_a_lost_score_fails_when_luck_alone_cannot_explain_it(folder: Path, reference: Reference, tmp_path: Path) -> None:
@@ -210,13 +210,13 @@ def test_scores_are_weighted(folder: Path, sound: Path) -> None:
         ProofItem(question(0), lambda _: 1.0, weight=3.0),
         ProofItem(question(1), lambda _: 0.0, weight=1.0),
     ]
-    assert prove(sound, folder, items, type_name="F16").score == pytest.approx(0.75)
+    assert prove_against(Reference(folder, items), sound, type_name="F16").score == pytest.approx(0.75)
 
 
 def test_of_long_texts_the_last_positions_are_compared(folder: Path, sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurement, "_LOGITS_OF_ONE", 10 * 299)
     items = [ProofItem(Question(prompt=f"{start} cat sat on the mat and ran" * 4, max_new_tokens=1)) for start in ("a", "the")]
-    proof = prove(sound, folder, items, type_name="F16")
+    proof = prove_against(Reference(folder, items), sound, type_name="F16")
     assert proof.positions == 20
     assert proof.passed
 
@@ -231,7 +231,7 @@ def test_progress_goes_from_nothing_to_all(reference: Reference, sound: Path) ->
 def test_neutral_prompts_do_for_a_folder_without_a_run(folder: Path, sound: Path) -> None:
     items = proof_items_default()
     assert len({item.question.prompt for item in items}) >= 36
-    proof = prove(sound, folder, items, type_name="F16")
+    proof = prove_against(Reference(folder, items), sound, type_name="F16")
     assert proof.passed, proof.failures
     assert proof.token_ids_equal
 

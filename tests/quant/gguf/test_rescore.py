@@ -17,7 +17,7 @@ from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.setup import Setup, create_run, prepare
 from evomerge_core.run.store.folder import RECIPE, open_store
 from evomerge_core.run.store.records import Candidate, Evaluation
-from evomerge_quant.gguf.progress import OnStep, Step
+from evomerge_quant.gguf.progress import ExportStep, OnStep
 from evomerge_quant.gguf.rescore import rescore, score_file
 from evomerge_quant.gguf.subject.run_subject import subject_of_candidate
 from support.tiny_gguf import save_folder, write_gguf
@@ -91,7 +91,7 @@ class Maker:
         self.made: list[str] = []
 
     def __call__(self, candidate: Candidate, folder: Path, on_step: OnStep) -> Path:
-        on_step(Step("merge"))
+        on_step(ExportStep("merge"))
         merge = subject_of_candidate(self.setup, self.run, candidate).merge
         assert merge is not None
         merge(folder / candidate.label)

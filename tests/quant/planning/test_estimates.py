@@ -14,7 +14,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.sources.pretrained import read_config
 from evomerge_quant.planning.capacity import Capacity, measure_capacity
-from evomerge_quant.planning.estimate import Estimate, estimate, plan_of
+from evomerge_quant.planning.estimate import RunEstimate, estimate, plan_of
 from evomerge_quant.planning.room import lack_of_room
 from evomerge_quant.planning.timings import Timing, read_timings, remember
 from evomerge_quant.resident import memory
@@ -47,7 +47,7 @@ def recipe(models: Path, **changes: Any) -> Recipe:
     return Recipe.model_validate({**data, **changes})
 
 
-def estimated(one: Recipe, models: Path, capacity: Capacity = LAPTOP, *timings: Timing) -> Estimate:
+def estimated(one: Recipe, models: Path, capacity: Capacity = LAPTOP, *timings: Timing) -> RunEstimate:
     references = [one.base, *(source.model for source in one.sources)]
     return estimate(one, plan_of(one, look_at(references, relative_to=models)), capacity, timings, 50.0)
 

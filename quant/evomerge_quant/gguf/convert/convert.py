@@ -16,7 +16,7 @@ from evomerge_quant.gguf.closed_process import refused_line
 from evomerge_quant.gguf.convert.convert_process import CHECKED
 from evomerge_quant.gguf.convert.plain_view import plain_view
 from evomerge_quant.gguf.full_disk import no_space_line
-from evomerge_quant.gguf.progress import OnStep, Step
+from evomerge_quant.gguf.progress import ExportStep, OnStep
 
 WHAT = "convert"
 _SHARE = re.compile(r"^Writing:\s*(\d+)%")
@@ -55,7 +55,7 @@ def run_converter(
     The converter is given the model's data alone (`plain_view`), in a folder beside `target`. `kind` is F32, F16 or BF16;
     `metadata` overrides what the converter makes of the model's card.
     """
-    on_step(Step(WHAT))
+    on_step(ExportStep(WHAT))
     overrides = target.parent / "metadata.json"
     overrides.write_text(json.dumps(metadata, ensure_ascii=False), encoding="utf-8")
     with plain_view(model, target.parent / "view") as view:
@@ -69,7 +69,7 @@ def run_converter(
 def _report(line: str, on_step: OnStep) -> None:
     share = _SHARE.match(line)
     if share is not None:
-        on_step(Step(WHAT, int(share[1]) / 100))
+        on_step(ExportStep(WHAT, int(share[1]) / 100))
 
 
 def _why(model: Path, last: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ BF16_NOISE = 5e-3
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ProofBounds:
     """What a file may lose, at most.
 
     `mean_kl` is in nats over all positions. `points` is the drop of the task's score in 0..1 that a file may have on endlessly
@@ -66,7 +66,7 @@ _LINES = (
 _LOWEST = _Line((), 2.5, 5.0, 1.0, 1.0, "below 3 bits a weight: only gross faults are told from ordinary loss")
 
 
-def bounds_of(type_name: str, *, parameters: int = SMALL, reference_precision: str = "fp32") -> Bounds:
+def bounds_of(type_name: str, *, parameters: int = SMALL, reference_precision: str = "fp32") -> ProofBounds:
     """The bounds of a type, by its name, for a model of so many weights.
 
     Wider by `BF16_NOISE` where the model itself could only be computed in bf16.
@@ -74,7 +74,7 @@ def bounds_of(type_name: str, *, parameters: int = SMALL, reference_precision: s
     line = next((line for line in _LINES if type_name in line.names), _LOWEST)
     small = parameters < SMALL
     reason = f"{line.reason}; fewer than a billion weights" if small and line.small_kl > line.mean_kl else line.reason
-    found = Bounds(line.small_kl if small else line.mean_kl, line.points, line.flips, reason)
+    found = ProofBounds(line.small_kl if small else line.mean_kl, line.points, line.flips, reason)
     if reference_precision == "fp32":
         return found
     return replace(found, mean_kl=found.mean_kl + BF16_NOISE, reason=f"{reason}; the model itself was computed in bf16")

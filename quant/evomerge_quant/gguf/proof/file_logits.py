@@ -11,7 +11,7 @@ from torch import Tensor
 
 from evomerge_quant.gguf.proof.comparison import Stretch
 from evomerge_quant.llama.answering import batch_tokens
-from evomerge_quant.llama.context import MOST_SEQUENCES, LlamaContext, Run
+from evomerge_quant.llama.context import MOST_SEQUENCES, LlamaContext, TokenRun
 from evomerge_quant.llama.model import LlamaModel
 
 _PREFIX = 0  # the sequence that holds what all texts begin with
@@ -28,7 +28,7 @@ class FileLogits:
         cells = max(sum(len(text.tokens) for text in batch) for batch in batches)
         sequences = 1 + max(map(len, batches))
         self._context = LlamaContext(model, cells=cells, sequences=min(sequences, MOST_SEQUENCES), batch=batch_tokens(model))
-        self._context.read([Run(_PREFIX, 0, prefix)])
+        self._context.read([TokenRun(_PREFIX, 0, prefix)])
 
     def __enter__(self) -> Self:
         return self
@@ -43,7 +43,7 @@ class FileLogits:
             skipped = self.skipped if len(text.tokens) > self.skipped else 0
             if skipped:
                 self._context.fork(_PREFIX, sequence)
-            runs.append(Run(sequence, skipped, text.tokens[skipped:], wanted=len(text.tokens) - text.start))
+            runs.append(TokenRun(sequence, skipped, text.tokens[skipped:], wanted=len(text.tokens) - text.start))
         found = [torch.from_numpy(logits) for logits in self._context.read(runs)]
         for run in runs:
             self._context.cut(run.sequence, 0)

@@ -13,11 +13,11 @@ from evomerge_quant.gguf.proof.comparison import Divergence, Stretch, compare
 from evomerge_quant.gguf.proof.file_logits import FileLogits
 from evomerge_quant.gguf.proof.proof_items import ProofItem
 from evomerge_quant.gguf.proof.reference import Reference
-from evomerge_quant.llama.answering import Said, answer_rows, batch_tokens
+from evomerge_quant.llama.answering import WrittenAnswer, answer_rows, batch_tokens
 from evomerge_quant.llama.context import UBATCH
 from evomerge_quant.llama.model import LlamaModel
 from evomerge_quant.llama.vocabulary import gguf_vocabulary
-from evomerge_quant.resident.answering.rows import Row, make_rows
+from evomerge_quant.resident.answering.rows import QuestionRow, make_rows
 from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
 # What is at work (`tokens`, `distributions`, `answers`), and how much of the whole proof is done, 0 to 1.
@@ -66,7 +66,7 @@ def score_of(items: Sequence[ProofItem], answers: Sequence[Answer]) -> float | N
     return sum(weight * value for weight, value in scored) / sum(weight for weight, _ in scored) if scored else None
 
 
-def _ids(row: Row, vocabulary: Vocabulary) -> tuple[list[int], list[int], tuple[list[int], ...]]:
+def _ids(row: QuestionRow, vocabulary: Vocabulary) -> tuple[list[int], list[int], tuple[list[int], ...]]:
     """Prompt, gold answer without its end token, choices."""
     gold = row.gold if vocabulary.end is None else row.gold[:-1]
     return row.prompt, gold, row.choices
@@ -114,7 +114,7 @@ def _reported(batches: Sequence[Sequence[Stretch]], report: OnProgress) -> Itera
         yield batch
 
 
-def _greedy_agreement(reference: Reference, said: Sequence[Said]) -> float | None:
+def _greedy_agreement(reference: Reference, said: Sequence[WrittenAnswer]) -> float | None:
     """The reference reads the file's answers: up to where its own most likely token is another, both would write the same."""
     texts = [
         Stretch((*row.prompt, *one.tokens), len(row.prompt) - 1)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.evaluator import CandidateError
-from evomerge_quant.gguf.proof.bounds import Bounds, bounds_of
+from evomerge_quant.gguf.proof.bounds import ProofBounds, bounds_of
 from evomerge_quant.gguf.proof.measurement import Measured, OnProgress, measure
-from evomerge_quant.gguf.proof.proof_items import ProofItem
 from evomerge_quant.gguf.proof.reference import Reference
 from evomerge_quant.llama.context import LlamaError
 from evomerge_quant.llama.model import open_gguf
@@ -41,7 +39,7 @@ class Proof:
     score: float | None
     reference_score: float | None
     reference_precision: str
-    bounds: Bounds
+    bounds: ProofBounds
     failures: tuple[str, ...]
     seconds: float
 
@@ -54,13 +52,6 @@ class Proof:
         allowed = round(self.bounds.score_drop(self.items), 4)
         bounds = {**asdict(self.bounds), "score_drop": allowed}
         return {**asdict(self), "failures": list(self.failures), "bounds": bounds, "passed": self.passed}
-
-
-def prove(
-    gguf: Path, model_folder: Path, items: Sequence[ProofItem], *, type_name: str, on_progress: OnProgress | None = None
-) -> Proof:
-    """Proves one file. For several files of one model make a `Reference` once, and `prove_against` it."""
-    return prove_against(Reference(model_folder, items), gguf, type_name=type_name, on_progress=on_progress)
 
 
 def prove_against(reference: Reference, gguf: Path, *, type_name: str, on_progress: OnProgress | None = None) -> Proof:
@@ -94,7 +85,7 @@ def prove_against(reference: Reference, gguf: Path, *, type_name: str, on_progre
     )
 
 
-def _outside(found: Measured, bounds: Bounds, items: int) -> list[str]:
+def _outside(found: Measured, bounds: ProofBounds, items: int) -> list[str]:
     failures = []
     if found.mismatches:
         failures.append(f"{found.mismatches} of {items} items have other token ids than the model's tokenizer gives")

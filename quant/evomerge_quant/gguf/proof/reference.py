@@ -19,8 +19,8 @@ from evomerge_quant.resident import memory
 from evomerge_quant.resident.answering.attention import PADDING
 from evomerge_quant.resident.answering.cache import with_prefix
 from evomerge_quant.resident.answering.prefill import Prefix, after_prefix, read_prefix
-from evomerge_quant.resident.answering.reader import Placed, Reader, make_reader
-from evomerge_quant.resident.answering.rows import Row, common_prefix, make_rows
+from evomerge_quant.resident.answering.reader import PlacedTokens, Reader, make_reader
+from evomerge_quant.resident.answering.rows import QuestionRow, common_prefix, make_rows
 from evomerge_quant.resident.answering.vocabulary import Vocabulary, read_vocabulary
 from evomerge_quant.resident.model import ResidentModel, build
 
@@ -40,7 +40,7 @@ class Reference:
         self.vocabulary: Vocabulary = read_vocabulary(folder)
         self._model: ResidentModel = _load(folder)
         positions = int(self._model.module.config.max_position_embeddings)
-        self.rows: list[Row] = make_rows([item.question for item in items], self.vocabulary, positions)
+        self.rows: list[QuestionRow] = make_rows([item.question for item in items], self.vocabulary, positions)
         self._reader: Reader = make_reader(self._model.module, self._model.compute_dtype, self._model.device)
 
     @property
@@ -106,7 +106,7 @@ def _read_after(reader: Reader, prefix: Prefix, stretches: Sequence[Stretch]) ->
     for number, ids in enumerate(own):
         tokens[number, : len(ids)] = torch.tensor(ids)
         positions[number, : len(ids)] = torch.arange(skipped, skipped + len(ids))
-    placed = Placed(*(x.to(reader.device) for x in (tokens, positions, torch.zeros_like(tokens))))
+    placed = PlacedTokens(*(x.to(reader.device) for x in (tokens, positions, torch.zeros_like(tokens))))
     cache = with_prefix(prefix.cache, len(own), tokens.shape[1])
     hidden = reader.read(placed, after_prefix(placed, skipped), cache)
     return [

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.pretrained import load_network, read_tokenizer
-from evomerge_quant.gguf.progress import OnStep, Step
+from evomerge_quant.gguf.progress import ExportStep, OnStep
 from evomerge_quant.resident.memory import available_bytes
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def collect(model: Path, architecture: str, items: Sequence[ProofItem], on_step:
         raise InputError("--imatrix: the search items hold next to no text; leave the option out")
     with _watched(network) as squares, torch.inference_mode():
         for number, tokens in enumerate(texts):
-            on_step(Step(WHAT, number / len(texts)))
+            on_step(ExportStep(WHAT, number / len(texts)))
             network.base_model(input_ids=torch.tensor([tokens], device=device), use_cache=False)
     layers = int(network.config.get_text_config().num_hidden_layers)
     return dict(_named(squares, architecture, layers))

@@ -10,7 +10,7 @@ from pathlib import Path
 from evomerge_core.errors import InputError
 from evomerge_quant.gguf import worker
 from evomerge_quant.gguf.full_disk import no_space_line
-from evomerge_quant.gguf.progress import OnStep, Step
+from evomerge_quant.gguf.progress import ExportStep, OnStep
 from evomerge_quant.gguf.quantize.file_types import FileType
 
 
@@ -20,12 +20,12 @@ def quantize(source: Path, target: Path, wanted: FileType, on_step: OnStep, imat
     InputError in one line when llama.cpp fails; `target` may then be there, cut short.
     """
     what = f"quantize {wanted.name}"
-    on_step(Step(what))
+    on_step(ExportStep(what))
 
     def report(line: str) -> None:
         word, *numbers = line.split()
         if word == "progress" and len(numbers) == 2:
-            on_step(Step(what, int(numbers[0]) / max(1, int(numbers[1]))))
+            on_step(ExportStep(what, int(numbers[0]) / max(1, int(numbers[1]))))
 
     job = {
         "source": str(source),

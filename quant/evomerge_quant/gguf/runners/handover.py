@@ -5,14 +5,13 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from evomerge_quant.gguf.runners.chat_format import read_chat_format
 from evomerge_quant.gguf.runners.ollama import modelfile
 from evomerge_quant.gguf.subject.naming import ModelName
 
 Runner = Literal["ollama", "lmstudio", "koboldcpp", "jan"]
-RUNNERS: tuple[Runner, ...] = get_args(Runner)
 PUBLISHER = "evomerge"
 _LM_STUDIO = (Path(".lmstudio/models"), Path(".cache/lm-studio/models"))  # today's place, and the one before it
 

@@ -10,14 +10,14 @@ from evomerge_quant.resident.answering.decode import RunningBatch
 from evomerge_quant.resident.answering.ending import Ending
 from evomerge_quant.resident.answering.prefill import Started, prefill, read_prefix
 from evomerge_quant.resident.answering.reader import Reader
-from evomerge_quant.resident.answering.rows import Row, batches, common_prefix
+from evomerge_quant.resident.answering.rows import QuestionRow, batches, common_prefix
 from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
 # Tokens, padding included, that one forward pass reads; more is no faster and takes memory.
 PREFILL_TOKENS = {"cpu": 512, "cuda": 8192}
 
 
-def answer_rows(reader: Reader, rows: Sequence[Row], vocabulary: Vocabulary, batch_size: int) -> list[Answer]:
+def answer_rows(reader: Reader, rows: Sequence[QuestionRow], vocabulary: Vocabulary, batch_size: int) -> list[Answer]:
     """Answers in the order of the rows' indices; batches depend on nothing but the rows and `batch_size`.
 
     Prompts are read, some at a time, whenever seats of the running batch would stay empty.

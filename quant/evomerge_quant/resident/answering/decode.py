@@ -11,8 +11,8 @@ from evomerge_quant.resident.answering.attention import PADDING
 from evomerge_quant.resident.answering.cache import RowCache, move_row, moved, put_row
 from evomerge_quant.resident.answering.ending import Ending, find_ending
 from evomerge_quant.resident.answering.prefill import Started
-from evomerge_quant.resident.answering.reader import Placed, Reader
-from evomerge_quant.resident.answering.rows import Row
+from evomerge_quant.resident.answering.reader import PlacedTokens, Reader
+from evomerge_quant.resident.answering.rows import QuestionRow
 from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
 # Columns kept free for tokens to come; when they are used up, columns that no row needs any more are dropped.
@@ -23,7 +23,7 @@ _ROOM = 64
 class _Live:
     """A row that is being answered: `tokens` are those of the answer so far, at least one."""
 
-    row: Row
+    row: QuestionRow
     tokens: list[int]
 
     @property
@@ -94,7 +94,7 @@ class RunningBatch:
         ids = torch.tensor([[live.tokens[-1]] for live in self._live], device=device)
         seen = self._positions[:rows, : self._width].to(device)
         trunk = torch.zeros_like(seen)
-        hidden = self._reader.read(Placed(ids, position.to(device), trunk[:, -1:]), (seen, trunk), self._cache)
+        hidden = self._reader.read(PlacedTokens(ids, position.to(device), trunk[:, -1:]), (seen, trunk), self._cache)
         return self._reader.next_tokens(hidden[:, -1])
 
     def _leave(self, seat: int) -> None:

@@ -15,8 +15,8 @@ from torch import Tensor
 from evomerge_quant.resident.answering.attention import PADDING
 from evomerge_quant.resident.answering.cache import RowCache, RowStates, take_row, with_prefix
 from evomerge_quant.resident.answering.ending import Ending, find_ending
-from evomerge_quant.resident.answering.reader import Placed, Reader
-from evomerge_quant.resident.answering.rows import Row
+from evomerge_quant.resident.answering.reader import PlacedTokens, Reader
+from evomerge_quant.resident.answering.rows import QuestionRow
 from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
 
@@ -38,7 +38,7 @@ class Started:
     values of the prompt and of these tokens but the last.
     """
 
-    row: Row
+    row: QuestionRow
     gold: list[float]
     choices: tuple[list[float], ...]
     greedy: tuple[bool, ...]
@@ -54,11 +54,11 @@ def read_prefix(reader: Reader, tokens: list[int]) -> Prefix:
         ids = torch.tensor([tokens], device=reader.device)
         positions = torch.arange(len(tokens), device=reader.device)[None]
         trunk = torch.zeros_like(positions)
-        reader.read(Placed(ids, positions, trunk), (positions, trunk), cache)
+        reader.read(PlacedTokens(ids, positions, trunk), (positions, trunk), cache)
     return Prefix(tokens, cache)
 
 
-def prefill(reader: Reader, rows: Sequence[Row], prefix: Prefix, vocabulary: Vocabulary) -> list[Started]:
+def prefill(reader: Reader, rows: Sequence[QuestionRow], prefix: Prefix, vocabulary: Vocabulary) -> list[Started]:
     """Reads the rows in one forward pass: each prompt, and each of its branches as if it alone followed the prompt."""
     skipped = len(prefix.tokens)
     placed = _place(rows, skipped, reader.device)
@@ -75,7 +75,7 @@ def prefill(reader: Reader, rows: Sequence[Row], prefix: Prefix, vocabulary: Voc
     return started
 
 
-def after_prefix(placed: Placed, skipped: int) -> tuple[Tensor, Tensor]:
+def after_prefix(placed: PlacedTokens, skipped: int) -> tuple[Tensor, Tensor]:
     """(position, branch) of all columns, int64 [rows, columns]: `skipped` ones of the prefix, then the placed tokens."""
     positions = torch.arange(skipped, device=placed.positions.device).expand(len(placed.positions), skipped)
     return (
@@ -84,7 +84,7 @@ def after_prefix(placed: Placed, skipped: int) -> tuple[Tensor, Tensor]:
     )
 
 
-def _place(rows: Sequence[Row], skipped: int, device: torch.device) -> Placed:
+def _place(rows: Sequence[QuestionRow], skipped: int, device: torch.device) -> PlacedTokens:
     width = max(row.read_tokens for row in rows) - skipped
     tokens = torch.zeros(len(rows), width, dtype=torch.int64)
     positions = torch.full_like(tokens, PADDING)
@@ -100,10 +100,10 @@ def _place(rows: Sequence[Row], skipped: int, device: torch.device) -> Placed:
             positions[number, start:end] = torch.arange(position, position + len(ids))
             branches[number, start:end] = branch
             start = end
-    return Placed(tokens.to(device), positions.to(device), branches.to(device))
+    return PlacedTokens(tokens.to(device), positions.to(device), branches.to(device))
 
 
-def _judged(rows: Sequence[Row], skipped: int) -> tuple[Tensor, Tensor]:
+def _judged(rows: Sequence[QuestionRow], skipped: int) -> tuple[Tensor, Tensor]:
     """(row, column) of the hidden states whose logits are wanted, row by row, branch by branch."""
     numbers: list[int] = []
     columns: list[int] = []
@@ -119,16 +119,18 @@ def _judged(rows: Sequence[Row], skipped: int) -> tuple[Tensor, Tensor]:
     return torch.tensor(numbers), torch.tensor(columns)
 
 
-def _judged_count(row: Row) -> int:
+def _judged_count(row: QuestionRow) -> int:
     return sum(len(branch) for branch in row.branches) or 1
 
 
-def _targets(rows: Sequence[Row], device: torch.device) -> Tensor:
+def _targets(rows: Sequence[QuestionRow], device: torch.device) -> Tensor:
     targets = [token for row in rows for token in ([t for branch in row.branches for t in branch] or [0])]
     return torch.tensor(targets, device=device)
 
 
-def _start(row: Row, best: list[int], logprobs: list[float], vocabulary: Vocabulary, cache: RowCache, number: int) -> Started:
+def _start(
+    row: QuestionRow, best: list[int], logprobs: list[float], vocabulary: Vocabulary, cache: RowCache, number: int
+) -> Started:
     gold, at = logprobs[: len(row.gold)], len(row.gold)
     choices, greedy = [], []
     for choice in row.choices:

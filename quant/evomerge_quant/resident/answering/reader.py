@@ -18,7 +18,7 @@ LOGITS_AT_ONCE = 2**24
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedTokens:
     """Tokens with their positions and branches: int64 [rows, tokens] each. Branch 0 is the trunk (the prompt)."""
 
     tokens: Tensor
@@ -38,7 +38,7 @@ class Reader:
     dtype: torch.dtype
     device: torch.device
 
-    def read(self, placed: Placed, seen: tuple[Tensor, Tensor], cache: RowCache) -> Tensor:
+    def read(self, placed: PlacedTokens, seen: tuple[Tensor, Tensor], cache: RowCache) -> Tensor:
         """Reads tokens after what the cache holds; hidden states [rows, tokens, width].
 
         `seen` is (position, branch) of all columns, those of the cache and then the new ones.

@@ -12,7 +12,7 @@ from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class Row:
+class QuestionRow:
     """A question in tokens. `gold` ends with the end token ([] for none); `index` is the question's place in the call."""
 
     index: int
@@ -42,7 +42,7 @@ class Row:
         return self.read_tokens + (self.question.max_new_tokens if self.generates else 0)
 
 
-def make_rows(questions: Sequence[Question], vocabulary: Vocabulary, most_positions: int) -> list[Row]:
+def make_rows(questions: Sequence[Question], vocabulary: Vocabulary, most_positions: int) -> list[QuestionRow]:
     """One row a question. InputError for a prompt without tokens, or a row longer than the model's positions."""
     rows = [_row(index, question, vocabulary) for index, question in enumerate(questions)]
     for row in rows:
@@ -57,7 +57,7 @@ def make_rows(questions: Sequence[Question], vocabulary: Vocabulary, most_positi
     return rows
 
 
-def common_prefix(rows: Sequence[Row]) -> list[int]:
+def common_prefix(rows: Sequence[QuestionRow]) -> list[int]:
     """The tokens that all prompts begin with; at least one token of each prompt is left out."""
     first = min(row.prompt for row in rows)
     last = max(row.prompt for row in rows)
@@ -65,12 +65,12 @@ def common_prefix(rows: Sequence[Row]) -> list[int]:
     return shared[: min(len(row.prompt) for row in rows) - 1]
 
 
-def batches(rows: Sequence[Row], skipped: int, most_rows: int, most_tokens: int) -> Iterator[list[Row]]:
+def batches(rows: Sequence[QuestionRow], skipped: int, most_rows: int, most_tokens: int) -> Iterator[list[QuestionRow]]:
     """Rows of about the same length together, longest first: at most `most_rows`, and `most_tokens` with padding.
 
     The first `skipped` tokens of each row are not counted. A row that is longer than `most_tokens` is a batch of its own.
     """
-    batch: list[Row] = []
+    batch: list[QuestionRow] = []
     for row in sorted(rows, key=lambda row: (-row.read_tokens, row.index)):
         longest = (batch or [row])[0].read_tokens - skipped
         if batch and (len(batch) == most_rows or (len(batch) + 1) * longest > most_tokens):
@@ -81,7 +81,7 @@ def batches(rows: Sequence[Row], skipped: int, most_rows: int, most_tokens: int)
         yield batch
 
 
-def _row(index: int, question: Question, vocabulary: Vocabulary) -> Row:
+def _row(index: int, question: Question, vocabulary: Vocabulary) -> QuestionRow:
     special = question.add_special_tokens
     prompt = vocabulary.encode(question.prompt, special=special)
 
@@ -90,4 +90,4 @@ def _row(index: int, question: Question, vocabulary: Vocabulary) -> Row:
 
     end = [] if vocabulary.end is None else [vocabulary.end]
     gold = after(question.gold) + end if question.gold else []
-    return Row(index, question, prompt, gold, tuple(after(choice) for choice in question.choices))
+    return QuestionRow(index, question, prompt, gold, tuple(after(choice) for choice in question.choices))

@@ -25,14 +25,14 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Slots:
+class WeightSlots:
     """A model's tensors by name; `aliases` are further names of tied ones, which a candidate may bring and need not."""
 
     slots: Mapping[str, Slot]
     aliases: frozenset[str]
 
 
-def make_slots(model: Any, *, rounded: bool) -> Slots:
+def make_slots(model: Any, *, rounded: bool) -> WeightSlots:
     """The slots of a placed model. `rounded`: what is not quantised is rounded to bfloat16 first."""
     slots: dict[str, Slot] = {}
     for name, parameter in model.named_parameters():
@@ -43,10 +43,10 @@ def make_slots(model: Any, *, rounded: bool) -> Slots:
         else:
             slots[name] = Slot(tuple(parameter.shape), _copy_into(parameter.data, rounded=rounded))
     every = {name for name, _ in model.named_parameters(remove_duplicate=False)}
-    return Slots(slots, frozenset(every - set(slots)))
+    return WeightSlots(slots, frozenset(every - set(slots)))
 
 
-def take_all(slots: Slots, tensors: Iterable[tuple[str, Tensor]]) -> None:
+def take_all(slots: WeightSlots, tensors: Iterable[tuple[str, Tensor]]) -> None:
     """Puts every tensor into its slot.
 
     CandidateError names a tensor that holds NaN or Inf; ValueError one that is unknown, of another shape, or missing.

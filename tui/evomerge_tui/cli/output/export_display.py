@@ -16,7 +16,7 @@ from evomerge_tui.text.quantities import percent
 if TYPE_CHECKING:
     from evomerge_quant.gguf.export import Exported, ExportedFile
     from evomerge_quant.gguf.plan import ExportPlan
-    from evomerge_quant.gguf.progress import Step
+    from evomerge_quant.gguf.progress import ExportStep
     from evomerge_quant.gguf.rescore import Rescored
 
 
@@ -62,7 +62,7 @@ def show_rescored(console: Console, found: Rescored) -> None:
 
 
 @contextmanager
-def progress_bar(console: Console) -> Iterator[Callable[[Step], None]]:
+def progress_bar(console: Console) -> Iterator[Callable[[ExportStep], None]]:
     """A bar on a terminal; when piped, one line for each step."""
     if not console.is_terminal:
         yield _printer(console)
@@ -71,18 +71,18 @@ def progress_bar(console: Console) -> Iterator[Callable[[Step], None]]:
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None)
 
-        def show(step: Step) -> None:
+        def show(step: ExportStep) -> None:
             progress.update(task, description=step.what, total=None if step.share is None else 1.0, completed=step.share or 0.0)
 
         yield show
 
 
 @contextmanager
-def json_steps(say: Callable[[dict[str, object]], None]) -> Iterator[Callable[[Step], None]]:
+def json_steps(say: Callable[[dict[str, object]], None]) -> Iterator[Callable[[ExportStep], None]]:
     """An object for every step and every whole percent of it, for a program that listens."""
     said: tuple[str, int | None] | None = None
 
-    def tell(step: Step) -> None:
+    def tell(step: ExportStep) -> None:
         nonlocal said
         now = (step.what, None if step.share is None else int(100 * step.share))
         if now != said:
@@ -117,10 +117,10 @@ def plan_facts(plan: ExportPlan) -> dict[str, object]:
     }
 
 
-def _printer(console: Console) -> Callable[[Step], None]:
+def _printer(console: Console) -> Callable[[ExportStep], None]:
     said: list[str] = []
 
-    def show(step: Step) -> None:
+    def show(step: ExportStep) -> None:
         if step.what not in said:
             said.append(step.what)
             _say(console, [step.what])
