@@ -21,6 +21,7 @@ from evomerge_tui.processes.planner.client import Planner
 from evomerge_tui.screens.dialogs.confirm import Confirm
 from evomerge_tui.screens.dialogs.starting import Starting
 from evomerge_tui.screens.new_run.draft import Draft, moved_to, new_draft
+from evomerge_tui.screens.new_run.field_titles import with_titles
 from evomerge_tui.screens.new_run.goal.goal_step import GoalStep
 from evomerge_tui.screens.new_run.messages import Edited, ItemsRead, StartAsked, StepChosen
 from evomerge_tui.screens.new_run.models.downloading import Downloading
@@ -132,7 +133,7 @@ class NewRunScreen(Page):
             tokens = self._tokens
             self._reckoned(await self.ask("estimate", data=draft.data, folder=str(draft.folder), prompt_tokens=tokens), "")
         except InputError as error:
-            self._reckoned(None, str(error))
+            self._reckoned(None, with_titles(str(error)))
 
     async def ask(self, question: str, **parameters: Any) -> Any:
         """Asks the planner. An answer that comes when the screen is gone ends the worker that waited for it."""

@@ -15,6 +15,7 @@ from textual.widgets import Button, Input, TabbedContent, TabPane, TextArea
 from evomerge_core.errors import InputError
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.new_run.draft import Draft
+from evomerge_tui.screens.new_run.field_titles import with_titles
 from evomerge_tui.screens.new_run.messages import StartAsked
 from evomerge_tui.screens.new_run.review.checks_shown import Checklist
 from evomerge_tui.screens.new_run.step import Step
@@ -85,7 +86,7 @@ class ReviewStep(Step):
             self.query_one("#recipe-text", TextArea).load_text(checked["yaml"])
             report = await self.ask("preflight", data=draft.data, folder=str(draft.folder), out=str(self.run_folder.absolute()))
         except InputError as error:
-            checklist.show([{"state": "problem", "subject": "Recipe", "text": str(error), "remedy": ""}])
+            checklist.show([{"state": "problem", "subject": "Recipe", "text": with_titles(str(error)), "remedy": ""}])
             return
         self.ready = report["ready"]
         checklist.show(report["checks"])
