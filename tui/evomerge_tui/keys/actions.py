@@ -31,7 +31,7 @@ class Action:
 
 
 ACTIONS: tuple[Action, ...] = (
-    Action("app", "help", "question_mark,f1", "app.help", "Help", "All actions on this screen, with their keys", footer=True),
+    Action("app", "help", "question_mark,f1", "app.help", "Help", "All actions on this screen, and their keys", footer=True),
     Action("app", "palette", "ctrl+p", "app.command_palette", "Commands", "Find any action by name", priority=True),
     Action("app", "settings", "comma", "app.settings", "Settings", "Theme, keys, folders and the Hub token"),
     Action("app", "doctor", "exclamation_mark", "app.doctor", "Doctor", "What is missing here, and how to fix it"),
@@ -58,7 +58,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("dashboard", "pause", "p", "pause", "Pause", "Pause the job after the current candidate", footer=True),
     Action("dashboard", "resume", "r", "resume", "Resume", "Continue a paused, stopped or killed run", footer=True),
     Action("dashboard", "stop", "s", "stop", "Stop", "Stop the job after the current candidate", footer=True),
-    Action("dashboard", "kill", "ctrl+k", "kill", "Stop now", "Stop at once and lose the current candidate"),
+    Action("dashboard", "kill", "ctrl+k", "kill", "Stop now", "Stop at once; lose the current candidate"),
     Action("dashboard", "export", "e", "export", "Export", "Make GGUF files of the winner; verify them", footer=True),
     Action("dashboard", "chat", "c", "chat", "Chat", "Chat with the winner", footer=True),
     Action("dashboard", "open", "enter", "open", "Open", "Open the selected candidate", footer=True),
@@ -93,7 +93,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("new_run", "open", "ctrl+o", "open", "Open recipe", "Start from a recipe file", footer=True, priority=True),
     Action("new_run", "save", "ctrl+s", "save", "Save recipe", "Write the recipe to a file", footer=True, priority=True),
     Action("models", "use", "space", "use", "Use as source", "Merge this model, or leave it out again", footer=True),
-    Action("models", "base", "b", "base", "Base", "Use as the base that sources are held to", footer=True),
+    Action("models", "base", "b", "base", "Base", "Use this model as the base", footer=True),
     Action("models", "download", "d", "download", "Download", "Download this model, or cancel", footer=True),
     Action("models", "search", "slash", "search", "Search", "Filter the list; enter searches the Hub", footer=True),
     Action("models", "again", "r", "again", "Refresh", "Scan folders and the Hub cache again"),

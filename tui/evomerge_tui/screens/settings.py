@@ -76,10 +76,17 @@ class SettingsScreen(Page):
             return key_names(self._keys.get(action.id, action.key)), "best" if changed else ""
 
         return [
-            Column("where", "Where", 10, lambda action: (_where(action), "muted"), lambda action: (_where(action), action.id)),
+            Column("where", "Where", 10, lambda action: (_where(action), "muted"), ACTIONS.index),
             Column("action", "Action", 15, lambda action: (action.description, ""), lambda action: action.description),
             Column("keys", "Key", 12, keys, lambda action: keys(action)[0]),
-            Column("what", "What it does", 0, lambda action: (action.tooltip, "muted"), lambda action: action.tooltip),
+            Column(
+                "what",
+                "What it does",
+                0,
+                lambda action: (action.tooltip, "muted"),
+                lambda action: action.tooltip,
+                least_table=90,
+            ),
         ]
 
     @work(thread=True, exclusive=True, group="token", exit_on_error=False)

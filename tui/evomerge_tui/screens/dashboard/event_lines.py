@@ -10,7 +10,6 @@ from evomerge_core.run.view.feed import Event
 from evomerge_tui.text.quantities import percent
 from evomerge_tui.text.shown_text import one_line
 
-
 _PHASES = {
     "references": "Scoring parents and uniform merges",
     "search": "Searching: candidates",

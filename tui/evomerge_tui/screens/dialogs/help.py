@@ -48,7 +48,7 @@ class HelpScreen(Dialog[Action]):
             keys = key_names(self.evomerge.keys_of(action))
             yield Option(
                 Content.assemble(
-                    (f"{keys:<14}", "$primary"), f"{action.description:<14}", (f" {action.tooltip}", "$text-muted")
+                    (f"{keys:<12}", "$primary"), f"{action.description:<14}", (f" {action.tooltip}", "$text-muted")
                 ),
                 id=action.id,
             )

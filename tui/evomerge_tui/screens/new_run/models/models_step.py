@@ -56,7 +56,7 @@ class ModelsStep(Step):
         yield Static("", id="model-verdict", markup=False)
         with Horizontal(classes="buttons"):
             yield Button("Use as source", id="use", tooltip="Merge this model, or leave it out again")
-            yield Button("Base", id="base", tooltip="Use this model as the base that sources are held to")
+            yield Button("Base", id="base", tooltip="Use this model as the base")
             yield Button("Download", id="download", tooltip="Download this model, or cancel")
             yield Button("Next: goal", id="next", variant="primary")
 
