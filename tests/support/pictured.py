@@ -90,7 +90,7 @@ async def candidate(app: EvomergeApp, pilot: Pilot[int]) -> None:
     from evomerge_tui.screens.candidate.candidate import CandidateScreen
 
     app.push_screen(CandidateScreen(app.folder / "quickstart", WINNER, [WINNER]))
-    await until(pilot, lambda: table(app, "item-list").rows and "right:" in shown(app))
+    await until(pilot, lambda: table(app, "item-list").rows and "Correct answer:" in shown(app))
 
 
 async def export_screen(app: EvomergeApp, pilot: Pilot[int]) -> None:
@@ -128,7 +128,7 @@ async def doctor_screen(app: EvomergeApp, pilot: Pilot[int]) -> None:
 async def help_screen(app: EvomergeApp, pilot: Pilot[int]) -> None:
     await home(app, pilot)
     await pilot.press("question_mark")
-    await until(pilot, lambda: "What can be done here" in shown(app))
+    await until(pilot, lambda: "esc: close" in shown(app))
 
 
 SCREENS: dict[str, Show] = {

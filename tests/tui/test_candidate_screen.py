@@ -48,8 +48,8 @@ async def test_items_stand_beside_the_parents_answers(finished: Finished) -> Non
             assert (row.theirs.value, row.theirs.answer) == theirs[row.item]
             expected = "even" if mine[row.item][0] == theirs[row.item][0] else "won" if mine[row.item][0] else "lost"
             assert row.outcome == expected
-        await until(pilot, lambda: "right: " in shown(app))
-        question = next(line for line in shown(app).splitlines() if "›" in line and line.count("w") and "even" in line)
+        await until(pilot, lambda: "Correct answer: " in shown(app))
+        question = next(line for line in shown(app).splitlines() if "›" in line and line.count("w") and "tied" in line)
         assert question
 
 

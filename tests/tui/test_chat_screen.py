@@ -118,7 +118,7 @@ async def test_without_a_file_the_export_is_offered(finished: Finished) -> None:
     app = make_app(finished[0].parent)
     async with app.run_test(size=(80, 24)) as pilot:
         app.open_chat(finished[0])
-        await until(pilot, lambda: "no GGUF to talk with" in shown(app))
+        await until(pilot, lambda: "no GGUF file to chat with" in shown(app))
         await click_text(pilot, "Export the winner")
         await until(pilot, lambda: "Q4_K_M" in shown(app))
 

@@ -77,7 +77,7 @@ async def test_the_next_start_offers_the_run_that_is_at_work(at_work: Path, tmp_
     elsewhere.mkdir()
     app = make_app(elsewhere, runs_folder=str(elsewhere))
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: "at work: enter attaches" in shown(app))
+        await until(pilot, lambda: "running: press enter to watch" in shown(app))
         row = table(app, "run-list").row
         assert isinstance(row, RunOverview)
         assert row.folder == at_work

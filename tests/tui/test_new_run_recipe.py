@@ -25,6 +25,7 @@ from evomerge_tui.screens.new_run.draft import (
     with_source,
     with_task,
 )
+from evomerge_tui.screens.new_run.field_titles import with_titles
 from evomerge_tui.screens.new_run.review.review_step import ReviewStep, file_name
 from evomerge_tui.screens.new_run.screen import NewRunScreen
 from support.hub_models import hub_model
@@ -67,7 +68,7 @@ async def test_a_recipe_is_opened_changed_and_saved_without_loss(place: Path) ->
         await pilot.press("end", "0")
         await until(pilot, lambda: "180 candidates" in shown(app))
         await until(pilot, lambda: screen(app)._estimate not in (None, first))
-        assert "Times rest on" in shown(app)
+        assert "Rough estimate from model size" in shown(app)
         await pilot.press("ctrl+s")
         await until(pilot, lambda: screen(app).draft.is_saved)
     changed = before.model_copy(update={"budget": before.budget.model_copy(update={"evaluations": 180})})
@@ -101,10 +102,10 @@ async def test_the_parents_are_tried_and_problems_stop_the_start(place: Path) ->
         await until(pilot, lambda: "✗ problem" in shown(app) and "intermediate_size" in shown(app))
         assert not app.screen.query_one(ReviewStep).ready
         await pilot.press("s")
-        await until(pilot, lambda: "mend them first" in app.last_message)
+        await until(pilot, lambda: "fix them first" in app.last_message)
         shutil.copytree(place / "first", place / "second", dirs_exist_ok=True)
         await pilot.press("2", "t")
-        await until(pilot, lambda: "done" in shown(app))
+        await until(pilot, lambda: "Done" in shown(app))
         for label in ("base:", "first:", "second:"):
             assert label in shown(app)
         assert list(place.glob("runs/*")) == []
@@ -175,7 +176,7 @@ async def test_the_hub_is_searched_and_a_model_compared_before_it_is_downloaded(
         await pilot.press("d")
         await until(pilot, lambda: "↓" in shown(app))
         await pilot.press("d")
-        await until(pilot, lambda: "broken off" in app.last_message)
+        await until(pilot, lambda: "download cancelled" in app.last_message)
 
 
 def test_a_draft_keeps_what_no_screen_shows(place: Path) -> None:
@@ -215,3 +216,16 @@ def test_labels_and_names_of_tasks_stay_apart(tmp_path: Path) -> None:
 def test_adapters_follow_their_base(tmp_path: Path) -> None:
     draft = with_source(with_base(new_draft(tmp_path), "one/base"), "one/base+some/lora")
     assert with_base(draft, "other/base").sources[0]["model"] == "other/base+some/lora"
+
+
+@pytest.mark.parametrize(
+    ("problem", "shown_as"),
+    [
+        ("key 'budget.evaluations' must be at least 1, not 0", "Candidates must be at least 1, not 0"),
+        ("key 'tasks[1].weight' must be above 0, not -1", "Weight of task 2 must be above 0, not -1"),
+        ("key 'merge.dtype' is unknown", "key 'merge.dtype' is unknown"),
+        ("items.jsonl: no such file", "items.jsonl: no such file"),
+    ],
+)
+def test_an_error_about_a_key_names_the_field_of_the_form(problem: str, shown_as: str) -> None:
+    assert with_titles(problem) == shown_as

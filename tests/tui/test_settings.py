@@ -87,7 +87,7 @@ async def test_the_mouse_changes_the_theme_and_a_key(tmp_path: Path, monkeypatch
         await until(pilot, lambda: "Hub token" in shown(app))
         await click_text(pilot, "dark")
         await click_text(pilot, "light")
-        await click_text(pilot, "app.help", times=2)
+        await click_text(pilot, "Help", beside="f1", times=2)
         await until(pilot, lambda: "Press the new key" in shown(app))
         await pilot.press("f8")
         await click_text(pilot, "^s Save")

@@ -85,7 +85,7 @@ async def test_with_the_mouse_alone(recipe: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, NewRunScreen))
         await click_text(pilot, "? Help")
         await click_text(pilot, "Open recipe")
-        await click_text(pilot, "path of the file")
+        await click_text(pilot, "Path to the file")
         await pilot.press(*_keys(str(recipe)))
         await click_text(pilot, "Open", beside="Cancel")
         await until(pilot, lambda: "› cross" in shown(app))
