@@ -1,4 +1,4 @@
-"""The recipes that come along: they parse, say what they cost, and pass preflight on the machines that they are made for."""
+"""The ready-made recipes: they parse, say what they need, and pass preflight on the machines that they are made for."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One-step arithmetic word problems in English: training material for one adapter, and the quickstart's task.
 
-Names and things come in two disjoint sets, so that no problem of the task can have occurred in the training.
+Names and things come in two disjoint sets, so that no problem of the task occurred in training.
 """
 
 from __future__ import annotations

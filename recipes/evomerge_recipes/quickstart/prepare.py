@@ -1,4 +1,4 @@
-"""Makes the quickstart's recipe ready to run: the base model, the adapters' place, and the task's items."""
+"""Prepares the quickstart's recipe: the base model, the adapters' paths, and the task's items."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ITEMS_SEED = 7
 
 
 def prepared_recipe(cache: Path, file: str = "recipe.yaml") -> Recipe:
-    """The quickstart's recipe with every path absolute; the base and the items are made in `cache` where they lack.
+    """The quickstart's recipe with every path absolute; the base and the items are made in `cache` if they are missing.
 
     `file` is one of its variants: `dfs.yaml` (paths) or `ps_dfs.yaml` (weights, then paths).
     """
@@ -28,7 +28,7 @@ def prepared_recipe(cache: Path, file: str = "recipe.yaml") -> Recipe:
     try:
         items.write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
-        raise InputError(f"can't be written ({error.strerror})", where=items, remedy="free space there") from error
+        raise InputError(f"can't be written ({error.strerror})", where=items, remedy="free some space there") from error
     recipe = load_recipe(here / file)
     sources = tuple(
         source.model_copy(update={"model": f"{base}+{here / source.model.partition('+./')[2]}"}) for source in recipe.sources

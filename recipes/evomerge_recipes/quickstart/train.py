@@ -1,6 +1,6 @@
 """Trains the quickstart's two LoRA adapters: `python -m evomerge_recipes.quickstart.train BASE OUT`.
 
-Needs peft and about 25 minutes on 2 cores; the results are shipped in `adapters/`, so users never run it.
+Needs peft and about 25 minutes on 2 cores; the results are shipped in `adapters/`, so users never need to run it.
 """
 
 from __future__ import annotations
