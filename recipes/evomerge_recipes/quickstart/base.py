@@ -31,7 +31,7 @@ SmolLM2-135M-Instruct, dequantised from the Q4_1 GGUF in the PyPI package llm-sm
 
 
 def base_folder(cache: Path) -> Path:
-    """The folder of the base model; a converted one is kept in `cache`. Raises `InputError` when neither source is reachable."""
+    """The folder of the base model; a converted one is kept in `cache`. `InputError` when neither source is reachable."""
     made = cache / "SmolLM2-135M-Instruct-pypi"
     if made.is_dir():
         return made
