@@ -1,4 +1,4 @@
-"""Facts about models as a table: one column a model, one row a fact."""
+"""Facts about models as a table: a column for each model, a row for each fact."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.text import Text
 
 
 def facts_table(models: Sequence[Mapping[str, Any]]) -> Table:
-    """The table that `inspect` prints; what a model has not is left out or empty."""
+    """The table that `inspect` prints; facts that no model has are left out."""
     table = Table(box=None)
     table.add_column("")
     for model in models:

@@ -1,4 +1,4 @@
-"""`python -m evomerge_tui.processes.planner.process`: answers requests, one JSON object a line, until its input ends.
+"""`python -m evomerge_tui.processes.planner.process`: answers requests, one JSON object per line, until its input ends.
 
 A request is {"id", "ask", ...what the question needs}; its answer {"id", "answer"} or {"id", "error"}. Answers come as they
 are ready, not in the order of the requests.
