@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from evomerge_quant.gguf.convert.convert import run_converter, waiting_converter
 from evomerge_quant.gguf.export import export
 from evomerge_quant.gguf.plan import make_plan
+from evomerge_quant.gguf.prover import prover
 from evomerge_quant.gguf.quantize.file_types import FILE_TYPES, find_types
 from evomerge_quant.gguf.quantize.quantize import quantize
 from evomerge_quant.gguf.subject.find_subject import find_subject
@@ -61,6 +63,23 @@ def test_logits_and_tokens_survive_with_a_tokenizer_made_here(family: str, tmp_p
     tokenizer = AutoTokenizer.from_pretrained(folder)
     with open_gguf(files["F16"]) as model:
         assert [model.tokenize(text) for text in TEXTS] == [tokenizer.encode(text, add_special_tokens=False) for text in TEXTS]
+
+
+def test_a_begin_token_that_the_model_says_nothing_of_is_found_and_can_be_left_out(tmp_path: Path, converter: Path) -> None:
+    """llama.cpp puts one before every text of a SentencePiece tokenizer; tokenizer.json here puts none."""
+    folder = make_model(tmp_path / "random")
+    settings = folder / "tokenizer_config.json"
+    failures = []
+    for name, said in (("silent", {}), ("without", {"add_bos_token": False})):
+        settings.write_text(json.dumps(json.loads(settings.read_text()) | said))
+        subject = find_subject(folder)
+        plan = make_plan(subject, find_types(["F16"], imatrix=False), tmp_path / name, imatrix=False)
+        with waiting_converter(converter) as process:
+            proof = export(plan, process, lambda _: None, prove=prover(subject)).files[0].proof
+        assert proof is not None
+        failures.append(proof.failures)
+    assert failures == [(failures[0][0],), ()]
+    assert "begins every text with <s>; set add_bos_token to false" in failures[0][0]
 
 
 @pytest.mark.parametrize("kinds", ["FSSF", "SFSS"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -83,8 +84,16 @@ def test_what_is_quantised_already_is_refused(folder: Path) -> None:
 
 def test_a_tokenizer_that_transformers_reads_in_another_way_is_refused(tmp_path: Path) -> None:
     """transformers takes every qwen2 tokenizer for Qwen's own, whatever its files say (its issues 45488, 45812, 45920)."""
-    with pytest.raises(InputError, match=r"AutoTokenizer reads .* the file itself as"):
-        check_tokenizer(make_model(tmp_path / "model", "qwen2"))
+    folder = make_model(tmp_path / "model", "qwen2")
+    with pytest.raises(InputError, match=r"AutoTokenizer reads .* the file itself as") as refused:
+        check_tokenizer(folder)
+    read, stored = re.findall(r"as (\[.*?\])", refused.value.problem)
+    assert read != stored
+    # what its settings could say, they say already
+    assert refused.value.remedy.startswith("use another version of transformers")
+    reconfigure(folder, "tokenizer_config.json", tokenizer_class="Qwen2Tokenizer")
+    with pytest.raises(InputError, match="set tokenizer_class to PreTrainedTokenizerFast"):
+        check_tokenizer(folder)
 
 
 def test_a_tokenizer_that_loses_plain_text_is_refused(folder: Path) -> None:

@@ -1,12 +1,14 @@
-"""What a model must be before it is converted: nothing that a GGUF would carry on without a word."""
+"""What a model must be before it is converted: free of faults that would silently become the GGUF's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.json_file import read_json
 from evomerge_core.merging.model_folder.chat_template import template_of
 from evomerge_core.sources.checkpoint import open_checkpoint
 from evomerge_core.sources.checks.finite import require_finite
@@ -15,6 +17,8 @@ from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source
 from evomerge_quant.gguf.convert.window_pattern import check_windows
 
+# Classes with which tokenizer.json is the whole tokenizer.
+_WHOLE_FILE = ("PreTrainedTokenizerFast", "TokenizersBackend")
 # Text that every tokenizer keeps, and texts in other scripts, where a small vocabulary may know too few letters.
 _PLAIN = "The quick brown fox jumps over 13 lazy dogs, doesn't it? (Yes: 100%.)"
 _OTHERS = (
@@ -72,10 +76,22 @@ def _require_same_ids(folder: Path, tokenizer: Any) -> None:
         ours = list(tokenizer.encode(text, add_special_tokens=False))
         theirs: Sequence[int] = plain.encode(text, add_special_tokens=False).ids
         if ours != list(theirs):
+            same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(ours, theirs, strict=False)))
+            read, stored = _short(ours[same:]), _short(theirs[same:])
             raise InputError(
-                f"{path}: transformers' AutoTokenizer reads {text!r} as {_short(ours)}, the file itself as {_short(theirs)}: "
-                "set tokenizer_class to PreTrainedTokenizerFast in tokenizer_config.json, or take another transformers"
+                f"transformers' AutoTokenizer reads {text!r}, from token {same} on, as {read}, but the file itself as {stored}",
+                where=path,
+                remedy=_tokenizer_remedy(folder),
             )
+
+
+def _tokenizer_remedy(folder: Path) -> str:
+    """For some families AutoTokenizer ignores the class that the tokenizer's settings name."""
+    path = folder / "tokenizer_config.json"
+    named = read_json(path).get("tokenizer_class") if path.is_file() else None
+    if named in _WHOLE_FILE:
+        return f"use another version of transformers, since this one ignores that tokenizer_class is {named}"
+    return "set tokenizer_class to PreTrainedTokenizerFast in tokenizer_config.json, or use another version of transformers"
 
 
 def _short(ids: Sequence[int]) -> str:

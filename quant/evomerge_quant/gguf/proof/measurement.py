@@ -20,19 +20,24 @@ from evomerge_quant.llama.vocabulary import gguf_vocabulary
 from evomerge_quant.resident.answering.rows import QuestionRow, make_rows
 from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
-# What is at work (`tokens`, `distributions`, `answers`), and how much of the whole proof is done, 0 to 1.
+# What is being compared (`tokens`, `distributions`, `answers`), and how much of the whole proof is done, 0 to 1.
 OnProgress = Callable[[str, float], None]
 # Logits of one text, float32: 256 MiB. Of a longer one the last positions are compared.
 _LOGITS_OF_ONE = 2**26
-# Of a proof's time, the share that is spent when the distributions, and when the file's answers are there.
+# The share of a proof's time that has passed when the distributions, and when the file's answers are there.
 _DISTRIBUTIONS, _ANSWERS = 0.6, 0.85
 
 
 @dataclass
 class Measured:
-    """What is known so far; the rest stays None when the file breaks down on the way. `trouble` is told in words."""
+    """What is known so far; the rest stays None when the file breaks down on the way.
+
+    `mismatches` counts items with other token ids, and `begin_token` says how to cure them where only the token that begins
+    every text differs. `trouble` are further failures in words.
+    """
 
     mismatches: int | None = None
+    begin_token: str = ""
     divergence: Divergence | None = None
     greedy: float | None = None
     score: float | None = None
@@ -45,16 +50,20 @@ def measure(model: LlamaModel, reference: Reference, found: Measured, report: On
     report("tokens", 0.0)
     vocabulary = gguf_vocabulary(model)
     rows = make_rows([item.question for item in reference.items], vocabulary, model.training_context)
-    found.mismatches = sum(
-        _ids(own, vocabulary) != _ids(wanted, reference.vocabulary) for own, wanted in zip(rows, reference.rows, strict=True)
-    )
+    differing = [
+        (own.prompt, wanted.prompt)
+        for own, wanted in zip(rows, reference.rows, strict=True)
+        if _ids(own, vocabulary) != _ids(wanted, reference.vocabulary)
+    ]
+    found.mismatches = len(differing)
+    found.begin_token = _begin_token_trouble(model, differing)
     found.trouble += _end_troubles(model, reference.vocabulary)
     found.divergence = _divergence(model, reference, report)
     report("answers", _DISTRIBUTIONS)
-    said = answer_rows(model, rows, vocabulary)
+    written = answer_rows(model, rows, vocabulary)
     report("answers", _ANSWERS)
-    found.greedy = _greedy_agreement(reference, said)
-    found.score = score_of(reference.items, [one.answer for one in said])
+    found.greedy = _greedy_agreement(reference, written)
+    found.score = score_of(reference.items, [row.answer for row in written])
     if found.score is not None:
         found.reference_score = score_of(reference.items, reference.answers)
     report("answers", 1.0)
@@ -70,6 +79,21 @@ def _ids(row: QuestionRow, vocabulary: Vocabulary) -> tuple[list[int], list[int]
     """Prompt, gold answer without its end token, choices."""
     gold = row.gold if vocabulary.end is None else row.gold[:-1]
     return row.prompt, gold, row.choices
+
+
+def _begin_token_trouble(model: LlamaModel, prompts: Sequence[tuple[list[int], list[int]]]) -> str:
+    """Why the file's prompts differ from the model's, where the token that begins every text is all; "" otherwise.
+
+    llama.cpp has a default for each kind of tokenizer, which holds where neither tokenizer.json nor tokenizer_config.json says.
+    """
+    if model.begin is None or not prompts:
+        return ""
+    begin = model.token_text(model.begin)
+    if all(own == [model.begin, *wanted] for own, wanted in prompts):
+        return f"the file begins every text with {begin}; set add_bos_token to false in the model's tokenizer_config.json"
+    if all([model.begin, *own] == wanted for own, wanted in prompts):
+        return f"the file leaves out {begin}, which begins every text"
+    return ""
 
 
 def _end_troubles(model: LlamaModel, vocabulary: Vocabulary) -> list[str]:
@@ -114,12 +138,12 @@ def _reported(batches: Sequence[Sequence[Stretch]], report: OnProgress) -> Itera
         yield batch
 
 
-def _greedy_agreement(reference: Reference, said: Sequence[WrittenAnswer]) -> float | None:
+def _greedy_agreement(reference: Reference, answers: Sequence[WrittenAnswer]) -> float | None:
     """The reference reads the file's answers: up to where its own most likely token is another, both would write the same."""
     texts = [
-        Stretch((*row.prompt, *one.tokens), len(row.prompt) - 1)
-        for row, one in zip(reference.rows, said, strict=True)
-        if one.tokens
+        Stretch((*row.prompt, *answer.tokens), len(row.prompt) - 1)
+        for row, answer in zip(reference.rows, answers, strict=True)
+        if answer.tokens
     ]
     agreed = total = 0
     for batch in _batches(texts, len(reference.prefix), UBATCH):
