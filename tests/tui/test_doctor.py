@@ -19,7 +19,7 @@ def test_the_command_names_the_installed_versions() -> None:
     checks = {one["name"]: one for one in json.loads(command("doctor", "--json").stdout.splitlines()[-1])["checks"]}
     assert version("torch") in checks["torch"]["found"]
     assert version("bitsandbytes") in checks["bitsandbytes"]["found"]
-    assert {"hub", "hub token", "language model", "disk", "RAM", "C++ compiler", "terminal encoding"} <= set(checks)
+    assert {"hub", "hub token", "language detection", "disk", "RAM", "C++ compiler", "terminal encoding"} <= set(checks)
     for one in checks.values():
         assert one["state"] != "missing" or one["remedy"], one
 

