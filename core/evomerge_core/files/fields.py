@@ -28,11 +28,14 @@ class Frozen(BaseModel):
 
 
 class ParameterRange(Frozen):
-    """The values that the search may give to a parameter, ends included, and where it starts."""
+    """The values that the search may give to a parameter, both ends included."""
 
     low: Number
+    """The smallest value. Without it: the usual one for the parameter."""
     high: Number
+    """The largest value. Without it: the usual one for the parameter."""
     start: Number
+    """Where the search starts. Without it: the usual start, or the middle."""
 
     @model_validator(mode="after")
     def _ordered(self) -> ParameterRange:

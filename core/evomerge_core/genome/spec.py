@@ -20,15 +20,19 @@ def _bands(value: Any) -> Any:
 class Groups(Frozen):
     """Which tensors share their numbers.
 
-    `bands` consecutive layers of equal size (auto: as many as keep the search at 20 numbers or fewer), or bands of
-    `band_layers` layers each; with `parts`, attention, MLP and the rest apart in each; or with `filters`, the tensors
-    whose name holds each text, and the rest. Words: whole, parts, layers (each layer alone), auto.
+    Instead of a mapping, a word: `whole` (all of them), `parts` (attention, MLP and the rest), `layers` (each layer on its own)
+    or `auto` (as many bands of layers as keep the search at 20 numbers or fewer).
     """
 
     parts: Flag = False
+    """Whether attention, MLP and everything else have their own numbers in each band."""
     filters: tuple[Text, ...] = ()
+    """Texts: the tensors whose name contains one share its numbers, and all others share theirs."""
     bands: Annotated[int | Literal["auto"], BeforeValidator(_bands)] = 1
+    """How many bands of consecutive layers there are, of equal size. `auto`: as many as keep the search at 20 numbers or
+    fewer."""
     band_layers: Count | None = None
+    """How many layers a band has, instead of `bands`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -71,16 +75,22 @@ def _scalar(value: Any) -> Any:
 
 
 class SearchSpace(Frozen):
-    """What is evolved: `parameters` per source and group; `fixed` are the method's other parameters.
+    """What is evolved in a search of weights: a number per parameter, source and group.
 
     Keys that aren't given come from the preset, as far as the method has them.
     """
 
     preset: Literal["default", "paper"] = "default"
+    """Where keys that aren't given come from. `default`: task arithmetic, weights by bands. `paper`: DARE-TIES, one weight
+    and one density per source."""
     method: Text
+    """The merge method."""
     groups: Groups
+    """Which tensors share their numbers."""
     parameters: Mapping[str, ParameterRange]
+    """The method's parameters that are evolved, each with its range; an empty range is the usual one."""
     fixed: Mapping[str, Annotated[bool | int | float, BeforeValidator(_scalar)]]
+    """The method's other parameters."""
 
     @model_validator(mode="before")
     @classmethod

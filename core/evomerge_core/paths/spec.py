@@ -19,25 +19,31 @@ _SCALE: Mapping[str, float] = {"low": 0.4, "high": 1.5, "start": 1.0}
 
 
 class Paths(Frozen):
-    """A search for a path through the layers of several models.
-
-    `sources` are names of sources or of earlier stages, whose winner is then meant; the first gives both ends (none given: the
-    last stage's winner and every source). Encoding `slots`: a fixed number of `slots`, each a layer at most `reach` from its
-    depth, or none; `indicator`: all layers laid out `repeats` times, each in or out. `scales`: one for each hop, a matrix with
-    one for each pair of layers, or none; `scale` is their range. A path has at most `max_layers` layers, and its child at most
-    `max_parameters` parameters.
-    """
+    """A search for a path through the layers of several models (the data flow space of arXiv 2403.13187)."""
 
     preset: Literal["default", "paper"] = "default"
+    """Where keys that aren't given come from. `default`: slots, a scale per hop. `paper`: indicator, a matrix of scales."""
     sources: tuple[Text, ...] = ()
+    """Names of sources, or of earlier stages, whose winner is then meant; the first gives both ends of the path. Without
+    it: the last stage's winner and every source."""
     encoding: Literal["slots", "indicator"]
+    """How a path is written as numbers. `slots`: a fixed number of slots, each a layer or none. `indicator`: all layers
+    laid out several times, each in or out."""
     scales: Literal["hop", "matrix", "none"]
+    """What a hop's input is multiplied by. `hop`: one number per hop; `matrix`: one per pair of layers; `none`: nothing."""
     scale: ParameterRange | None = None
+    """The range of the scales."""
     slots: Count | None = None
+    """`slots` only: how many slots there are between both ends. Without it: two for each layer between the first model's
+    ends, within `max_layers`."""
     reach: Whole | None = None
+    """`slots` only: how far from its own depth a slot's layer may be."""
     repeats: Count | None = None
+    """`indicator` only: how many times all layers are laid out."""
     max_layers: Count | None = None
+    """The most layers that a path may have."""
     max_parameters: Positive | None = None
+    """The most parameters that its child may have."""
 
     @model_validator(mode="before")
     @classmethod

@@ -23,10 +23,13 @@ Arithmetic = Literal["float32", "bfloat16"]
 
 
 class SourceSpec(Frozen):
-    """A model that is merged: a folder, `owner/name@revision`, or either `+adapter`; `name` is its label on screens."""
+    """A model that is merged."""
 
     model: Text
+    """A model's folder, a hub id (`owner/name` or `owner/name@revision`), or either with `+ADAPTER`, a LoRA adapter's
+    folder or hub id. A source written as plain text is this."""
     name: Text
+    """How screens and reports call it. Without it: the last part of the reference."""
 
     @model_validator(mode="before")
     @classmethod
@@ -46,10 +49,12 @@ def last_part(reference: str) -> str:
 
 
 class Budget(Frozen):
-    """When the search ends: after this many evaluated candidates or minutes, whichever comes first."""
+    """When the search ends: at the limit that is reached first. At least one is needed."""
 
     evaluations: Count | None = None
+    """How many candidates are scored at most."""
     minutes: Positive | None = None
+    """How many minutes the search takes at most."""
 
     @model_validator(mode="after")
     def _some(self) -> Budget:
@@ -59,15 +64,19 @@ class Budget(Frozen):
 
 
 class Racing(Frozen):
-    """Candidates of a generation meet the same few items of the search, other ones each generation: `first` items of each
-    task, then twice as many, up to `items`. `error` is the chance that one as good as the better half is dropped on the way.
-    None: a number that fits. Words: on, and off, where every candidate is scored on all of the search's items.
+    """How the candidates of a generation race: on the same few items, other ones in each generation, in rungs that double.
+
+    Instead of a mapping, a word: `on` or `off`.
     """
 
     enabled: Flag = True
+    """Whether candidates race. Off: every candidate is scored on all of the search's items."""
     items: Count | None = None
+    """How many items of each task the last rung has. Without it: about a fifth of the search's."""
     first: Count | None = None
+    """How many items of each task the first rung has. Without it: what pays, given how long merging takes."""
     error: Annotated[float, Field(strict=True, gt=0, lt=1)] = 0.1
+    """The chance that a candidate as good as the better half is dropped on the way."""
 
     @model_validator(mode="before")
     @classmethod
@@ -91,17 +100,19 @@ class Racing(Frozen):
 
 
 class SearchSettings(Frozen):
-    """The optimiser. `sigma` is a fraction of each parameter's range; `population` None: 4 + floor(3 ln n). With `tie_break`
-    the gold answers' log-likelihood orders equal scores, and steadies the scores of a race's few items.
-
-    `racing` None: on where the search has enough items, and validation some to choose the winner by.
-    """
+    """How the search is carried out."""
 
     algorithm: Literal["cma-es"] = "cma-es"
+    """The optimiser."""
     population: Annotated[int, Field(strict=True, ge=2)] | None = None
+    """How many candidates a generation has. Without it: 4 + floor(3 ln n) for n numbers; 128 for the paper's paths."""
     sigma: Annotated[float, Field(strict=True, gt=0, le=1)] = 1 / 6
+    """The first search step, as a share of each parameter's range."""
     tie_break: Literal["log_likelihood", "none"] = "log_likelihood"
+    """What orders equal scores, and steadies the scores of a race's few items: the loss on the correct answers, or nothing."""
     racing: Racing | None = None
+    """Whether the candidates of a generation race. Without it: yes, where the search has at least 16 items and validation
+    has some."""
 
     @model_validator(mode="before")
     @classmethod
@@ -112,16 +123,18 @@ class SearchSettings(Frozen):
 
 
 class Stage(Frozen):
-    """One search of several: weights (`search_space`) or `paths`; `budget` and `search` are the recipe's unless given.
-
-    `name` stands for the stage's winner in the `sources` of later paths (default: weights or paths).
-    """
+    """One of several searches: of weights (`search_space`) or of `paths`."""
 
     name: Text
+    """What the stage's winner is called in the `sources` of later paths. Without it: weights or paths."""
     search_space: SearchSpace | None = None
+    """Evolves weights."""
     paths: Paths | None = None
+    """Evolves paths through the layers."""
     budget: Budget | None = None
+    """The stage's own budget, instead of the recipe's."""
     search: SearchSettings | None = None
+    """The stage's own search settings, instead of the recipe's."""
 
     @model_validator(mode="before")
     @classmethod
@@ -143,23 +156,24 @@ def _with_empty_paths(value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 class Evaluation(Frozen):
-    """How candidates are scored; parents and winner are scored on test once more in each precision of `confirm`.
-
-    `arithmetic` is what products are computed in. On the CPU, float32 gives the same scores on every processor, bfloat16 is
-    faster where the processor has instructions for it; auto is float32 on the CPU and bfloat16 on a card, and is frozen into
-    the run.
-
-    `coherence`: children that repeat themselves, change language, never end or have forgotten how to speak, more than any
-    parent does, rank behind the others. `early_end`: in the search an answer ends as soon as its score is certain; off, since
-    what an answer does in the end (stop or not, repeat itself) is what coherence looks at.
-    """
+    """How candidates are scored."""
 
     precision: Precision = "nf4"
+    """What candidates are scored in: 4 bits, or the model's own 16 or 32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where candidates are scored. `auto`: on the graphics card where there is one."""
     arithmetic: Arithmetic | Literal["auto"] = "auto"
+    """What products are computed in. On the CPU, float32 gives the same scores on every processor, and bfloat16 is faster
+    where the processor has instructions for it. `auto`: float32 on the CPU, bfloat16 on a card; the choice is frozen into
+    the run."""
     confirm: tuple[Precision, ...] = ()
+    """Other precisions in which the finalists, the winner and its references are scored too."""
     coherence: Flag = True
+    """Whether children that repeat themselves, change language, never end or have forgotten how to speak, more than any
+    parent does, rank behind the others."""
     early_end: Flag = False
+    """Whether an answer in the search ends as soon as its score is certain. Needs `coherence: false`, since
+    coherence is judged by whole answers."""
 
     @model_validator(mode="after")
     def _whole_answers(self) -> Evaluation:
@@ -179,27 +193,42 @@ class Evaluation(Frozen):
 
 
 class Recipe(Frozen):
-    """Everything that a run needs. Relative paths are meant from `folder`, where the recipe's file lies.
+    """What a run needs. Relative paths start from the folder of the recipe's file.
 
     What is evolved: weights (`search_space`), `paths`, or several `stages` one after the other, of which the last may be paths.
-    `allow_pickle` admits sources whose weights are pickles (`.bin`); only tensors are read from them.
     """
 
     evomerge: Literal[1]
+    """The version of the recipe's format."""
     name: Text
+    """What the run is called."""
     base: Text
+    """The model that all sources are measured against; it gives the child its tokenizer and its architecture. Written like
+    a source."""
     sources: Annotated[tuple[SourceSpec, ...], Field(min_length=1)]
+    """The models that are merged."""
     search_space: SearchSpace = Field(default_factory=lambda: SearchSpace.model_validate({}))
+    """Evolves weights; this is what a recipe does that says nothing else."""
     paths: Paths | None = None
+    """Evolves paths through the layers instead."""
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)] = ()
+    """Several searches, one after the other, instead."""
     tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1)]
+    """What the child must be good at."""
     splits: Splits = Splits()
+    """How many items each part of a run gets."""
     budget: Budget
+    """When the search ends."""
     search: SearchSettings = SearchSettings()
+    """How the search is carried out."""
     evaluation: Evaluation = Evaluation()
+    """How candidates are scored."""
     seed: Whole = 0
+    """Another number gives another run."""
     allow_pickle: Flag = False
+    """Whether sources may have pickles (`.bin`) for weights; only tensors are read from them."""
     output: Text | None = None
+    """The run's folder. Without it: `runs/NAME` in the recipe's folder."""
 
     _folder: Path = PrivateAttr(default=Path())
 
