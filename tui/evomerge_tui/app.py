@@ -114,7 +114,7 @@ class EvomergeApp(App[int]):
     # what every screen can do
 
     def tell(self, message: str, severity: SeverityLevel = "information") -> None:
-        """A short message at the corner; the text may come from data. It can be copied afterwards."""
+        """A short message in the corner; the text may come from data. It can be copied afterwards."""
         self.last_message = message
         self.notify(one_line(message, 600), severity=severity, markup=False, timeout=12 if severity == "error" else 6)
 
@@ -132,7 +132,7 @@ class EvomergeApp(App[int]):
         return action != "back_or_stay" or len(self.screen_stack) > 1
 
     def get_key_display(self, binding: Binding) -> str:
-        """Words where Textual has signs that not every font has."""
+        """Words where Textual has symbols that not every font has."""
         return _KEY_WORDS.get(binding.key) or super().get_key_display(binding)
 
     def action_help(self) -> None:

@@ -1,4 +1,4 @@
-"""What workers tell the screens; screens alone touch widgets."""
+"""What workers send to the screens; screens alone touch widgets."""
 
 from __future__ import annotations
 

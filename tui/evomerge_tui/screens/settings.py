@@ -91,8 +91,8 @@ class SettingsScreen(Page):
 
     @work(thread=True, exclusive=True, group="token", exit_on_error=False)
     def _show_token(self) -> None:
-        said = "is set" if hub_token_is_set() else "not set: gated models unavailable"
-        self.app.call_from_thread(self.query_one("#token-row", FormRow).set_hint, said)
+        hint = "is set" if hub_token_is_set() else "not set: gated models unavailable"
+        self.app.call_from_thread(self.query_one("#token-row", FormRow).set_hint, hint)
 
     @on(RowsTable.Opened)
     @work(exclusive=True, group="key")

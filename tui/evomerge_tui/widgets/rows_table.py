@@ -144,7 +144,7 @@ class RowsTable(ScrollView, Generic[RowT], can_focus=True):
         self._arrange()
 
     def set_empty(self, text: str) -> None:
-        """What is said when there are no rows."""
+        """What is shown when there are no rows."""
         self._empty = text
         self.refresh()
 

@@ -57,5 +57,5 @@ class AnswerColumn(Vertical):
         if stream is None:
             return
         await stream.stop()
-        said = "no answer" if answer is None else summary(answer)
-        await self.query_one(VerticalScroll).mount(Static(Content(said), classes="ending", markup=False))
+        ending = "no answer" if answer is None else summary(answer)
+        await self.query_one(VerticalScroll).mount(Static(Content(ending), classes="ending", markup=False))

@@ -144,7 +144,7 @@ class DashboardScreen(Page):
             self._plot_is_old = True
         self.history.labels.update(news.labels)
         if news.events:
-            self.history.heard = news.events[-1].at
+            self.history.last_event = news.events[-1].at
             self.query_one("#events", EventLog).write_lines(event_line(event, self.history.labels) for event in news.events)
         if seen.best is not None:
             self.query_one(GenomeMap).show(seen.best.candidate.genome or (), news.facts.dimensions)

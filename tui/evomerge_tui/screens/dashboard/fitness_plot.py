@@ -66,7 +66,7 @@ class FitnessPlot(PlotWidget, inherit_bindings=False):
         self.plot(x, 100 * np.asarray(y, dtype=float), line_style=self._style(color), hires_mode=mode)
 
     def _dots(self, last: int, score: float, color: str) -> None:
-        """A dotted line across: told from the best's by its gaps where there are no colours."""
+        """A dotted line across: unlike the line of the best by its gaps where there are no colours."""
         x = np.linspace(1, last, max(2, (self.size.width - self.margin_left) // 2))
         self.scatter(x, np.full(len(x), 100 * score), marker_style=self._style(color), hires_mode=HiResMode.BRAILLE)
 

@@ -30,8 +30,8 @@ class History:
         self.references: list[Outcome] = []
         self.labels: dict[int, str] = {}
         self.winner: int | None = None
-        # when the job was last heard of, unix time in seconds
-        self.heard: float | None = None
+        # when the job last wrote an event, unix time in seconds
+        self.last_event: float | None = None
         self.best: Outcome | None = None
         # (number of the evaluation, score of the best candidate since then), wherever another became the best
         self.bests: list[tuple[int, float]] = []

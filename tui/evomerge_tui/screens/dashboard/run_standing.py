@@ -99,8 +99,8 @@ def summary(history: History, best: Best | None, facts: RunFacts, result: Mappin
 def _best_line(best: Best | None) -> Content:
     if best is None:
         return Content.styled("No child scored yet", "$text-muted")
-    parts = [] if best.interval is None else [f"95 %: {percent_range(*best.interval)}"]
-    parts += ["on the test"] if best.split == "test" else []
+    parts = [] if best.interval is None else [f"95 % interval {percent_range(*best.interval)}"]
+    parts += ["on test"] if best.split == "test" else []
     below = f"\n         {', '.join(parts)}" if parts else ""
     name = candidate_name(one_line(best.candidate.label, 32), best.candidate.kind)
     return Content.assemble((f"{percent(best.score):>7}", "bold $accent"), f"  {name}", (below, "$text-muted"))
@@ -126,7 +126,7 @@ def _rival_name(kind: str, label: str) -> str:
 
 
 def verdict(result: Mapping[str, Any]) -> Content:
-    """What the held-out test said, a line for each precision."""
+    """The verdict of the held-out test, a line for each precision."""
     parts = []
     for precision, part in ((result["precision"], result), *result["confirmed"].items()):
         better = part.get("better", False)  # results of the first versions don't say
@@ -152,8 +152,8 @@ def _progress(news: RunUpdates, history: History) -> str:
 
 def _late(news: RunUpdates, history: History, now: float) -> float | None:
     """The age of the last event in seconds, when it is worth a word."""
-    if history.heard is None:
+    if history.last_event is None:
         return None
-    age = now - history.heard
+    age = now - history.last_event
     usual = max((passed.seconds for passed in news.passes[-5:]), default=0.0)
     return age if age > max(60.0, _LATE * usual) else None

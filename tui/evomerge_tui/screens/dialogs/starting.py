@@ -31,7 +31,7 @@ class Starting(Dialog[Path | None]):
     def compose(self) -> Iterable[Widget]:
         with Vertical(classes="box"):
             yield Static(f"Starting {self._name}", classes="question", markup=False)
-            yield Static("", classes="detail", id="said", markup=False)
+            yield Static("", classes="detail", id="status", markup=False)
             with Horizontal(classes="choices"):
                 yield Button("Copy", id="copy")
                 yield Button("Cancel", id="cancel")
@@ -58,13 +58,13 @@ class Starting(Dialog[Path | None]):
         if not self._problem:
             seconds = time.monotonic() - self._since
             text = f"Opening the models and checking every weight … {duration(seconds)}"
-            self.query_one("#said", Static).update(text)
+            self.query_one("#status", Static).update(text)
 
     def _failed(self, problem: str) -> None:
         self._problem = problem
         self.evomerge.last_message = problem
         self.query_one(".question", Static).update("The run did not start")
-        self.query_one("#said", Static).update(many_lines(problem))
+        self.query_one("#status", Static).update(many_lines(problem))
         self.query_one("#copy").display = True
         self.query_one("#cancel", Button).label = "Close"
 

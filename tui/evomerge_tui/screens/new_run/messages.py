@@ -1,4 +1,4 @@
-"""What the steps tell their screen."""
+"""What the steps send to their screen."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class StepChosen(Message):
 
 @dataclass
 class ItemsRead(Message):
-    """What was learnt of the tasks' items: `tokens` that the model reads for one, which the estimate rests on, and how many
-    the smallest task has in `total`; None where it isn't known."""
+    """What is known of the tasks' items: the `tokens` that the model reads for each, which the estimate rests on, and how many
+    items the smallest task has in `total`; None where it isn't known."""
 
     tokens: float | None
     total: int | None
@@ -35,6 +35,6 @@ class ItemsRead(Message):
 
 @dataclass
 class StartAsked(Message):
-    """The run is to be made in this folder, and begun."""
+    """The run is to be created in this folder and started."""
 
     folder: Path

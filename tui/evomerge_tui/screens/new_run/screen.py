@@ -42,7 +42,7 @@ _RUN_STORE = "run.db"
 
 
 class NewRunScreen(Page):
-    """`recipe` is a file to go on from."""
+    """`recipe` is a file to start from."""
 
     TITLE = "New run"
     CSS_PATH = "new_run.tcss"
@@ -194,7 +194,7 @@ class NewRunScreen(Page):
             self.evomerge.tell(str(error), "error")
             return
         data = answer["data"]
-        # what a run or this program holds is gone on from, never written to
+        # a recipe inside a run or this program is a start for a new one, never written to
         own = not (path.parent / _RUN_STORE).exists() and not answer["is_ready"]
         self._take(Draft(data, path.parent, path if own else None, data if own else None))
 

@@ -19,7 +19,7 @@ class HasPlanner(Protocol):
 
 
 class Step(Vertical):
-    """A step shows a draft and edits it; the screen keeps it and tells all steps."""
+    """A step shows a draft and edits it; the screen keeps it and shows it in all steps."""
 
     SCOPE: ClassVar[str]
 
@@ -45,10 +45,10 @@ class Step(Vertical):
         """Brings the widgets in line with `draft`."""
 
     def enter(self) -> None:
-        """The step was chosen: gives the focus to where one begins."""
+        """The step was chosen: puts the focus where the step begins."""
 
     def edit(self, draft: Draft) -> None:
-        """Takes a change in, and tells it."""
+        """Takes a change, and posts it."""
         if draft.data != self.draft.data:
             self.draft = draft
             self.post_message(Edited(draft))

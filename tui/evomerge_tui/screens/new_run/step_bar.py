@@ -26,7 +26,7 @@ class StepTitle(Static):
 
 
 class StepBar(Horizontal):
-    """Titles of the steps, with a sign each: done, lacking, or not looked at yet."""
+    """Titles of the steps, with a symbol each: complete or not."""
 
     def compose(self) -> Iterable[Widget]:
         for number, step in enumerate(STEPS):

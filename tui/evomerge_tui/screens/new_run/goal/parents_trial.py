@@ -1,4 +1,4 @@
-"""A try with the base and the parents on a few items, in a process of its own."""
+"""A trial of the base and the parents on a few items, in a process of its own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _INTRODUCTION = (
 
 
 class ParentsTrial(Vertical):
-    """Starts the try, shows each parent as it is scored, and its answers."""
+    """Starts the trial, shows each parent as it is scored, and its answers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class ParentsTrial(Vertical):
 
 
 def trial_text(parents: list[dict[str, Any]]) -> Content:
-    """Scores, and what each parent said to the items."""
+    """Scores, and what each parent answered."""
     heads = [_head(parent) for parent in parents]
     return Content("\n").join([*heads, *(line for parent in parents for line in _answers(parent))])
 

@@ -46,7 +46,7 @@ def role_of(found: Found, draft: Draft) -> str:
 
 
 def fit_of(found: Found, base: Found | None, known: Mapping[str, Fit]) -> Fit:
-    """What was compared in detail, or else what the listed facts tell at once."""
+    """What was compared in detail, or else what the listed facts show at once."""
     quick = quick_fit(found, base)
     if base is None or found.problem:
         return quick

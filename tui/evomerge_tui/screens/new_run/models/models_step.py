@@ -1,4 +1,4 @@
-"""The first step: base and sources, out of folders, the hub's cache and the hub."""
+"""The first step: base and sources, from folders, the Hub cache and the Hub."""
 
 from __future__ import annotations
 
@@ -182,12 +182,12 @@ class ModelsStep(Step):
 
     def _show_detail(self) -> None:
         row = self.table.row
-        facts, said, tone = Content(), "", ""
+        facts, sentence, tone = Content(), "", ""
         if row is not None:
-            said, tone = verdict(row)
+            sentence, tone = verdict(row)
             facts = Content.assemble((f"{one_line(row.found.reference)}\n", "bold"), one_line(why(row)))
         self.query_one("#model-facts", Static).update(facts)
-        self.query_one("#model-verdict", Static).update(Content.styled(one_line(said), TONES.get(tone, "$text-muted")))
+        self.query_one("#model-verdict", Static).update(Content.styled(one_line(sentence), TONES.get(tone, "$text-muted")))
 
     def _news(self, text: str) -> None:
         self.query_one("#model-news", Static).update(one_line(text))

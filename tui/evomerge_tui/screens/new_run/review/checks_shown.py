@@ -1,4 +1,4 @@
-"""The preflight checklist on the screen: a sign and a word for each state, what was seen, and the remedy below it."""
+"""The preflight checklist on the screen: a symbol and a word for each state, what was seen, and the remedy below it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class CheckLine(Horizontal):
         state = self._check["state"]
         yield Static(Content.styled(f"{SIGNS[state][0]} {state}", _TONES[state]), classes="check-state")
         yield Static(one_line(self._check["subject"], 60), classes="check-subject", markup=False)
-        said = [Content(one_line(self._check["text"], 600))]
+        text = [Content(one_line(self._check["text"], 600))]
         if self._check["remedy"]:
-            said.append(Content.styled(f"→ {one_line(self._check['remedy'], 400)}", "$text-muted"))
-        yield Static(Content("\n").join(said), classes="check-said")
+            text.append(Content.styled(f"→ {one_line(self._check['remedy'], 400)}", "$text-muted"))
+        yield Static(Content("\n").join(text), classes="check-text")
 
 
 class Checklist(Vertical):
