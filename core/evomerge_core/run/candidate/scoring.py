@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from evomerge_core.run.candidate.candidate_loader import LoadedSlot
 from evomerge_core.run.plan import Asked, RunPlan
 from evomerge_core.run.store.records import Evaluation, ItemScore
-from evomerge_core.tasks.task import weighted_mean
 from evomerge_core.tasks.evaluator import Answer, CandidateError, Evaluator, Question
+from evomerge_core.tasks.task import weighted_mean
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def search(plan: RunPlan, stage: StageSetup, store: Store, evaluator: CachedEval
         genomes = optimizer.ask()
         candidates = admission.admit(generation, genomes)
         if settings is None:
-            results = score_all(plan, stage, store, evaluator, candidates)
+            results = score_all(plan, stage, store, evaluator.evaluate, candidates)
         else:
             results = race(
                 settings,

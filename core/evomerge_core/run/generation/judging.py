@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from evomerge_core.recipe.schema import Racing, SearchSettings
-from evomerge_core.run.candidate.cached_evaluation import CachedEvaluator
+from evomerge_core.recipe.schema import Precision, Racing, SearchSettings
 from evomerge_core.run.candidate.coherence_guard import Guard
 from evomerge_core.run.candidate.fitness import fitness
 from evomerge_core.run.generation.race import RaceSettings
 from evomerge_core.run.plan import RunPlan, StagePlan
 from evomerge_core.run.store.facts import read_facts, write_race
-from evomerge_core.run.store.records import Candidate
+from evomerge_core.run.store.records import Candidate, Evaluation
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.timing.deadline import out_of_time
 from evomerge_core.search.racing.result import RaceResult
@@ -19,10 +18,12 @@ from evomerge_core.search.racing.rungs import last_rung, rung_sizes
 
 # With fewer items there is nothing to save.
 _FEWEST_ITEMS = 16
+# Evaluates a candidate on a split in a precision, or finds its evaluation in the store.
+Evaluate = Callable[[Candidate, str, Precision], Evaluation]
 
 
 def score_all(
-    plan: RunPlan, stage: StagePlan, store: Store, evaluator: CachedEvaluator, candidates: Sequence[Candidate]
+    plan: RunPlan, stage: StagePlan, store: Store, evaluate: Evaluate, candidates: Sequence[Candidate]
 ) -> list[RaceResult] | None:
     """Each candidate's result on all of the search's items; None when the stage's minutes ran out."""
     results = []
@@ -30,7 +31,7 @@ def score_all(
         known = store.evaluation(candidate.id, "search", plan.precision)
         if known is None and out_of_time(plan, stage, store, plan.items("search")):
             return None
-        evaluation = evaluator.evaluate(candidate, "search", plan.precision)
+        evaluation = evaluate(candidate, "search", plan.precision)
         incoherent = store.mark(candidate.id, "search", plan.precision) is not None
         worth = fitness(evaluation, plan.items("search"), break_ties=stage.breaks_ties)
         results.append(RaceResult(worth, 0, incoherent=incoherent))

@@ -318,14 +318,14 @@ class Store:
         All of them, or those on one split, in one precision.
         """
         rows = self._connection.execute(
-            "SELECT e.rowid AS number, c.id, c.kind, c.label, c.generation, e.split, e.precision, e.score, e.loss, e.failure, "
-            f"e.seconds, e.finished, m.reason, {_ITEMS} AS items, {self._stage_column} AS stage "
+            "SELECT e.rowid AS number, c.id AS candidate, c.kind, c.label, c.generation, e.split, e.precision, e.score, e.loss, e.failure, "
+            f"e.seconds, e.finished, m.reason AS mark, {_ITEMS} AS items, {self._stage_column} AS stage "
             "FROM evaluations e JOIN candidates c ON c.id = e.candidate "
             "LEFT JOIN marks m ON m.candidate = e.candidate AND m.split = e.split AND m.precision = e.precision "
             "WHERE e.rowid > ? AND ? IN (e.split, '') AND ? IN (e.precision, '') ORDER BY e.rowid",
             (after, split, precision),
         )
-        return [Outcome(*row[:-1], stage=self._stage(row)) for row in rows]
+        return [Outcome(**{**dict(row), "stage": self._stage(row)}) for row in rows]
 
     def count_searched(self) -> int:
         """How many genomes of the search have been evaluated on the search's items."""
