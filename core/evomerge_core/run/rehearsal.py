@@ -122,7 +122,7 @@ def _rehearse(setup: Setup, store: Store, make_evaluator: MakeEvaluator) -> Rehe
         found = learn(passes, rows)
         if found is None:
             reason = next(done.failure for done in passes)
-            raise ValueError(f"the merge that the search starts from can't be scored: {reason}")
+            raise ValueError(f"the search's starting merge can't be scored: {reason}")
         costs[precision] = found
         if precision == plan.precision:
             searched = [_searched(plan, stage, loader, candidate, found) for stage in plan.stages]

@@ -118,16 +118,16 @@ def create_run(
 
 
 def run_folder(recipe: Recipe) -> Path:
-    """Where a run is made unless somebody says otherwise: the recipe's `output`, or `runs/NAME`, beside its file."""
+    """Where a run is made by default: the recipe's `output`, or `runs/NAME`, beside its file."""
     return recipe.folder / (recipe.output or f"runs/{recipe.name}")
 
 
 def _overridden(recipe: Recipe, evaluations: int | None, minutes: float | None, seed: int | None) -> Recipe:
     for name, value in (("evaluations", evaluations), ("minutes", minutes)):
         if value is not None and value <= 0:
-            raise InputError(f"--{name} {value:g}: must be above 0")
+            raise InputError("must be above 0", where=f"--{name} {value:g}")
     if seed is not None and seed < 0:
-        raise InputError(f"--seed {seed}: must be 0 or more")
+        raise InputError("must be 0 or more", where=f"--seed {seed}")
     share = None if minutes is None else minutes / max(1, len(recipe.stages))
     limits = {name: value for name, value in (("evaluations", evaluations), ("minutes", share)) if value is not None}
     stages = tuple(_limited(stage, recipe.budget, limits) for stage in recipe.stages)
@@ -204,7 +204,7 @@ def _plan(recipe: Recipe, folder: Path, base: Source, stages: tuple[StagePlan, .
 
 def _load_items(asked: tuple[Asked, ...], device: str, sources: int) -> float:
     """By rule of thumb: measured seconds would make a search depend on how busy the machine is."""
-    questions = [one.question for one in asked]
+    questions = [item.question for item in asked]
     read = sum(len(q.prompt) + len(q.gold) for q in questions) / len(questions) / CHARACTERS
     written = sum(0 if q.choices else q.max_new_tokens for q in questions) / len(questions) * _ANSWER
     return load_items(device=device, sources=sources, read=read, written=written)

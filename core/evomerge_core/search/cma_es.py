@@ -17,11 +17,11 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # pycma warns at import where matplotlib is missing
     import cma
 
-# pycma's signals that the distribution itself has nothing left to sample; the others (flat fitness, stagnation, small
-# improvements) are what small item sets with many ties look like, and end nothing.
+# pycma's signals that the distribution itself has nothing left to sample. The others (flat fitness, stagnation, small
+# improvements) are what small item sets with many ties look like, and do not end a search.
 _EXHAUSTED = frozenset({"tolx", "tolxstagnation", "noeffectaxis", "noeffectcoord", "conditioncov"})
 _MOST_WITH_COVARIANCE = 100  # numbers; see `CmaEs`
-_SMALLEST_STEP = 1e-3  # of the range: merges closer than this can't be told apart by their scores
+_SMALLEST_STEP = 1e-3  # of the range: merges closer than this score alike
 
 
 def population_size(dimension: int) -> int:
@@ -77,7 +77,7 @@ class CmaEs:
 
     def ask(self) -> list[Genome]:
         if self._asked is not None:
-            raise RuntimeError("the last generation has not been told")
+            raise RuntimeError("ask() before tell(): the last generation has no fitness yet")
         if _EXHAUSTED & set(self._strategy.stop()):
             self._population *= 2
             self._strategy = self._new_strategy()
@@ -86,7 +86,7 @@ class CmaEs:
 
     def tell(self, fitness: Sequence[float | None]) -> None:
         if self._asked is None or len(fitness) != len(self._asked):
-            raise RuntimeError("a told generation must be the asked one")
+            raise RuntimeError("tell() needs the fitness of every genome of the last ask()")
         costs = [np.inf if f is None or np.isnan(f) else -f for f in fitness]
         with self._own_randomness(), warnings.catch_warnings():
             # a diagonal clips large steps, and says so each time

@@ -1,10 +1,10 @@
-"""When a search has nothing left to choose from. pycma's own signals can't tell: it is told ranks, not scores."""
+"""When a search has nothing left to choose from. pycma's own signals don't show it: pycma sees ranks, not scores."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-# Generations in a row. Tied scores alone are what small item sets look like; the log-likelihood parts any two merges that
+# Generations in a row. Tied scores alone are usual with small item sets; the log-likelihood separates any two merges that
 # differ at all.
 PATIENCE = 5
 

@@ -12,7 +12,7 @@ Genome = NDArray[np.float64]
 
 
 class Optimizer(Protocol):
-    """Ask-and-tell. The same seed and the same told fitness give the same questions, so telling a stored history
+    """Ask-and-tell. The same seed and the same fitness give the same genomes, so telling a stored history
     again brings an optimiser back to where it was."""
 
     @property

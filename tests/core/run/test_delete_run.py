@@ -28,7 +28,7 @@ def test_what_is_somebody_elses_stays(tmp_path: Path) -> None:
 
 def test_a_run_at_work_and_what_is_no_run_are_refused(tmp_path: Path) -> None:
     create_folder(tmp_path / "run", "evomerge: 1\nname: busy\n", {})
-    with hold(tmp_path / "run"), pytest.raises(InputError, match="at work"):
+    with hold(tmp_path / "run"), pytest.raises(InputError, match="a job is running here"):
         delete_run(tmp_path / "run")
     assert (tmp_path / "run" / "run.db").is_file()
     (tmp_path / "other").mkdir()

@@ -66,7 +66,7 @@ def test_a_stage_has_its_own_finalists(store: Store) -> None:
 
 def test_a_search_without_any_score_says_where_the_reasons_are(store: Store) -> None:
     plan = make_plan()
-    with pytest.raises(InputError, match="evomerge-tui status"):
+    with pytest.raises(InputError, match="evomerge-tui candidate"):
         best_of_search(plan, plan.stages[0], store, 4)
 
 

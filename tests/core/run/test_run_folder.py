@@ -22,7 +22,7 @@ def run(tmp_path: Path) -> Path:
 def test_a_second_job_is_refused_until_the_first_ends(run: Path) -> None:
     with hold(run):
         assert is_held(run)
-        with pytest.raises(InputError, match="at work on this run already"):
+        with pytest.raises(InputError, match="a job is already running here"):
             hold(run)
     assert not is_held(run)
 

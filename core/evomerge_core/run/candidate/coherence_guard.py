@@ -1,5 +1,5 @@
-"""The coherence guard: a child that repeats itself, wanders into another language, never ends, or has forgotten how to speak
-ranks behind sound ones, however well it scores.
+"""The coherence guard: a child that repeats itself, changes language, never ends, or has forgotten how to speak ranks behind
+sound ones, however well it scores.
 
 What is normal comes from the parents: each of the four signs counts only where it is beyond what any parent shows.
 """
@@ -18,7 +18,7 @@ from evomerge_core.tasks.language.coherence import Said, Signals, home_languages
 from evomerge_core.tasks.language.detection import likeliest_language
 from evomerge_core.tasks.language.neutral_texts import neutral_questions
 
-# A rate is beyond the parents' when chance gives so many so seldom, were the child as bad as the worst parent may be.
+# A rate is beyond the parents' when a child as bad as the worst parent may be would show it by chance as rarely as this.
 ERROR = 0.01
 # Nats per token above the worst parent: neutral text 4.5 times as surprising. Children that adapters pull hard, and that
 # answer in whole sentences, were seen up to 0.8 above; those that answer in scraps from 1.9.
@@ -77,9 +77,8 @@ def objection(guard: Guard, items: Sequence[ItemScore], neutral: Sequence[ItemSc
             return f"{count} of {of} answers {what} (parents at most {worst:.0%})"
     drift, normal_drift = _drift(guard, _losses(neutral))
     if drift > normal_drift + DRIFT:
-        return (
-            f"neutral text is {drift:.1f} nats a token less likely than to the best parent (parents at most {normal_drift:.1f})"
-        )
+        bound = f"(parents at most {normal_drift:.1f})"
+        return f"neutral text is {drift:.1f} nats per token less likely than for the best parent {bound}"
     return None
 
 
@@ -95,11 +94,11 @@ def _signals(items: Sequence[ItemScore], languages: Mapping[str, frozenset[str]]
         read_signals([_said(i) for i in items if i.task == task and i.tokens], spoken) for task, spoken in languages.items()
     ]
     return Signals(
-        answers=sum(one.answers for one in found),
-        repeating=sum(one.repeating for one in found),
-        unfinished=sum(one.unfinished for one in found),
-        worded=sum(one.worded for one in found),
-        foreign=sum(one.foreign for one in found),
+        answers=sum(signals.answers for signals in found),
+        repeating=sum(signals.repeating for signals in found),
+        unfinished=sum(signals.unfinished for signals in found),
+        worded=sum(signals.worded for signals in found),
+        foreign=sum(signals.foreign for signals in found),
     )
 
 
@@ -108,7 +107,7 @@ def _said(item: ItemScore) -> Said:
 
 
 def _losses(neutral: Sequence[ItemScore]) -> dict[tuple[str, str], float]:
-    return {(one.task, one.item): one.loss for one in neutral if one.loss is not None}
+    return {(score.task, score.item): score.loss for score in neutral if score.loss is not None}
 
 
 def _drift(guard: Guard, losses: Mapping[tuple[str, str], float]) -> tuple[float, float]:

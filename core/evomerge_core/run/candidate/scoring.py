@@ -1,4 +1,4 @@
-"""One candidate's way: loaded into the resident model, asked, scored."""
+"""Scoring a candidate: it is loaded into the resident model, asked, and its answers are scored."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from evomerge_core.tasks.task import weighted_mean
 
 @dataclass(frozen=True)
 class Gate:
-    """What a candidate must pass before it is asked for answers: `objection` looks at the gold answers' losses on `asked`
-    (mean negative log-likelihood per token in nats) and says what is wrong, None for nothing."""
+    """What a candidate must pass before it is asked for answers: `objection` takes the correct answers' losses on `asked`
+    (mean negative log-likelihood per token in nats) and says what is wrong, None when nothing is."""
 
     asked: tuple[Asked, ...]
     objection: Callable[[Sequence[float | None]], str | None]
@@ -25,9 +25,9 @@ class Gate:
 
 @dataclass(frozen=True)
 class Responses:
-    """What came of asking a candidate: its item scores, or the reason for having none.
+    """A candidate's item scores, or the reason why it has none.
 
-    `loss` is the mean of the gold answers' losses where only those are known, `neutral` are the losses on neutral texts;
+    `loss` is the mean of the correct answers' losses where only those are known, `neutral` are the losses on neutral texts;
     `load_seconds` of the `seconds` went into merging and loading.
     """
 
@@ -40,7 +40,7 @@ class Responses:
 
 
 def score_candidate(plan: RunPlan, slot: LoadedSlot, split: str) -> tuple[Evaluation, list[ItemScore]]:
-    """Loads, asks everything of a split and scores; a candidate that fails comes back with its reason instead of a score."""
+    """Loads a candidate, asks it everything of a split and scores it; one that fails has its reason instead of a score."""
     responses = ask_candidate(slot, plan.asked[split])
     return evaluation_of(plan, responses), responses.items
 
@@ -52,7 +52,7 @@ def ask_candidate(
     neutral: Mapping[tuple[str, str], Question] | None = None,
     gate: Gate | None = None,
 ) -> Responses:
-    """Loads a candidate, asks and scores item by item; with `gate`, a candidate that doesn't pass writes nothing and fails
+    """Loads a candidate, asks it and scores item by item; with `gate`, a candidate that doesn't pass writes nothing and fails
     with the objection. `neutral` are questions for a likelihood alone, by (language, number).
     """
     started = time.perf_counter()
@@ -101,13 +101,13 @@ def weighted_score(plan: RunPlan, items: Sequence[ItemScore]) -> float:
 
 
 def mean_loss(losses: Sequence[float | None]) -> float | None:
-    """The mean of the losses that there are; None without any."""
+    """The mean of the known losses; None without any."""
     known = [loss for loss in losses if loss is not None]
     return sum(known) / len(known) if known else None
 
 
 def _gold_losses(asked: Sequence[Asked], evaluator: Evaluator) -> list[float | None]:
-    """The gold answers' losses, nothing being generated."""
+    """The correct answers' losses; nothing is generated."""
     answers = evaluator.answer([replace(a.question, max_new_tokens=0) for a in asked])
     return [-answer.gold_logprob / answer.gold_tokens if answer.gold_tokens else None for answer in answers]
 

@@ -62,11 +62,8 @@ class Admission:
             stage=self._stage.index,
         )
         if list(candidate.genome or ()) != genome.tolist():
-            raise InputError(
-                "the optimiser's genome differs from the stored one",
-                where=label,
-                remedy="resume with the versions of evomerge-tui, numpy and cma that the run began with, or start a new run",
-            )
+            remedy = "resume with the numpy and cma versions that the run began with, or start a new run"
+            raise InputError("the optimiser's genome differs from the stored one", where=label, remedy=remedy)
         return candidate
 
     def _meaning(self, genome: Genome) -> Hashable:

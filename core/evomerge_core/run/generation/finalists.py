@@ -33,7 +33,8 @@ def best_of_search(plan: RunPlan, stage: StagePlan, store: Store, count: int) ->
     outcomes = store.outcomes(split="search", precision=plan.precision)
     scored = [outcome for outcome in outcomes if outcome.stage == stage.index and outcome.score is not None]
     if not scored:
-        raise InputError("no candidate of the search could be scored: see the reasons with `evomerge-tui status`")
+        remedy = "see each candidate's reason with `evomerge-tui candidate`"
+        raise InputError("no candidate of the search could be scored", remedy=remedy)
     best = sorted(scored, key=lambda outcome: rank(outcome, facts), reverse=True)[:count]
     return [store.candidate(outcome.candidate) for outcome in best]
 

@@ -85,14 +85,14 @@ def race(
         gate = gold_gate(settings.plan, settings.store, _flat(places), settings.error) if rung == 0 else None
         cut = not _run_rung(settings, generation, rung, running, _flat(places[start:size]), gate, run_rung, may_start)
         progress = [_progress(settings, generation, candidate, places) for candidate in candidates]
-        running = [one.candidate for one in progress if one.candidate in running and not one.failure and not one.mark]
+        running = [p.candidate for p in progress if p.candidate in running and not p.failure and not p.mark]
         if cut or rung == len(settings.sizes) - 1 or len(running) <= better:
             break
         evidence = _evidence(settings, progress, better)
         running = [c for c in running if evidence[candidates.index(c)] < 1.0 / settings.error]
-    for one in progress:
-        _save(settings, one)
-    return None if cut else [_result(settings, one, one.candidate in running) for one in progress]
+    for candidate in progress:
+        _save(settings, candidate)
+    return None if cut else [_result(settings, p, p.candidate in running) for p in progress]
 
 
 def _run_rung(
@@ -144,18 +144,18 @@ def _progress(settings: RaceSettings, generation: int, candidate: Candidate, pla
 
 def _evidence(settings: RaceSettings, progress: Sequence[CandidateProgress], better: int) -> Vector:
     """How strongly each candidate's answers speak against its being as good as the better half."""
-    width, weights = max(len(one.answers) for one in progress), settings.plan.weights
+    width, weights = max(len(p.answers) for p in progress), settings.plan.weights
     values = np.full((len(progress), width), np.nan)
     points = values.copy()
-    for row, one in enumerate(progress):
-        for column, place in enumerate(one.answers):
+    for row, candidate in enumerate(progress):
+        for column, place in enumerate(candidate.answers):
             values[row, column] = weighted_mean({i.task: i.value for i in place}, weights)
             points[row, column] = values[row, column] - (_tie_break(place) / (width + 1) if settings.break_ties else 0.0)
     return capital(values, points, better)
 
 
 def _tie_break(place: Sequence[ItemScore]) -> float:
-    """Below 1, so that over all places together it never outweighs one right answer."""
+    """Below 1, so that over all places together it never outweighs one correct answer."""
     loss = mean_loss([i.loss for i in place])
     return 0.0 if loss is None else squeezed(loss)
 

@@ -1,4 +1,4 @@
-"""What a report says, read from a run's folder: its store, and its result where there is a verdict. Loads no model."""
+"""The content of a report, read from a run's folder: its store, and its result where there is a verdict. Loads no model."""
 
 from __future__ import annotations
 
@@ -79,9 +79,8 @@ def read_report(folder: Path) -> Report:
     try:
         return _report(folder, store)
     except (OSError, sqlite3.Error, ValueError, KeyError) as error:
-        raise InputError(
-            f"{folder}: the run can't be read ({type(error).__name__}: {error}); was it made by this program?"
-        ) from error
+        problem = f"the run can't be read ({type(error).__name__}: {error})"
+        raise InputError(problem, where=folder, remedy="was it made by this program?") from error
     finally:
         store.close()
 

@@ -8,9 +8,9 @@ from typing import Any
 from evomerge_core.run.report.content import Report, ScoredCandidate
 
 _ENDED = {
-    "evaluations": "the budget of evaluations was spent",
-    "minutes": "its minutes were over",
-    "flat": "no candidate differed from the others any more",
+    "evaluations": "the budget of candidates was spent",
+    "minutes": "its time was up",
+    "flat": "all candidates scored alike",
 }
 
 
@@ -26,7 +26,7 @@ def _head(report: Report) -> Iterator[str]:
     yield f"# Report of {report.run}"
     yield ""
     where = f" Scored on {report.scored_on}." if report.scored_on else ""
-    yield f"State: {report.state}. {report.seconds / 60:.1f} minutes of work, searched in {report.precision}.{where}"
+    yield f"State: {report.state}. {report.seconds / 60:.1f} minutes so far, searched in {report.precision}.{where}"
 
 
 def _verdict(report: Report) -> Iterator[str]:
@@ -34,31 +34,31 @@ def _verdict(report: Report) -> Iterator[str]:
     yield "## Verdict"
     yield ""
     if report.result is None:
-        yield "None yet: the winner has not met the held-out test."
+        yield "None yet: the winner has not been scored on the held-out test."
         return
     if "declared" in report.result:
-        yield f"The child is {'better than its best parent' if report.result['declared'] else 'no better than its parents'}."
+        yield f"The child is {'better' if report.result['declared'] else 'no better'} than its best parent."
         yield ""
     for precision, part in [(report.result["precision"], report.result), *report.result["confirmed"].items()]:
         yield f"**{precision}: {part['verdict']}.**"
         yield ""
-        yield from _standings(part)
+        yield from _test_results(part)
         yield ""
     yield from _luck(report.result)
 
 
-def _standings(part: Mapping[str, Any]) -> Iterator[str]:
+def _test_results(part: Mapping[str, Any]) -> Iterator[str]:
     yield f"Held-out test, {part['items']} items:"
     yield ""
     yield "| | test | 95 % interval | cut off | wrong language | repeating | child wins | loses | p |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
-    paired = {one["against"]: one for one in part["against"]}
+    paired = {comparison["against"]: comparison for comparison in part["against"]}
     for row in (*part["parents"], *part["uniform"], *part.get("stages", ())):
-        yield _standing(row, paired.get(row["name"]))
-    yield _standing({**part["winner"], "name": f"**{part['winner']['name']}**"}, None)
+        yield _test_result(row, paired.get(row["name"]))
+    yield _test_result({**part["winner"], "name": f"**{part['winner']['name']}**"}, None)
 
 
-def _standing(row: Mapping[str, Any], paired: Mapping[str, Any] | None) -> str:
+def _test_result(row: Mapping[str, Any], paired: Mapping[str, Any] | None) -> str:
     if row["test"] is None:
         return f"| {row['name']} | failed | | | | | | | |"
     low, high = row["interval"]
@@ -68,12 +68,12 @@ def _standing(row: Mapping[str, Any], paired: Mapping[str, Any] | None) -> str:
 
 
 def _luck(result: Mapping[str, Any]) -> Iterator[str]:
-    """How much of the search's score was luck: the same child on items that had no part in choosing it."""
+    """How much of the search's score was luck: the same child on items that played no part in choosing it."""
     winner = result["winner"]
     scores = [
         f"{percent(winner[split])} on {split}" for split in ("search", "validation", "test") if winner.get(split) is not None
     ]
-    yield f"The child scored {', '.join(scores)}: what it loses from one to the next was luck of the choice."
+    yield f"The child scored {', '.join(scores)}. A drop from one to the next shows how much was luck."
 
 
 def _plots(plots: Mapping[str, str]) -> Iterator[str]:
@@ -83,23 +83,23 @@ def _plots(plots: Mapping[str, str]) -> Iterator[str]:
 
 def _search(report: Report) -> Iterator[str]:
     yield from ("", "## Search", "")
-    children = [one for one in report.scored if one.kind == "search"]
-    failed = [one for one in children if one.score is None]
-    marked = [one for one in report.scored if one.mark]
+    children = [candidate for candidate in report.scored if candidate.kind == "search"]
+    failed = [child for child in children if child.score is None]
+    marked = [candidate for candidate in report.scored if candidate.mark]
     yield f"{len(children)} candidates, {len(failed)} of them failed, {len(marked)} marked as incoherent."
     for sizes in report.races:
         if sizes:
-            yield f"Races on {', then '.join(map(str, sizes))} items of each task, other ones each generation."
+            yield f"Races on {', then '.join(map(str, sizes))} items of each task, different ones in each generation."
     for reason in report.search_ended:
         yield f"The search ended because {_ENDED.get(reason, reason)}."
-    yield from _listed("Failed", [(one, one.failure) for one in failed])
-    yield from _listed("Incoherent", [(one, one.mark) for one in marked])
+    yield from _listed("Failed", [(child, child.failure) for child in failed])
+    yield from _listed("Incoherent", [(candidate, candidate.mark) for candidate in marked])
 
 
 def _listed(title: str, some: list[tuple[ScoredCandidate, str | None]]) -> Iterator[str]:
     if some:
         yield from ("", f"{title}:", "")
-        yield from (f"- {one.label}: {reason}" for one, reason in some)
+        yield from (f"- {candidate.label}: {reason}" for candidate, reason in some)
 
 
 def _cost(report: Report) -> Iterator[str]:
@@ -110,11 +110,12 @@ def _cost(report: Report) -> Iterator[str]:
         "| part | evaluations | answers | generated tokens | seconds |",
         "| --- | ---: | ---: | ---: | ---: |",
     )
-    for one in report.spent:
-        yield f"| {one.part} | {one.evaluations} | {one.answers} | {one.tokens:,} | {one.seconds:.0f} |"
+    for part in report.spent:
+        yield f"| {part.part} | {part.evaluations} | {part.answers} | {part.tokens:,} | {part.seconds:.0f} |"
     if report.foretold is not None:
         yield ""
-        yield f"Foretold after the references: {report.foretold / 60:.1f} minutes in all; {report.seconds / 60:.1f} so far."
+        estimated, actual = report.foretold / 60, report.seconds / 60
+        yield f"Estimated after the baselines: {estimated:.1f} minutes in all. Actual time so far: {actual:.1f} minutes."
 
 
 def _recipe(report: Report) -> Iterator[str]:

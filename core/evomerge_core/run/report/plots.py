@@ -14,24 +14,26 @@ _ROW = 24.0
 
 
 def fitness_plot(report: Report) -> str | None:
-    """Every candidate's score on what the search asked it, in the order of scoring; parents and uniform merges as lines."""
-    children = [one for one in report.scored if one.kind in ("search", "mean")]
-    known = [one for one in report.scored if one.score is not None]
+    """Every candidate's score on what the search asked it, in the order of scoring; references as lines."""
+    children = [candidate for candidate in report.scored if candidate.kind in ("search", "mean")]
+    known = [candidate for candidate in report.scored if candidate.score is not None]
     if not known or not children:
         return None
-    top = min(1.0, max(one.score or 0.0 for one in known) + 0.1)
-    frame = Frame(60, 30, 640, 300, (0, max(one.number for one in children) + 1), (0.0, top))
-    parts, most = percent_axis(frame, _steps(top)), max(one.items for one in children)
-    for one in known:
-        if one.kind in ("parent", "uniform"):
-            y = frame.at(0, one.score or 0.0)[1]
-            parts.append(line([(frame.left, y), (frame.left + frame.width, y)], _COLOURS[one.kind], dashed=True))
-    for one in children:
-        if one.score is not None:
-            x, y = frame.at(one.number, one.score)
-            colour = INK if one.mark else _COLOURS[one.kind]
-            parts.append(dot(x, y, colour, radius=2.0 + 2.0 * one.items / max(1, most), note=_note(one)))
-    parts += _legend(frame, [("candidate", "search"), ("centre", "mean"), ("parent", "parent"), ("uniform merge", "uniform")])
+    top = min(1.0, max(candidate.score or 0.0 for candidate in known) + 0.1)
+    frame = Frame(60, 30, 640, 300, (0, max(child.number for child in children) + 1), (0.0, top))
+    parts, most = percent_axis(frame, _steps(top)), max(child.items for child in children)
+    for reference in known:
+        if reference.kind in ("parent", "uniform"):
+            y = frame.at(0, reference.score or 0.0)[1]
+            parts.append(line([(frame.left, y), (frame.left + frame.width, y)], _COLOURS[reference.kind], dashed=True))
+    for child in children:
+        if child.score is not None:
+            x, y = frame.at(child.number, child.score)
+            colour = INK if child.mark else _COLOURS[child.kind]
+            parts.append(dot(x, y, colour, radius=2.0 + 2.0 * child.items / max(1, most), note=_note(child)))
+    parts += _legend(
+        frame, [("candidate", "search"), ("average", "mean"), ("parent", "parent"), ("equal-weight merge", "uniform")]
+    )
     parts.append(
         words(frame.left + frame.width, frame.top + frame.height + 20, "candidates in the order of scoring", anchor="end")
     )
@@ -40,7 +42,7 @@ def fitness_plot(report: Report) -> str | None:
 
 
 def genome_plot(report: Report) -> str | None:
-    """The best candidates' numbers as a heat map, each from the low to the high end of its range; the winner comes first."""
+    """The best candidates' genomes as a heat map, each number from the low to the high end of its range; the winner first."""
     ranked = _best(report)
     if not ranked or not report.dimensions:
         return None
@@ -60,7 +62,7 @@ def genome_plot(report: Report) -> str | None:
 
 
 def parents_plot(report: Report) -> str | None:
-    """Test scores with their 95 % intervals, in each precision: parents, uniform merges, the child."""
+    """Test scores with their 95 % intervals, in each precision: parents, equal-weight merges, the child."""
     if report.result is None:
         return None
     rows = _test_rows(report.result)
@@ -101,7 +103,8 @@ def _legend(frame: Frame, entries: Sequence[tuple[str, str]]) -> list[str]:
 
 def _best(report: Report) -> list[tuple[str, tuple[float, ...]]]:
     """The winner, then the best candidates of the search."""
-    known = {one.label: one.genome for one in report.scored if one.genome and len(one.genome) == len(report.dimensions)}
+    size = len(report.dimensions)
+    known = {child.label: child.genome for child in report.scored if child.genome and len(child.genome) == size}
     labels = [label for label in report.ranked if label in known]
     if report.result is not None and (winner := report.result["winner"]["name"]) in known:
         labels = [winner, *(label for label in labels if label != winner)]

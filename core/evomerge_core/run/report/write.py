@@ -29,5 +29,6 @@ def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{folder}: the report can't be written ({error.strerror}); name another folder with --out") from error
+        problem = f"the report can't be written ({error.strerror})"
+        raise InputError(problem, where=folder, remedy="name another folder with --out") from error
     return tuple(folder / name for name in texts)

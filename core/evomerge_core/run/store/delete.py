@@ -13,14 +13,14 @@ _FILES = (RECIPE, SOURCES, STORE, f"{STORE}-wal", f"{STORE}-shm", LOCK, LOG, "vo
 
 
 def delete_run(folder: Path) -> None:
-    """Removes a run's files, its winner, and the folder unless something of somebody else's is in it.
+    """Removes a run's files, its winner, and the folder unless something else is in it.
 
-    Raises `InputError` when a job is at work on it, when it is no run, or when a file can't be removed.
+    Raises `InputError` when its job is running, when it is no run, or when a file can't be removed.
     """
     if not (folder / STORE).is_file():
-        raise InputError(f"{folder}: is not a run folder ({STORE} is missing); nothing was deleted")
+        raise InputError(f"is not a run folder ({STORE} is missing)", where=folder, remedy="nothing was deleted")
     if is_held(folder):
-        raise InputError(f"{folder}: a job is at work on this run; stop it first with `evomerge-tui stop {folder}`")
+        raise InputError("a job is running here", where=folder, remedy=f"stop it first with `evomerge-tui stop {folder}`")
     try:
         for name in _FOLDERS:
             if (folder / name).is_dir():
@@ -30,4 +30,5 @@ def delete_run(folder: Path) -> None:
         if not any(folder.iterdir()):
             folder.rmdir()
     except OSError as error:
-        raise InputError(f"{folder}: can't be deleted ({error.strerror}: {error.filename}); correct its rights") from error
+        problem = f"can't be deleted ({error.strerror}: {error.filename})"
+        raise InputError(problem, where=folder, remedy="fix its permissions") from error

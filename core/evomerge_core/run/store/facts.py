@@ -69,7 +69,7 @@ class RunFacts:
 
     `phase` has `phase_total` evaluations (None: not known) and belongs to `stage` (an index; None: to the whole run). By
     stage: its first generation, the active seconds before it, the id of its winner, why its search ended. `winner` is the id
-    of the run's. `generation` counts those that the optimiser was told, `sigma` and `mean` are its step and centre then.
+    of the run's. `generation` counts those that the optimiser has learnt from; `sigma` and `mean` are its step and mean now.
     `active_seconds` leave out pauses; `build_seconds` were the most that making a model ready took.
     """
 
@@ -102,8 +102,8 @@ class RunFacts:
     races: tuple[tuple[int, ...] | None, ...] = (None,)
 
     def race_of(self, stage: int) -> tuple[int, ...] | None:
-        """Items of each task after each rung of a stage's races; None where everybody is scored on everything, or no race
-        has begun."""
+        """Items of each task after each rung of a stage's races; None where every candidate is scored on everything, or no
+        race has begun."""
         return self.races[stage] if stage < len(self.races) else None
 
     def breaks_ties(self, stage: int) -> bool:
@@ -168,7 +168,7 @@ def batch_size(store: Store, precision: str, layers: int | None = None) -> int |
 
 
 def begin_phase(store: Store, name: str, total: int | None, stage: int | None = None, stage_name: str | None = None) -> None:
-    """Notes that a phase begins, of a stage or of the whole run (None), unless it is the present one."""
+    """Records that a phase begins, of a stage or of the whole run (None), unless it is the present one."""
     facts = read_facts(store)
     if (facts.phase, facts.stage) != (name, stage):
         write_facts(store, phase=name, phase_total=total, stage=stage)
@@ -187,4 +187,4 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-_NAMES = {one.name for one in fields(RunFacts)} - {"estimated", "races"}
+_NAMES = {known.name for known in fields(RunFacts)} - {"estimated", "races"}

@@ -40,7 +40,8 @@ def create_folder(folder: Path, recipe: str, fingerprints: Mapping[str, Mapping[
         (folder / SOURCES).write_text(json.dumps(fingerprints, indent=2) + "\n", encoding="utf-8")
         store = Store(folder / STORE, create=True)
     except OSError as error:
-        raise InputError(f"{folder}: the run folder can't be written ({error.strerror}); name another with --out") from error
+        problem = f"the run folder can't be written ({error.strerror})"
+        raise InputError(problem, where=folder, remedy="name another with --out") from error
     write_facts(store, state="created")
     store.close()
 
@@ -48,31 +49,34 @@ def create_folder(folder: Path, recipe: str, fingerprints: Mapping[str, Mapping[
 def open_store(folder: Path) -> Store:
     """The store of an existing run."""
     if not (folder / STORE).is_file():
-        raise InputError(f"{folder}: is not a run folder ({STORE} is missing); name the folder that `run` printed")
+        problem = f"is not a run folder ({STORE} is missing)"
+        raise InputError(problem, where=folder, remedy="name the folder that `run` printed")
     return Store(folder / STORE)
 
 
 def check_unchanged(folder: Path, fingerprints: Mapping[str, Mapping[str, str]]) -> None:
-    """Refuses to go on with sources that are not byte for byte those that the run began with."""
+    """Refuses sources that are not byte for byte those that the run began with."""
     began: dict[str, dict[str, str]] = json.loads((folder / SOURCES).read_text(encoding="utf-8"))
     for reference, files in began.items():
         for file, digest in files.items():
             if fingerprints.get(reference, {}).get(file) != digest:
-                raise InputError(f"{file}: changed since the run began (source {reference}); restore it, or start a new run")
+                problem = f"changed since the run began (source {reference})"
+                raise InputError(problem, where=file, remedy="restore it, or start a new run")
 
 
 def hold(folder: Path) -> AbstractContextManager[object]:
     """The run's lock, held by the one job; refused when another job holds it."""
     lock = FileLock(folder / LOCK)
     try:
-        # a look by `is_held` is over in no time, a job is not
+        # `is_held` holds the lock for a moment only, a job for long
         return lock.acquire(timeout=2.0, poll_interval=0.02)
     except Timeout:
-        raise InputError(f"{folder}: a job is at work on this run already; see `evomerge-tui status {folder}`") from None
+        remedy = f"see `evomerge-tui status {folder}`"
+        raise InputError("a job is already running here", where=folder, remedy=remedy) from None
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a job is alive. The lock goes with its process, whatever ended it."""
+    """Whether a job is alive: the lock ends with its process, however that ended."""
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0.05, poll_interval=0.01)

@@ -1,4 +1,4 @@
-"""Which runs there are on this machine: those that were started here, and those that lie in a folder."""
+"""The runs on this machine: those that were started here, and those in given folders."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _DEEPEST = 2
 
 
 def remember(folder: Path) -> None:
-    """Notes that a run was started, so that it is found again from anywhere."""
-    _change(lambda known: [str(folder.absolute()), *(one for one in known if one != str(folder.absolute()))])
+    """Adds a run to the list, so that it is found from anywhere."""
+    _change(lambda known: [str(folder.absolute()), *(run for run in known if run != str(folder.absolute()))])
 
 
 def forget(folder: Path) -> None:
-    """Takes a run from the list; its folder stays."""
-    _change(lambda known: [one for one in known if one != str(folder.absolute())])
+    """Removes a run from the list; its folder stays."""
+    _change(lambda known: [run for run in known if run != str(folder.absolute())])
 
 
 def known_runs(*places: Path) -> tuple[Path, ...]:
     """The run folders that were started here and still exist, then those in `places` and two folders deep in them."""
-    remembered = (Path(one) for one in _read(_path()) if (Path(one) / STORE).is_file())
+    remembered = (Path(run) for run in _read(_path()) if (Path(run) / STORE).is_file())
     found = (run.absolute() for place in places for run in _within(place, _DEEPEST))
     return tuple(dict.fromkeys((*remembered, *found)))
 
@@ -43,7 +43,7 @@ def _within(place: Path, depth: int) -> Iterable[Path]:
     try:
         inner = sorted(entry.path for entry in os.scandir(place) if entry.is_dir() and not entry.name.startswith("."))
     except OSError:
-        # a folder that can't be looked into holds no run of ours
+        # a folder that can't be read holds no run of ours
         return
     for path in inner:
         yield from _within(Path(path), depth - 1)
@@ -62,7 +62,8 @@ def _change(change: Callable[[list[str]], list[str]]) -> None:
             part.write_text(json.dumps(change(_read(path)), indent=1) + "\n", encoding="utf-8")
             part.replace(path)
     except OSError as error:
-        raise InputError(f"{path}: can't be written ({error.strerror}); make room or correct its rights") from error
+        remedy = "free some space or fix its permissions"
+        raise InputError(f"can't be written ({error.strerror})", where=path, remedy=remedy) from error
 
 
 def _read(path: Path) -> list[str]:
@@ -73,5 +74,6 @@ def _read(path: Path) -> list[str]:
     try:
         known = json.loads(text)
     except ValueError:
-        raise InputError(f"{path}: is not JSON; delete it, runs are found again when they are started") from None
-    return [one for one in known if isinstance(one, str)] if isinstance(known, list) else []
+        remedy = "delete it; runs are listed again when they are started or resumed"
+        raise InputError("is not JSON", where=path, remedy=remedy) from None
+    return [run for run in known if isinstance(run, str)] if isinstance(known, list) else []

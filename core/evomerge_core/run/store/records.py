@@ -11,7 +11,7 @@ NEUTRAL = "neutral"
 
 @dataclass(frozen=True)
 class ItemScore:
-    """One item's score: `value` in 0..1, `loss` the gold answer's mean negative log-likelihood per token or None."""
+    """An item's score: `value` in 0..1, `loss` the correct answer's mean negative log-likelihood per token in nats or None."""
 
     task: str
     item: str
@@ -38,8 +38,9 @@ class Evaluation:
 class Pass:
     """One time that a candidate was merged, loaded and asked.
 
-    `items` that it was asked, `tokens` that it wrote, `load_seconds` of the `seconds` in all. `generation` and `rung` of a
-    race, None outside. `failure` is why it gave no answers, `loss` then that of the gold answers where it is known.
+    `items` that it was asked, `tokens` that it wrote, `load_seconds` of the `seconds` in all; the `generation` of the
+    candidate or of the race, and the race's `rung` (None outside). `failure` is why it gave no answers, `loss` then that of
+    the correct answers where it is known.
     """
 
     split: str

@@ -1,4 +1,4 @@
-"""The run's store: one SQLite file that the job writes, and that screens and commands read beside it."""
+"""The run's store: one SQLite file that the job writes while screens and commands read it."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Store:
         return default if row is None else json.loads(row["value"])
 
     def facts(self) -> dict[str, Any]:
-        """All facts."""
+        """All facts by key; `store/facts.py` knows the keys and their types."""
         return {row["key"]: json.loads(row["value"]) for row in self._connection.execute("SELECT key, value FROM facts")}
 
     def set_facts(self, **facts: Any) -> None:
@@ -238,7 +238,7 @@ class Store:
         return int(self._connection.execute(query).fetchone()[0])
 
     def labels(self, candidates: Sequence[int]) -> dict[int, str]:
-        """What some candidates are called, by id."""
+        """The labels of some candidates, by id."""
         places = ", ".join("?" * len(candidates))
         rows = self._connection.execute(f"SELECT id, label FROM candidates WHERE id IN ({places})", tuple(candidates))
         return {row["id"]: row["label"] for row in rows}
@@ -262,7 +262,7 @@ class Store:
         return None if row is None else Evaluation(**row)
 
     def scored_in(self, candidate: int) -> list[tuple[str, str]]:
-        """The splits and precisions in which a candidate (or its twin) was evaluated, in that order of time."""
+        """The splits and precisions in which a candidate (or its twin) was evaluated, in the order of time."""
         rows = self._connection.execute(
             "SELECT split, precision FROM evaluations "
             "WHERE candidate = (SELECT coalesce(twin, id) FROM candidates WHERE id = ?) ORDER BY rowid",
@@ -318,8 +318,8 @@ class Store:
         All of them, or those on one split, in one precision.
         """
         rows = self._connection.execute(
-            "SELECT e.rowid AS number, c.id AS candidate, c.kind, c.label, c.generation, e.split, e.precision, e.score, e.loss, e.failure, "
-            f"e.seconds, e.finished, m.reason AS mark, {_ITEMS} AS items, {self._stage_column} AS stage "
+            "SELECT e.rowid AS number, c.id AS candidate, c.kind, c.label, c.generation, e.split, e.precision, e.score, "
+            f"e.loss, e.failure, e.seconds, e.finished, m.reason AS mark, {_ITEMS} AS items, {self._stage_column} AS stage "
             "FROM evaluations e JOIN candidates c ON c.id = e.candidate "
             "LEFT JOIN marks m ON m.candidate = e.candidate AND m.split = e.split AND m.precision = e.precision "
             "WHERE e.rowid > ? AND ? IN (e.split, '') AND ? IN (e.precision, '') ORDER BY e.rowid",

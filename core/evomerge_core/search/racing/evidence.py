@@ -1,4 +1,4 @@
-"""Who may be dropped: a paired sequential test whose error rate holds however often one looks.
+"""Which candidates may be dropped: a paired sequential test whose error rate holds however often one looks.
 
 Each candidate plays a game against the present better half of its generation. At every item it gains what the better half
 scored on average less what it scored itself, D in [-1, 1], and bets a fixed share of its capital on it. While the candidate
@@ -41,7 +41,7 @@ def capital(values: Matrix, order: Matrix, better: int) -> Vector:
 
 
 def broken(losses: Vector, parent: Vector, *, margin: float, error: float) -> bool:
-    """Whether gold answers are so much less likely than to a parent that the candidate must be broken.
+    """Whether correct answers are so much less likely than for a parent that the candidate must be broken.
 
     `losses` and `parent` are mean negative log-likelihoods per token in nats, item by item. The same betting, on whether the
     loss is more than `margin` above the parent's: a candidate for which that is so on no more than half of the task's items
