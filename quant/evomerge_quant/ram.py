@@ -1,4 +1,4 @@
-"""How much RAM there is for us, within the limits of a container; nothing here loads torch."""
+"""How much RAM is available, within the limits of a container; nothing here loads torch."""
 
 from __future__ import annotations
 

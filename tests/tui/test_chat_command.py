@@ -155,7 +155,7 @@ def test_a_prompt_can_come_through_a_pipe_and_lines_make_a_conversation(models: 
     several = talk(typed="the cat\n/settings max_tokens 3\n/settings speed 3\n/clear\n/system be brief\n/nonsense\nthe cat\n")
     assert once.strip() in several
     assert "max_tokens 3" in several
-    assert "speed: is no setting" in several
+    assert "speed: is not a setting" in several
     assert "cleared" in several
     assert "unknown command '/nonsense'" in several
 

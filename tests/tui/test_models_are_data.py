@@ -209,7 +209,7 @@ def test_a_harness_task_in_a_file_is_not_read(world: World) -> None:
     (folder / "evil.yaml").write_text("task: evil\ndataset_path: json\ndoc_to_text: !function evil.evil\n")
     done = world.command("harness", folder, "evil.yaml", cwd=folder)
     world.require_nothing_ran()
-    require_one_line(done, "evil.yaml: a task's file can have Python run")
+    require_one_line(done, "evil.yaml: a task file can run Python")
 
 
 def test_a_converter_that_runs_a_models_code_is_stopped_in_one_line(world: World) -> None:
@@ -222,5 +222,5 @@ def test_a_converter_that_runs_a_models_code_is_stopped_in_one_line(world: World
     done = world.command("export", folder, "--type", "F16", "--converter", converter)
     world.require_nothing_ran()
     require_one_line(
-        done, "converter would do what no model may have done", "evil.py: Python that isn't installed is never run"
+        done, "converter was stopped", "evil.py: Python that isn't installed is never run"
     )

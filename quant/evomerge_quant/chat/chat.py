@@ -1,4 +1,4 @@
-"""A GGUF that one talks with: answers in pieces, a context that is kept and trimmed."""
+"""A chat with a GGUF: answers in pieces, and a context that is kept and trimmed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ANSWER_SHARE = 4
 
 @dataclass(frozen=True)
 class Trimmed:
-    """There was no room for all of it: so many of the oldest turns (question and answer) were left out."""
+    """The conversation was too long: so many of the oldest turns (question and answer) were left out."""
 
     turns: int
 
@@ -42,10 +42,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class Reply:
-    """The end of an answer, and the conversation with it in.
+    """The end of an answer, and the conversation including it.
 
-    An answer that was stopped stays as far as it came; one that was stopped before its first word is not in the conversation,
-    nor is its question. `tokens` were written in `seconds`; `prompt_tokens` are all that the answer could look back on.
+    A stopped answer is kept as far as it was written; when it was stopped before its first word, neither it nor its question
+    is in the conversation. `tokens` were written in `seconds`; `prompt_tokens` are all that the answer could look back on.
     """
 
     text: str
@@ -62,7 +62,7 @@ class Reply:
 
 
 class Chat:
-    """An open GGUF with its template, its recommended sampling, and what of the conversation it has read already."""
+    """An open GGUF with its template, its recommended sampling, and the part of the conversation that it has already read."""
 
     def __init__(self, model: LlamaModel, context: LlamaContext, render: Render) -> None:
         self.model = model
@@ -106,7 +106,7 @@ class Chat:
             shorter = conversation.without_oldest_turn()
             if shorter is None:
                 raise InputError(
-                    f"the message has {len(tokens)} tokens with what goes around it; the context takes {room}: shorten it"
+                    f"the message has {len(tokens)} tokens with its template; the context has room for {room}: shorten it"
                 )
             conversation, dropped = shorter, dropped + 1
 
@@ -160,7 +160,7 @@ class Chat:
 
 
 def open_chat(path: Path, *, context: int | None = None, share: float = 1.0) -> Chat:
-    """Opens a GGUF to talk with, on the GPU when the installed build has one. InputError when that can't be.
+    """Opens a GGUF for a chat, on the GPU when the installed build can use one. InputError when it can't be opened.
 
     `context` is the longest conversation in tokens, else as long as model and memory allow; `share` is the part of the free
     memory for this one of several.
@@ -172,7 +172,7 @@ def open_chat(path: Path, *, context: int | None = None, share: float = 1.0) -> 
     except LlamaError as error:
         model.close()
         raise InputError(
-            f"{path}: no memory for a conversation ({error}); close other programs or take a smaller file"
+            f"{path}: no memory for a conversation ({error}); close other programs or use a smaller file"
         ) from None
     except InputError:
         model.close()

@@ -10,7 +10,7 @@ from evomerge_quant.llama.library import load_library
 from evomerge_quant.llama.model import LlamaModel
 from evomerge_quant.ram import available_ram
 
-# Of the free memory, the share that keys and values may take; activations and everybody else need some too.
+# Of the free memory, the share that keys and values may take; activations and other programs need some too.
 _SHARE = 0.5
 # Longer conversations are rare, and the room for them is taken at the start.
 _MOST = 16_384
@@ -21,8 +21,8 @@ _GPU = (1, 2)  # GGML_BACKEND_DEVICE_TYPE_GPU, _IGPU
 def open_context(model: LlamaModel, wanted: int | None = None, *, share: float = 1.0) -> LlamaContext:
     """A context of `wanted` tokens; without it, as many as the model was trained on and half of the free memory holds.
 
-    `share` is the part of that memory for this one of several models. Halved until the memory does. LlamaError when it does
-    not even for 512.
+    `share` is the part of that memory for this one of several models. Halved until it fits. LlamaError when not even
+    512 tokens fit.
     """
     cells = wanted or context_tokens(model, share=share)
     while True:

@@ -1,4 +1,4 @@
-"""What was said: frozen messages, and what goes first when there is no room for all of it."""
+"""A conversation: frozen messages, and which to drop first when it is too long."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Conversation:
         return first[0].text if first and first[0].role == "system" else None
 
     def plus(self, role: Role, text: str) -> Self:
-        """The conversation with one message more."""
+        """The conversation with one more message."""
         return replace(self, messages=(*self.messages, Message(role, text)))
 
     def without_last(self) -> Self:

@@ -22,7 +22,7 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "max_tokens": (1, 2**31 - 1),
     "seed": (0, 2**32 - 2),
 }
-# Where a GGUF says what suits its model (llama.cpp's own keys).
+# Where a GGUF recommends settings for its model (llama.cpp's own keys).
 _KEYS = {
     "temperature": "general.sampling.temp",
     "top_p": "general.sampling.top_p",
@@ -36,7 +36,7 @@ _KEYS = {
 class Sampling:
     """Settings of one answer. `temperature` 0 is greedy; `top_k` 0, `top_p` 1, `min_p` 0 and `repeat_penalty` 1 are off.
 
-    `max_tokens` ends an answer; `seed` None draws another one each time. InputError for a value out of range.
+    `max_tokens` ends an answer; `seed` None draws a new seed each time. InputError for a value out of range.
     """
 
     temperature: float = 0.7
@@ -54,11 +54,11 @@ class Sampling:
                 raise InputError(f"{name} {value:g}: must be between {low:g} and {high:g}")
 
     def changed(self, **values: Any) -> Self:
-        """With the values that are given; None leaves one as it is. InputError for a name that is no setting."""
+        """With the values that are given; None leaves one as it is. InputError for a name that is not a setting."""
         known = {field.name for field in fields(self)}
         for name in values:
             if name not in known:
-                raise InputError(f"{name}: is no setting; there are {', '.join(sorted(known))}")
+                raise InputError(f"{name}: is not a setting; the settings are {', '.join(sorted(known))}")
         return replace(self, **{name: value for name, value in values.items() if value is not None})
 
 

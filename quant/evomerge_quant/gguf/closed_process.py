@@ -1,7 +1,7 @@
 """A process that reads a stranger's model: it runs no Python but what is installed, and has no network.
 
-Python's audit events (PEP 578) tell of every import, `exec`, opened file, connection and started program before it happens; an
-error in the hook keeps it from happening, and a hook can't be taken away again. This guards against libraries that run what a
+Python's audit events (PEP 578) report every import, `exec`, opened file, connection and started program before it happens; an
+error in the hook prevents it, and a hook can't be removed. This guards against libraries that run what a
 model's files name, not against machine code.
 """
 
@@ -38,10 +38,10 @@ _PROGRAMS = frozenset(
 
 
 class ClosedProcess:
-    """What this process may run, from now on and for good.
+    """What this process may run, from now on.
 
     `allowed` are folders of Python besides the installed packages. What lies below the working folder, or below a folder given
-    to `distrust`, is not run, unless a folder of installed packages lies there in turn.
+    to `distrust`, is not run, unless it belongs to a folder of installed packages there.
     """
 
     def __init__(self, *allowed: Path) -> None:
@@ -63,7 +63,7 @@ class ClosedProcess:
         sys.addaudithook(self._hear)
 
     def distrust(self, folder: Path) -> None:
-        """Has nothing run that lies in a model's folder, whatever folder of packages that lies in."""
+        """From now on nothing runs that lies in this model folder, even where that lies among packages."""
         self._distrusted |= _folders((str(folder), os.path.realpath(folder)))
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -83,7 +83,7 @@ class ClosedProcess:
         self._require_trusted(filename)
 
     def _check_opened(self, path: object = None, *_: object) -> None:
-        # A .pyc without its source may say of itself that it comes from anywhere.
+        # A .pyc without its source may claim to come from anywhere.
         name = _text(path)
         if name is not None and name.lower().endswith(_PYTHON_FILES):
             self._require_trusted(name)
@@ -96,12 +96,12 @@ class ClosedProcess:
 
     def _require_trusted(self, filename: object) -> None:
         path = _text(filename)
-        # Names such as <string> belong to code that an installed package makes up.
+        # Names such as <string> belong to code that an installed package generates.
         if path is not None and not path.startswith("<") and not self._is_trusted(path):
             _refuse(f"{path}: Python that isn't installed is never run here")
 
     def _is_trusted(self, path: str, *, of_system: bool = False) -> bool:
-        """The nearest folder that anything is known of decides."""
+        """The nearest folder that is trusted or distrusted decides."""
         folder = _plain(path)
         while True:
             if folder in self._trusted:
@@ -112,8 +112,8 @@ class ClosedProcess:
             folder = above
 
     def _refuse_network(self, *arguments: object) -> None:
-        told = [_text(one) or str(one) for one in arguments if isinstance(one, str | bytes | tuple)]
-        _refuse(f"{told[0] if told else 'a socket'}: a process that reads a model has no network")
+        named = [_text(argument) or str(argument) for argument in arguments if isinstance(argument, str | bytes | tuple)]
+        _refuse(f"{named[0] if named else 'a socket'}: a process that reads a model has no network")
 
     def _refuse_program(self, program: object = None, *_: object) -> None:
         _refuse(f"{_text(program) or 'a program'}: a process that reads a model starts no programs")
@@ -125,7 +125,7 @@ class ClosedProcess:
 def closed_environment() -> dict[str, str]:
     """This process's environment without the hub: no token, neither here nor in the home folder, and no way to ask it."""
     kept = {name: value for name, value in os.environ.items() if name in _HUB_PLACES or not name.startswith(_HUB_VARIABLES)}
-    # A relative entry, and an empty one is the working folder, would have a model's folder searched for modules.
+    # A relative entry (an empty one is the working folder) would let modules be imported from a model's folder.
     path = os.pathsep.join(entry for entry in kept.pop("PYTHONPATH", "").split(os.pathsep) if Path(entry).is_absolute())
     return {
         **kept,
@@ -140,12 +140,12 @@ def closed_environment() -> dict[str, str]:
 
 
 def refused_line(said: Iterable[str]) -> str | None:
-    """The first line of a process's output that says what it was refused; None when it was refused nothing."""
+    """What a process was refused first, by its output; None when it was refused nothing."""
     return next((line.removeprefix(REFUSED) for line in said if line.startswith(REFUSED)), None)
 
 
 def _refuse(what: str) -> None:
-    # Told at once, on a line of its own: the libraries may take the error for something else.
+    # Printed at once, on a line of its own, because libraries may report the error as something else.
     os.write(2, f"\n{REFUSED}{what}\n".encode(errors="replace"))
     raise PermissionError(what)
 

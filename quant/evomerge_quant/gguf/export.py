@@ -1,4 +1,4 @@
-"""A whole export: merge if need be, check, convert once, quantise to each type, prove, and only then name the file."""
+"""A whole export: merge if needed, check, convert once, quantise to each type, verify, and only then name the file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from evomerge_quant.gguf.subject.subject import Subject, metadata
 
 
 class ProofLike(Protocol):
-    """What an export wants to know of a proof."""
+    """What an export needs to know about a proof."""
 
     @property
     def passed(self) -> bool: ...
@@ -36,13 +36,13 @@ class ProofLike(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
 
-# Proves a GGUF against the model folder that it was made of; the string is its type.
+# Verifies a GGUF against the model folder that it was made of; the string is its type.
 Prove = Callable[[Path, Path, str, OnStep], ProofLike]
 
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A finished file; `handover` says what was placed for the wanted runner and what comes next."""
+    """A finished file; `handover` says what was written for the runner and what comes next."""
 
     path: Path
     type: str
@@ -70,7 +70,7 @@ class ExportedFile:
 
 @dataclass(frozen=True)
 class Exported:
-    """All files of an export in the plan's order, and what was noticed on the way."""
+    """All files of an export in the plan's order, and the warnings."""
 
     files: tuple[ExportedFile, ...]
     warnings: tuple[str, ...]
@@ -89,10 +89,10 @@ def export(
     calibration: Sequence[ProofItem] = (),
     runner: Runner | None = None,
 ) -> Exported:
-    """Carries a plan out; `converter` is waiting (`waiting_converter`), `calibration` the items of the importance matrix.
+    """Carries a plan out; `converter` is waiting (`waiting_converter`), `calibration` the items for the importance matrix.
 
-    A file whose proof fails keeps `.suspect` in its name. InputError for a model that the gate refuses, a failing step, and a
-    place that can't be written; what is finished by then stays, nothing else does, whatever ends the export.
+    A file that fails verification gets `.suspect` in its name. InputError for a model that the gate refuses, a failing step,
+    and a place that can't be written. Finished files stay, and nothing else does, whatever ends the export.
     """
     with _workspace(plan) as place:
         model = _model(plan.subject, place, on_step)
@@ -103,7 +103,7 @@ def export(
         run_converter(converter, model, plain, plan.subject.kind, metadata(plan.subject), on_step)
         imatrix = _imatrix(plan, place, model, plain, calibration, on_step)
         made = {}
-        # The plain file is what the others are made from: it goes last.
+        # The others are made from the plain file, so it comes last.
         for file in sorted(plan.files, key=lambda file: file.type.name == plan.subject.kind):
             made[file.path] = _make(file, plan, plain, model, imatrix, prove, runner, on_step)
     return Exported(tuple(made[file.path] for file in plan.files), (*plan.warnings, *warnings))
@@ -132,7 +132,7 @@ def _workspace(plan: ExportPlan) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
         for folder in created:
             with contextlib.suppress(OSError):
-                folder.rmdir()  # only when nothing came of it
+                folder.rmdir()  # only when it is still empty
 
 
 def _model(subject: Subject, place: Path, on_step: OnStep) -> Path:

@@ -1,4 +1,4 @@
-"""What an export will write, how large it is and what it is worth: known before anything is written."""
+"""What an export will write: sizes, expected loss and disk space, known before anything is written."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """A whole export. `needed` and `free` are bytes on the destination's disk, `needed` with all that is deleted in the end."""
+    """A whole export. `needed` and `free` are bytes on the destination's disk; `needed` includes temporary files."""
 
     subject: Subject
     files: tuple[PlannedFile, ...]
@@ -51,13 +51,13 @@ def make_plan(
 ) -> ExportPlan:
     """Plans files of these types into `out`, a folder or (for one type) a file `.gguf`; None: the subject's own place.
 
-    InputError when a file is there already, or the disk has no room; not when it is `only_look`ed at.
+    InputError when a file already exists, or the disk is too full; not with `only_look`.
     """
     paths = _paths(subject, types, out)
     files = tuple(_planned(subject, wanted, path, imatrix) for wanted, path in zip(types, paths, strict=True))
     for file in files:
         if file.path.exists() and not only_look:
-            raise InputError(f"{file.path}: exists already; remove it, or give another place with --out")
+            raise InputError(f"{file.path}: already exists; remove it, or give another place with --out")
     destination = paths[0].parent
     needed = _needed(subject, files)
     if not only_look:
@@ -76,7 +76,7 @@ def gguf_bytes(base: Source, tensors: Mapping[str, tuple[int, ...]], layers: int
 def _paths(subject: Subject, types: Sequence[FileType], out: Path | None) -> list[Path]:
     if out is not None and out.suffix == ".gguf":
         if len(types) > 1:
-            raise InputError(f"--out {out}: is one file, but there are {len(types)} types; give a folder")
+            raise InputError(f"--out {out}: is a file, but there are {len(types)} types; give a folder")
         return [out.absolute()]
     folder = (out or subject.home).absolute()
     return [folder / subject.name.file_name(wanted.name) for wanted in types]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ExportStep:
-    """One moment: what is being done (`merge`, `check`, `convert`, `quantize F16`), and how far it is, 0 to 1, if known."""
+    """What is being done, such as `merge`, `convert` or `quantize F16`, and how much of it is done, 0 to 1, if known."""
 
     what: str
     share: float | None = None

@@ -1,4 +1,4 @@
-"""The best candidates of a run, scored as the files that would be shipped: what is evolved is what is shipped."""
+"""The best candidates of a run, scored as the files that would be shipped."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _SPLIT = "validation"
 
 @dataclass(frozen=True)
 class RescoredCandidate:
-    """A candidate: scores in 0..1, by the resident model on the search's items, and as a file on validation items.
+    """A candidate: scores in 0..1, by the resident model on the search items, and as a file on the validation items.
 
-    `failure` says why there is no score of the file.
+    `failure` says why the file has no score.
     """
 
     label: str
@@ -80,7 +80,7 @@ def rescore(run: Path, setup: Setup, count: int, encoding: str, make: MakeFile, 
 
     `encoding` names what `make` makes, such as `Q4_K_M` or `Q4_K_M+imatrix`.
 
-    Each score goes to the run's store as soon as it is known, so that a second call only does what is missing; the table goes
+    Each score goes to the run's store as soon as it is known, so that a second call does only what is missing; the table goes
     to `winner/rescored.json`. InputError for a run without winner or without validation items.
     """
     store = open_store(run)
@@ -99,7 +99,7 @@ def rescore(run: Path, setup: Setup, count: int, encoding: str, make: MakeFile, 
 
 
 def score_file(setup: Setup, gguf: Path, split: str) -> tuple[Evaluation, list[ItemScore]]:
-    """A GGUF on a split of a run's items, scored by the run's own tasks; a file that gives no numbers fails with its reason."""
+    """A GGUF on a split of a run's items, scored by the run's own tasks; a file that can't be scored fails with its reason."""
     asked = setup.plan.asked[split]
     started = time.perf_counter()
     try:
@@ -112,7 +112,7 @@ def score_file(setup: Setup, gguf: Path, split: str) -> tuple[Evaluation, list[I
 
 
 def exporter(run: Path, setup: Setup, wanted: FileType, converter: Path, *, imatrix: bool) -> MakeFile:
-    """Makes files exactly as an export does, but for the proof."""
+    """Makes files exactly as an export does, without verification."""
     calibration = proof_items(setup, "search") if imatrix else ()
 
     def make(candidate: Candidate, folder: Path, on_step: OnStep) -> Path:
@@ -167,7 +167,7 @@ def _table(setup: Setup, store: Store, candidates: list[Candidate], winner: Cand
     ]
     fit = {c.label: f for c, e in found if e is not None and (f := fitness(e, setup.plan.items(_SPLIT))) is not None}
     if not fit:
-        raise InputError(f"--rescore: none of the files could be scored ({rows[0].failure}); take another type")
+        raise InputError(f"--rescore: none of the files could be scored ({rows[0].failure}); use another type")
     # Equal files: the run's own winner stays.
     best = max(fit, key=lambda label: (fit[label], label == winner.label))
     return Rescored(setup.plan.precision, encoding, setup.plan.items(_SPLIT), tuple(rows), best, winner.label)
@@ -183,6 +183,6 @@ def _within(on_step: OnStep, what: str) -> OnStep:
 
 @contextmanager
 def _scratch(run: Path) -> Iterator[Path]:
-    """A folder on the run's disk that is gone afterwards, whatever happens."""
+    """A folder on the run's disk, removed afterwards whatever happens."""
     with tempfile.TemporaryDirectory(prefix=".rescore-", dir=run) as folder:
         yield Path(folder)

@@ -35,7 +35,7 @@ def load_library() -> Any:
 
 
 def last_complaint() -> str:
-    """The first of llama.cpp's error messages since this was last asked, in one line; "" for none."""
+    """The first of llama.cpp's error messages since the last call, in one line; "" for none."""
     said = _complaints[0] if _complaints else ""
     _complaints.clear()
     return said
@@ -55,5 +55,5 @@ def default_threads() -> int:
 def _listen(level: int, text: bytes, _: object) -> None:
     if level == _ERROR:
         line = " ".join(text.decode("utf-8", errors="replace").split())
-        # "llama_model_load: error loading model: unknown ..." -> the part that a person can use
+        # "llama_model_load: error loading model: unknown ..." -> the part that helps a person
         _complaints.append(line.split(": ", 1)[-1])

@@ -1,4 +1,4 @@
-"""A GGUF file that llama.cpp has open: its facts, and text to tokens and back."""
+"""A GGUF file opened with llama.cpp: its metadata, and text to tokens and back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LlamaModel:
         self.close()
 
     def close(self) -> None:
-        """Frees the model; what else it is asked for after that is an error."""
+        """Frees the model, which can't be used afterwards."""
         if self.handle is not None:
             self.library.llama_model_free(self.handle)
             self.handle = None
@@ -99,7 +99,7 @@ class LlamaModel:
             room = -count
 
     def text(self, tokens: Sequence[int]) -> str:
-        """The text of tokens, without special ones; bytes that are no UTF-8 become U+FFFD."""
+        """The text of tokens, without special ones; bytes that are not UTF-8 become U+FFFD."""
         ids = (ctypes.c_int32 * len(tokens))(*tokens)
         room = 16 * len(tokens) + 16
         while True:
@@ -126,7 +126,7 @@ class LlamaModel:
 
 @dataclass(frozen=True)
 class Offload:
-    """How much of a model goes to the GPU: all of it, or nothing."""
+    """How many of a model's layers go to the GPU: all or none."""
 
     layers: int
 
@@ -137,7 +137,7 @@ class Offload:
 
 
 def open_gguf(path: Path, *, offload: Offload | None = None) -> LlamaModel:
-    """Opens a GGUF file, its weights mapped. InputError names the file when it is not there, no GGUF, or can't be loaded."""
+    """Opens a GGUF file, its weights mapped. InputError names the file when it is missing, not a GGUF, or can't be loaded."""
     library = load_library()
     _require_gguf(path)
     params = library.llama_model_default_params()
@@ -161,7 +161,7 @@ def _require_gguf(path: Path) -> None:
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror}); check the file's permissions") from None
     if magic != _MAGIC:
-        raise InputError(f"{path}: is no GGUF file; name one, or make one with `evomerge-tui export`")
+        raise InputError(f"{path}: is not a GGUF file; name one, or make one with `evomerge-tui export`")
 
 
 def _meta(read: Callable[..., int], handle: Any, index: int) -> str:

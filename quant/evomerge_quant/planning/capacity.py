@@ -17,7 +17,7 @@ Device = Literal["auto", "cpu", "cuda"]
 class Capacity:
     """The device that scores, in bytes and bytes a second; `vram` and what follows is 0 on a CPU.
 
-    `cores` are physical ones. `bandwidth` is that of the card's memory, 0 when the driver doesn't tell.
+    `cores` are physical ones. `bandwidth` is that of the card's memory, 0 when the driver doesn't say.
     """
 
     device: Literal["cpu", "cuda"]

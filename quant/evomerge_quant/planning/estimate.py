@@ -199,12 +199,13 @@ def _experience(
         if some:
             factors = [timing.seconds / _by_rule(timing, capacity) for timing in some]
             runs = f"{len(some)} past run{'s' if len(some) > 1 else ''}"
-            return statistics.median(factors), f"{runs} on this machine {what}", kind
-    tokens = f"{work.prompt_tokens:.0f} tokens read and {work.answer_tokens:.0f} written an item"
+            return statistics.median(factors), f"from {runs} on this machine {what}", kind
+    tokens = f"{work.prompt_tokens:.0f} tokens read and {work.answer_tokens:.0f} written per item"
     count = plan.parameters
     size = f"{count / 1e9:.1f} B" if count > 999.5e6 else f"{count / 1e6:.3g} M"
-    runs = "no run of such a size" if any(t.device == capacity.name for t in timings) else "no run"
-    return 1.0, f"a rule from {size} weights, {tokens} and {_device(capacity)}; {runs} here yet", "rule"
+    runs = "no earlier run of this size" if any(t.device == capacity.name for t in timings) else "no earlier run"
+    basis = f"a rough estimate from model size ({size} weights), {tokens}, and {_device(capacity)}; {runs} here"
+    return 1.0, basis, "rule"
 
 
 def _device(capacity: Capacity) -> str:

@@ -1,4 +1,4 @@
-"""Preflight of the models: can they be opened, merged, and given to others."""
+"""Preflight of the models: can they be opened, merged and shared."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def model_checks(recipe: Recipe, looked: Looked) -> Iterator[PreflightCheck]:
     for reference in looked.unseen:
         yield warning(
             "Compatibility",
-            f"{reference}: its weights are pickles, which can't be looked at from afar",
+            f"{reference}: its weights are pickles, which can't be inspected before they are downloaded",
             "download it, then check again",
         )
     differences = check(base, sources)
@@ -46,7 +46,7 @@ def model_checks(recipe: Recipe, looked: Looked) -> Iterator[PreflightCheck]:
 def _tokens(base: Source, sources: list[Source]) -> PreflightCheck:
     subject = "Tokenizer"
     if vocabulary(base) is None:
-        return warning(subject, f"{base.reference} has no tokenizer.json, rows can't be aligned by token", "add it")
+        return warning(subject, f"{base.reference} has no tokenizer.json, so rows can't be aligned by token", "add it")
     others = [source for source in sources if vocabulary(source) not in (None, vocabulary(base))]
     if not others:
         return ok(subject, "the same tokens in all models")

@@ -1,4 +1,4 @@
-"""The preflight checklist: everything that can be told about a run before its weights are read or downloaded."""
+"""The preflight checklist: everything that can be checked before a run's weights are read or downloaded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from evomerge_quant.planning.timings import Timing
 
 @dataclass(frozen=True)
 class Preflight:
-    """All checks, in the order in which a person mends them; `estimate` is None where the models can't be opened."""
+    """All checks, in the order in which a person fixes them; `estimate` is None where the models can't be opened."""
 
     checks: tuple[PreflightCheck, ...]
     estimate: RunEstimate | None
@@ -54,7 +54,7 @@ def preflight(
         return Preflight(tuple(checks), None)
     capacity = capacity or measure_capacity(recipe.evaluation.device)
     if recipe.evaluation.device == "cuda" and capacity.device != "cuda":
-        checks.append(problem("VRAM", "evaluation.device is cuda, but no CUDA device is here", "use auto or cpu"))
+        checks.append(problem("VRAM", "evaluation.device is cuda, but there is no CUDA device", "use auto or cpu"))
     try:
         found = estimate(recipe, plan_of(recipe, looked), capacity, timings, tasks.prompt_tokens)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Whether a model of some size has room on this machine at all: a rough rule for lists, from its parameters alone."""
+"""Whether a model fits on this machine at all: a rough rule for lists, from its number of parameters alone."""
 
 from __future__ import annotations
 

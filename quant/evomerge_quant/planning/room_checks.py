@@ -29,18 +29,18 @@ def room_checks(estimate: RunEstimate, capacity: Capacity, out: Path) -> Iterato
 def _memory(estimate: RunEstimate, capacity: Capacity) -> Iterator[PreflightCheck]:
     name = "VRAM" if capacity.device == "cuda" else "RAM"
     wanted = estimate.vram if capacity.device == "cuda" else estimate.ram
-    told = f"{_gb(wanted)} of {_gb(capacity.free)} free ({capacity.name})"
+    found = f"{_gb(wanted)} of {_gb(capacity.free)} free ({capacity.name})"
     if estimate.least > capacity.free:
         needed = f"{_gb(estimate.least)} needed at least, {_gb(capacity.free)} free"
-        yield problem(name, needed, "choose smaller models or close programs")
+        yield problem(name, needed, "choose smaller models or close other programs")
     elif estimate.rows < _FEW_ROWS:
-        yield warning(name, f"{told}: only {estimate.rows} answers at a time", "close programs, or lower max_new_tokens")
+        yield warning(name, f"{found}: only {estimate.rows} answers at a time", "close other programs, or lower max_new_tokens")
     else:
-        yield ok(name, f"{told}, {estimate.rows} answers at a time")
+        yield ok(name, f"{found}, {estimate.rows} answers at a time")
     if capacity.device != "cuda":
         return
     if estimate.ram > capacity.ram_free:
-        yield warning("RAM", f"{_gb(estimate.ram)} of {_gb(capacity.ram_free)} free", "close programs")
+        yield warning("RAM", f"{_gb(estimate.ram)} of {_gb(capacity.ram_free)} free", "close other programs")
     else:
         yield ok("RAM", f"{_gb(estimate.ram)} of {_gb(capacity.ram_free)} free")
 
@@ -58,15 +58,15 @@ def _disk(estimate: RunEstimate, out: Path) -> Iterator[PreflightCheck]:
         needs[place] = needs.get(place, 0) + estimate.download
     for place, needed in needs.items():
         free = shutil.disk_usage(place).free
-        told = f"{_gb(needed)} of {_gb(free)} free at {place}"
+        found = f"{_gb(needed)} of {_gb(free)} free at {place}"
         if needed + _SPARE_DISK > free:
-            yield problem("Disk", told, "free some, point HF_HOME to a bigger disk, or give another run folder")
+            yield problem("Disk", found, "free some space, point HF_HOME to a larger disk, or give another run folder")
         else:
-            yield ok("Disk", told + (f", {_gb(estimate.download)} of it downloads" if estimate.download else ""))
+            yield ok("Disk", found + (f", {_gb(estimate.download)} of it downloads" if estimate.download else ""))
 
 
 def folder_check(out: Path) -> PreflightCheck:
-    """Whether the run's folder is free to be made."""
+    """Whether the run's folder can be created."""
     try:
         require_empty(out)
     except InputError as error:
@@ -75,18 +75,18 @@ def folder_check(out: Path) -> PreflightCheck:
 
 
 def _search(estimate: RunEstimate) -> PreflightCheck:
-    told = f"{estimate.numbers} numbers are evolved, {estimate.population} candidates a generation"
+    found = f"{estimate.numbers} evolved numbers, {estimate.population} candidates per generation"
     if estimate.generations < _FEW_GENERATIONS:
-        few = f"{told}; the budget is {estimate.generations:.1f} generations"
+        few = f"{found}; the budget lasts for {estimate.generations:.1f} generations"
         return warning("Search", few, "raise the budget, or evolve fewer groups")
-    return ok("Search", told)
+    return ok("Search", found)
 
 
 def _time(estimate: RunEstimate) -> PreflightCheck:
-    told = f"{_hours(estimate.seconds.low)} to {_hours(estimate.seconds.high)}, from {estimate.basis}"
+    found = f"{_hours(estimate.seconds.low)} to {_hours(estimate.seconds.high)}, {estimate.basis}"
     if estimate.seconds.low > _LONG_SECONDS:
-        return warning("Time", told, "lower the budget, the items or max_new_tokens")
-    return ok("Time", told)
+        return warning("Time", found, "lower the budget, the items or max_new_tokens")
+    return ok("Time", found)
 
 
 def _existing(place: Path) -> Path:

@@ -1,8 +1,8 @@
-"""Seconds by rule: how long a candidate takes from its size, the work and the device, before anything was measured.
+"""Seconds by rule: how long a candidate takes by its size, the work and the device, before anything is measured.
 
 A CPU does 40 GFLOP/s a core (float32, AVX2) and merges 0.2 billion weights a second and core. A GPU does 0.12 TFLOP/s a
 multiprocessor in bf16, reads 4-bit weights and unpacks them at the bandwidth of its memory for each token, and takes merged
-sources over the bus at 8 GB/s. Measured on two machines without a GPU; past runs put the rule right.
+sources over the bus at 8 GB/s. Measured on two machines without a GPU; past runs correct the rule.
 """
 
 from __future__ import annotations

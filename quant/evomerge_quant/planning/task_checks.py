@@ -1,4 +1,4 @@
-"""Preflight of the tasks: are there items enough, and can the model be asked."""
+"""Preflight of the tasks: are there enough items, and do they fit the model."""
 
 from __future__ import annotations
 
@@ -65,13 +65,15 @@ def _tokenizer(base: Source | None, checks: list[PreflightCheck]) -> Any:
 
 def _enough(spec: TaskSpec, items: ItemSplits) -> PreflightCheck:
     counts = {split: len(getattr(items, split)) for split in ("search", "validation", "test")}
-    told = ", ".join(f"{count} {split}" for split, count in counts.items())
+    counted = ", ".join(f"{count} {split}" for split, count in counts.items())
     few = [f"{counts[split]} {split}" for split, least in _FEW.items() if counts[split] < least]
     if few:
         return warning(
-            f"Task {spec.name}", f"{told} items; with {' and '.join(few)} luck decides much", "raise the sizes under splits"
+            f"Task {spec.name}",
+            f"{counted} items; with {' and '.join(few)} luck plays a large part",
+            "use more items: raise the sizes under splits",
         )
-    return ok(f"Task {spec.name}", f"{told} items")
+    return ok(f"Task {spec.name}", f"{counted} items")
 
 
 def _asked(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None, tokens: list[float]) -> list[PreflightCheck]:
@@ -93,8 +95,8 @@ def _long(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None) 
     if positions is None:
         return []
     questions = [task.question(item, tokenizer) for split in (items.search, items.validation, items.test) for item in split]
-    longest = sorted(questions, key=lambda one: len(one.prompt), reverse=True)[:_LONGEST]
-    most = max(question_tokens(one, tokenizer) + (0 if one.choices else one.max_new_tokens) for one in longest)
+    longest = sorted(questions, key=lambda question: len(question.prompt), reverse=True)[:_LONGEST]
+    most = max(question_tokens(long, tokenizer) + (0 if long.choices else long.max_new_tokens) for long in longest)
     if most <= positions:
         return [ok("Length", f"{task.name}: {most:,} tokens at most, the model has {positions:,} positions")]
     line = f"{task.name}: an item and its answer may take {most:,} tokens, the model has {positions:,} positions"

@@ -1,4 +1,4 @@
-"""How long candidates took in past runs on this machine: one JSON line a run, in a small file."""
+"""How long candidates took in past runs on this machine: one JSON line per run, in a small file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Timing:
 
 
 def timing_of(setup: Setup, store: Store, device: str) -> Timing | None:
-    """What a run's search took; None when it scored no candidate, or children of other depths than the base."""
+    """What a run's search took; None when it scored no candidate, or children deeper or shallower than the base."""
     searched = [(c, e) for c, e in store.scored("search", setup.plan.precision) if c.kind == "search" and e.failure is None]
     if not searched or any(isinstance(stage.space, PathSpace) for stage in setup.stages):
         return None
@@ -64,7 +64,7 @@ def count_parameters(shapes: dict[str, tuple[int, ...]]) -> int:
 
 
 def remember(timing: Timing, file: Path) -> None:
-    """Adds a run to the file. A file that can't be written is no reason to fail: estimates are then by rule."""
+    """Adds a run to the file. A file that can't be written is ignored: estimates then follow the rule."""
     lines = [*_lines(file), json.dumps(asdict(timing), ensure_ascii=False)][-_KEPT:]
     part = file.with_name(f".{file.name}.part")
     try:
@@ -76,7 +76,7 @@ def remember(timing: Timing, file: Path) -> None:
 
 
 def read_timings(file: Path) -> tuple[Timing, ...]:
-    """Past runs, oldest first; lines that another version wrote are passed over."""
+    """Past runs, oldest first; lines that another version wrote are skipped."""
     found = (_timing(line) for line in _lines(file))
     return tuple(timing for timing in found if timing is not None)
 

@@ -1,4 +1,4 @@
-"""lm-evaluation-harness's tasks on the resident model: through its model interface, in this process, nothing loaded again.
+"""lm-evaluation-harness's tasks on the resident model: through its model interface, without loading a model again.
 
 Needs the extra `evomerge-tui[harness]` (lm-eval 0.4).
 """
@@ -23,7 +23,7 @@ _MOST_NEW_TOKENS = 256  # lm-evaluation-harness's own default
 
 
 class ResidentHarness(LM):  # type: ignore[misc]
-    """The resident model as lm-evaluation-harness sees models; it answers for the candidate that is loaded at the time.
+    """The resident model as lm-evaluation-harness sees models; it answers for the candidate that is loaded.
 
     `folder` holds the tokenizer. Rows that are longer than the model's positions are refused (InputError), not cut.
     """
@@ -38,7 +38,7 @@ class ResidentHarness(LM):  # type: ignore[misc]
 
     @property
     def tokenizer_name(self) -> str:
-        """What tells the tokenizer's requests from others in a cache."""
+        """What distinguishes the tokenizer's requests from others in a cache."""
         return str(self._folder).replace("/", "__")
 
     def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
@@ -102,8 +102,8 @@ def run_harness(
 ) -> dict[str, Any]:
     """lm-evaluation-harness's results of tasks, by name or as configurations, for the candidate that `model` holds.
 
-    `limit` is the number of items of each task (None: all); `chat` puts prompts into the chat template. InputError for a task
-    that there isn't.
+    `limit` is the number of items of each task (None: all); `chat` puts prompts into the chat template. InputError for an
+    unknown task.
     """
     _refuse_files(tasks)
     with _quiet():
@@ -123,15 +123,15 @@ def run_harness(
 
 
 def _refuse_files(tasks: Sequence[str | dict[str, Any]]) -> None:
-    """InputError for a task in a file: lm-evaluation-harness takes paths too, and runs the Python that `!function` names."""
+    """InputError for a task in a file: lm-evaluation-harness accepts paths too, and runs the Python that `!function` names."""
     for name in tasks:
         if isinstance(name, str) and Path(name).expanduser().is_file():
-            raise InputError(f"harness: {name}: a task's file can have Python run, so none is read; name one that is built in")
+            raise InputError(f"harness: {name}: a task file can run Python, so none is read; name a built-in task")
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without git, which complains where the working folder is no repository, and without a progress bar for each task."""
+    """Without git, which complains where the working folder is not a repository, and without a progress bar for each task."""
     before = evaluator.get_git_commit_hash, task.tqdm
     evaluator.get_git_commit_hash, task.tqdm = lambda: None, lambda items, **_: items
     try:

@@ -1,4 +1,4 @@
-"""What fits: the bytes of a resident model, of its cache, and the batch that the memory that is there allows."""
+"""What fits: the bytes of a resident model and of its cache, and the batch that the free memory allows."""
 
 from __future__ import annotations
 

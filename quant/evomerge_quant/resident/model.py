@@ -120,7 +120,7 @@ class ResidentModel:
         """Greedy answers and log-likelihoods, in the order of the questions.
 
         InputError for a question that the model can't take; CandidateError when logits are not numbers, or when memory
-        does not do for one row.
+        is too small for one row.
         """
         if not self._loaded:
             raise ValueError("the resident model holds no candidate; load one first")
@@ -201,7 +201,7 @@ def evaluators(folder: Path, device: Device, arithmetic: Computed) -> MakeEvalua
 
 def _choose_device(device: Device) -> torch.device:
     if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device: cuda: no CUDA device is there; use cpu or auto")
+        raise InputError("device: cuda: there is no CUDA device; use cpu or auto")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(device)

@@ -227,7 +227,7 @@ def test_more_tokens_than_rows(bench: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_a_file_that_is_there_already(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (bench / "mine.gguf").write_text("precious")
-    assert "exists already" in refused(capsys, bench, "--out", bench / "mine.gguf")
+    assert "already exists" in refused(capsys, bench, "--out", bench / "mine.gguf")
 
 
 def test_a_place_that_cant_be_written(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:

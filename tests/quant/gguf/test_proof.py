@@ -172,7 +172,7 @@ DAMAGE = {
     another_tokenizer: "other token ids",
     smaller_vocabulary: "token",
     weights_that_are_no_numbers: "",
-    no_gguf_at_all: "is no GGUF file",
+    no_gguf_at_all: "is not a GGUF file",
     another_end: "does not end it",
 }
 

@@ -130,5 +130,5 @@ def test_values_beyond_half_precision_are_told_in_one_line(model: tuple[Path, Pa
     embedding = next(one for one in gguf.GGUFReader(path, "r+").tensors if one.name == "token_embd.weight")
     embedding.data.view(np.uint16)[3, 4] = 0x4974  # 1e6 in bf16
     embedding.data.flush()
-    with pytest.raises(InputError, match="--type F16: the weights hold values that it can't; take BF16"):
+    with pytest.raises(InputError, match="--type F16: some weights are out of range for this type; use BF16"):
         quantize(path, tmp_path / "out.gguf", FILE_TYPES["F16"], lambda _: None)

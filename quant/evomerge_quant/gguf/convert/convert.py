@@ -25,7 +25,7 @@ _UNSUPPORTED = re.compile(r"Model (\S+) is not supported")
 
 @contextlib.contextmanager
 def waiting_converter(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The converter of that folder: it loads what it needs and waits for `check_model` and `run_converter`.
+    """The converter of that folder: it loads its libraries and waits for `check_model` and `run_converter`.
 
     It ends with the context.
     """
@@ -37,22 +37,22 @@ def waiting_converter(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def check_model(process: subprocess.Popen[bytes], model: Path) -> tuple[str, ...]:
-    """The gate (`gate.check`), carried out by a waiting converter: warnings, or InputError with why the model is refused."""
+    """Has a waiting converter check a model (`model_gate.check`): warnings, or InputError with why the model is refused."""
     answer, last = worker.ask(process, json.dumps({"check": str(model.absolute())}), CHECKED)
     if answer is None:
         raise InputError(_why(model, last))
-    told: dict[str, Any] = json.loads(answer)
-    if "error" in told:
-        raise InputError(told["error"])
-    return tuple(told["warnings"])
+    found: dict[str, Any] = json.loads(answer)
+    if "error" in found:
+        raise InputError(found["error"])
+    return tuple(found["warnings"])
 
 
 def run_converter(
     process: subprocess.Popen[bytes], model: Path, target: Path, kind: str, metadata: Mapping[str, Any], on_step: OnStep
 ) -> None:
-    """Lets a waiting converter write `target`, and waits for it. InputError in one line when it fails.
+    """Has a waiting converter write `target`, and waits for it. InputError in one line when it fails.
 
-    The converter is given the model's data alone (`plain_view`), in a folder beside `target`. `kind` is F32, F16 or BF16;
+    The converter gets the model's data alone (`plain_view`), in a folder beside `target`. `kind` is F32, F16 or BF16;
     `metadata` overrides what the converter makes of the model's card.
     """
     on_step(ExportStep(WHAT))
@@ -78,15 +78,15 @@ def _why(model: Path, last: Sequence[str]) -> str:
     if unsupported is not None:
         return (
             f"{model / 'config.json'}: llama.cpp's converter doesn't know the architecture {unsupported[1]}: "
-            "take a newer llama.cpp with --converter DIR"
+            "use a newer llama.cpp with --converter DIR"
         )
     if "BPE pre-tokenizer was not recognized" in said:
         return (
             f"{model / 'tokenizer.json'}: llama.cpp's converter doesn't know this tokenizer's way of splitting text: "
-            "give the original model's tokenizer files, or a newer llama.cpp with --converter DIR"
+            "use the original model's tokenizer files, or a newer llama.cpp with --converter DIR"
         )
     refused = refused_line(last)
     if refused is not None:
-        return f"{model}: llama.cpp's converter would do what no model may have done: {refused}: export another model"
+        return f"{model}: llama.cpp's converter was stopped: {refused}; export another model"
     lines = [line for line in last if not _SHARE.match(line)]
-    return f"{model}: llama.cpp's converter failed: {lines[-1] if lines else 'it said nothing'}"
+    return f"{model}: llama.cpp's converter failed: {lines[-1] if lines else 'it gave no reason'}"

@@ -4,9 +4,9 @@
 
 It loads what the converter needs, which takes seconds, and then reads lines of JSON: `{"check": MODEL}` as often as wanted,
 each answered by a line, then `{"convert": ARGUMENTS}`, with which it becomes the converter. Checks are made here because they
-need the same libraries as the converter: so only one process has to load them.
+need the same libraries as the converter, so that only one process has to load them.
 
-The converter has transformers run a model's own code where there is any; here nothing of it is (`ClosedProcess`).
+The converter lets transformers run a model's own code; here none of it is run (`ClosedProcess`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from evomerge_quant.gguf.closed_process import ClosedProcess
 from evomerge_quant.gguf.convert.remote_code import forbid_remote_code
-from evomerge_quant.gguf.convert.window_pattern import tell_window_pattern
+from evomerge_quant.gguf.convert.window_pattern import write_window_pattern
 from evomerge_quant.gguf.worker import end_with_parent
 
 CHECKED = "checked "
@@ -38,7 +38,7 @@ def main() -> None:
         print("\n" + CHECKED + json.dumps(_check(Path(job["check"]))), flush=True)
     end_with_parent()
     closed.distrust(Path(job["convert"][0]))
-    tell_window_pattern(Path(job["convert"][0]))
+    write_window_pattern(Path(job["convert"][0]))
     script = folder / "convert_hf_to_gguf.py"
     sys.argv = [str(script), *job["convert"]]
     runpy.run_path(str(script), run_name="__main__")
@@ -58,7 +58,7 @@ def _load(folder: Path) -> None:
 
 
 def _check(model: Path) -> dict[str, Any]:
-    """The gate's warnings, or the one line with which it refuses the model."""
+    """The gate's warnings, or why it refuses the model, in one line."""
     from evomerge_core.errors import InputError
     from evomerge_quant.gguf.convert.model_gate import check
 
@@ -69,7 +69,7 @@ def _check(model: Path) -> dict[str, Any]:
 
 
 def _read_line() -> bytes:
-    """The first line of standard input, unbuffered; ends this process when the parent has gone or wants nothing."""
+    """The first line of standard input, unbuffered; ends this process when the parent has gone."""
     line = b""
     while not line.endswith(b"\n"):
         read = os.read(0, 1)

@@ -76,7 +76,7 @@ def _download(release: str, place: Path) -> Path:
     known = KNOWN_SHA256.get(release)
     wanted = place / "requirements.txt"
     wanted.write_text(f"llama-cpp-python=={release}" + (f" --hash=sha256:{known}\n" if known else "\n"), encoding="utf-8")
-    # -P: a folder where the command was typed may hold a pip.py of a stranger's.
+    # -P: the working folder may hold a stranger's pip.py.
     command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
     command += ["--no-deps", "--retries", "1", "--timeout", "20", "--no-binary", "llama-cpp-python"]
     command += ["-r", str(wanted), "-d", str(place)]
@@ -92,9 +92,9 @@ def _download(release: str, place: Path) -> Path:
 
 
 def _reason(said: str) -> str:
-    """The one line of pip's many that says why."""
+    """The line of pip's output that says why."""
     if "DO NOT MATCH THE HASHES" in said:
-        return "the file differs from the known one: its sha256 is another"
+        return "the file's sha256 differs from the known one"
     if "No module named pip" in said:
         return "pip isn't installed"
     errors = [line.removeprefix("ERROR: ") for line in said.splitlines() if line.startswith("ERROR: ")]

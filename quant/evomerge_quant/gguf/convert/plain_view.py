@@ -1,4 +1,4 @@
-"""A model's folder as llama.cpp's converter is given it: data alone, nothing that names or holds code."""
+"""A model's folder as llama.cpp's converter sees it: data alone, nothing that names or holds code."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 from evomerge_core.files.json_file import read_json
 
-# What the converter reads; Python, pickles, adapters and other formats of the same weights are not among it.
+# What the converter reads; Python, pickles, adapters and other formats of the same weights are left out.
 _DATA = ("*.safetensors", "*.json", "*.jsonl", "*.model", "*.txt", "*.tiktoken", "*.jinja", "README.md")
 _NOT_DATA = frozenset({"adapter_config.json", "adapter_model.safetensors"})
 _TEMPLATES = "additional_chat_templates"
-# Keys that have a library import what they name, wherever they stand in a settings file.
+# Keys that make a library import what they name, anywhere in a settings file.
 _CODE = frozenset({"auto_map", "custom_pipelines", "custom_generate"})
 
 
@@ -24,10 +24,10 @@ _CODE = frozenset({"auto_map", "custom_pipelines", "custom_generate"})
 def plain_view(model: Path, place: Path) -> Iterator[Path]:
     """A folder of the model's name in `place`, with links to its data and its settings without `auto_map`.
 
-    Weights are copied only where neither symbolic nor hard links can be made. InputError for settings that are no JSON.
-    The folder goes with the context.
+    Weights are copied only where neither symbolic nor hard links can be made. InputError for settings that are not JSON.
+    The folder is removed with the context.
     """
-    # The converter makes names of the folder's name.
+    # The converter derives names from the folder's name.
     view = place / model.absolute().name
     try:
         view.mkdir(parents=True)
@@ -49,12 +49,12 @@ def _data_files(model: Path) -> list[Path]:
 
 def _without_code(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_code(one) for key, one in value.items() if key not in _CODE}
-    return [_without_code(one) for one in value] if isinstance(value, list) else value
+        return {key: _without_code(inner) for key, inner in value.items() if key not in _CODE}
+    return [_without_code(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _link(file: Path, link: Path) -> None:
-    """A link to the file; Windows makes symbolic ones only for who may, and no file system hard ones to another disk."""
+    """A link to the file; Windows needs rights for symbolic links, and no file system links hard to another disk."""
     link.parent.mkdir(exist_ok=True)
     source = file.resolve()
     for make in (os.symlink, os.link, shutil.copyfile):

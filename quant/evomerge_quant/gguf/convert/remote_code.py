@@ -1,4 +1,4 @@
-"""transformers without code of models, whoever asks for it: llama.cpp's converter passes `trust_remote_code=True`."""
+"""transformers without the code of models, whoever asks for it: llama.cpp's converter passes `trust_remote_code=True`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def _refuse(*_: Any, **__: Any) -> NoReturn:
 def _replace(module: Any, name: str, substitute: Any) -> None:
     """Also where another of transformers' modules has imported it under its name already."""
     original = getattr(module, name)
-    for other in [one for key, one in sys.modules.items() if key.split(".")[0] == "transformers"]:
+    for other in [found for key, found in sys.modules.items() if key.split(".")[0] == "transformers"]:
         if vars(other).get(name) is original:
             setattr(other, name, substitute)

@@ -1,4 +1,4 @@
-"""Which layers of a model look through a sliding window, told in the GGUF where llama.cpp's converter leaves it out.
+"""Which layers of a model attend through a sliding window, written into the GGUF where llama.cpp's converter leaves it out.
 
 For Gemma 2 and 3 the converter trusts that every model repeats its family's pattern, and llama.cpp fills it in. A path through
 layers need not repeat it. llama.cpp takes a flag for each layer instead (`load_swa_pattern` in its `llama-model.cpp`).
@@ -17,13 +17,13 @@ _ALWAYS_WINDOWED = frozenset({"gemma2", "gemma3", "gemma3_text"})
 
 
 def check_windows(model: Path) -> None:
-    """InputError for a model that llama.cpp would abort on: of a family with windows, and no layer has one."""
+    """InputError for a model that llama.cpp would abort on: of a family with windows, but without a windowed layer."""
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
     flags = window_flags(config)
     if flags is not None and not any(flags) and config.get("model_type") in _ALWAYS_WINDOWED:
         raise InputError(
             f"{model / 'config.json'}: layer_types: no layer is a sliding_attention one, and llama.cpp can't read such a "
-            f"{config['model_type']}: take a path through at least one of them, or use the safetensors"
+            f"{config['model_type']}: choose a path through at least one such layer, or use the safetensors"
         )
 
 
@@ -36,10 +36,10 @@ def window_flags(config: dict[str, Any]) -> list[bool] | None:
     return [kind == "sliding_attention" for kind in kinds]
 
 
-def tell_window_pattern(model: Path) -> None:
-    """Has this process's `gguf.GGUFWriter` write the flags of a model folder, unless the converter wrote its own.
+def write_window_pattern(model: Path) -> None:
+    """Has this process's `gguf.GGUFWriter` write the flags of a model folder, unless the converter writes its own.
 
-    To be called in a process of its own: it changes the class.
+    Call it in a process of its own, because it changes the class.
     """
     import gguf
 

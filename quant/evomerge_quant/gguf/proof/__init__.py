@@ -1,1 +1,1 @@
-"""Whether a GGUF is the model that it was made of."""
+"""Verification: whether a GGUF is the model that it was made of."""

@@ -27,7 +27,7 @@ class ProofBounds:
     reason: str
 
     def score_drop(self, items: int) -> float:
-        """The drop that is allowed on so many items: one that loses `points` in truth is called suspect in 5 of 100 cases."""
+        """The allowed drop on so many items: a file that really loses `points` is called suspect in 5 of 100 cases."""
         return self.points + _Z * math.sqrt(self.flips / max(1, items))
 
 
@@ -44,8 +44,8 @@ class _Line:
 
 
 # Mean KL that is published for Llama-3-8B on Wikitext-2 (llama.cpp tools/perplexity/README.md): Q8_0 0.0014, Q6_K 0.0055,
-# Q5_K_M 0.011, Q4_K_M 0.031, Q4_0 0.072, Q3_K_M 0.102, Q2_K 0.445. Measured with SmolLM2-135M on the items that it was bred
-# for, on those of others, and on prompts of all kinds: F16 0.000002 to 0.000004, BF16 0.00008 to 0.0004, Q8_0 0.003 to 0.008
+# Q5_K_M 0.011, Q4_K_M 0.031, Q4_0 0.072, Q3_K_M 0.102, Q2_K 0.445. Measured with SmolLM2-135M on the items that it was evolved
+# for, on other items, and on prompts of all kinds: F16 0.000002 to 0.000004, BF16 0.00008 to 0.0004, Q8_0 0.003 to 0.008
 # (of which the weights cost a third: the rest is that llama.cpp rounds activations to 8 bits too), Q6_K 0.008, Q4_K_M 0.04 to
 # 0.09, Q3_K_M 0.17 to 0.21. A wrong tokenizer, a transposed or a missing tensor is above 1.
 _LINES = (
@@ -63,7 +63,7 @@ _LINES = (
         0.4, 0.8, 0.4, 0.4, "3 to 4 bits a weight, which can cost small models much of what they can do",
     ),
 )  # fmt: skip
-_LOWEST = _Line((), 2.5, 5.0, 1.0, 1.0, "below 3 bits a weight: only gross faults are told from ordinary loss")
+_LOWEST = _Line((), 2.5, 5.0, 1.0, 1.0, "below 3 bits a weight: only gross faults can be distinguished from ordinary loss")
 
 
 def bounds_of(type_name: str, *, parameters: int = SMALL, reference_precision: str = "fp32") -> ProofBounds:

@@ -1,4 +1,4 @@
-"""What a proof measures: a GGUF and its reference on the same items."""
+"""What verification measures: a GGUF and its reference on the same items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A GGUF held against the model that it was made of: same tokens, distributions, answers, and score."""
+"""A GGUF compared with the model that it was made of: tokens, distributions, answers and score."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Proof:
 
     `token_mismatches` counts items whose token ids differ. KL is in nats over `positions`. `top1_agreement` is the share of
     positions where both find the same token most likely, on the reference's texts; `greedy_agreement` the share of the file's
-    own greedy tokens up to where the reference would have gone another way. Scores are the task's, 0..1. `failures` says in
-    words what is outside of the bounds; the proof has `passed` when there are none.
+    own greedy tokens up to where the reference would have chosen another. Scores are the task's, 0..1. `failures` says in
+    words what is out of bounds; the proof has `passed` when there are none.
     """
 
     type_name: str
@@ -55,7 +55,7 @@ class Proof:
 
 
 def prove_against(reference: Reference, gguf: Path, *, type_name: str, on_progress: OnProgress | None = None) -> Proof:
-    """Opens the file with llama.cpp and holds it against the reference. A file that can't be read fails, it raises nothing."""
+    """Opens the file with llama.cpp and compares it with the reference. A file that can't be read fails; nothing is raised."""
     started = time.perf_counter()
     report = on_progress or (lambda _what, _share: None)
     bounds = bounds_of(type_name, parameters=reference.parameters, reference_precision=reference.precision)

@@ -1,4 +1,4 @@
-"""What a GGUF is proved on: the validation items of a run, or neutral prompts for a model folder without one."""
+"""The items for verification: the validation items of a run, or neutral prompts for a model without a run."""
 
 from __future__ import annotations
 

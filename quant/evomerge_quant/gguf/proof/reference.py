@@ -1,4 +1,4 @@
-"""The model that a GGUF is held against: the folder's own tensors, computed in float32 where there is room."""
+"""The model that a GGUF is compared with: the folder's own tensors, computed in float32 where there is room."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _ROOM = 1.5
 
 
 class Reference:
-    """A model folder, loaded, with the items that files are proved on; good for any number of files.
+    """A loaded model folder with the items for verification, for any number of files.
 
-    InputError when the folder is no model or an item does not fit into it; CandidateError when its weights are no numbers.
+    InputError when the folder holds no model or an item is too long for it; CandidateError when weights are NaN or Inf.
     """
 
     def __init__(self, folder: Path, items: Sequence[ProofItem]) -> None:
@@ -45,7 +45,7 @@ class Reference:
 
     @property
     def precision(self) -> str:
-        """What products are computed in: `fp32`, or `bf16` where memory does not do for that."""
+        """What products are computed in: `fp32`, or `bf16` where memory is too small for that."""
         return "fp32" if self._model.compute_dtype == torch.float32 else "bf16"
 
     @property

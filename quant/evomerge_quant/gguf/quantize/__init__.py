@@ -1,1 +1,1 @@
-"""From a GGUF of plain numbers to one of few bits."""
+"""From a GGUF of plain numbers to a quantised one."""

@@ -1,4 +1,4 @@
-"""The types that a GGUF can have: their names, what they cost, and what is known about their loss."""
+"""The types of GGUF files: names, sizes, and what is published about their loss."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class FileType:
 
 
 FILE_TYPES = {
-    one.name: one
-    for one in (
+    file_type.name: file_type
+    for file_type in (
         FileType("F32", "F32", 0.0),
         FileType("BF16", "BF16", 0.0),
         FileType("F16", "F16", 0.002),
@@ -81,19 +81,21 @@ FILE_TYPES = {
         FileType("MXFP4_MOE", "MXFP4", note="experts in MXFP4, everything else in Q8_0"),
     )
 }
-# What llama.cpp's own tool takes these for.
+# What llama.cpp's own tool understands by these.
 _ALIASES = {"Q3_K": "Q3_K_M", "Q4_K": "Q4_K_M", "Q5_K": "Q5_K_M"}
 
 
 def find_types(names: Iterable[str], *, imatrix: bool) -> tuple[FileType, ...]:
     """The types by name, in any case, each once.
 
-    InputError for a name that isn't known, and for a type that is garbage without the importance matrix when there is none.
+    InputError for a name that isn't known, and for a type that needs an importance matrix where there is none.
     """
-    found = {one.name: one for one in map(_find, names)}
-    for one in found.values():
-        if one.needs_imatrix and not imatrix:
-            raise InputError(f"--type {one.name}: needs an importance matrix; add --imatrix, or take a type such as Q4_K_M")
+    found = {file_type.name: file_type for file_type in map(_find, names)}
+    for file_type in found.values():
+        if file_type.needs_imatrix and not imatrix:
+            raise InputError(
+                f"--type {file_type.name}: needs an importance matrix; add --imatrix, or use a type such as Q4_K_M"
+            )
     return tuple(found.values())
 
 

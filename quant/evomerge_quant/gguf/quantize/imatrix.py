@@ -1,4 +1,4 @@
-"""The importance matrix: which input channels of each matrix matter, measured on texts; llama.cpp then rounds those with care.
+"""The importance matrix: which input channels of each matrix matter, measured on texts; llama.cpp rounds those more carefully.
 
 For every linear layer the mean of its squared inputs per channel, under llama.cpp's name of its weight, as llama.cpp's own
 imatrix tool collects it (tools/imatrix): of the layers only, not of embedding and output. Experts that transformers keeps in
@@ -40,14 +40,14 @@ class _Squares:
 def collect(model: Path, architecture: str, items: Sequence[ProofItem], on_step: OnStep) -> dict[str, np.ndarray]:
     """Mean squares, float32 [in_features], by llama.cpp's tensor name, over the items' prompts and gold answers.
 
-    `architecture` is llama.cpp's name of the model's (general.architecture). InputError for texts of next to no tokens.
+    `architecture` is llama.cpp's name of the model's (general.architecture). InputError for too few tokens.
     """
     tokenizer = read_tokenizer(model)
     device, dtype = _place(model)
     network = load_network(model, dtype).to(device).eval()
     texts = [_tokens(tokenizer, item) for item in items]
     if sum(map(len, texts)) < _LEAST_TOKENS:
-        raise InputError("--imatrix: the search items hold next to no text; leave the option out")
+        raise InputError("--imatrix: the search items hold too little text; leave the option out")
     with _watched(network) as squares, torch.inference_mode():
         for number, tokens in enumerate(texts):
             on_step(ExportStep(WHAT, number / len(texts)))
@@ -57,7 +57,7 @@ def collect(model: Path, architecture: str, items: Sequence[ProofItem], on_step:
 
 
 def save_imatrix(path: Path, importance: dict[str, np.ndarray]) -> None:
-    """Writes an .npz with one vector a tensor."""
+    """Writes an .npz with one vector per tensor."""
     with path.open("wb") as file:
         np.savez(file, **importance)  # type: ignore[arg-type, unused-ignore]
 
@@ -69,7 +69,7 @@ def _tokens(tokenizer: Any, item: ProofItem) -> list[int]:
 
 
 def _place(model: Path) -> tuple[torch.device, torch.dtype]:
-    """Where the model fits: bf16 on a GPU, float32 on a CPU, which is slow in bf16, or bf16 there when float32 is too much."""
+    """Where the model fits: bf16 on a GPU, float32 on a CPU, which is slow in bf16, or bf16 there when float32 doesn't fit."""
     stored = sum(file.stat().st_size for file in model.glob("*.safetensors"))
     if torch.cuda.is_available() and 1.2 * stored < available_bytes(torch.device("cuda")):
         return torch.device("cuda"), torch.bfloat16
@@ -114,7 +114,7 @@ def _named(squares: dict[str, _Squares], architecture: str, layers: int) -> Iter
 
     known = {name: arch for arch, name in MODEL_ARCH_NAMES.items()}
     if architecture not in known:
-        raise InputError(f"--imatrix: the names of {architecture}'s tensors aren't known here; leave the option out")
+        raise InputError(f"--imatrix: the tensor names of {architecture} aren't known; leave the option out")
     names = get_tensor_name_map(known[architecture], layers)
     for module, found in squares.items():
         name = names.get_name(f"{module}.weight", try_suffixes=(".weight",))

@@ -17,7 +17,7 @@ from evomerge_quant.gguf.quantize.file_types import FileType
 def quantize(source: Path, target: Path, wanted: FileType, on_step: OnStep, imatrix: Path | None = None) -> None:
     """Writes `target` with all threads; `imatrix` is an .npz as `save_imatrix` writes it.
 
-    InputError in one line when llama.cpp fails; `target` may then be there, cut short.
+    InputError in one line when llama.cpp fails; `target` may then be incomplete.
     """
     what = f"quantize {wanted.name}"
     on_step(ExportStep(what))
@@ -49,8 +49,8 @@ def usable_cores() -> int:
 def _why(wanted: FileType, last: Sequence[str]) -> str:
     said = " ".join(last)
     if "has no attribute" in said and wanted.constant in said:
-        return f"--type {wanted.name}: the installed llama-cpp-python can't make it; take another type, or a newer version"
+        return f"--type {wanted.name}: the installed llama-cpp-python can't write it; use another type, or a newer version"
     if "data validation failed" in said:
-        return f"--type {wanted.name}: the weights hold values that it can't; take BF16, or Q8_0"
-    reason = last[-1].rpartition("failed to quantize: ")[2] if last else "it ended without a word"
-    return f"--type {wanted.name}: llama.cpp could not quantise: {reason}"
+        return f"--type {wanted.name}: some weights are out of range for this type; use BF16 or Q8_0"
+    reason = last[-1].rpartition("failed to quantize: ")[2] if last else "it gave no reason"
+    return f"--type {wanted.name}: llama.cpp failed to quantise: {reason}"

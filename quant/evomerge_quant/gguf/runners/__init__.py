@@ -1,1 +1,1 @@
-"""Where a GGUF goes next: Ollama, LM Studio, KoboldCpp, Jan."""
+"""Apps that run a GGUF: Ollama, LM Studio, KoboldCpp, Jan."""

@@ -38,8 +38,8 @@ class ChatFormat:
 
     def render(self, messages: Sequence[Message]) -> str:
         """The prompt for a conversation that ends with the user's text."""
-        system = [one["content"] for one in messages if one["role"] == "system"]
-        turns = [one["content"] for one in messages if one["role"] != "system"]
+        system = [message["content"] for message in messages if message["role"] == "system"]
+        turns = [message["content"] for message in messages if message["role"] != "system"]
         start = f"{self.system_head}{system[0]}{self.system_tail}" if system and self.has_system else self.head
         between = itertools.cycle([self.after_user, self.after_assistant])
         middle = "".join(text + gap for text, gap in zip(turns[:-1], between, strict=False))
@@ -69,7 +69,7 @@ def _read(tokenizer: Any, folder: Path) -> ChatFormat:
     prompt = _render(tokenizer, dialogue, answer=True)
     if prompt is None:
         raise _not_fixed(folder)
-    head, after_user, after_assistant, again, twice, answer = _cut(prompt, [one["content"] for one in dialogue], folder)
+    head, after_user, after_assistant, again, twice, answer = _cut(prompt, [message["content"] for message in dialogue], folder)
     ended = _render(tokenizer, _turns(1), answer=False)
     if (again, twice) != (after_user, after_assistant) or ended is None:
         raise _not_fixed(folder)
@@ -99,7 +99,7 @@ def _render(tokenizer: Any, messages: Sequence[Message], *, answer: bool) -> str
 
 
 def _cut(text: str, contents: Sequence[str], folder: Path) -> list[str]:
-    """The pieces of the text around the contents, each of which must be there once, in order."""
+    """The pieces of the text around the contents, each of which must occur once, in order."""
     pieces = []
     for content in contents:
         before, found, text = text.partition(content)

@@ -1,4 +1,4 @@
-"""Places an exported file where a runner finds it, and says which command comes next."""
+"""Puts an exported file where a runner finds it, and says which command comes next."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LM_STUDIO = (Path(".lmstudio/models"), Path(".cache/lm-studio/models"))  # toda
 
 @dataclass(frozen=True)
 class Handover:
-    """What was written besides the GGUF, and what the user types or clicks next."""
+    """What was written beside the GGUF, and what the user types or clicks next."""
 
     runner: Runner
     files: tuple[Path, ...]
@@ -37,7 +37,7 @@ def place_for(runner: Runner | None, out: Path | None, name: ModelName) -> Path 
 
 
 def require_handover(runner: Runner | None, model: Path) -> None:
-    """InputError, before anything is converted, when the runner can't be given what it needs."""
+    """InputError, before anything is converted, when the runner can't use the model."""
     if runner == "ollama":
         read_chat_format(model)
 

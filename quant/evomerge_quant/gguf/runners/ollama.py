@@ -1,4 +1,4 @@
-"""The Modelfile with which Ollama takes a GGUF over: it ignores the template in the file and would guess one."""
+"""The Modelfile that imports a GGUF into Ollama, which would ignore the template in the file and guess one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where exported files lie, and which of them is meant. Nothing here loads torch."""
+"""Where exported files lie, and which of them a reference means. Nothing here loads torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def candidate_exports(run: Path, label: str) -> Path:
 def find_gguf(reference: Path) -> Path:
     """The file itself; for a run its winner's, for a model folder the one that was made of it.
 
-    Of several the largest, which has lost least; none whose proof failed. InputError when there is none.
+    Of several the largest, which has lost least; never one that failed verification. InputError when there is none.
     """
     if not reference.is_dir():
         return reference

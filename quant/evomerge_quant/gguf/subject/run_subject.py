@@ -63,7 +63,7 @@ def _candidate(run: Path, label: str | None) -> tuple[Candidate, bool]:
             if winner is None:
                 raise InputError(f"{run}: the run has no winner yet; finish it, or name a candidate with --candidate LABEL")
             return store.candidate(winner), True
-        named = {one.label: one for one in store.candidates()}
+        named = {candidate.label: candidate for candidate in store.candidates()}
     finally:
         store.close()
     if label not in named:
@@ -80,13 +80,13 @@ def _child(setup: Setup, run: Path, candidate: Candidate) -> FixedMerge:
 
 
 def _is_merge(folder: Path, file: FixedFile) -> bool:
-    """Whether a model folder is whole and was merged by exactly this recipe, from sources that are known to be unchanged."""
+    """Whether a model folder is complete and was merged by exactly this recipe; the sources are known to be unchanged."""
     path = folder / file.name
     return path.is_file() and path.read_text(encoding="utf-8") == file.text
 
 
 def _description(child: FixedMerge, text: str) -> str:
-    """The recipe without the folders that the models lay in."""
+    """The recipe without the folders of the models."""
     for reference in sorted(fixed_references(child), key=len, reverse=True):
         parts = [public_name(Path(part)) if Path(part).is_absolute() else part for part in reference.split("+")]
         text = text.replace(reference, "+".join(parts))

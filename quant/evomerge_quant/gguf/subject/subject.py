@@ -25,7 +25,7 @@ class Subject:
     """A model to export.
 
     `folder` holds it, or is None where `merge` must write it first. `kind` (BF16, F16 or F32) holds its weights without loss.
-    `home` is where its files go unless somebody says otherwise. `vocabulary_bytes` is what its tokenizer takes, about.
+    `home` is where its files go by default. `vocabulary_bytes` is the approximate size of its tokenizer.
     """
 
     label: str
@@ -75,14 +75,14 @@ def shapes_of(source: Source, tensors: Mapping[str, tuple[int, ...]], layers: in
 
 
 def _kind(source: Source) -> str:
-    """The float type that holds every matrix without loss; what has one dimension is float32 in a GGUF anyway."""
+    """The float type that holds every matrix without loss; vectors are float32 in a GGUF anyway."""
     checkpoint = source.checkpoint
     found = {checkpoint.facts(name).dtype for name in source.names if len(source.shape(name)) > 1}
     return found.pop() if len(found) == 1 else "F32"
 
 
 def vocabulary_bytes(source: Source) -> int:
-    """What a tokenizer takes in a GGUF, about: tokens with their lengths, types and scores, and about as many merges."""
+    """About how many bytes a tokenizer takes in a GGUF: tokens with lengths, types and scores, and about as many merges."""
     return sum(2 * len(token.encode()) + 25 for token in vocabulary(source) or {})
 
 
@@ -95,6 +95,6 @@ def is_phi3(source: Source) -> bool:
 
 
 def metadata(subject: Subject) -> dict[str, Any]:
-    """What is written into the GGUF beside what the model's card and config say."""
+    """What is written into the GGUF in addition to the model's card and config."""
     described = {"general.description": subject.description} if subject.description else {}
     return {**subject.name.metadata(), **described, "general.quantized_by": "evomerge-tui"}

@@ -1,4 +1,4 @@
-"""Who may look at whom: attention masks from positions, for rows of any length, padding and branches."""
+"""Attention masks from positions, for rows of any length with padding and branches."""
 
 from __future__ import annotations
 

@@ -91,10 +91,10 @@ def moved(old: RowCache, seats: int, rows: int, kept: int, width: int, columns: 
 def put_row(cache: RowCache, row: int, states: RowStates) -> None:
     """Writes a row's keys and values into the last filled columns, zeros before them."""
     for layer, of_layer in zip(cache.parts, states, strict=True):
-        for buffer, one in zip(layer.stored, of_layer, strict=True):
-            start = layer.used - one.shape[1]
+        for buffer, row_states in zip(layer.stored, of_layer, strict=True):
+            start = layer.used - row_states.shape[1]
             buffer[row, :, :start] = 0
-            buffer[row, :, start : layer.used] = one
+            buffer[row, :, start : layer.used] = row_states
 
 
 def move_row(cache: RowCache, source: int, target: int) -> None:

@@ -139,8 +139,8 @@ def _start(
         at += len(choice)
     tokens = best[: _agreed(best, row.gold) + 1] if row.generates else []
     ending = find_ending(tokens, 0, row.question, vocabulary)
-    goes_on = row.generates and ending is None
-    states = take_row(cache, number, len(row.prompt) + len(tokens) - 1) if goes_on else ()
+    continues = row.generates and ending is None
+    states = take_row(cache, number, len(row.prompt) + len(tokens) - 1) if continues else ()
     return Started(row, gold, tuple(choices), tuple(greedy), tokens, ending, states)
 
 

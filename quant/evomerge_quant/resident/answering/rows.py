@@ -43,7 +43,7 @@ class QuestionRow:
 
 
 def make_rows(questions: Sequence[Question], vocabulary: Vocabulary, most_positions: int) -> list[QuestionRow]:
-    """One row a question. InputError for a prompt without tokens, or a row longer than the model's positions."""
+    """One row per question. InputError for a prompt without tokens, or a row longer than the model's positions."""
     rows = [_row(index, question, vocabulary) for index, question in enumerate(questions)]
     for row in rows:
         start = repr(row.question.prompt[:40])
