@@ -1,4 +1,4 @@
-"""`evomerge-tui export RUN|MODEL_DIR`: a run's winner, or a model folder, as GGUF files that are verified."""
+"""`evomerge-tui export RUN|MODEL_DIR`: a run's winner, or a model folder, as verified GGUF files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quickstart's end: its winner as proved GGUF files, and an answer that one of them gives."""
+"""The end of the quickstart: its winner as verified GGUF files, and an answer from one of them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ TYPES = ("Q8_0", "Q4_K_M")
 
 
 def ship(run: Path, console: Console) -> dict[str, Any]:
-    """Exports the winner, and puts the first question of the test to the first file; `gguf` and `sample` as JSON objects.
+    """Exports the winner, and asks the first file the first question of the test; `gguf` and `sample` as JSON objects.
 
-    What can't be done is said under `error`, with the command that does it later.
+    `error` says what failed, with the command to run later.
     """
     try:
         done = export_winner(run, TYPES, console)
@@ -36,7 +36,7 @@ def ship(run: Path, console: Console) -> dict[str, Any]:
     sample = {"file": str(first.path), "question": question, "answer": answer, "right": wanted}
     shipped: dict[str, Any] = {"gguf": [file.to_json() for file in done.files], "sample": sample}
     suspect = next((file for file in done.files if file.suspect), None)
-    return shipped if suspect is None else shipped | {"error": f"{suspect.path}: its proof failed"}
+    return shipped if suspect is None else shipped | {"error": f"{suspect.path}: failed verification"}
 
 
 def _question(run: Path) -> tuple[str, str]:
@@ -49,7 +49,7 @@ def _question(run: Path) -> tuple[str, str]:
 
 
 def _answer(file: Path, question: str) -> str:
-    """The likeliest answer, as the test scores it."""
+    """The greedy answer, which is what the test scores."""
     from evomerge_quant.chat.chat import Reply, open_chat
     from evomerge_quant.chat.conversation import Conversation
 

@@ -1,4 +1,4 @@
-"""What an export shows: its plan before anything is written, its progress, and what came of it."""
+"""What an export shows: its plan before anything is written, its progress, and the finished files."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
 
 
 def show_plan(console: Console, plan: ExportPlan) -> None:
-    """Sizes, bits per weight and expected loss, where the files go, and what room there is."""
+    """Sizes, bits per weight and expected loss, where the files go, and how much space there is."""
     from evomerge_quant.gguf.quantize.file_types import LOSS_SOURCE
 
     table = Table(box=None, pad_edge=False)
     table.add_column("type")
-    for column in ("size", "bits a weight", "perplexity change"):
+    for column in ("size", "bits per weight", "perplexity change"):
         table.add_column(column, justify="right")
     table.add_column("file", overflow="fold")
     for file in plan.files:
         loss = "not published" if file.loss is None else f"{file.loss:+.3f}"
         cells = (file.type.name, _size(file.bytes), f"{file.bits_per_weight:.2f}", loss, file.path.name)
         table.add_row(*(Text(cell) for cell in cells))
-    room = f"{_size(plan.needed)} needed while it runs, {_size(plan.free)} free"
+    room = f"needs {_size(plan.needed)} while it runs, {_size(plan.free)} free"
     _say(console, [f"{plan.subject.label}, into {plan.destination} ({room})"])
     console.print(table)
-    _say(console, [f"Perplexity changes are published ones: {LOSS_SOURCE}. Small models lose more."], "dim")
+    _say(console, [f"Expected perplexity change, as published for {LOSS_SOURCE}; small models lose more."], "dim")
     _warn(console, plan.warnings)
 
 
-def show_exported(console: Console, done: Exported, said: Sequence[str]) -> None:
-    """The files with what their proofs found, warnings that weren't said before, and the commands that come next."""
+def show_exported(console: Console, done: Exported, already_shown: Sequence[str]) -> None:
+    """The files and whether they were verified, warnings that weren't shown before, and the commands to run next."""
     for file in done.files:
         _say(console, [_file_line(file)], "red" if file.suspect else "green")
-    _warn(console, [line for line in done.warnings if line not in said])
+    _warn(console, [line for line in done.warnings if line not in already_shown])
     _say(console, [f"next: {file.handover.next}" for file in done.files if file.handover is not None])
 
 
@@ -57,7 +57,7 @@ def show_rescored(console: Console, found: Rescored) -> None:
         cells = (row.label, percent(row.search), row.failure or percent(row.file))
         table.add_row(*(Text(cell, style="bold green" if row.label == found.best else "") for cell in cells))
     console.print(table)
-    kept = "the run's winner is the best file too" if found.best == found.winner else f"the run's winner was {found.winner}"
+    kept = "it is the run's winner too" if found.best == found.winner else f"the run's winner was {found.winner}"
     _say(console, [f"best as a file: {found.best} ({kept}; {found.items} validation items)"])
 
 
@@ -78,18 +78,18 @@ def progress_bar(console: Console) -> Iterator[Callable[[ExportStep], None]]:
 
 
 @contextmanager
-def json_steps(say: Callable[[dict[str, object]], None]) -> Iterator[Callable[[ExportStep], None]]:
-    """An object for every step and every whole percent of it, for a program that listens."""
-    said: tuple[str, int | None] | None = None
+def json_steps(print_object: Callable[[dict[str, object]], None]) -> Iterator[Callable[[ExportStep], None]]:
+    """An object for every step and every whole percent of it, for a program that reads them."""
+    last: tuple[str, int | None] | None = None
 
-    def tell(step: ExportStep) -> None:
-        nonlocal said
+    def write(step: ExportStep) -> None:
+        nonlocal last
         now = (step.what, None if step.share is None else int(100 * step.share))
-        if now != said:
-            said = now
-            say({"step": step.what, "share": None if step.share is None else round(step.share, 3)})
+        if now != last:
+            last = now
+            print_object({"step": step.what, "share": None if step.share is None else round(step.share, 3)})
 
-    yield tell
+    yield write
 
 
 def plan_facts(plan: ExportPlan) -> dict[str, object]:
@@ -118,21 +118,21 @@ def plan_facts(plan: ExportPlan) -> dict[str, object]:
 
 
 def _printer(console: Console) -> Callable[[ExportStep], None]:
-    said: list[str] = []
+    shown: list[str] = []
 
     def show(step: ExportStep) -> None:
-        if step.what not in said:
-            said.append(step.what)
+        if step.what not in shown:
+            shown.append(step.what)
             _say(console, [step.what])
 
     return show
 
 
 def _file_line(file: ExportedFile) -> str:
-    head = f"{file.path}  {_size(file.bytes)}, {file.bits_per_weight:.2f} bits a weight"
+    head = f"{file.path}  {_size(file.bytes)}, {file.bits_per_weight:.2f} bits per weight"
     if file.proof is None:
-        return f"{head}, not proved"
-    return f"{head}, " + ("proved" if file.proof.passed else f"NOT as it should be: {'; '.join(file.proof.failures)}")
+        return f"{head}, not verified"
+    return f"{head}, " + ("verified" if file.proof.passed else f"failed verification: {'; '.join(file.proof.failures)}")
 
 
 def _warn(console: Console, lines: Sequence[str]) -> None:

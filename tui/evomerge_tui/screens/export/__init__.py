@@ -1,1 +1,1 @@
-"""A winner as GGUF files."""
+"""The export screen: a winner as GGUF files."""

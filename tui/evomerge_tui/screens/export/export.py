@@ -1,4 +1,4 @@
-"""Export: from a winner to GGUF files that are proved."""
+"""The export screen: from a winner to verified GGUF files."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from evomerge_tui.widgets.form_row import FormRow, Tick
 from evomerge_tui.widgets.rows_table import RowsTable
 from evomerge_tui.widgets.top_bar import TopBar
 
-# What people use; the command line knows all of llama.cpp's.
+# The usual types; the command line knows all of llama.cpp's.
 TYPES = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M")
 _RUNNERS = (
-    ("no program in particular", ""),
+    ("none", ""),
     ("Ollama", "ollama"),
     ("LM Studio", "lmstudio"),
     ("KoboldCpp", "koboldcpp"),
@@ -35,7 +35,7 @@ _RUNNERS = (
 
 
 class ExportScreen(Page):
-    """`candidate` None: the winner. The work is done by the command `export`, in a process of its own."""
+    """`candidate` None: the winner. The command `export` does the work, in a process of its own."""
 
     CSS_PATH = "export.tcss"
     SCOPES = ("export", "table")
@@ -54,10 +54,10 @@ class ExportScreen(Page):
             with Vertical(id="choice"):
                 yield RowsTable[TypeRow](type_columns(), lambda row: row.name, sort="name", id="types")
                 with VerticalScroll(id="options", can_focus=False):
-                    yield FormRow("Hand over to", Select(_RUNNERS, id="runner", allow_blank=False, compact=True))
-                    yield FormRow("Into", Input(id="out", placeholder="beside the model"))
-                    yield FormRow("Importance", Tick("weigh what matters on the run's items", id="imatrix"), "slower, better")
-                    yield FormRow("Proof", Tick("hold each file against the model", value=True, id="proof"))
+                    yield FormRow("Copy to app", Select(_RUNNERS, id="runner", allow_blank=False, compact=True))
+                    yield FormRow("Folder", Input(id="out", placeholder="beside the model"))
+                    yield FormRow("Importance", Tick("measure what matters", id="imatrix"), "slower, better")
+                    yield FormRow("Verify", Tick("compare each file with the model", value=True, id="proof"))
             with VerticalScroll(id="progress", classes="panel"):
                 yield Static("", id="room", markup=False)
                 yield ProgressBar(id="bar", show_eta=False, total=100)
@@ -67,7 +67,7 @@ class ExportScreen(Page):
         self.query_one(TopBar).set_title(f"{self.folder.name} › export{f' {self.candidate}' if self.candidate else ''}")
         self.query_one("#progress").border_title = "Files"
         self.query_one("#bar").display = False
-        self.query_one("#room", Static).update(Content.styled("looking at the model ...", "$text-muted"))
+        self.query_one("#room", Static).update(Content.styled("reading the model ...", "$text-muted"))
         self._show_types()
         self.query_one("#types").focus()
         self._look()
@@ -92,7 +92,7 @@ class ExportScreen(Page):
 
     @work(exclusive=True, group="look", exit_on_error=False)
     async def _look(self) -> None:
-        """How large the files would be, and what they are worth."""
+        """How large the files would be, and what they would lose."""
         try:
             async for said in command_lines([*self._words(), "--plan", "--type", *TYPES]):
                 self._plan = said
@@ -134,7 +134,7 @@ class ExportScreen(Page):
 
     def action_start(self) -> None:
         if not self._chosen:
-            self.evomerge.tell("choose a type first: space", "warning")
+            self.evomerge.tell("choose a type first (space)", "warning")
             return
         self._result = None
         self._export([*self._words(), *([] if self.query_one("#proof", Tick).value else ["--no-proof"])])
@@ -163,7 +163,7 @@ class ExportScreen(Page):
         self._working = working
         if self.is_mounted:
             self.query_one("#bar").display = working
-            self.query_one(TopBar).set_standing(Content.styled("● at work", "$success") if working else Content(""))
+            self.query_one(TopBar).set_standing(Content.styled("● exporting", "$success") if working else Content(""))
             self.refresh_bindings()
 
     def _show_step(self, steps: list[str], step: str, share: float | None) -> None:
@@ -182,7 +182,7 @@ class ExportScreen(Page):
 
     def action_stop(self) -> None:
         self.workers.cancel_group(self, "export")
-        self.query_one("#said", Static).update(Content.styled("broken off; finished files stay", "$warning"))
+        self.query_one("#said", Static).update(Content.styled("cancelled; finished files stay", "$warning"))
 
     def action_copy(self) -> None:
         if self._result is not None:

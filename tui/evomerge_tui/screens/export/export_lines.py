@@ -1,4 +1,4 @@
-"""What an export shows on its screen: types with their cost, room, and what came of it."""
+"""The text of the export screen: types with sizes and loss, disk space, and the finished files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def type_columns() -> list[Column[TypeRow]]:
         Column("name", "Type", 12, _name, lambda row: -(planned(row, "bits_per_weight") or 0)),
         Column("size", "Size", 8, size, lambda row: planned(row, "bytes"), right=True),
         Column("bits", "Bits", 6, bits, lambda row: planned(row, "bits_per_weight"), right=True),
-        Column("loss", "Perplexity", 11, loss, lambda row: planned(row, "loss"), right=True),
+        Column("loss", "PPL change", 11, loss, lambda row: planned(row, "loss"), right=True),
         Column("note", "", 0, note, lambda row: note(row)[0]),
     ]
 
@@ -55,13 +55,13 @@ def _name(row: TypeRow) -> Cell:
 
 
 def room_line(plan: Mapping[str, Any], chosen: Collection[str]) -> Content:
-    """Where the files go, and what room they take."""
+    """Where the files go, and how much space they take."""
     size = sum(file["bytes"] for file in plan["files"] if file["type"] in chosen)
     lines = [
         Content.assemble((one_line(plan["model"], 80), "bold")),
         Content.styled(f"into {one_line(plan['destination'], 200)}", "$text-muted"),
         Content(f"{amount(size)} to be written, {amount(plan['free'])} free"),
-        Content.styled("Perplexity: the published change for Llama-3-8B; small models lose more.", "$text-muted"),
+        Content.styled("PPL: expected perplexity change (Llama-3-8B); small models lose more.", "$text-muted"),
     ]
     lines += [Content.styled(f"○ {one_line(text, 300)}", "$warning") for text in _warnings(plan, chosen)]
     return Content("\n").join(lines)
@@ -74,20 +74,22 @@ def _warnings(plan: Mapping[str, Any], chosen: Collection[str]) -> list[str]:
 
 
 def done_lines(result: Mapping[str, Any]) -> Content:
-    """The files with their proofs, and what comes next."""
+    """The files, whether they were verified, and what to do next."""
     lines = []
     for file in result["files"]:
         proof = file["proof"]
         good = proof is None or proof["passed"]
-        said = "not proved" if proof is None else "proved" if good else "NOT as it should be: " + "; ".join(proof["failures"])
+        found = (
+            "not verified" if proof is None else "verified" if good else f"failed verification: {'; '.join(proof['failures'])}"
+        )
         lines.append(
             Content.assemble(
                 (f"{'✓' if good else '✗'} {file['type']} ", "bold $success" if good else "bold $error"),
-                f"{amount(file['bytes'])}, {one_line(said, 300)}",
+                f"{amount(file['bytes'])}, {one_line(found, 300)}",
             )
         )
         lines.append(Content.styled(f"  {one_line(file['path'], 300)}", "$text-muted"))
         if file.get("handover"):
             lines.append(Content.assemble("  next: ", (one_line(file["handover"]["next"], 400), "$primary")))
     lines += [Content.styled(f"○ {many_lines(text)}", "$warning") for text in result["warnings"]]
-    return Content("\n").join([*lines, Content.styled("\nc talks with it, y copies", "$text-muted")])
+    return Content("\n").join([*lines, Content.styled("\nc: chat with it, y: copy", "$text-muted")])
