@@ -7,7 +7,7 @@ from torch import Tensor
 
 from evomerge_core.errors import InputError
 from evomerge_core.methods.method import PerSource, for_each, register
-from evomerge_core.methods.total_weight import total_weight
+from evomerge_core.methods.parts.reductions import total_weight
 
 
 @register("linear")

@@ -1,30 +1,13 @@
-"""All merge methods by name. Importing a method's file registers it."""
+"""All merge methods by name: every module of the package `methods` is imported, and registers its own."""
 
 from __future__ import annotations
 
+from evomerge_core import methods
 from evomerge_core.errors import unknown_name
-from evomerge_core.methods import (  # noqa: F401
-    breadcrumbs,
-    breadcrumbs_ties,
-    dare_linear,
-    dare_ties,
-    della,
-    della_linear,
-    karcher,
-    linear,
-    model_stock,
-    multislerp,
-    nearswap,
-    nuslerp,
-    passthrough,
-    sce,
-    slerp,
-    task_arithmetic,
-    ties,
-)
-from evomerge_core.methods.method import Method, Parameter, PerSource, register, registered
+from evomerge_core.methods.method import Method, registered
+from evomerge_core.submodules import import_modules
 
-__all__ = ["Method", "Parameter", "PerSource", "get_method", "method_names", "register"]
+import_modules(methods)
 
 
 def get_method(name: str) -> Method:

@@ -7,7 +7,8 @@ import re
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.language.detection import check_language
 from evomerge_core.tasks.ready import ReadyTask, get_ready
-from evomerge_core.tasks.scorers.registry import Scorer, get_scorer
+from evomerge_core.tasks.scorers.registry import get_scorer
+from evomerge_core.tasks.scorers.scorer import Scorer
 from evomerge_core.tasks.spec import TaskSpec
 from evomerge_core.tasks.task import Task
 

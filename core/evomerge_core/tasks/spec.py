@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, model_validator
 from pydantic_core import PydanticCustomError
 
+from evomerge_core.errors import nearest_name
 from evomerge_core.files.fields import Count, Flag, Frozen, Positive, Text, Whole, key_problem
-
-Scorer = Literal[
-    "final_number", "exact", "normalized", "multiple_choice", "multiple_choice_per_token", "contains", "regex", "rouge_l"
-]
-# Scorers that rate given texts by their log-likelihood.
-_CHOOSING = ("multiple_choice", "multiple_choice_per_token")
+from evomerge_core.tasks.scorers.registry import get_scorer, scorer_names
 
 
 class SplitFiles(Frozen):
     """A file of items for each split."""
 
     search: Text
+    """The items of the search."""
     validation: Text
+    """The items of the validation."""
     test: Text
+    """The items of the test."""
+
+
+def _scorer(value: Any) -> Any:
+    names = scorer_names()
+    if value is None or value in names:
+        return value
+    near = nearest_name(value, names) if isinstance(value, str) else None
+    listed = f"{', '.join(names[:-1])} or {names[-1]}"
+    raise key_problem(None, f"must be {listed}, not {value!r}", "" if near is None else f"did you mean {near!r}?")
 
 
 def _column(value: Any) -> Any:
@@ -33,41 +41,60 @@ def _column(value: Any) -> Any:
 
 
 def _choices(value: Any) -> Any:
-    texts = isinstance(value, list | tuple) and len(value) > 1 and all(isinstance(one, str) and one for one in value)
+    texts = isinstance(value, list | tuple) and len(value) > 1 and all(isinstance(text, str) and text for text in value)
     if value is not None and not texts and not (isinstance(value, str) and value):
         raise key_problem(None, "must be a field's name or a list of at least two texts (in quotes)")
     return value
 
 
 class TaskSpec(Frozen):
-    """What the child must be good at. `task` names a ready definition, whose keys the others override.
+    """What the child must be good at.
 
-    Items come from a `file` (JSONL, TSV, CSV, Parquet), from `files` with one for each split, or from a hub `dataset`
-    with `config` and `split`. `fields` names columns (a number for a file without header, from 0). `prompt`, `system`
-    and `gold` are templates of field names; `chat` uses the model's chat template. None: the ready definition's value,
-    or the task's default.
+    Items come from a ready task, a file, a file per split or a dataset on the hub. Keys that aren't given have the ready task's
+    values.
     """
 
     task: Text | None = None
+    """A ready task, whose keys the others override. A task written as plain text is this."""
     name: Text
+    """How screens and reports call it. Without it: the ready task's name."""
     file: Text | None = None
+    """A file of items: JSONL, JSON, TSV, CSV or Parquet."""
     files: SplitFiles | None = None
+    """A file for each split, instead of one that is split."""
     dataset: Text | None = None
+    """A dataset on the hub, instead of a file."""
     config: Text | None = None
+    """The dataset's configuration."""
     split: Text | None = None
+    """The dataset's split."""
     fields: Mapping[str, Annotated[str | int, BeforeValidator(_column)]] | None = None
+    """Names of fields and the columns that they come from: a column's name, or its number from 0 in a file without a
+    header."""
     prompt: Text | None = None
+    """The question, as a template of fields, such as `{question}`."""
     system: Text | None = None
+    """The system message, as a template of fields."""
     chat: Flag | None = None
+    """Whether prompts go through the model's chat template. Without it: yes."""
     gold: Text | None = None
-    scorer: Scorer | None = None
+    """A correct answer, as a template of fields: its loss orders equal scores."""
+    scorer: Annotated[Text | None, BeforeValidator(_scorer)] = None
+    """How answers are scored."""
     pattern: Text | None = None
+    """`regex` only: the regular expression."""
     choices: Annotated[tuple[str, ...] | str | None, BeforeValidator(_choices)] = None
+    """`multiple_choice` only: the texts to choose from, or the field that lists them."""
     language: Text | None = None
+    """The language that an answer must be in to score, such as `ja`."""
     weight: Positive = 1.0
+    """How much the task counts beside the others."""
     max_new_tokens: Count | None = None
+    """The most tokens of an answer. Without it: the ready task's, or 256."""
     stop: tuple[Text, ...] | None = None
+    """Texts that end an answer."""
     exclude: Text | None = None
+    """A file of questions that are left out, such as those that a parent was trained on."""
 
     @model_validator(mode="before")
     @classmethod
@@ -95,12 +122,16 @@ class TaskSpec(Frozen):
             if getattr(self, key) is not None and (local or (self.task is None and self.dataset is None)):
                 raise key_problem(key, "has no effect without 'dataset'", "remove it")
 
+    @property
+    def _rates_choices(self) -> bool:
+        return self.scorer is not None and get_scorer(self.scorer).choices
+
     def _check_scoring(self) -> None:
         if (self.pattern is not None) != (self.scorer == "regex"):
             raise _partner(self.pattern, "pattern", "scorer: regex", "a regular expression")
-        if (self.choices is not None) != (self.scorer in _CHOOSING):
+        if (self.choices is not None) != self._rates_choices:
             raise _partner(self.choices, "choices", "scorer: multiple_choice", "the texts to choose from or their field")
-        if self.scorer in _CHOOSING:
+        if self._rates_choices:
             for key in ("max_new_tokens", "stop", "language"):
                 if getattr(self, key) is not None:
                     raise key_problem(key, f"has no effect with scorer: {self.scorer}, which generates no text", "remove it")
@@ -120,9 +151,13 @@ def _partner(value: object, key: str, needed: str, what: str) -> PydanticCustomE
 
 
 class Splits(Frozen):
-    """Numbers of items, drawn once by hash; `seed` draws others."""
+    """How many items each part of a run gets. They are drawn once, by hash."""
 
     search: Count = 48
+    """How many items the search may ask."""
     validation: Whole = 64
+    """How many items the finalists meet."""
     test: Count = 200
+    """How many items the verdict rests on."""
     seed: Whole = 0
+    """Another number draws other items."""

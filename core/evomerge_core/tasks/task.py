@@ -13,7 +13,7 @@ from evomerge_core.tasks.items.items import Item, Value
 from evomerge_core.tasks.language.detection import is_language
 from evomerge_core.tasks.prompt import ChatTokenizer, fill, render_chat
 from evomerge_core.tasks.scorers.multiple_choice import right_choice
-from evomerge_core.tasks.scorers.registry import Expected, Scorer
+from evomerge_core.tasks.scorers.scorer import Expected, Scorer
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,17 @@ class Task:
 
     def _filled(self, key: str, template: str, fields: Mapping[str, Value]) -> str:
         return fill(template, fields, key=f"{self.name}: {key}")
+
+
+def weighted_mean(values: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """The mean of the tasks' values, each weighted by its share of the sum of all weights.
+
+    Raises `KeyError` when a task has no weight, `ValueError` when there is no task.
+    """
+    total = sum(weights[task] for task in values)
+    if not values or total <= 0:
+        raise ValueError("a score needs at least one task with a weight above 0")
+    return sum(weights[task] / total * value for task, value in values.items())
 
 
 def _gold_loss(answer: Answer) -> float:

@@ -203,7 +203,7 @@ SPACE = MINIMAL + "search_space:\n"
         (MINIMAL.replace("{evaluations: 10}", "{}"), "11: key 'budget' needs 'evaluations' or 'minutes'"),
         (MINIMAL.replace("{evaluations: 10}", "{minutes: .inf}"), "11: key 'budget.minutes' must be a finite number"),
         (MINIMAL.replace("{evaluations: 10}", "10"), "11: key 'budget' must be a mapping of keys to values, not 10"),
-        (MINIMAL.replace("final_number", "final_numbr"), "10: key 'tasks[0].scorer' must be final_number, exact,"),
+        (MINIMAL.replace("final_number", "final_numbr"), "10: key 'tasks[0].scorer' must be contains, exact, final_number,"),
         (MINIMAL.replace("final_number", "final_numbr"), "did you mean 'final_number'?"),
         (MINIMAL.replace("name: small", "name: 12"), "2: key 'name' must be text, not 12 (write it in quotes)"),
         (MINIMAL.replace("name: small", "name:"), "2: key 'name' must be text, not empty"),

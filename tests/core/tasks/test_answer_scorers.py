@@ -10,8 +10,9 @@ import pytest
 
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.evaluator import Answer
-from evomerge_core.tasks.scorers.registry import Expected, get_scorer, scorer_names
+from evomerge_core.tasks.scorers.registry import get_scorer, scorer_names
 from evomerge_core.tasks.scorers.rouge_l import common_subsequence, tokens
+from evomerge_core.tasks.scorers.scorer import Expected
 
 
 def _value(scorer: str, text: str, *references: str) -> float:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from evomerge_core.tasks.early_end import Decision
 from evomerge_core.tasks.evaluator import Answer
-from evomerge_core.tasks.scorers.registry import Expected, get_scorer
+from evomerge_core.tasks.scorers.registry import get_scorer
+from evomerge_core.tasks.scorers.scorer import Expected
 
 TEXT = st.text(alphabet="ab A1é\u0301 \n答\ufffd", max_size=8)
 WORDS = st.text(alphabet="abA1é答", min_size=1, max_size=3)

@@ -8,7 +8,8 @@ import pytest
 
 from evomerge_core.tasks.evaluator import Answer
 from evomerge_core.tasks.scorers.final_number import last_number
-from evomerge_core.tasks.scorers.registry import Expected, get_scorer
+from evomerge_core.tasks.scorers.registry import get_scorer
+from evomerge_core.tasks.scorers.scorer import Expected
 
 ONE_READING = [
     ("The answer is 12.", "12"),

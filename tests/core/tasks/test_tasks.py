@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 
 from evomerge_core.errors import InputError
-from evomerge_core.tasks.combination import weighted_mean
 from evomerge_core.tasks.draw_items import draw_items
 from evomerge_core.tasks.evaluator import Answer
 from evomerge_core.tasks.items.items import make_item
 from evomerge_core.tasks.items.split import ItemSplits
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.spec import Splits, TaskSpec
-from evomerge_core.tasks.task import Task
+from evomerge_core.tasks.task import Task, weighted_mean
 
 SIZES = Splits(search=2, validation=1, test=3)
 

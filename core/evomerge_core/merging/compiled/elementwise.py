@@ -19,8 +19,8 @@ from evomerge_core.merging.compiled.magnitudes import NONE_REACH
 from evomerge_core.merging.compiled.operands import NOTHING, Operand, low_rank, records, whole
 from evomerge_core.merging.compiled.task_vector import TaskVector, VectorFacts
 from evomerge_core.merging.plan.plan import TensorInput, TensorMerge
+from evomerge_core.methods.parts.reductions import total_weight
 from evomerge_core.methods.parts.sparsify import breadcrumb_ranks, trimmed_size
-from evomerge_core.methods.total_weight import total_weight
 from evomerge_core.sources.source import Source
 
 

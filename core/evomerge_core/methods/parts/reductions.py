@@ -1,4 +1,4 @@
-"""Sums over a whole tensor, in float64 and in pieces of fixed size.
+"""Sums over a whole tensor, in float64 and in pieces of fixed size; and the sum of a merge's weights.
 
 torch shares a long sum among its threads, so that its last digits depend on their number. A row of some thousand entries it
 leaves to one thread, and the rows' sums are added without any rounding but the last.
@@ -7,8 +7,9 @@ leaves to one thread, and the rows' sums are added without any rounding but the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import torch
 from torch import Tensor
 
 _CHUNK = 1 << 20
@@ -29,6 +30,11 @@ def norm(tensor: Tensor) -> float:
 def l1_norm(tensor: Tensor) -> float:
     """The sum of the magnitudes of a tensor's entries."""
     return _total(piece.abs().double() for piece in _pieces(tensor))
+
+
+def total_weight(weights: Sequence[float]) -> float:
+    """The sum in float32, as the maths of a merge is: what it divides shows the last digit where terms cancel."""
+    return float(torch.tensor(weights, dtype=torch.float32).sum())
 
 
 def _pieces(tensor: Tensor) -> list[Tensor]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from evomerge_core.methods.total_weight import total_weight
+from evomerge_core.methods.parts.reductions import total_weight
 
 _SMALLEST_SUM = 1e-8
 

@@ -1,13 +1,1 @@
-"""One scorer a file; importing the package registers them all."""
-
-from evomerge_core.tasks.scorers import (
-    contains,
-    exact,
-    final_number,
-    multiple_choice,
-    normalized,
-    regex,
-    rouge_l,
-)
-
-__all__ = ["contains", "exact", "final_number", "multiple_choice", "normalized", "regex", "rouge_l"]
+"""Scorers: one file each, a pure function of an answer and what is expected, and their registry."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evomerge_core.tasks.folded_text import fold
-from evomerge_core.tasks.scorers.registry import Expected, register
+from evomerge_core.tasks.scorers.scorer import Expected, register
 
 if TYPE_CHECKING:
     from evomerge_core.tasks.evaluator import Answer

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from evomerge_core.tasks.scorers.registry import Expected, needs_reference, register
+from evomerge_core.tasks.scorers.scorer import Expected, needs_reference, register
 
 if TYPE_CHECKING:
     from evomerge_core.tasks.evaluator import Answer

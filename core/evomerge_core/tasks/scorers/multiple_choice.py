@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from evomerge_core.tasks.scorers.registry import Expected, needs_reference, register
+from evomerge_core.tasks.scorers.scorer import Expected, needs_reference, register
 
 if TYPE_CHECKING:
     from evomerge_core.tasks.evaluator import Answer

@@ -1,70 +1,22 @@
-"""Scorers by name."""
+"""All scorers by name: every module of the package `scorers` is imported, and registers its own."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 from evomerge_core.errors import unknown_name
+from evomerge_core.submodules import import_modules
+from evomerge_core.tasks import scorers
+from evomerge_core.tasks.scorers.scorer import Scorer, registered
 
-if TYPE_CHECKING:
-    from evomerge_core.tasks.evaluator import Answer
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What a right answer is: any of `references`; `choices`, `pattern` and `language` where the task has them."""
-
-    references: tuple[str, ...] = ()
-    choices: tuple[str, ...] = ()
-    pattern: re.Pattern[str] | None = None
-    language: str = ""
-
-
-ScoreFunction = Callable[["Answer", Expected], float]
-Fault = Callable[[Expected], str]
-
-
-@dataclass(frozen=True)
-class Scorer:
-    """A scorer: `score` gives 0..1; `fault` says why an item can't be scored, "" when it can.
-
-    `choices`: it rates choices by log-likelihood and nothing is generated.
-    """
-
-    name: str
-    score: ScoreFunction
-    fault: Fault
-    choices: bool
-
-
-def needs_reference(expected: Expected) -> str:
-    """The fault of an item that has no answer to compare with."""
-    return "" if expected.references else "no field `answer` to compare with; name its column in `fields`"
-
-
-_SCORERS: dict[str, Scorer] = {}
-
-
-def register(name: str, *, fault: Fault = needs_reference, choices: bool = False) -> Callable[[ScoreFunction], ScoreFunction]:
-    """Makes a function the scorer of that name."""
-
-    def keep(score: ScoreFunction) -> ScoreFunction:
-        _SCORERS[name] = Scorer(name, score, fault, choices)
-        return score
-
-    return keep
+import_modules(scorers)
 
 
 def get_scorer(name: str, *, key: str = "scorer") -> Scorer:
     """The scorer of that name. Raises `InputError` with the nearest name."""
-    if name not in _SCORERS:
-        raise unknown_name("scorer", name, _SCORERS, where=key)
-    return _SCORERS[name]
+    if name not in registered:
+        raise unknown_name("scorer", name, registered, where=key)
+    return registered[name]
 
 
 def scorer_names() -> tuple[str, ...]:
-    """All names, sorted."""
-    return tuple(sorted(_SCORERS))
+    """All names, in alphabetical order."""
+    return tuple(sorted(registered))

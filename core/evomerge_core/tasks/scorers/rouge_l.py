@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evomerge_core.tasks.folded_text import fold
-from evomerge_core.tasks.scorers.registry import Expected, register
+from evomerge_core.tasks.scorers.scorer import Expected, register
 
 if TYPE_CHECKING:
     from evomerge_core.tasks.evaluator import Answer

@@ -12,10 +12,9 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Checkbox, Input, Select, TextArea
 
-from evomerge_core.tasks.spec import Scorer
+from evomerge_core.tasks.scorers.registry import scorer_names
 from evomerge_tui.widgets.form_row import FormRow
 
-_SCORERS = Scorer.__args__  # type: ignore[attr-defined]
 _NUMBERS = {"weight": float, "max_new_tokens": int}
 _LEFT_OUT = "as in the ready task"
 
@@ -45,7 +44,7 @@ class TaskForm(VerticalScroll, can_focus=False):
             "Prompt", TextArea(id="task-prompt", compact=True, soft_wrap=True), "{question} and other fields in braces"
         )
         yield FormRow("Chat template", Checkbox("use the model's own", id="task-chat", compact=True), "")
-        options = [(name, name) for name in _SCORERS]
+        options = [(name, name) for name in scorer_names()]
         yield FormRow("Scorer", Select(options, id="task-scorer", prompt=_LEFT_OUT, compact=True), "how answers are scored")
         yield FormRow(
             "Language",
