@@ -15,7 +15,7 @@ def passed(seconds: float, items: int = 10, *, rung: int | None = None, failure:
 
 def test_it_is_the_quartiles_of_seconds_an_item_times_what_is_ahead() -> None:
     seconds = [4.0, 5.0, 6.0, 9.0, 20.0]
-    found = time_left([passed(one) for one in seconds], candidates=3, items=40)
+    found = time_left([passed(took) for took in seconds], candidates=3, items=40)
     assert found is not None
     low, middle, high = np.quantile(np.array(seconds) / 10, [0.25, 0.5, 0.75]) * (3 * 10 + 40)
     assert (found.low, found.middle, found.high) == pytest.approx((low, middle, high))

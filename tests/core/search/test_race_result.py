@@ -1,4 +1,4 @@
-"""What the optimiser is told of a race: only ranks count, and who was dropped ranks behind who was not."""
+"""What the optimiser learns of a race: only ranks count, and dropped candidates rank behind the others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_sound_survivors_then_late_then_early_then_broken_then_incoherent_then_f
     numbers = ranking_numbers([*shuffled, RaceResult(None, 0)])
     assert numbers[-1] is None
     order = sorted(zip(numbers[:-1], shuffled, strict=True), key=lambda pair: -(pair[0] or 0.0))
-    assert [one for _, one in order] == RANKED
+    assert [result for _, result in order] == RANKED
 
 
 def test_cma_es_moves_as_if_the_ranking_had_been_scores() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evomerge_core.run.report.content import Report, ScoredCandidate
+from evomerge_core.run.store.records import SPLITS
 
 _ENDED = {
     "evaluations": "the budget of candidates was spent",
@@ -70,9 +71,7 @@ def _test_result(row: Mapping[str, Any], paired: Mapping[str, Any] | None) -> st
 def _luck(result: Mapping[str, Any]) -> Iterator[str]:
     """How much of the search's score was luck: the same child on items that played no part in choosing it."""
     winner = result["winner"]
-    scores = [
-        f"{percent(winner[split])} on {split}" for split in ("search", "validation", "test") if winner.get(split) is not None
-    ]
+    scores = [f"{percent(winner[split])} on {split}" for split in SPLITS if winner.get(split) is not None]
     yield f"The child scored {', '.join(scores)}. A drop from one to the next shows how much was luck."
 
 
