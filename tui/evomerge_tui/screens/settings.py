@@ -49,7 +49,7 @@ class SettingsScreen(Page):
             yield FormRow("Job priority", priority, "low lets other programs go first")
             yield FormRow("New runs in", Input(id="runs-folder"), "relative to the start folder")
             yield FormRow("Models in", Input(id="model-folders"), f"separated by {_SEPARATOR}; Hub cache included")
-            token = Input(password=True, id="hub-token", placeholder="paste a token to change it")
+            token = Input(password=True, id="hub-token", placeholder="paste a new token")
             yield FormRow("Hub token", token, id="token-row")
             yield FormRow("File", Static(str(settings_path()), id="settings-file", markup=False))
             yield Static("Keys: press enter on an action, then its new key", classes="title")
