@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from evomerge_core.discovery.found import Found
+from evomerge_core.discovery.found import FoundModel
 from evomerge_core.discovery.headers import open_headers
 from evomerge_core.errors import InputError
 from evomerge_core.sources.checks.compatibility import check
@@ -20,7 +20,7 @@ class Fit:
     reason: str
 
 
-def quick_fit(found: Found, base: Found | None) -> Fit:
+def quick_fit(found: FoundModel, base: FoundModel | None) -> Fit:
     """What the listed facts tell at once: broken, another architecture, or an adapter of another model."""
     if found.problem:
         return Fit(False, found.problem)
@@ -46,7 +46,7 @@ def full_fit(reference: str, base: Source, *, relative_to: Path, allow_pickle: b
     return Fit(False, f"{differences[0]}{more}")
 
 
-def _adapter_fit(found: Found, base: Found) -> Fit:
+def _adapter_fit(found: FoundModel, base: FoundModel) -> Fit:
     if not found.made_from:
         return Fit(None, "doesn't say which model it belongs to; compared when chosen")
     of = found.made_from[0]

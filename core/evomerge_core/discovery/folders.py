@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from evomerge_core.discovery.found import Found, describe, is_model_folder
+from evomerge_core.discovery.found import FoundModel, describe, is_model_folder
 
 # A folder of models holds them itself, or sorted by owner or family.
 _DEPTH = 3
 _MOST = 2000
 
 
-def find_in_folders(folders: Iterable[Path]) -> Iterator[Found]:
+def find_in_folders(folders: Iterable[Path]) -> Iterator[FoundModel]:
     """Every model and adapter in these folders or a few levels below; hidden folders and those that can't be read are
     passed over, and so is what lies inside of a model."""
     seen: set[Path] = set()

@@ -20,7 +20,7 @@ Where = Literal["folder", "cache", "hub"]
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundModel:
     """`reference` is what a recipe calls it: a folder's path or a hub id. None where nothing says it.
 
     `made_from` are the hub ids that it says it was made from; an adapter's first is the model it belongs to. `problem` is why
@@ -44,7 +44,7 @@ def is_model_folder(folder: Path) -> bool:
     return (folder / "config.json").is_file() or (folder / "adapter_config.json").is_file()
 
 
-def describe(folder: Path, reference: str, where: Where) -> Found:
+def describe(folder: Path, reference: str, where: Where) -> FoundModel:
     """The facts of a model's or adapter's folder, read from its small files and the headers of its weights."""
     try:
         return read_found(folder, reference, where)
@@ -52,18 +52,18 @@ def describe(folder: Path, reference: str, where: Where) -> Found:
         return broken(folder, reference, where, error)
 
 
-def read_found(folder: Path, reference: str, where: Where) -> Found:
+def read_found(folder: Path, reference: str, where: Where) -> FoundModel:
     """The same; InputError for a folder that can't be a source, `MissingFile` where a file of it is missing."""
     card = front_matter(folder / "README.md")
     read = _model if _is_model(folder) else _adapter
     return read(folder, reference, where, card)
 
 
-def broken(folder: Path, reference: str, where: Where, error: InputError) -> Found:
+def broken(folder: Path, reference: str, where: Where, error: InputError) -> FoundModel:
     """What can be said about a folder that can't be read as a whole because of `error`."""
     kind: Kind = "model" if _is_model(folder) else "adapter"
     licence = licence_in(front_matter(folder / "README.md"))
-    return Found(reference, kind, where, architecture_of(_config_or_nothing(folder)), licence=licence, problem=str(error))
+    return FoundModel(reference, kind, where, architecture_of(_config_or_nothing(folder)), licence=licence, problem=str(error))
 
 
 def _is_model(folder: Path) -> bool:
@@ -84,10 +84,10 @@ def _config_or_nothing(folder: Path) -> Mapping[str, Any]:
         return {}
 
 
-def _model(folder: Path, reference: str, where: Where, card: Mapping[str, Any]) -> Found:
+def _model(folder: Path, reference: str, where: Where, card: Mapping[str, Any]) -> FoundModel:
     checkpoint = open_checkpoint(folder)
     files = {file.path: file for file in checkpoint.tensors.values()}
-    return Found(
+    return FoundModel(
         reference,
         "model",
         where,
@@ -99,11 +99,11 @@ def _model(folder: Path, reference: str, where: Where, card: Mapping[str, Any]) 
     )
 
 
-def _adapter(folder: Path, reference: str, where: Where, card: Mapping[str, Any]) -> Found:
+def _adapter(folder: Path, reference: str, where: Where, card: Mapping[str, Any]) -> FoundModel:
     config = read_adapter_config(folder)
     weights = open_weights(folder / "adapter_model.safetensors", allow_pickle=False)
     base = config.get("base_model_name_or_path")
-    return Found(
+    return FoundModel(
         reference,
         "adapter",
         where,

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from evomerge_core.discovery.found import Found, broken, is_model_folder, read_found
+from evomerge_core.discovery.found import FoundModel, broken, is_model_folder, read_found
 from evomerge_core.discovery.headers import has_weights
 from evomerge_core.errors import InputError, MissingFile
 
 
-def find_in_cache(cache: Path | None = None) -> Iterator[Found]:
+def find_in_cache(cache: Path | None = None) -> Iterator[FoundModel]:
     """Every model and adapter of the hub's cache; a repository without a `main` revision is named with its commit.
 
     Without a cache there is nothing to find.
@@ -35,7 +35,7 @@ def find_in_cache(cache: Path | None = None) -> Iterator[Found]:
         yield _cached(revision.snapshot_path, reference)
 
 
-def _cached(folder: Path, reference: str) -> Found:
+def _cached(folder: Path, reference: str) -> FoundModel:
     """What lies in a folder of the cache. It is still the hub's as long as its weights aren't here whole."""
     try:
         return read_found(folder, reference, "cache")

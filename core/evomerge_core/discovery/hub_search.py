@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evomerge_core.discovery.found import Found, Kind, architecture_of
+from evomerge_core.discovery.found import FoundModel, Kind, architecture_of
 from evomerge_core.errors import InputError
 from evomerge_core.sources.model_card import base_models, licence_in
 from evomerge_core.sources.resolve import told_in_one_line
@@ -14,7 +14,7 @@ _PROPERTIES = ["cardData", "config", "downloads", "gated", "library_name", "safe
 _DTYPE_BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4, "I16": 2}
 
 
-def search_hub(text: str, limit: int = 40) -> list[Found]:
+def search_hub(text: str, limit: int = 40) -> list[FoundModel]:
     """Models whose id holds `text`, most downloaded first. Raises InputError when the hub can't be asked."""
     from huggingface_hub import HfApi, constants
 
@@ -26,14 +26,14 @@ def search_hub(text: str, limit: int = 40) -> list[Found]:
     return [_found(info) for info in listed]
 
 
-def _found(info: Any) -> Found:
+def _found(info: Any) -> FoundModel:
     config: Mapping[str, Any] = info.config or {}
     tags = set(info.tags or ())
     card: Mapping[str, Any] = info.card_data.to_dict() if info.card_data else {}
     kind: Kind = "adapter" if info.library_name == "peft" or "lora" in tags or "adapter_config" in tags else "model"
     tagged = next((tag.partition(":")[2] for tag in sorted(tags) if tag.startswith("license:")), None)
     dtypes = {} if info.safetensors is None else info.safetensors.parameters
-    return Found(
+    return FoundModel(
         info.id,
         kind,
         "hub",

@@ -34,7 +34,7 @@ class Dimension:
 
 
 @dataclass(frozen=True)
-class Row:
+class GenomeNumber:
     """One number of a genome as screens and reports show it."""
 
     group: str
@@ -91,7 +91,7 @@ class Dimensions(ABC):
         if vector.shape != (self.dimension,) or not np.isfinite(vector).all():
             raise ValueError(f"a genome is {self.dimension} finite numbers, not {vector}")
 
-    def describe(self, vector: Vector) -> tuple[Row, ...]:
+    def describe(self, vector: Vector) -> tuple[GenomeNumber, ...]:
         """A vector's numbers with what they are, in the vector's order."""
         pairs = zip(self.dimensions, vector, strict=True)
-        return tuple(Row(one.group, one.source, one.parameter, float(value)) for one, value in pairs)
+        return tuple(GenomeNumber(one.group, one.source, one.parameter, float(value)) for one, value in pairs)

@@ -20,7 +20,7 @@ from evomerge_core.paths.space import USUAL_SIGMA, PathSpace, border, not_from_h
 
 
 @dataclass(frozen=True)
-class Indicator(PathSpace):
+class IndicatorSpace(PathSpace):
     """Vectors of T = repeats x M indicators in [-1, 1], and then of scales in `limits`.
 
     `limits` None: no scales. With `matrix` the scales are the M x M matrix, row by row ([from, to]); else one for each slot and

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from evomerge_core.errors import InputError
-from evomerge_core.paths.indicator import Indicator
+from evomerge_core.paths.indicator import IndicatorSpace
 from evomerge_core.paths.path import Pool
-from evomerge_core.paths.slots import Slots
+from evomerge_core.paths.slots import SlotSpace
 from evomerge_core.paths.space import PathSpace
 from evomerge_core.paths.spec import Paths
 
@@ -29,10 +29,10 @@ def make_path_space(paths: Paths, pool: Pool, most_layers: int | None) -> PathSp
         )
     limits = None if paths.scales == "none" else paths.scale
     if paths.encoding == "slots":
-        return Slots(pool, _slot_count(paths, pool, most_layers), paths.reach or 0, limits)
+        return SlotSpace(pool, _slot_count(paths, pool, most_layers), paths.reach or 0, limits)
     repeats = paths.repeats or 1
     longest = repeats * pool.size + 2 if most_layers is None else most_layers
-    return Indicator(pool, repeats, limits, paths.scales == "matrix", longest)
+    return IndicatorSpace(pool, repeats, limits, paths.scales == "matrix", longest)
 
 
 def _slot_count(paths: Paths, pool: Pool, most_layers: int | None) -> int:

@@ -41,7 +41,7 @@ class PathMerge:
 
 
 @dataclass(frozen=True)
-class Placed:
+class PathTensor:
     """A tensor of the child: its name, what it is merged from, and the gain that it is divided by (1: none)."""
 
     name: str
@@ -50,7 +50,7 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class Member:
+class MemberTensors:
     """A member's tensors, merge by name, and its layers."""
 
     plan: Mapping[str, TensorMerge]
@@ -76,13 +76,13 @@ class Member:
         yield from (self.plan[name] for name in outside if is_head(name))
 
 
-def plan_member(config: MergeConfig, sources: Mapping[str, Source]) -> Member:
+def plan_member(config: MergeConfig, sources: Mapping[str, Source]) -> MemberTensors:
     """The tensors of a member; InputError as `make_plan`."""
     plan = {merge.name: merge for merge in make_plan(config, sources)}
-    return Member(plan, find_layers(plan, "child"))
+    return MemberTensors(plan, find_layers(plan, "child"))
 
 
-def plan_path(child: PathMerge, sources: Mapping[str, Source]) -> tuple[Placed, ...]:
+def plan_path(child: PathMerge, sources: Mapping[str, Source]) -> tuple[PathTensor, ...]:
     """The child's tensors: embeddings of the first hop's member, every hop as a layer of its own, norm and head of the last's.
 
     InputError for a layer that a member doesn't have, and for scales that the architecture can't fold.
@@ -90,7 +90,7 @@ def plan_path(child: PathMerge, sources: Mapping[str, Source]) -> tuple[Placed, 
     members = [plan_member(config, sources) for config in child.members]
     fold = fold_of(child, sources)
     hops = child.path.hops
-    placed = [Placed(merge.name, merge) for merge in members[hops[0].source].before()]
+    placed = [PathTensor(merge.name, merge) for merge in members[hops[0].source].before()]
     prefix = members[hops[0].source].stack.prefix
     for number, (hop, gain) in enumerate(zip(hops, child.path.gains, strict=True)):
         member = members[hop.source]
@@ -102,8 +102,8 @@ def plan_path(child: PathMerge, sources: Mapping[str, Source]) -> tuple[Placed, 
             )
         for rest, merge in member.layer(hop.layer):
             own = gain if fold is not None and fold.applies(rest) else 1.0
-            placed.append(Placed(f"{prefix}{number}.{rest}", merge, own))
-    return (*placed, *(Placed(merge.name, merge) for merge in members[hops[-1].source].after()))
+            placed.append(PathTensor(f"{prefix}{number}.{rest}", merge, own))
+    return (*placed, *(PathTensor(merge.name, merge) for merge in members[hops[-1].source].after()))
 
 
 def fold_of(child: PathMerge, sources: Mapping[str, Source]) -> Fold | None:
@@ -116,7 +116,7 @@ def template_of(config: MergeConfig, sources: Mapping[str, Source]) -> Source:
     return sources[plan_slices(config, sources)[0].template.model]
 
 
-def stream_path(placed: Sequence[Placed], engine: MergeEngine, fold: Fold | None) -> Iterator[tuple[str, Tensor]]:
+def stream_path(placed: Sequence[PathTensor], engine: MergeEngine, fold: Fold | None) -> Iterator[tuple[str, Tensor]]:
     """The child's tensors by name, one at a time: each as its member has it on disk, then divided by its gain."""
     for one, (_, tensor) in zip(placed, engine.stream([one.merge for one in placed]), strict=True):
         yield one.name, tensor if fold is None or one.gain == 1.0 else fold.divide(tensor, one.gain)
@@ -136,7 +136,7 @@ def write_path(folder: Folder, child: PathMerge, sources: Mapping[str, Source], 
 
 
 def path_files(
-    child: PathMerge, placed: Sequence[Placed], sources: Mapping[str, Source], recipe: str, recipe_file: str
+    child: PathMerge, placed: Sequence[PathTensor], sources: Mapping[str, Source], recipe: str, recipe_file: str
 ) -> ModelFiles:
     """All that the child's folder holds besides the numbers."""
     used = {reference: sources[reference] for config in child.members for reference in references(config)}
@@ -157,7 +157,7 @@ def path_files(
     )
 
 
-def path_shapes(placed: Sequence[Placed], sources: Mapping[str, Source]) -> dict[str, tuple[int, ...]]:
+def path_shapes(placed: Sequence[PathTensor], sources: Mapping[str, Source]) -> dict[str, tuple[int, ...]]:
     """The shape of each of the child's tensors."""
     return {one.name: sources[one.merge.inputs[0].model].shape(one.merge.inputs[0].name) for one in placed}
 

@@ -16,7 +16,7 @@ from evomerge_core.paths.space import USUAL_SIGMA, PathSpace, border, not_from_h
 
 
 @dataclass(frozen=True)
-class Slots(PathSpace):
+class SlotSpace(PathSpace):
     """Vectors of one choice for each of `slots` slots (whole numbers), and then of scales in `limits`: one for each slot and
     one for A's last layer; None: no scales.
 

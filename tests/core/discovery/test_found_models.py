@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from evomerge_core.discovery.fit import full_fit, quick_fit
 from evomerge_core.discovery.folders import find_in_folders
-from evomerge_core.discovery.found import Found
+from evomerge_core.discovery.found import FoundModel
 from evomerge_core.discovery.hub_cache import find_in_cache
 from evomerge_core.sources.source import open_source
 from support.loopback_hub import COMMIT
@@ -46,7 +46,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def by_name(found: list[Found]) -> dict[str, Found]:
+def by_name(found: list[FoundModel]) -> dict[str, FoundModel]:
     return {Path(one.reference).name: one for one in found}
 
 
@@ -115,9 +115,9 @@ def test_what_fits_is_told_with_the_reason(made: Path, tmp_path: Path) -> None:
 
 
 def test_listed_facts_tell_some_misfits_at_once() -> None:
-    base = Found("owner/llama", "model", "hub", "LlamaForCausalLM", 10)
-    assert quick_fit(Found("owner/qwen", "model", "hub", "Qwen2ForCausalLM", 10), base).fits is False
-    assert quick_fit(Found("owner/other", "model", "hub", "LlamaForCausalLM", 10), base).fits is None
-    lora = Found("owner/lora", "adapter", "hub", "LoRA", made_from=("owner/third",))
+    base = FoundModel("owner/llama", "model", "hub", "LlamaForCausalLM", 10)
+    assert quick_fit(FoundModel("owner/qwen", "model", "hub", "Qwen2ForCausalLM", 10), base).fits is False
+    assert quick_fit(FoundModel("owner/other", "model", "hub", "LlamaForCausalLM", 10), base).fits is None
+    lora = FoundModel("owner/lora", "adapter", "hub", "LoRA", made_from=("owner/third",))
     assert quick_fit(lora, base).fits is False
-    assert quick_fit(Found("owner/gguf", "model", "hub", problem="a GGUF"), base).fits is False
+    assert quick_fit(FoundModel("owner/gguf", "model", "hub", problem="a GGUF"), base).fits is False

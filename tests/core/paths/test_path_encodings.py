@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evomerge_core.errors import InputError
-from evomerge_core.paths.indicator import Indicator
+from evomerge_core.paths.indicator import IndicatorSpace
 from evomerge_core.paths.make_space import make_path_space
 from evomerge_core.paths.path import Hop, Path, Pool
-from evomerge_core.paths.slots import Slots
+from evomerge_core.paths.slots import SlotSpace
 from evomerge_core.paths.space import PathSpace
 from evomerge_core.paths.spec import Paths
 
@@ -74,7 +74,7 @@ def test_the_search_starts_with_the_first_models_own_path(name: str) -> None:
 def test_the_papers_dimensions() -> None:
     """arXiv 2403.13187: M = 64 layers, r = 3: T = 192 indicators and 4,096 scales."""
     space = space_of(PAPER, preset="paper")
-    assert isinstance(space, Indicator)
+    assert isinstance(space, IndicatorSpace)
     assert (space.slots, space.dimension, space.integers) == (192, 192 + 4096, ())
     assert space.most_layers == 194
 
@@ -105,7 +105,7 @@ def test_a_bounded_indicator_keeps_the_strongest() -> None:
 
 def test_a_slot_chooses_among_the_layers_near_its_depth_or_none() -> None:
     space = space_of(slots=3, scales="none")
-    assert isinstance(space, Slots)
+    assert isinstance(space, SlotSpace)
     # the middle slot is at depth 2; the second model's layers come after the first's five
     assert space.choices[1] == (6, 1, None, 2, 7, 3, 8)
     assert space.integers == (0, 1, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evomerge_core.tasks.language.coherence import Said, home_languages, read_signals, repetition
+from evomerge_core.tasks.language.coherence import WrittenAnswer, home_languages, read_signals, repetition
 from evomerge_core.tasks.language.detection import likeliest_language
 from evomerge_core.tasks.language.neutral_texts import TEXTS, neutral_questions
 
@@ -12,8 +12,8 @@ ENGLISH = ["The answer is 12 apples.", "She has seven books left.", "He paid fou
 JAPANESE = ["答えは12個のりんごです。", "彼女には本が7冊残っています。", "彼は4ドル払いました。", "鳥が9羽います。"]
 
 
-def said(texts: list[str], truncated: bool = False) -> list[Said]:
-    return [Said(text, truncated) for text in texts]
+def said(texts: list[str], truncated: bool = False) -> list[WrittenAnswer]:
+    return [WrittenAnswer(text, truncated) for text in texts]
 
 
 def test_repetition_is_the_share_of_4_grams_that_came_before() -> None:

@@ -9,7 +9,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.merging.config import MergeConfig, Parameters, Setting
 from evomerge_core.merging.plan.origins import Origin, find_origins
 from evomerge_core.merging.plan.parameter_values import evaluate, find_setting
-from evomerge_core.merging.plan.slices import Member, PlannedSlice, plan_slices
+from evomerge_core.merging.plan.slices import PlannedSlice, SliceMember, plan_slices
 from evomerge_core.methods.method import Method, Parameter, Value
 from evomerge_core.sources.source import Source
 
@@ -64,7 +64,7 @@ def _tensor_merge(origin: Origin, shared: Parameters, used: set[int]) -> TensorM
     return TensorMerge(origin.name, part.method.name, base, inputs, single)
 
 
-def _input(member: Member, origin: Origin, shared: Sequence[Parameters], used: set[int]) -> TensorInput:
+def _input(member: SliceMember, origin: Origin, shared: Sequence[Parameters], used: set[int]) -> TensorInput:
     method, name = origin.part.method, origin.names[member.model]
     numbers = {
         one.name: float(_value(method, one, (member.parameters, *shared), name, origin.t, used, member.model))
@@ -138,7 +138,7 @@ def _unused(parameters: Parameters, used: set[int]) -> Iterator[tuple[str, Setti
         yield from ((name, setting) for setting in settings if id(setting) not in used)
 
 
-def _why_in_member(part: PlannedSlice, member: Member, name: str) -> tuple[str, str] | None:
+def _why_in_member(part: PlannedSlice, member: SliceMember, name: str) -> tuple[str, str] | None:
     if member is part.base:
         return f"{part.method.name} takes no parameters for the base", "remove it"
     if not part.method.parameters[name].per_source:

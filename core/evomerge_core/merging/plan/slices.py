@@ -14,7 +14,7 @@ from evomerge_core.sources.source import Source
 
 
 @dataclass(frozen=True)
-class Member:
+class SliceMember:
     """A model in a slice: its layers [start, stop) and the parameters given with it."""
 
     model: str
@@ -33,17 +33,17 @@ class PlannedSlice:
     """A slice: `base` is None where the method takes none or none is given; `sources` are the models without it."""
 
     method: Method
-    base: Member | None
-    sources: tuple[Member, ...]
+    base: SliceMember | None
+    sources: tuple[SliceMember, ...]
     parameters: Parameters
 
     @property
-    def template(self) -> Member:
+    def template(self) -> SliceMember:
         """The model whose tensor names the child's are."""
         return self.base or self.sources[0]
 
     @property
-    def members(self) -> tuple[Member, ...]:
+    def members(self) -> tuple[SliceMember, ...]:
         """All models that are read."""
         return (self.base, *self.sources) if self.base else self.sources
 
@@ -88,17 +88,19 @@ def _plan_slice(config: MergeConfig, definition: Slice, stacks: Mapping[str, Lay
     return planned
 
 
-def _member(model: str, layers: tuple[int, int] | None, parameters: Parameters, stacks: Mapping[str, LayerStack]) -> Member:
+def _member(
+    model: str, layers: tuple[int, int] | None, parameters: Parameters, stacks: Mapping[str, LayerStack]
+) -> SliceMember:
     depth = len(stacks[model].layers)
     start, stop = (0, depth) if layers is None else layers
     if layers is not None and not 0 <= start < stop <= depth:
         raise InputError(
             f"layer_range [{start}, {stop}] is not in its {depth} layers", where=model, remedy=f"give [0, {depth}] or a part"
         )
-    return Member(model, stacks[model], start, stop, parameters)
+    return SliceMember(model, stacks[model], start, stop, parameters)
 
 
-def _base_member(base: str, members: Sequence[Member], stacks: Mapping[str, LayerStack]) -> Member:
+def _base_member(base: str, members: Sequence[SliceMember], stacks: Mapping[str, LayerStack]) -> SliceMember:
     for one in members:
         if one.model == base:
             return one

@@ -14,7 +14,7 @@ from evomerge_core.run.statistics import wilson
 from evomerge_core.run.store.records import NEUTRAL, ItemScore
 from evomerge_core.run.store.store import Store
 from evomerge_core.tasks.evaluator import Question
-from evomerge_core.tasks.language.coherence import Said, Signals, home_languages, read_signals
+from evomerge_core.tasks.language.coherence import Signals, WrittenAnswer, home_languages, read_signals
 from evomerge_core.tasks.language.detection import likeliest_language
 from evomerge_core.tasks.language.neutral_texts import neutral_questions
 
@@ -102,8 +102,8 @@ def _signals(items: Sequence[ItemScore], languages: Mapping[str, frozenset[str]]
     )
 
 
-def _said(item: ItemScore) -> Said:
-    return Said(item.answer, item.truncated)
+def _said(item: ItemScore) -> WrittenAnswer:
+    return WrittenAnswer(item.answer, item.truncated)
 
 
 def _losses(neutral: Sequence[ItemScore]) -> dict[tuple[str, str], float]:

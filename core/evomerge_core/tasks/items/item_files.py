@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.items.items import Item, Value, make_item
-from evomerge_core.tasks.items.rows import Row, read_rows
+from evomerge_core.tasks.items.rows import FileRow, read_rows
 
 Column = str | int
 Fields = Mapping[str, Column]
@@ -36,12 +36,12 @@ def _by_number(fields: Fields, path: Path) -> bool:
     return True in kinds
 
 
-def _every_field(row: Row) -> dict[str, Value]:
+def _every_field(row: FileRow) -> dict[str, Value]:
     values = {str(column): _value(cell) for column, cell in row.cells.items()}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _field(row: Row, name: str, column: Column) -> Value:
+def _field(row: FileRow, name: str, column: Column) -> Value:
     if column not in row.cells:
         there = f"it has {', '.join(str(known) for known in row.cells)}"
         raise InputError(f"no column {column!r} for the field `{name}` ({there})", where=row.origin, remedy="correct `fields`")

@@ -14,14 +14,14 @@ _TABLES = (".tsv", ".csv")
 
 
 @dataclass(frozen=True)
-class Row:
+class FileRow:
     """One row: cells by column name, or by number from 0 where the file has no header. `origin` is `file:line`."""
 
     cells: Mapping[str | int, object]
     origin: str
 
 
-def read_rows(path: Path, *, header: bool) -> list[Row]:
+def read_rows(path: Path, *, header: bool) -> list[FileRow]:
     """All rows of a file, its format told by the name's ending; `header` says whether TSV and CSV begin with names.
 
     Text is UTF-8, with or without a byte order mark. TSV knows no quotes: a quotation mark is text. Empty lines are
@@ -61,13 +61,13 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _jsonl(path: Path, _header: bool) -> Iterator[Row]:
+def _jsonl(path: Path, _header: bool) -> Iterator[FileRow]:
     for number, line in _lines(path):
         origin = f"{path}:{number}"
         yield _object(_parsed(line, origin), origin)
 
 
-def _json(path: Path, _header: bool) -> Iterator[Row]:
+def _json(path: Path, _header: bool) -> Iterator[FileRow]:
     value = _parsed(_text(path), str(path))
     if not isinstance(value, list):
         raise InputError(
@@ -86,18 +86,18 @@ def _parsed(text: str, origin: str) -> object:
     return value
 
 
-def _object(value: object, origin: str) -> Row:
+def _object(value: object, origin: str) -> FileRow:
     if not isinstance(value, dict):
         raise InputError("not a JSON object", where=origin, remedy='write {"question": ..., "answer": ...}')
-    return Row(value, origin)
+    return FileRow(value, origin)
 
 
-def _tsv(path: Path, header: bool) -> Iterator[Row]:
+def _tsv(path: Path, header: bool) -> Iterator[FileRow]:
     lines = ((number, line.split("\t")) for number, line in _lines(path))
     return _table(path, lines, header)
 
 
-def _csv(path: Path, header: bool) -> Iterator[Row]:
+def _csv(path: Path, header: bool) -> Iterator[FileRow]:
     return _table(path, _csv_lines(path), header)
 
 
@@ -114,11 +114,11 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
         raise InputError(f"not valid CSV ({error})", where=f"{path}:{start}", remedy="correct the quotes") from error
 
 
-def _table(path: Path, lines: Iterator[tuple[int, Sequence[str]]], header: bool) -> Iterator[Row]:
+def _table(path: Path, lines: Iterator[tuple[int, Sequence[str]]], header: bool) -> Iterator[FileRow]:
     names: Sequence[str] = ()
     for number, cells in lines:
         if not header:
-            yield Row(dict(enumerate(cells)), f"{path}:{number}")
+            yield FileRow(dict(enumerate(cells)), f"{path}:{number}")
         elif not names:
             names = [cell.strip() for cell in cells]
         elif len(cells) != len(names):
@@ -126,10 +126,10 @@ def _table(path: Path, lines: Iterator[tuple[int, Sequence[str]]], header: bool)
                 f"{len(cells)} columns where the header has {len(names)}", where=f"{path}:{number}", remedy="correct the row"
             )
         else:
-            yield Row(dict(zip(names, cells, strict=True)), f"{path}:{number}")
+            yield FileRow(dict(zip(names, cells, strict=True)), f"{path}:{number}")
 
 
-def _parquet(path: Path, _header: bool) -> Iterator[Row]:
+def _parquet(path: Path, _header: bool) -> Iterator[FileRow]:
     from pyarrow import ArrowException
     from pyarrow.parquet import read_table
 
@@ -138,10 +138,10 @@ def _parquet(path: Path, _header: bool) -> Iterator[Row]:
     except (ArrowException, OSError) as error:
         raise InputError("not readable as Parquet", where=path, remedy="fetch or write the file again") from error
     for number, cells in enumerate(rows, start=1):
-        yield Row(cells, f"{path}: row {number}")
+        yield FileRow(cells, f"{path}: row {number}")
 
 
-_READERS: Mapping[str, Callable[[Path, bool], Iterator[Row]]] = {
+_READERS: Mapping[str, Callable[[Path, bool], Iterator[FileRow]]] = {
     ".parquet": _parquet,
     ".jsonl": _jsonl,
     ".ndjson": _jsonl,

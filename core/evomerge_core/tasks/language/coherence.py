@@ -17,7 +17,7 @@ _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 
 
 @dataclass(frozen=True)
-class Said:
+class WrittenAnswer:
     """An answer: its text, and whether the token limit cut it off."""
 
     text: str
@@ -36,7 +36,7 @@ class Signals:
     foreign: int
 
 
-def read_signals(said: Sequence[Said], languages: Set[str]) -> Signals:
+def read_signals(said: Sequence[WrittenAnswer], languages: Set[str]) -> Signals:
     """The signals of answers that are expected in one of `languages` (lid.176's codes)."""
     worded = [one.text for one in said if any(character.isalpha() for character in one.text)]
     return Signals(
@@ -48,7 +48,7 @@ def read_signals(said: Sequence[Said], languages: Set[str]) -> Signals:
     )
 
 
-def home_languages(said: Iterable[Said]) -> frozenset[str]:
+def home_languages(said: Iterable[WrittenAnswer]) -> frozenset[str]:
     """The languages that a model answers in: those of at least a tenth of its answers."""
     found = Counter(likeliest_language(one.text) for one in said)
     total = found.total()

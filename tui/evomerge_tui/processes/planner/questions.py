@@ -11,7 +11,7 @@ from typing import Any
 
 from evomerge_core.discovery.fit import full_fit
 from evomerge_core.discovery.folders import find_in_folders
-from evomerge_core.discovery.found import Found, describe, is_model_folder
+from evomerge_core.discovery.found import FoundModel, describe, is_model_folder
 from evomerge_core.discovery.headers import cached, look_at, open_headers, parts_away
 from evomerge_core.discovery.hub_cache import find_in_cache
 from evomerge_core.discovery.hub_search import search_hub
@@ -52,9 +52,9 @@ def _named(references: Sequence[str], folder: str) -> list[dict[str, Any]]:
         if place is not None and is_model_folder(place):
             found.append(describe(place, reference, "folder" if hub is None else "cache"))
         elif hub is None:
-            found.append(Found(reference, "model", "folder", problem=f"{reference}: no such model folder; check the path"))
+            found.append(FoundModel(reference, "model", "folder", problem=f"{reference}: no such model folder; check the path"))
         else:
-            found.append(Found(reference, "model", "hub"))
+            found.append(FoundModel(reference, "model", "hub"))
     return [_shown(model) for model in found]
 
 
@@ -150,7 +150,7 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def _shown(found: Found) -> dict[str, Any]:
+def _shown(found: FoundModel) -> dict[str, Any]:
     """A found model, and whether this machine has room for it."""
     lack = "" if found.parameters is None or found.kind == "adapter" else lack_of_room(found.parameters, _capacity("auto"))
     return {**dataclasses.asdict(found), "lack": lack}

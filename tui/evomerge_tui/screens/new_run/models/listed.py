@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evomerge_core.discovery.fit import Fit, quick_fit
-from evomerge_core.discovery.found import Found
+from evomerge_core.discovery.found import FoundModel
 from evomerge_tui.screens.new_run.draft import Draft, has_source
 from evomerge_tui.text.quantities import amount, percent, weights
 from evomerge_tui.widgets.rows_table import Cell, Column
@@ -19,33 +19,33 @@ _PLACES = {"folder": "folder", "cache": "cache", "hub": "hub"}
 class Listed:
     """`role`: base, source, both or "". `done` is the share that is downloaded, None where no download is running."""
 
-    found: Found
+    found: FoundModel
     role: str
     fit: Fit
     lack: str
     done: float | None = None
 
 
-def found_in(facts: Mapping[str, Any]) -> tuple[Found, str]:
+def found_in(facts: Mapping[str, Any]) -> tuple[FoundModel, str]:
     """A found model out of the planner's answer, and why this machine has no room for it."""
     lack = str(facts.get("lack", ""))
     fields = {key: value for key, value in facts.items() if key != "lack"}
-    return Found(**{**fields, "made_from": tuple(fields["made_from"])}), lack
+    return FoundModel(**{**fields, "made_from": tuple(fields["made_from"])}), lack
 
 
-def reference_for(found: Found, draft: Draft) -> str:
+def reference_for(found: FoundModel, draft: Draft) -> str:
     """What a recipe calls this model as a source: an adapter stands behind its base."""
     return f"{draft.base}+{found.reference}" if found.kind == "adapter" else found.reference
 
 
-def role_of(found: Found, draft: Draft) -> str:
+def role_of(found: FoundModel, draft: Draft) -> str:
     """Its part in the recipe, in a word."""
     is_base = found.kind == "model" and found.reference == draft.absolute(draft.base)
     is_source = has_source(draft, reference_for(found, draft))
     return "both" if is_base and is_source else "base" if is_base else "source" if is_source else ""
 
 
-def fit_of(found: Found, base: Found | None, known: Mapping[str, Fit]) -> Fit:
+def fit_of(found: FoundModel, base: FoundModel | None, known: Mapping[str, Fit]) -> Fit:
     """What was compared in detail, or else what the listed facts show at once."""
     quick = quick_fit(found, base)
     if base is None or found.problem:

@@ -16,7 +16,7 @@ from textual.widgets import Button, Input, Static
 from textual.worker import Worker
 
 from evomerge_core.discovery.fit import Fit
-from evomerge_core.discovery.found import Found, Kind
+from evomerge_core.discovery.found import FoundModel, Kind
 from evomerge_core.errors import InputError
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.processes.line_process import command_lines
@@ -39,7 +39,7 @@ class ModelsStep(Step):
 
     def __init__(self, draft: Draft) -> None:
         super().__init__(draft)
-        self._found: dict[str, tuple[Found, str]] = {}
+        self._found: dict[str, tuple[FoundModel, str]] = {}
         self._fits: dict[tuple[str, str], Fit] = {}
         self._downloads: dict[str, float] = {}
         self._workers: dict[str, Worker[None]] = {}
@@ -122,17 +122,17 @@ class ModelsStep(Step):
         known = {reference: fit for (reference, of), fit in self._fits.items() if of == self.draft.base}
         return [self._listed(found, lack, base, known) for found, lack in (*self._found.values(), *self._unlisted())]
 
-    def _listed(self, found: Found, lack: str, base: Found | None, known: dict[str, Fit]) -> Listed:
+    def _listed(self, found: FoundModel, lack: str, base: FoundModel | None, known: dict[str, Fit]) -> Listed:
         fit = fit_of(found, base, known)
         return Listed(found, role_of(found, self.draft), fit, lack, self._downloads.get(found.reference))
 
-    def _base(self) -> Found | None:
+    def _base(self) -> FoundModel | None:
         base = self.draft.absolute(self.draft.base)
         if not base:
             return None
-        return self._found[base][0] if base in self._found else Found(base, "model", "hub")
+        return self._found[base][0] if base in self._found else FoundModel(base, "model", "hub")
 
-    def _unlisted(self) -> Iterable[tuple[Found, str]]:
+    def _unlisted(self) -> Iterable[tuple[FoundModel, str]]:
         """The recipe's own models that were not found: named by hand, or not downloaded yet."""
         base = self.draft.absolute(self.draft.base)
         named: dict[str, Kind] = {base: "model"} if base else {}
@@ -142,7 +142,7 @@ class ModelsStep(Step):
             named.setdefault(adapter if is_adapter else f"{model}{sign}{adapter}", "adapter" if is_adapter else "model")
         for reference, kind in named.items():
             if reference not in self._found:
-                yield Found(reference, kind, "hub"), ""
+                yield FoundModel(reference, kind, "hub"), ""
 
     # whether it fits
 
@@ -224,7 +224,7 @@ class ModelsStep(Step):
             draft = self._with_base_of(row.found, draft)
         return with_source(draft, reference)
 
-    def _with_base_of(self, found: Found, draft: Draft) -> Draft:
+    def _with_base_of(self, found: FoundModel, draft: Draft) -> Draft:
         """With the model that this one says it was made from as base, when it is in the list."""
         names = {reference.rpartition("/")[2]: reference for reference, (of, _) in self._found.items() if of.kind == "model"}
         for named in found.made_from:
