@@ -131,7 +131,7 @@ class Chat:
     ) -> Iterator[Piece | Reply]:
         started = time.perf_counter()
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        said, count = "", 0
+        answer, count = "", 0
         stopped_by: StoppedBy = "max_tokens"
         with Sampler(self.model, sampling) as sampler:
             while count < sampling.max_tokens:
@@ -144,7 +144,7 @@ class Chat:
                     stopped_by = "end"
                     break
                 if text := decoder.decode(self.model.piece(token)):
-                    said += text
+                    answer += text
                     yield Piece(text)
                 if len(self._read) == self.context.cells:
                     stopped_by = "context"
@@ -153,10 +153,10 @@ class Chat:
                 self._read.append(token)
         seconds = time.perf_counter() - started
         if text := decoder.decode(b"", final=True):
-            said += text
+            answer += text
             yield Piece(text)
-        whole = conversation.plus("assistant", said) if said else conversation.without_last()
-        yield Reply(said, whole, count, seconds, len(prompt), stopped_by)
+        whole = conversation.plus("assistant", answer) if answer else conversation.without_last()
+        yield Reply(answer, whole, count, seconds, len(prompt), stopped_by)
 
 
 def open_chat(path: Path, *, context: int | None = None, share: float = 1.0) -> Chat:

@@ -64,14 +64,14 @@ class Sampling:
 
 def file_sampling(model: LlamaModel) -> Sampling:
     """The defaults, with what the file itself recommends."""
-    said: dict[str, Any] = {}
+    recommended: dict[str, Any] = {}
     for name, key in _KEYS.items():
         try:
             value = float(model.metadata[key])
         except (KeyError, ValueError):
             continue
-        said[name] = int(value) if name == "top_k" else value
-    return Sampling().changed(**said)
+        recommended[name] = int(value) if name == "top_k" else value
+    return Sampling().changed(**recommended)
 
 
 class Sampler:

@@ -139,9 +139,9 @@ def closed_environment() -> dict[str, str]:
     }
 
 
-def refused_line(said: Iterable[str]) -> str | None:
+def refused_line(output: Iterable[str]) -> str | None:
     """What a process was refused first, by its output; None when it was refused nothing."""
-    return next((line.removeprefix(REFUSED) for line in said if line.startswith(REFUSED)), None)
+    return next((line.removeprefix(REFUSED) for line in output if line.startswith(REFUSED)), None)
 
 
 def _refuse(what: str) -> None:

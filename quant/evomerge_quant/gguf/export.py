@@ -155,7 +155,7 @@ def _imatrix(
     with open_gguf(plain, offload=Offload(0)) as opened:
         architecture = opened.metadata["general.architecture"]
     path = place / "imatrix.npz"
-    # An adapter that lies in the folder is no part of the model; transformers would load it, and what its settings name.
+    # An adapter that lies in the folder is not part of the model, but transformers would load it and what its settings name.
     with plain_view(model, place / "view") as view:
         save_imatrix(path, collect(view, architecture, calibration, on_step))
     return path

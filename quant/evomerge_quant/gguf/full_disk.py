@@ -1,4 +1,4 @@
-"""Whether a full disk is why a worker could not write: libraries say that in many ways, or just die."""
+"""Whether a full disk is why a worker could not write: libraries report that in many ways, or just crash."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SPARE_BYTES = 16 * 2**20
 
 
 def no_space_line(folder: Path) -> str | None:
-    """The line to say when the folder's disk is full; None when it isn't."""
+    """The error message when the folder's disk is full; None when it isn't."""
     if shutil.disk_usage(folder).free >= _SPARE_BYTES:
         return None
     return f"{folder}: no space left on the disk; free some, or give another place with --out"

@@ -34,7 +34,7 @@ def start(module: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def follow(process: subprocess.Popen[bytes], on_line: Callable[[str], None]) -> tuple[int, list[str]]:
-    """Hands over each line until the process ends; gives its status and its last lines. Whatever stops us kills it."""
+    """Passes each line on until the process ends; gives its status and last lines. An exception here kills the process."""
     assert process.stdout is not None
     kept: deque[str] = deque(maxlen=_KEPT_LINES)
     try:
@@ -62,7 +62,7 @@ def ask(process: subprocess.Popen[bytes], request: str, mark: str) -> tuple[str 
 
 
 def send(process: subprocess.Popen[bytes], request: str) -> None:
-    """Sends a line; a process that has ended doesn't hear it, and its last lines say why."""
+    """Sends a line; a process that has ended doesn't get it, and its last lines say why."""
     assert process.stdin is not None
     with contextlib.suppress(OSError):
         process.stdin.write(request.encode() + b"\n")

@@ -36,9 +36,9 @@ def load_library() -> Any:
 
 def last_complaint() -> str:
     """The first of llama.cpp's error messages since the last call, in one line; "" for none."""
-    said = _complaints[0] if _complaints else ""
+    complaint = _complaints[0] if _complaints else ""
     _complaints.clear()
-    return said
+    return complaint
 
 
 def has_amx() -> bool:

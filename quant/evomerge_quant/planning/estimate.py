@@ -27,7 +27,7 @@ from evomerge_quant.planning.workload import Workload, workload
 
 # How far the truth may lie from the middle, as a factor, by what the estimate rests on.
 _SPREAD = {"same": 1.3, "similar": 2.0, "rule": 3.0}
-# A model of another size runs into other limits: what was measured on it says nothing beyond this factor.
+# Models of other sizes run into other limits: beyond this factor, what was measured on them means nothing.
 _NEAR = 8
 # torch, transformers and the libraries of the device, once loaded.
 _PROCESS_BYTES = 800_000_000
@@ -191,7 +191,7 @@ def _seconds(plan: Plan, work: Workload, capacity: Capacity, parameters: int, it
 def _experience(
     recipe: Recipe, plan: Plan, capacity: Capacity, timings: Sequence[Timing], work: Workload
 ) -> tuple[float, str, str]:
-    """By which factor past runs on this device were slower than the rule says; what that rests on, in words; its kind."""
+    """By which factor past runs on this device were slower than the rule; what that rests on, in words; its kind."""
     near = (plan.parameters / _NEAR, plan.parameters * _NEAR)
     here = [t for t in timings if t.device == capacity.name and near[0] <= t.parameters <= near[1]]
     same = [t for t in here if (t.parameters, t.precision) == (plan.parameters, recipe.evaluation.precision)]
@@ -229,8 +229,8 @@ class _Memory:
 def _memory(recipe: Recipe, plan: Plan, capacity: Capacity, work: Workload) -> _Memory:
     """What the precision that needs most needs; one model is in memory at a time."""
     precisions: tuple[Precision, ...] = (recipe.evaluation.precision, *recipe.evaluation.confirm)
-    each = [_memory_in(one, recipe.evaluation.arithmetic, plan, capacity, work) for one in precisions]
-    return _Memory(max(one.device for one in each), max(one.ram for one in each), max(one.least for one in each), each[0].rows)
+    each = [_memory_in(precision, recipe.evaluation.arithmetic, plan, capacity, work) for precision in precisions]
+    return _Memory(max(m.device for m in each), max(m.ram for m in each), max(m.least for m in each), each[0].rows)
 
 
 def _memory_in(
@@ -269,6 +269,6 @@ def _resident(folder: Path, precision: Precision, dtype: Any, capacity: Capacity
     try:
         return memory.resident_bytes(config, precision, dtype, unpacked=unpacked)
     except (ValueError, KeyError, AttributeError) as error:
-        said = " ".join(str(error).split())[:160]
-        problem = f"not a model that can be scored ({said})"
+        reason = " ".join(str(error).split())[:160]
+        problem = f"not a model that can be scored ({reason})"
         raise InputError(problem, where=folder / "config.json", remedy="choose another base") from None

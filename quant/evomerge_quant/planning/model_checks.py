@@ -63,8 +63,8 @@ def _licences(opened: Mapping[str, Source]) -> PreflightCheck:
     found = {folder: licence_in(front_matter(folder / "README.md")) for folder in folders}
     named = sorted({licence for licence in found.values() if licence is not None})
     if None in found.values():
-        said = f"; the others say {', '.join(named)}" if named else ""
-        return warning(subject, f"not all models' cards name one{said}", "read the models' pages before you share the child")
+        others = f"; the others say {', '.join(named)}" if named else ""
+        return warning(subject, f"not all models' cards name one{others}", "read the models' pages before you share the child")
     if len(named) > 1:
         return warning(subject, f"they disagree: {', '.join(named)}", "the child must keep the terms of all of them")
     narrow = [licence for licence in named if set(licence.lower().replace("_", "-").split("-")) & set(_NARROW)]

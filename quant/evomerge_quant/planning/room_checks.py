@@ -91,7 +91,7 @@ def _time(estimate: RunEstimate) -> PreflightCheck:
 
 def _existing(place: Path) -> Path:
     place = place.absolute()
-    return next(one for one in (place, *place.parents) if one.exists())
+    return next(folder for folder in (place, *place.parents) if folder.exists())
 
 
 def _gb(count: float) -> str:

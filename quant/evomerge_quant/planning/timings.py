@@ -100,7 +100,7 @@ def _timing(line: str) -> Timing | None:
 def _prompt_tokens(setup: Setup) -> float:
     tokenizer = read_tokenizer(setup.sources[setup.recipe.base].tokenizer_folder)
     asked = setup.plan.asked["search"]
-    return statistics.mean(question_tokens(one.question, tokenizer) for one in asked)
+    return statistics.mean(question_tokens(asked_item.question, tokenizer) for asked_item in asked)
 
 
 def question_tokens(question: Any, tokenizer: Any) -> int:

@@ -55,7 +55,7 @@ def _answer(file: Path, question: str) -> str:
 
     with open_chat(file) as chat:
         asked = Conversation.begin(None).plus("user", question)
-        said = list(chat.reply(asked, chat.sampling.changed(temperature=0.0), Event()))
-    reply = said[-1]
+        parts = list(chat.reply(asked, chat.sampling.changed(temperature=0.0), Event()))
+    reply = parts[-1]
     assert isinstance(reply, Reply)
     return reply.text

@@ -73,14 +73,14 @@ def _report(line: str, on_step: OnStep) -> None:
 
 
 def _why(model: Path, last: Sequence[str]) -> str:
-    said = "\n".join(last)
-    unsupported = _UNSUPPORTED.search(said)
+    output = "\n".join(last)
+    unsupported = _UNSUPPORTED.search(output)
     if unsupported is not None:
         return (
             f"{model / 'config.json'}: llama.cpp's converter doesn't know the architecture {unsupported[1]}: "
             "use a newer llama.cpp with --converter DIR"
         )
-    if "BPE pre-tokenizer was not recognized" in said:
+    if "BPE pre-tokenizer was not recognized" in output:
         return (
             f"{model / 'tokenizer.json'}: llama.cpp's converter doesn't know this tokenizer's way of splitting text: "
             "use the original model's tokenizer files, or a newer llama.cpp with --converter DIR"

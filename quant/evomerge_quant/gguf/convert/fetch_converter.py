@@ -91,13 +91,13 @@ def _download(release: str, place: Path) -> Path:
     return archives[0]
 
 
-def _reason(said: str) -> str:
+def _reason(output: str) -> str:
     """The line of pip's output that says why."""
-    if "DO NOT MATCH THE HASHES" in said:
+    if "DO NOT MATCH THE HASHES" in output:
         return "the file's sha256 differs from the known one"
-    if "No module named pip" in said:
+    if "No module named pip" in output:
         return "pip isn't installed"
-    errors = [line.removeprefix("ERROR: ") for line in said.splitlines() if line.startswith("ERROR: ")]
+    errors = [line.removeprefix("ERROR: ") for line in output.splitlines() if line.startswith("ERROR: ")]
     if any("from versions: none" in line for line in errors):
         return "the package index can't be reached"
     return errors[-1] if errors else "pip failed"

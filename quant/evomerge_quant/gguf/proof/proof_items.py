@@ -27,7 +27,7 @@ class ProofItem:
 def proof_items(setup: Setup, split: str = "validation") -> tuple[ProofItem, ...]:
     """A run's items of a split, scored by their tasks; weights make the mean the run's own score.
 
-    A run without validation items is proved on the search's.
+    A run without validation items uses those of the search.
     """
     asked = setup.plan.asked[split] or setup.plan.asked["search"]
     counts = {task.name: sum(a.task.name == task.name for a in asked) for task in setup.plan.tasks}

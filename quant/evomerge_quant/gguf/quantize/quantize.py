@@ -47,10 +47,10 @@ def usable_cores() -> int:
 
 
 def _why(wanted: FileType, last: Sequence[str]) -> str:
-    said = " ".join(last)
-    if "has no attribute" in said and wanted.constant in said:
+    output = " ".join(last)
+    if "has no attribute" in output and wanted.constant in output:
         return f"--type {wanted.name}: the installed llama-cpp-python can't write it; use another type, or a newer version"
-    if "data validation failed" in said:
+    if "data validation failed" in output:
         return f"--type {wanted.name}: some weights are out of range for this type; use BF16 or Q8_0"
     reason = last[-1].rpartition("failed to quantize: ")[2] if last else "it gave no reason"
     return f"--type {wanted.name}: llama.cpp failed to quantise: {reason}"

@@ -46,7 +46,7 @@ class ModelName:
         return f"{self.stem}-{encoding}.gguf"
 
     def metadata(self) -> dict[str, Any]:
-        """The keys of a GGUF that say all this."""
+        """The same as keys of a GGUF."""
         keys = {"name": self.title, "basename": self.base, "size_label": self.size, "finetune": self.finetune}
         return {f"general.{key}": value for key, value in keys.items() if value} | {"general.version": self.version}
 

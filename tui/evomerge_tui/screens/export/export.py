@@ -61,7 +61,7 @@ class ExportScreen(Page):
             with VerticalScroll(id="progress", classes="panel"):
                 yield Static("", id="room", markup=False)
                 yield ProgressBar(id="bar", show_eta=False, total=100)
-                yield Static("", id="said", markup=False)
+                yield Static("", id="steps", markup=False)
 
     def on_mount(self) -> None:
         self.query_one(TopBar).set_title(f"{self.folder.name} › export{f' {self.candidate}' if self.candidate else ''}")
@@ -94,8 +94,8 @@ class ExportScreen(Page):
     async def _look(self) -> None:
         """How large the files would be, and what they would lose."""
         try:
-            async for said in command_lines([*self._words(), "--plan", "--type", *TYPES]):
-                self._plan = said
+            async for plan in command_lines([*self._words(), "--plan", "--type", *TYPES]):
+                self._plan = plan
         except InputError as error:
             self.query_one("#room", Static).update(Content.styled(many_lines(str(error)), "$error"))
             return
@@ -145,18 +145,18 @@ class ExportScreen(Page):
         types = [name for name in TYPES if name in self._chosen]
         self._set_working(True)
         try:
-            async for said in command_lines([*words, "--type", *types], priority=self.evomerge.settings.job_priority):
-                if "step" in said:
-                    self._show_step(steps, said["step"], said["share"])
+            async for line in command_lines([*words, "--type", *types], priority=self.evomerge.settings.job_priority):
+                if "step" in line:
+                    self._show_step(steps, line["step"], line["share"])
                 else:
-                    self._result = said
+                    self._result = line
         except InputError as error:
             if self._result is None:
                 self._failed(str(error))
         finally:
             self._set_working(False)
         if self._result is not None:
-            self.query_one("#said", Static).update(done_lines(self._result))
+            self.query_one("#steps", Static).update(done_lines(self._result))
             self._look()
 
     def _set_working(self, working: bool) -> None:
@@ -172,17 +172,17 @@ class ExportScreen(Page):
         bar = self.query_one("#bar", ProgressBar)
         bar.update(total=None if share is None else 100, progress=100 * (share or 0.0))
         lines = [Content.assemble(("✓ ", "$success"), one_line(done)) for done in steps[:-1]]
-        self.query_one("#said", Static).update(
+        self.query_one("#steps", Static).update(
             Content("\n").join([*lines, Content.assemble(("● ", "$primary"), one_line(step))])
         )
 
     def _failed(self, reason: str) -> None:
-        self.query_one("#said", Static).update(Content.styled(many_lines(reason), "$error"))
+        self.query_one("#steps", Static).update(Content.styled(many_lines(reason), "$error"))
         self.evomerge.tell(reason, "error")
 
     def action_stop(self) -> None:
         self.workers.cancel_group(self, "export")
-        self.query_one("#said", Static).update(Content.styled("cancelled; finished files stay", "$warning"))
+        self.query_one("#steps", Static).update(Content.styled("cancelled; finished files stay", "$warning"))
 
     def action_copy(self) -> None:
         if self._result is not None:
