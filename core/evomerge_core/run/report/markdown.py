@@ -27,7 +27,7 @@ def _head(report: Report) -> Iterator[str]:
     yield f"# Report of {report.run}"
     yield ""
     where = f" Scored on {report.scored_on}." if report.scored_on else ""
-    yield f"State: {report.state}. {report.seconds / 60:.1f} minutes so far, searched in {report.precision}.{where}"
+    yield f"State: {report.state}. Time: {report.seconds / 60:.1f} minutes. Searched in {report.precision}.{where}"
 
 
 def _verdict(report: Report) -> Iterator[str]:
@@ -112,7 +112,7 @@ def _cost(report: Report) -> Iterator[str]:
     for part in report.spent:
         yield f"| {part.part} | {part.evaluations} | {part.answers} | {part.tokens:,} | {part.seconds:.0f} |"
     if report.foretold is not None:
-        yield ""
+        yield from ("", "### Estimated against actual time", "")
         estimated, actual = report.foretold / 60, report.seconds / 60
         yield f"Estimated after the baselines: {estimated:.1f} minutes in all. Actual time so far: {actual:.1f} minutes."
 
