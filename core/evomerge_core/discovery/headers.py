@@ -139,7 +139,7 @@ def _pickle_bytes(repo: str, revision: str | None) -> int:
     from huggingface_hub import HfApi
 
     siblings = HfApi().model_info(repo, revision=revision, files_metadata=True).siblings or ()
-    return sum(one.size or 0 for one in siblings if one.rfilename.endswith(".bin") and "/" not in one.rfilename)
+    return sum(file.size or 0 for file in siblings if file.rfilename.endswith(".bin") and "/" not in file.rfilename)
 
 
 def _with_stated_tie(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def _small_files(repo: str, revision: str | None) -> Path:
 
 
 def _weight_file(path: Path, metadata: Any) -> WeightFile:
-    facts = {name: TensorFacts(tuple(one.shape), one.dtype) for name, one in metadata.tensors.items()}
+    facts = {name: TensorFacts(tuple(tensor.shape), tensor.dtype) for name, tensor in metadata.tensors.items()}
 
     def read(name: str) -> Tensor:
         _refuse(path, name)

@@ -31,7 +31,7 @@ def download_model(reference: str, tell: Callable[[Downloaded], None], *, allow_
     commit, sizes = _wanted(repo, revision, allow_pickle)
     total = sum(sizes.values())
     done = 0
-    for name, size in sorted(sizes.items(), key=lambda one: one[1]):
+    for name, size in sorted(sizes.items(), key=lambda entry: entry[1]):
         if size >= LARGE:
             with told_in_one_line(repo, revision):
                 fetch_large(repo, commit, name, lambda came, before=done: tell(Downloaded(before + came, total)))  # type: ignore[misc]
@@ -48,6 +48,6 @@ def _wanted(repo: str, revision: str | None, allow_pickle: bool) -> tuple[str, d
 
     with told_in_one_line(repo, revision):
         info = HfApi().model_info(repo, revision=revision, files_metadata=True)
-    sizes = {one.rfilename: one.size or 0 for one in info.siblings or ()}
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
     wanted = filter_repo_objects(sizes, allow_patterns=wanted_files(allow_pickle), ignore_patterns=list(UNWANTED))
     return str(info.sha), {name: sizes[name] for name in wanted}

@@ -50,13 +50,13 @@ def write_fixed_file(fixed: FixedMerge) -> FixedFile:
 def path_of_slices(config: MergeConfig) -> PathMerge | None:
     """The path that passes layers through; None for any other merge, and where parameters change what passes."""
     plain = config.method == "passthrough" and config.tokenizer == "base" and not config.parameters and config.base is None
-    slices = [one for one in config.slices if one.method is None and one.base is None and not one.parameters]
-    passed = [one.sources[0] for one in slices if len(one.sources) == 1 and one.sources[0].layers]
+    slices = [part for part in config.slices if part.method is None and part.base is None and not part.parameters]
+    passed = [part.sources[0] for part in slices if len(part.sources) == 1 and part.sources[0].layers]
     if not plain or len(passed) < len(config.slices) or any(source.parameters for source in passed):
         return None
     models = list(dict.fromkeys(source.model for source in passed))
     members = tuple(replace(config, slices=(Slice((SliceSource(model),)),), chat_template=None) for model in models)
-    hops = [Hop(models.index(one.model), layer) for one in passed for layer in range(*(one.layers or (0, 0)))]
+    hops = [Hop(models.index(source.model), layer) for source in passed for layer in range(*(source.layers or (0, 0)))]
     return PathMerge(members, Path(tuple(hops)), config.seed, chat_template=config.chat_template)
 
 

@@ -152,7 +152,7 @@ def _source(file: YamlFile, location: Location, method: Method, keys: tuple[str,
 
 def _layers(file: YamlFile, location: Location) -> tuple[int, int]:
     data = file.value(location)
-    if not isinstance(data, list) or [type(one) for one in data] != [int, int] or not 0 <= data[0] < data[1]:
+    if not isinstance(data, list) or [type(layer) for layer in data] != [int, int] or not 0 <= data[0] < data[1]:
         raise file.key_error(location, "must be two layers, [first, one after the last], such as [0, 8]")
     return data[0], data[1]
 
@@ -233,8 +233,8 @@ def _chat_template(file: YamlFile) -> str | None:
 
 
 def _models(file: YamlFile) -> list[str]:
-    lists = [file.data.get("models") or (), *(one["sources"] for one in file.data.get("slices") or ())]
-    return [one["model"] for entries in lists for one in entries]
+    lists = [file.data.get("models") or (), *(part["sources"] for part in file.data.get("slices") or ())]
+    return [entry["model"] for entries in lists for entry in entries]
 
 
 def _seed(file: YamlFile) -> int:
@@ -281,23 +281,23 @@ def _mapping(file: YamlFile, location: Location) -> None:
 
 
 def _written_slices(config: MergeConfig) -> dict[str, Any]:
-    if any(one.method is not None for one in config.slices):
+    if any(part.method is not None for part in config.slices):
         raise ValueError("mergekit has no slices with a method of their own")
-    layers = [source.layers for one in config.slices for source in one.sources]
+    layers = [source.layers for part in config.slices for source in part.sources]
     if None not in layers:
-        return {"slices": [_written_slice(one) for one in config.slices]}
+        return {"slices": [_written_slice(part) for part in config.slices]}
     only = config.slices[0]
     if len(config.slices) > 1 or any(layers) or only.parameters or only.base is not None:
         raise ValueError("mergekit's slices need the layers of every source")
     return {"models": [_written_source(source) for source in only.sources]}
 
 
-def _written_slice(one: Slice) -> dict[str, Any]:
-    data: dict[str, Any] = {"sources": [_written_source(source) for source in one.sources]}
-    if one.base is not None:
-        data["base_model"] = one.base
-    if one.parameters:
-        data["parameters"] = write_parameters(one.parameters)
+def _written_slice(part: Slice) -> dict[str, Any]:
+    data: dict[str, Any] = {"sources": [_written_source(source) for source in part.sources]}
+    if part.base is not None:
+        data["base_model"] = part.base
+    if part.parameters:
+        data["parameters"] = write_parameters(part.parameters)
     return data
 
 

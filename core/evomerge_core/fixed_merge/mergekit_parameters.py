@@ -53,7 +53,7 @@ def _settings(file: YamlFile, location: Location, method: Method, parameter: Par
     data = file.value(location)
     if isinstance(data, Mapping):
         return (_conditional(file, location, method, parameter),)
-    if not isinstance(data, list) or not any(isinstance(one, Mapping) for one in data):
+    if not isinstance(data, list) or not any(isinstance(entry, Mapping) for entry in data):
         return (Setting(_values(file, location, method, parameter)),)
     settings: list[Setting] = []
     for index in range(len(data)):
@@ -96,8 +96,10 @@ def _written(settings: tuple[Setting, ...]) -> Any:
     if len(settings) == 1 and settings[0].filter is None:
         return _written_values(settings[0])
     return [
-        {"value": _written_values(one)} if one.filter is None else {"filter": one.filter, "value": _written_values(one)}
-        for one in settings
+        {"value": _written_values(setting)}
+        if setting.filter is None
+        else {"filter": setting.filter, "value": _written_values(setting)}
+        for setting in settings
     ]
 
 

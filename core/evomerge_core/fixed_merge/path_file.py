@@ -135,7 +135,7 @@ def _hops(file: YamlFile, names: list[str]) -> Iterator[Hop]:
 
 def _layers(file: YamlFile, location: Location) -> tuple[int, int]:
     data = file.value(location)
-    if not isinstance(data, list) or [type(one) for one in data] != [int, int] or not 0 <= data[0] < data[1]:
+    if not isinstance(data, list) or [type(layer) for layer in data] != [int, int] or not 0 <= data[0] < data[1]:
         raise file.key_error(location, "must be two layers, [first, one after the last], such as [0, 8]")
     return data[0], data[1]
 

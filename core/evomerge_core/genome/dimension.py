@@ -59,32 +59,32 @@ class Dimensions(ABC):
     @property
     def names(self) -> tuple[str, ...]:
         """The dimensions' names."""
-        return tuple(one.name for one in self.dimensions)
+        return tuple(dimension.name for dimension in self.dimensions)
 
     @property
     def low(self) -> Vector:
         """The lowest values, [dimension]."""
-        return np.array([one.low for one in self.dimensions])
+        return np.array([dimension.low for dimension in self.dimensions])
 
     @property
     def high(self) -> Vector:
         """The highest values, [dimension]."""
-        return np.array([one.high for one in self.dimensions])
+        return np.array([dimension.high for dimension in self.dimensions])
 
     @property
     def start(self) -> Vector:
         """Where the search starts, [dimension]."""
-        return np.array([one.start for one in self.dimensions])
+        return np.array([dimension.start for dimension in self.dimensions])
 
     @property
     def steps(self) -> Vector:
         """Each number's part of the search's first step, [dimension]."""
-        return np.array([one.step for one in self.dimensions])
+        return np.array([dimension.step for dimension in self.dimensions])
 
     @property
     def integers(self) -> tuple[int, ...]:
         """Which numbers are whole."""
-        return tuple(index for index, one in enumerate(self.dimensions) if one.whole)
+        return tuple(index for index, dimension in enumerate(self.dimensions) if dimension.whole)
 
     def require_vector(self, vector: Vector) -> None:
         """ValueError unless the vector has `dimension` finite numbers."""
@@ -94,4 +94,6 @@ class Dimensions(ABC):
     def describe(self, vector: Vector) -> tuple[GenomeNumber, ...]:
         """A vector's numbers with what they are, in the vector's order."""
         pairs = zip(self.dimensions, vector, strict=True)
-        return tuple(GenomeNumber(one.group, one.source, one.parameter, float(value)) for one, value in pairs)
+        return tuple(
+            GenomeNumber(dimension.group, dimension.source, dimension.parameter, float(value)) for dimension, value in pairs
+        )

@@ -80,7 +80,7 @@ class Space(Dimensions):
 
         A space without weights gives its start.
         """
-        return np.array([_uniform_value(one, weight) for one in self.dimensions])
+        return np.array([_uniform_value(dimension, weight) for dimension in self.dimensions])
 
     def _dimensions(self) -> Iterator[Dimension]:
         for block in self.blocks:
@@ -117,10 +117,10 @@ class Space(Dimensions):
                 yield from (setting.values[start] for start, _ in bands)
 
 
-def _uniform_value(one: Dimension, weight: float) -> float:
-    if one.parameter == "weight":
+def _uniform_value(dimension: Dimension, weight: float) -> float:
+    if dimension.parameter == "weight":
         return weight
-    return min(one.high, max(one.low, 1.0)) if one.parameter == "density" else one.start
+    return min(dimension.high, max(dimension.low, 1.0)) if dimension.parameter == "density" else dimension.start
 
 
 def make_space(

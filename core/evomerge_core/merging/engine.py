@@ -66,7 +66,7 @@ class MergeEngine:
     def _keys(self, merge: TensorMerge) -> list[int]:
         if not get_method(merge.method).random:
             return []
-        return [field_key(self._seed, merge.name, self._identity(one.model)) for one in merge.inputs]
+        return [field_key(self._seed, merge.name, self._identity(tensor_input.model)) for tensor_input in merge.inputs]
 
     def _identity(self, model: str) -> str:
         """A source's name by what its weights are, not by where they lie: a moved folder keeps its masks."""

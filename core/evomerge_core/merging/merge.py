@@ -61,7 +61,7 @@ def model_files(
             f"{tokenizer!r} is neither base nor one of the models", where="tokenizer_source", remedy="give one of them"
         )
     return ModelFiles(
-        shapes={one.name: sources[one.inputs[0].model].shape(one.inputs[0].name) for one in plan},
+        shapes={merge.name: sources[merge.inputs[0].model].shape(merge.inputs[0].name) for merge in plan},
         dtype=DTYPES[config.out_dtype],
         config=child_config(sources[slices[0].template.model], layer_origins(slices, sources), tied, config.out_dtype),
         model_folder=sources[slices[0].template.model].folder,
@@ -75,7 +75,7 @@ def model_files(
 def layer_origins(slices: Sequence[PlannedSlice], sources: Mapping[str, Source]) -> list[LayerOrigin]:
     """For each of the child's layers the model whose config tells of it: its slice's base."""
     members = [part.template for part in slices]
-    return [(sources[one.model], layer) for one in members for layer in range(one.start, one.stop)]
+    return [(sources[member.model], layer) for member in members for layer in range(member.start, member.stop)]
 
 
 def is_tied(names: Iterable[str]) -> bool:

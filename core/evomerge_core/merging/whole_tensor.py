@@ -25,18 +25,18 @@ class Loaded:
 def load(merge: TensorMerge, sources: Mapping[str, Source], dtype: torch.dtype, device: torch.device) -> Loaded:
     """Reads the tensors of one merge."""
 
-    def read(one: TensorInput) -> Tensor:
+    def read(tensor_input: TensorInput) -> Tensor:
         # Copied as stored and widened on the device: half the bytes on the way.
-        return sources[one.model].read(one.name).to(device, non_blocking=True).to(dtype)
+        return sources[tensor_input.model].read(tensor_input.name).to(device, non_blocking=True).to(dtype)
 
-    return Loaded(merge, read(merge.base) if merge.base else None, tuple(read(one) for one in merge.inputs))
+    return Loaded(merge, read(merge.base) if merge.base else None, tuple(read(tensor_input) for tensor_input in merge.inputs))
 
 
 def merge_loaded(loaded: Loaded, keys: Sequence[int], out_dtype: torch.dtype) -> Tensor:
     """The merged tensor in `out_dtype`; `keys` holds one key per input where the method is random."""
     merge = loaded.merge
     names = merge.inputs[0].parameters
-    per_source = {name: [one.parameters[name] for one in merge.inputs] for name in names}
+    per_source = {name: [tensor_input.parameters[name] for tensor_input in merge.inputs] for name in names}
     method = get_method(merge.method)
     return method.call(loaded.tensors, loaded.base, per_source, merge.parameters, keys).to(out_dtype)
 

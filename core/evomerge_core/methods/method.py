@@ -36,7 +36,7 @@ Density = Annotated[Sequence[float] | float, _EachSource, Bounds(0.0, 1.0)]
 
 def for_each(value: Sequence[float] | float, tensors: Sequence[Tensor]) -> list[float]:
     """`value` as one number per tensor; ValueError when there are more or fewer."""
-    values = [float(value)] * len(tensors) if isinstance(value, (int, float)) else [float(one) for one in value]
+    values = [float(value)] * len(tensors) if isinstance(value, (int, float)) else [float(number) for number in value]
     if len(values) != len(tensors):
         raise ValueError(f"{len(values)} numbers for {len(tensors)} sources")
     return values
@@ -170,13 +170,15 @@ def register(name: str, *, min_sources: int = 1, max_sources: int | None = None)
 def _from_signature(name: str, function: Callable[..., Tensor], min_sources: int, max_sources: int | None) -> Method:
     arguments = inspect.signature(function).parameters
     hints = get_type_hints(function, include_extras=True)
-    options = [one for one in arguments.values() if one.kind is inspect.Parameter.KEYWORD_ONLY and one.name != "keys"]
-    found = [_parameter(one, hints[one.name]) for one in options]
+    options = [
+        option for option in arguments.values() if option.kind is inspect.Parameter.KEYWORD_ONLY and option.name != "keys"
+    ]
+    found = [_parameter(option, hints[option.name]) for option in options]
     takes_base = "base" in arguments
     return Method(
         name=name,
         function=function,
-        parameters=MappingProxyType({one.name: one for one in found}),
+        parameters=MappingProxyType({parameter.name: parameter for parameter in found}),
         takes_base=takes_base,
         needs_base=takes_base and arguments["base"].default is inspect.Parameter.empty,
         min_sources=min_sources,

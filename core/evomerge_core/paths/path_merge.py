@@ -118,8 +118,8 @@ def template_of(config: MergeConfig, sources: Mapping[str, Source]) -> Source:
 
 def stream_path(placed: Sequence[PathTensor], engine: MergeEngine, fold: Fold | None) -> Iterator[tuple[str, Tensor]]:
     """The child's tensors by name, one at a time: each as its member has it on disk, then divided by its gain."""
-    for one, (_, tensor) in zip(placed, engine.stream([one.merge for one in placed]), strict=True):
-        yield one.name, tensor if fold is None or one.gain == 1.0 else fold.divide(tensor, one.gain)
+    for planned, (_, tensor) in zip(placed, engine.stream([planned.merge for planned in placed]), strict=True):
+        yield planned.name, tensor if fold is None or planned.gain == 1.0 else fold.divide(tensor, planned.gain)
 
 
 def write_path(folder: Folder, child: PathMerge, sources: Mapping[str, Source], recipe: str, recipe_file: str) -> None:
@@ -142,7 +142,7 @@ def path_files(
     used = {reference: sources[reference] for config in child.members for reference in references(config)}
     template = template_of(child.members[child.path.hops[0].source], sources)
     tokenizer = template if child.tokenizer is None else sources[child.tokenizer]
-    tied = is_tied(one.name for one in placed)
+    tied = is_tied(planned.name for planned in placed)
     out_dtype = child.members[0].out_dtype
     return ModelFiles(
         shapes=path_shapes(placed, sources),
@@ -159,7 +159,7 @@ def path_files(
 
 def path_shapes(placed: Sequence[PathTensor], sources: Mapping[str, Source]) -> dict[str, tuple[int, ...]]:
     """The shape of each of the child's tensors."""
-    return {one.name: sources[one.merge.inputs[0].model].shape(one.merge.inputs[0].name) for one in placed}
+    return {planned.name: sources[planned.merge.inputs[0].model].shape(planned.merge.inputs[0].name) for planned in placed}
 
 
 def path_layers(child: PathMerge, sources: Mapping[str, Source]) -> list[LayerOrigin]:

@@ -100,7 +100,7 @@ def _refuse_unsupported(file: YamlFile) -> None:
 def _models(file: YamlFile) -> tuple[str, list[str]]:
     """The base and the sources. slerp's and linear's base is the first model when the file names none."""
     models = file.value(("genome", "models"))
-    if not isinstance(models, list) or not models or not all(isinstance(one, str) for one in models):
+    if not isinstance(models, list) or not models or not all(isinstance(model, str) for model in models):
         raise file.key_error(("genome", "models"), "must be a list of models, each a folder or owner/name")
     base = file.value(("genome", "base_model"))
     method = _method(file)
@@ -110,7 +110,7 @@ def _models(file: YamlFile) -> tuple[str, list[str]]:
         if len(models) != 2 or base not in (None, *models):
             raise file.key_error(("genome", "models"), "must be two models for slerp, base_model one of them or absent")
         base = base or models[0]
-        return base, [one for one in models if one != base]
+        return base, [model for model in models if model != base]
     return base or models[0], models
 
 
@@ -144,7 +144,7 @@ def _groups(file: YamlFile) -> dict[str, Any]:
     filters = file.value(("genome", "filters"))
     if size is not None and type(size) is not int:
         raise file.key_error(("genome", "layer_granularity"), f"must be a whole number of layers, not {size!r}")
-    if filters is not None and (not isinstance(filters, list) or not all(isinstance(one, str) and one for one in filters)):
+    if filters is not None and (not isinstance(filters, list) or not all(isinstance(text, str) and text for text in filters)):
         raise file.key_error(("genome", "filters"), "must be a list of parts of tensors' names")
     groups: dict[str, Any] = {"band_layers": size} if size and size > 0 else {}
     return {**groups, "filters": filters} if filters else groups

@@ -182,7 +182,7 @@ def _require_listed(listing: _Listing, files: Sequence[WeightFile]) -> None:
         if name not in held[shard]:
             raise InputError(
                 f"{name} is said to be in {shard}, which doesn't hold it",
-                where=listing.index,
+                where=listing.index or "",
                 remedy="download or copy the model again",
             )
 

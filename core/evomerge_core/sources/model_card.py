@@ -36,4 +36,4 @@ def licence_in(head: Mapping[str, Any]) -> str | None:
 def base_models(head: Mapping[str, Any]) -> tuple[str, ...]:
     """The hub ids that a card's metadata names as what the model was made from."""
     named = head.get("base_model")
-    return tuple(str(one) for one in (named if isinstance(named, list) else [named]) if one)
+    return tuple(str(model) for model in (named if isinstance(named, list) else [named]) if model)

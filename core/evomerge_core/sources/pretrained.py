@@ -104,7 +104,7 @@ def _refuse_own_code(error: Exception, path: Path, loader: str, remedy: str) -> 
     named = read_json(path).get("auto_map")
     code = named.get(loader) if isinstance(named, dict) else named
     if code:
-        first = next((one for one in code if one), code) if isinstance(code, list) else code
+        first = next((name for name in code if name), code) if isinstance(code, list) else code
         raise InputError(f"{first} is Python of the model's own, which is never run", where=f"{path}: auto_map", remedy=remedy)
 
 

@@ -57,11 +57,11 @@ def merge_elementwise(
     base = whole(sources[merge.base.model].read(merge.base.name)) if merge.base else NOTHING
     shape = sources[merge.inputs[0].model].shape(merge.inputs[0].name)
     operands = []
-    for index, one in enumerate(merge.inputs):
-        vector = _task_vector(merge, one, base, math.prod(shape), sources)
+    for index, tensor_input in enumerate(merge.inputs):
+        vector = _task_vector(merge, tensor_input, base, math.prod(shape), sources)
         if vector is not None and not (merge.base and facts.is_zero(vector)):
             key = keys[index] if kind.drop == "random" else 0
-            operands.append(_thinned(vector, kind, one, key, bool(merge.parameters.get("rescale", False)), facts))
+            operands.append(_thinned(vector, kind, tensor_input, key, bool(merge.parameters.get("rescale", False)), facts))
     # The loops write bfloat16 and float32; float16 is rounded from the latter.
     made = torch.empty(shape, dtype=torch.bfloat16 if out_dtype == torch.bfloat16 else torch.float32)
     for_blocks(
@@ -79,42 +79,44 @@ def merge_elementwise(
 
 
 def _task_vector(
-    merge: TensorMerge, one: TensorInput, base: Operand, size: int, sources: Mapping[str, Source]
+    merge: TensorMerge, tensor_input: TensorInput, base: Operand, size: int, sources: Mapping[str, Source]
 ) -> TaskVector | None:
     """None for one that adds nothing: its weight or density is 0, or it's the base's own tensor."""
-    if one.parameters["weight"] == 0 or one.parameters.get("density", 1.0) <= 0:
+    if tensor_input.parameters["weight"] == 0 or tensor_input.parameters.get("density", 1.0) <= 0:
         return None
-    operand = _operand(merge, one, sources)
+    operand = _operand(merge, tensor_input, sources)
     if base is not NOTHING and operand.fields["address"] == base.fields["address"]:
         return None
     origin = (merge.base.model, merge.base.name) if merge.base else ()
-    return TaskVector((merge.name, one.model, one.name, *origin), size, base, operand)
+    return TaskVector((merge.name, tensor_input.model, tensor_input.name, *origin), size, base, operand)
 
 
-def _operand(merge: TensorMerge, one: TensorInput, sources: Mapping[str, Source]) -> Operand:
-    source = sources[one.model]
-    added = source.low_rank(one.name)
-    if added is not None and _differs_by_adapter(one, merge.base, sources):
+def _operand(merge: TensorMerge, tensor_input: TensorInput, sources: Mapping[str, Source]) -> Operand:
+    source = sources[tensor_input.model]
+    added = source.low_rank(tensor_input.name)
+    if added is not None and _differs_by_adapter(tensor_input, merge.base, sources):
         return low_rank(added)
-    return whole(source.read(one.name))
+    return whole(source.read(tensor_input.name))
 
 
-def _differs_by_adapter(one: TensorInput, base: TensorInput | None, sources: Mapping[str, Source]) -> bool:
+def _differs_by_adapter(tensor_input: TensorInput, base: TensorInput | None, sources: Mapping[str, Source]) -> bool:
     """Whether both are the same tensor of one checkpoint, row for row, and only `one` has an adapter."""
-    if base is None or one.name != base.name:
+    if base is None or tensor_input.name != base.name:
         return False
-    source, other = sources[one.model], sources[base.model]
-    return source.checkpoint == other.checkpoint and other.adapter is None and one.name not in (source.rows or ())
+    source, other = sources[tensor_input.model], sources[base.model]
+    return source.checkpoint == other.checkpoint and other.adapter is None and tensor_input.name not in (source.rows or ())
 
 
-def _thinned(vector: TaskVector, kind: _Kind, one: TensorInput, key: int, rescale: bool, facts: VectorFacts) -> Operand:
-    weight, density = one.parameters["weight"], one.parameters.get("density", 1.0)
+def _thinned(
+    vector: TaskVector, kind: _Kind, tensor_input: TensorInput, key: int, rescale: bool, facts: VectorFacts
+) -> Operand:
+    weight, density = tensor_input.parameters["weight"], tensor_input.parameters.get("density", 1.0)
     if kind.drop == "nothing" or density >= 1:
         return vector.with_fields(weight=weight, factor=weight).operand
     if kind.drop == "random":
         fields = _random(density, key)
     else:
-        fields = _band(vector, kind, density, one.parameters.get("gamma", 0.0), facts)
+        fields = _band(vector, kind, density, tensor_input.parameters.get("gamma", 0.0), facts)
     scale = facts.l1_scale(vector, fields) if rescale else 1.0
     return vector.with_fields(**fields, weight=weight, factor=weight * scale).operand
 
@@ -150,4 +152,4 @@ def _divisor(merge: TensorMerge, kind: _Kind) -> float:
 
 
 def _weights(merge: TensorMerge) -> float:
-    return total_weight([one.parameters["weight"] for one in merge.inputs])
+    return total_weight([tensor_input.parameters["weight"] for tensor_input in merge.inputs])

@@ -61,5 +61,5 @@ def _languages(cards: Iterable[Mapping[str, Any]]) -> list[str]:
     found: set[str] = set()
     for card in cards:
         languages = card.get("language")
-        found.update([languages] if isinstance(languages, str) else [str(one) for one in languages or ()])
+        found.update([languages] if isinstance(languages, str) else [str(language) for language in languages or ()])
     return sorted(found)

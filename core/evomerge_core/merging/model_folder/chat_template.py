@@ -42,6 +42,6 @@ def template_of(folder: Path) -> str | None:
         return None
     template = read_json(folder / "tokenizer_config.json").get("chat_template")
     if isinstance(template, list):
-        named = {one.get("name"): one.get("template") for one in template if isinstance(one, dict)}
+        named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}
         template = named.get("default")
     return template if isinstance(template, str) else None

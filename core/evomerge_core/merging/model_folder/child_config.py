@@ -47,7 +47,9 @@ def _by_rule(config: Mapping[str, Any], template: Source, layers: Sequence[Layer
     """The lists that the config lacks, and whose entries aren't all the same."""
     views = {id(source): settings(source) for source in (template, *(source for source, _ in layers))}
     view = views[id(template)]
-    unsaid = [key for key in _lists(view, _depth(view)) if key not in config and any(one != view[key][0] for one in view[key])]
+    unsaid = [
+        key for key in _lists(view, _depth(view)) if key not in config and any(value != view[key][0] for value in view[key])
+    ]
     return {key: [views[id(source)][key][index] for source, index in layers] for key in unsaid}
 
 

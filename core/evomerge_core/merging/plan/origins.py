@@ -51,7 +51,7 @@ def _origins(slices: Sequence[PlannedSlice], sources: Mapping[str, Source]) -> I
             yield from _layer(part, index, first.template.stack.prefix, layer)
             layer += 1
     yield from (_outside(name, last, sources) for name in last.template.stack.after if not is_head(name))
-    heads = (name for one in last.members for name in sources[one.model].names if is_head(name))
+    heads = (name for member in last.members for name in sources[member.model].names if is_head(name))
     for name in list(heads)[:1]:
         yield _outside(name, last, sources)
 
@@ -61,17 +61,17 @@ def _layer(part: PlannedSlice, index: int, prefix: str, layer: int) -> Iterator[
     # A slice of one layer takes its gradients' last values, as in mergekit.
     t = index / (template.depth - 1) if template.depth > 1 else 1.0
     for rest in template.stack.layers[template.start + index]:
-        names = {one.model: one.stack.name(one.start + index, rest) for one in part.members}
+        names = {member.model: member.stack.name(member.start + index, rest) for member in part.members}
         yield Origin(f"{prefix}{layer}.{rest}", part, names, t)
 
 
 def _outside(name: str, part: PlannedSlice, sources: Mapping[str, Source]) -> Origin:
-    return Origin(name, part, {one.model: _name_in(sources[one.model], name) for one in part.members}, 0.0)
+    return Origin(name, part, {member.model: _name_in(sources[member.model], name) for member in part.members}, 0.0)
 
 
 def _name_in(source: Source, name: str) -> str:
     if is_head(name) and name not in source.names:
-        return next((one for one in source.names if EMBEDDING.search(one)), name)
+        return next((key for key in source.names if EMBEDDING.search(key)), name)
     return name
 
 
@@ -93,10 +93,12 @@ def _require_all_used(slices: Sequence[PlannedSlice]) -> None:
         template = part.template
         known = {rest for layer in template.stack.layers for rest in layer}
         outside = {*template.stack.before, *template.stack.after}
-        for one in part.members:
-            extra = [name for name in (*one.stack.before, *one.stack.after) if name not in outside and not is_head(name)]
-            extra += [rest for layer in one.stack.layers[one.start : one.stop] for rest in layer if rest not in known]
+        for member in part.members:
+            extra = [name for name in (*member.stack.before, *member.stack.after) if name not in outside and not is_head(name)]
+            extra += [rest for layer in member.stack.layers[member.start : member.stop] for rest in layer if rest not in known]
             if extra:
                 raise InputError(
-                    f"has {extra[0]}, which {template.model} lacks", where=one.model, remedy="merge models of one architecture"
+                    f"has {extra[0]}, which {template.model} lacks",
+                    where=member.model,
+                    remedy="merge models of one architecture",
                 )

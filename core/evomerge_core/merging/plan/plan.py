@@ -55,9 +55,9 @@ def _tensor_merge(origin: Origin, shared: Parameters, used: set[int]) -> TensorM
     part = origin.part
     levels = (part.parameters, shared)
     single = {
-        one.name: _value(part.method, one, levels, origin.name, origin.t, used)
-        for one in part.method.parameters.values()
-        if not one.per_source
+        parameter.name: _value(part.method, parameter, levels, origin.name, origin.t, used)
+        for parameter in part.method.parameters.values()
+        if not parameter.per_source
     }
     inputs = tuple(_input(member, origin, levels, used) for member in part.sources)
     base = TensorInput(part.base.model, origin.names[part.base.model], {}) if part.base else None
@@ -67,9 +67,9 @@ def _tensor_merge(origin: Origin, shared: Parameters, used: set[int]) -> TensorM
 def _input(member: SliceMember, origin: Origin, shared: Sequence[Parameters], used: set[int]) -> TensorInput:
     method, name = origin.part.method, origin.names[member.model]
     numbers = {
-        one.name: float(_value(method, one, (member.parameters, *shared), name, origin.t, used, member.model))
-        for one in method.parameters.values()
-        if one.per_source
+        parameter.name: float(_value(method, parameter, (member.parameters, *shared), name, origin.t, used, member.model))
+        for parameter in method.parameters.values()
+        if parameter.per_source
     }
     return TensorInput(member.model, name, numbers)
 

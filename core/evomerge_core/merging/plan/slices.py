@@ -54,17 +54,17 @@ def plan_slices(config: MergeConfig, sources: Mapping[str, Source]) -> tuple[Pla
     InputError for an unknown method, too many or too few models, a model that isn't open, layers that a model doesn't
     have, and depths that differ within a slice.
     """
-    if not config.slices or not all(one.sources for one in config.slices):
+    if not config.slices or not all(part.sources for part in config.slices):
         raise InputError("none given", where="models", remedy="list the models to merge")
     stacks = {reference: _stack(reference, sources) for reference in references(config)}
-    return tuple(_plan_slice(config, one, stacks) for one in config.slices)
+    return tuple(_plan_slice(config, part, stacks) for part in config.slices)
 
 
 def references(config: MergeConfig) -> tuple[str, ...]:
     """Every model that the merge names, the base first, each once."""
     found = [config.base]
-    for one in config.slices:
-        found += [one.base, *(source.model for source in one.sources)]
+    for part in config.slices:
+        found += [part.base, *(source.model for source in part.sources)]
     return tuple(dict.fromkeys(reference for reference in found if reference is not None))
 
 
@@ -76,10 +76,10 @@ def _stack(reference: str, sources: Mapping[str, Source]) -> LayerStack:
 
 def _plan_slice(config: MergeConfig, definition: Slice, stacks: Mapping[str, LayerStack]) -> PlannedSlice:
     method = get_method(definition.method or config.method)
-    members = [_member(one.model, one.layers, one.parameters, stacks) for one in definition.sources]
+    members = [_member(source.model, source.layers, source.parameters, stacks) for source in definition.sources]
     base = definition.base or config.base
     if method.takes_base and base is not None:
-        sources = tuple(one for one in members if one.model != base)
+        sources = tuple(member for member in members if member.model != base)
         planned = PlannedSlice(method, _base_member(base, members, stacks), sources, definition.parameters)
     else:
         planned = PlannedSlice(method, None, tuple(members), definition.parameters)
@@ -101,10 +101,10 @@ def _member(
 
 
 def _base_member(base: str, members: Sequence[SliceMember], stacks: Mapping[str, LayerStack]) -> SliceMember:
-    for one in members:
-        if one.model == base:
-            return one
-    ranges = {(one.start, one.stop) for one in members}
+    for member in members:
+        if member.model == base:
+            return member
+    ranges = {(member.start, member.stop) for member in members}
     if len(ranges) > 1:
         raise InputError(
             "a slice of differing layers doesn't say which of the base's to use", where=base, remedy="list it in the slice"
@@ -114,10 +114,10 @@ def _base_member(base: str, members: Sequence[SliceMember], stacks: Mapping[str,
 
 def _require_one_depth(planned: PlannedSlice) -> None:
     wanted = planned.template
-    for one in planned.members:
-        if one.depth != wanted.depth:
+    for member in planned.members:
+        if member.depth != wanted.depth:
             raise InputError(
-                f"gives {one.depth} layers where {wanted.model} gives {wanted.depth}",
-                where=one.model,
+                f"gives {member.depth} layers where {wanted.model} gives {wanted.depth}",
+                where=member.model,
                 remedy="give both a layer_range of one length",
             )

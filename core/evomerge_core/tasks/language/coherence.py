@@ -36,21 +36,21 @@ class Signals:
     foreign: int
 
 
-def read_signals(said: Sequence[WrittenAnswer], languages: Set[str]) -> Signals:
+def read_signals(answers: Sequence[WrittenAnswer], languages: Set[str]) -> Signals:
     """The signals of answers that are expected in one of `languages` (lid.176's codes)."""
-    worded = [one.text for one in said if any(character.isalpha() for character in one.text)]
+    worded = [answer.text for answer in answers if any(character.isalpha() for character in answer.text)]
     return Signals(
-        answers=len(said),
-        repeating=sum(repetition(one.text) > REPEATING for one in said),
-        unfinished=sum(one.truncated for one in said),
+        answers=len(answers),
+        repeating=sum(repetition(answer.text) > REPEATING for answer in answers),
+        unfinished=sum(answer.truncated for answer in answers),
         worded=len(worded),
         foreign=sum(likeliest_language(text) not in languages for text in worded),
     )
 
 
-def home_languages(said: Iterable[WrittenAnswer]) -> frozenset[str]:
+def home_languages(answers: Iterable[WrittenAnswer]) -> frozenset[str]:
     """The languages that a model answers in: those of at least a tenth of its answers."""
-    found = Counter(likeliest_language(one.text) for one in said)
+    found = Counter(likeliest_language(answer.text) for answer in answers)
     total = found.total()
     return frozenset(language for language, count in found.items() if language and count >= _HOME_SHARE * total)
 
