@@ -92,7 +92,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("new_run", "review", "4", "go('review')", "Review", "Step 4: checklist, recipe, start"),
     Action("new_run", "open", "ctrl+o", "open", "Open recipe", "Start from a recipe file", footer=True, priority=True),
     Action("new_run", "save", "ctrl+s", "save", "Save recipe", "Write the recipe to a file", footer=True, priority=True),
-    Action("models", "use", "space", "use", "Use as source", "Merge this model, or leave it out again", footer=True),
+    Action("models", "use", "space", "use", "Use as source", "Merge this model, or leave it out again"),
     Action("models", "base", "b", "base", "Base", "Use this model as the base", footer=True),
     Action("models", "download", "d", "download", "Download", "Download this model, or cancel", footer=True),
     Action("models", "search", "slash", "search", "Search", "Filter the list; enter searches the Hub", footer=True),
