@@ -83,35 +83,21 @@ def race(
     for rung, size in enumerate(settings.sizes):
         start = settings.sizes[rung - 1] if rung else 0
         gate = gold_gate(settings.plan, settings.store, _flat(places), settings.error) if rung == 0 else None
-        cut = not _run_rung(settings, generation, rung, running, _flat(places[start:size]), gate, run_rung, may_start)
+        asked = _flat(places[start:size])
+        for candidate in running:
+            if not cut and settings.store.rung(candidate.id, settings.plan.precision, generation, rung) is None:
+                cut = not may_start(len(asked))
+                if not cut:
+                    run_rung(candidate, generation, rung, asked, gate)
         progress = [_progress(settings, generation, candidate, places) for candidate in candidates]
         running = [p.candidate for p in progress if p.candidate in running and not p.failure and not p.mark]
         if cut or rung == len(settings.sizes) - 1 or len(running) <= better:
             break
         evidence = _evidence(settings, progress, better)
         running = [c for c in running if evidence[candidates.index(c)] < 1.0 / settings.error]
-    for candidate in progress:
-        _save(settings, candidate)
+    for done in progress:
+        _save(settings, done)
     return None if cut else [_result(settings, p, p.candidate in running) for p in progress]
-
-
-def _run_rung(
-    settings: RaceSettings,
-    generation: int,
-    rung: int,
-    running: Sequence[Candidate],
-    asked: Sequence[Asked],
-    gate: Gate | None,
-    run_rung: RunRung,
-    may_start: Callable[[int], bool],
-) -> bool:
-    """Whether all that are running ran the rung, now or earlier."""
-    for candidate in running:
-        if settings.store.rung(candidate.id, settings.plan.precision, generation, rung) is None:
-            if not may_start(len(asked)):
-                return False
-            run_rung(candidate, generation, rung, asked, gate)
-    return True
 
 
 def _flat(places: Sequence[Place]) -> list[Asked]:
