@@ -72,8 +72,8 @@ def expected(folder: Path) -> Expected:
     return Expected(folder)
 
 
-def written(evaluator: GgufEvaluator) -> list[WrittenAnswer]:
-    rows = make_rows([*QUESTIONS, *CHOICES], evaluator.vocabulary, evaluator.model.training_context)
+def written(evaluator: GgufEvaluator, questions: Sequence[Question] = (*QUESTIONS, *CHOICES)) -> list[WrittenAnswer]:
+    rows = make_rows(questions, evaluator.vocabulary, evaluator.model.training_context)
     return answer_rows(evaluator.model, rows, evaluator.vocabulary)
 
 
@@ -124,7 +124,7 @@ def test_tokens_are_those_of_llama_cpp_pythons_own_class(gguf_file: Path, evalua
     theirs = Llama(str(gguf_file), n_ctx=256, verbose=False)
     questions = [q for q in QUESTIONS if q.max_new_tokens and not q.stop]
     compared = 0
-    for question, said in zip(questions, evaluator.say(questions), strict=True):
+    for question, said in zip(questions, written(evaluator, questions), strict=True):
         ids = theirs.tokenize(question.prompt.encode(), add_bos=False, special=True)
         made = list(islice(theirs.generate(ids, temp=0.0, repeat_penalty=1.0), len(said.tokens)))
         sure = len(list(takewhile(lambda lead: lead > CLOSE, expected.lead(question.prompt, said.tokens))))

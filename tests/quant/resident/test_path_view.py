@@ -19,6 +19,7 @@ from evomerge_core.tasks.evaluator import Question
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_quant.resident.network.path_view import view_path
 from support.path_models import CONFIGS, LAYERS, follow, random_path, resident, write_pair
+from support.paths import own_path
 
 IDS = torch.tensor([[30, 31, 140, 32, 299, 33, 77, 78, 41, 205], [45, 90, 91, 33, 34, 35, 222, 111, 60, 61]])
 QUESTIONS = [
@@ -122,7 +123,7 @@ def test_the_identity_path_is_the_first_model_bit_for_bit_in_bf16(
     tmp_path: Folder, family: str, arithmetic: Arithmetic
 ) -> None:
     pair = write_pair(tmp_path, family, "bfloat16")
-    own = pair.pool.own_path()
+    own = own_path(pair.pool)
     first: Any = AutoModelForCausalLM.from_pretrained(pair.folders[0], dtype=torch.bfloat16).eval()
     expected = transformers_states(first)
     view = view_path(first.base_model, [(hop.layer, hop.scale) for hop in own.hops])
@@ -158,7 +159,7 @@ def test_loading_ends_a_path(tmp_path: Folder) -> None:
     pair = write_pair(tmp_path, "llama")
     model = resident(pair)
     before = states(model)
-    follow(model, pair, Path(pair.pool.own_path().hops[:2]))
+    follow(model, pair, Path(own_path(pair.pool).hops[:2]))
     assert not torch.equal(states(model), before)
     model.load(model.module.state_dict().items())
     assert torch.equal(states(model), before)
