@@ -60,10 +60,6 @@ class Pool:
         """What a model is called in drawings: A, B and so on."""
         return chr(ord("A") + source) if source < 26 else f"S{source + 1}"
 
-    def own_path(self) -> Path:
-        """A's own layers in order: the path that changes nothing."""
-        return Path(tuple(Hop(0, layer) for layer in range(self.layers)))
-
 
 def require_ends(pool: Pool, path: Path) -> None:
     """InputError unless a path begins with A's first layer, unscaled, and ends with A's last: the paper's fixed ends."""

@@ -8,12 +8,9 @@ What has no counterpart is refused with its line.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from evomerge_core.files.yaml_file import Location, YamlFile, read_yaml
-from evomerge_core.recipe.schema import Recipe
-from evomerge_core.recipe.validate import to_recipe
+from evomerge_core.files.yaml_file import Location, YamlFile
 
 # What mergekit-evolve takes from its command line.
 _EVALUATIONS = 100
@@ -39,16 +36,11 @@ _GENOME_KEYS = (
 _NO_EXAMPLES = "isn't supported, as prompts have no worked examples here"
 
 
-def read_genome_file(path: Path) -> Recipe:
-    """The recipe that a mergekit-evolve file means, named after the file.
-
-    InputError in one line when something in it can't be carried over.
-    """
-    return to_recipe(to_recipe_data(read_yaml(path)))
-
-
 def to_recipe_data(file: YamlFile) -> YamlFile:
-    """The same before it is checked as a recipe: a recipe's data with the genome file's lines."""
+    """The data of the recipe that a mergekit-evolve file means, named after the file, with the genome file's lines.
+
+    InputError when something in it can't be carried over; it isn't checked as a recipe yet.
+    """
     file.require_keys((), _TOP_KEYS)
     _require_mapping(file, ("genome",))
     file.require_keys(("genome",), _GENOME_KEYS)

@@ -20,6 +20,7 @@ from evomerge_core.paths.path_merge import only_used, write_path
 from evomerge_core.paths.size import most_layers, most_parameters
 from evomerge_core.paths.spec import Paths
 from support.path_children import LAYERS, SIZES, child_of, config, files, gemma3, llama, open_models, save, tensors
+from support.paths import own_path
 
 HOPS = [(0, 0), (1, 2, 0.5), (0, 1), (0, 1, 3.0), (1, 3), (0, 3, 0.8)]
 GAINS = [1.0, 0.5, 0.5, 1.5, 1.5, 1.5 * 0.8]
@@ -68,7 +69,7 @@ def test_embeddings_come_with_the_first_hop_and_norm_and_head_with_the_last(tmp_
 
 def test_the_identity_path_has_the_first_models_very_bytes(place: Folder) -> None:
     sources = open_models(place, "first", "second")
-    write_path(place / "child", child_of(Pool(("a", "b"), LAYERS).own_path(), "first", "second"), sources, "", "x.yml")
+    write_path(place / "child", child_of(own_path(Pool(("a", "b"), LAYERS)), "first", "second"), sources, "", "x.yml")
     child, first = tensors(place / "child"), tensors(place / "first")
     assert child.keys() == first.keys()
     assert all(torch.equal(child[name], first[name]) for name in child)

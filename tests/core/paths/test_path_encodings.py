@@ -16,6 +16,7 @@ from evomerge_core.paths.path import Hop, Path, Pool
 from evomerge_core.paths.slots import SlotSpace
 from evomerge_core.paths.space import PathSpace
 from evomerge_core.paths.spec import Paths
+from support.paths import own_path
 
 POOL = Pool(("first", "second"), 5)
 PAPER = Pool(("A", "B"), 32)
@@ -67,7 +68,7 @@ def test_every_vector_is_a_path_that_has_a_vector_of_the_same_path(drawn: tuple[
 @pytest.mark.parametrize("name", SPACES)
 def test_the_search_starts_with_the_first_models_own_path(name: str) -> None:
     space = SPACES[name]
-    assert space.to_path(space.start) == space.pool.own_path()
+    assert space.to_path(space.start) == own_path(space.pool)
     assert ((space.start >= space.low) & (space.start <= space.high)).all()
 
 
@@ -118,7 +119,7 @@ def test_a_first_candidate_changes_a_few_layers() -> None:
     draws = np.random.default_rng(1)
     for given_ in ({"scales": "none"}, {"encoding": "indicator", "scales": "none"}):
         space = space_of(pool, **given_)
-        own = {(hop.source, hop.layer) for hop in pool.own_path().hops}
+        own = {(hop.source, hop.layer) for hop in own_path(pool).hops}
         changes = []
         for _ in range(400):
             step = draws.normal(size=space.dimension) * space.steps * (space.high - space.low) / 6

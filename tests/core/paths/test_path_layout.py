@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evomerge_core.paths.layout import lay_out, never_visited, runs
 from evomerge_core.paths.path import Hop, Path, Pool
+from support.paths import own_path
 
 POOL = Pool(("arithmetic", "japanese"), 8)
 
@@ -13,7 +14,7 @@ def path(*hops: tuple[int, int] | tuple[int, int, float]) -> Path:
 
 
 def test_the_first_models_own_path_is_one_run() -> None:
-    assert lay_out(POOL.own_path(), POOL) == "A0-7"
+    assert lay_out(own_path(POOL), POOL) == "A0-7"
 
 
 def test_sources_repeats_skips_and_scales_are_shown() -> None:
