@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from importlib.resources import files
-from itertools import takewhile
 from pathlib import Path
 
 from evomerge_core.errors import unknown_name
@@ -19,8 +17,9 @@ QUICKSTART = "quickstart"
 
 @dataclass(frozen=True)
 class ReadyRecipe:
-    """`memory` is the graphics card's in GB that it is made for, 0 for a CPU. `title`, `summary` and what follows are the
-    lines of the comment at the head of its file. `is_quickstart`: it needs the adapters and items of the quickstart.
+    """What its key `about` says: `memory` is that of the graphics card in GB that it is made for, 0 for a CPU.
+
+    `is_quickstart`: it needs the adapters and items of the quickstart.
     """
 
     name: str
@@ -60,14 +59,13 @@ def load_ready(ready: ReadyRecipe, cache: Path) -> Recipe:
 
 
 def _read(path: Path) -> ReadyRecipe:
-    file = read_yaml(path)
-    lines = [line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), file.text.splitlines())]
-    memory = next((found for line in lines if (found := re.match(r"Memory: (\d+) GB", line))), None)
+    data = read_yaml(path).data
+    about = data["about"]
     return ReadyRecipe(
-        name=str(file.data["name"]),
+        name=data["name"],
         path=path,
-        title=lines[0],
-        summary=lines[1],
-        memory=int(memory[1]) if memory else 0,
-        notes=tuple(lines[2:]),
+        title=about["title"],
+        summary=about["summary"],
+        memory=about["memory"],
+        notes=tuple(about["notes"]),
     )

@@ -20,6 +20,7 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
             "sources": sources,
             "tasks": tuple(_task(task, folder) for task in recipe.tasks),
             "output": None,
+            "about": None,
         }
     )
 

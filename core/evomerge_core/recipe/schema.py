@@ -192,6 +192,19 @@ class Evaluation(Frozen):
         return self
 
 
+class About(Frozen):
+    """What a person should know before choosing a recipe. Nothing in a run depends on it."""
+
+    title: Text
+    """What is merged, in a few words."""
+    summary: Text
+    """What the recipe is for, in a sentence."""
+    memory: Whole = 0
+    """The graphics card's memory in GB that the recipe is made for; 0 for none."""
+    notes: tuple[Text, ...] = ()
+    """Memory, disk, time, licences, and what else there is to know."""
+
+
 class Recipe(Frozen):
     """What a run needs. Relative paths start from the folder of the recipe's file.
 
@@ -202,6 +215,8 @@ class Recipe(Frozen):
     """The version of the recipe's format."""
     name: Text
     """What the run is called."""
+    about: About | None = None
+    """What a person should know about the recipe."""
     base: Text
     """The model that all sources are measured against; it gives the child its tokenizer and its architecture. Written like
     a source."""

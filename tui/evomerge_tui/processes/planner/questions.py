@@ -70,7 +70,8 @@ def _fit(reference: str, base: str, folder: str) -> dict[str, Any]:
 def _open(path: str) -> dict[str, Any]:
     """A recipe file's keys, with what its preset fills in; `folder` is where its relative paths start."""
     ready = next((recipe for recipe in ready_recipes() if recipe.path == Path(path)), None)
-    recipe = load_recipe(Path(path)) if ready is None else load_ready(ready, cache_folder())
+    # what a ready recipe says about itself needn't hold for the recipe that is made from it
+    recipe = load_recipe(Path(path)) if ready is None else load_ready(ready, cache_folder()).model_copy(update={"about": None})
     return {"data": parse_yaml(dump_recipe(recipe), Path(path)).data, "is_ready": ready is not None}
 
 
