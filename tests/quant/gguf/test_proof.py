@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from gguf import GGMLQuantizationType
-from llama_cpp import Llama
+from llama_cpp import Llama, llama_cpp
 from safetensors.torch import load_file, save_file
 from scipy.special import log_softmax, rel_entr
 from transformers import AutoModelForCausalLM
@@ -22,6 +23,7 @@ from evomerge_quant.gguf.proof.bounds import bounds_of
 from evomerge_quant.gguf.proof.proof import Proof, prove_against
 from evomerge_quant.gguf.proof.proof_items import ProofItem, proof_items_default
 from evomerge_quant.gguf.proof.reference import Reference
+from evomerge_quant.llama.library import has_amx
 from support.tiny_gguf import save_folder, write_gguf
 
 GOLDS = (" the dog ran", " one two", " größe 12", "")
@@ -71,6 +73,20 @@ def test_a_sound_file_passes(reference: Reference, sound: Path) -> None:
     assert proof.score is None
 
 
+@pytest.fixture
+def without_amx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """llama-cpp-python's own class on processors with AMX, where its product of repacked weights ends the process."""
+    defaults = llama_cpp.llama_model_default_params
+
+    def plain() -> Any:
+        params = defaults()
+        params.use_extra_bufts = params.use_extra_bufts and not has_amx()
+        return params
+
+    monkeypatch.setattr(llama_cpp, "llama_model_default_params", plain)
+
+
+@pytest.mark.usefixtures("without_amx")
 def test_kl_is_what_scipy_makes_of_transformers_and_llama_cpp_pythons_logits(
     folder: Path, reference: Reference, tmp_path: Path
 ) -> None:
