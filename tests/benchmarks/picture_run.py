@@ -16,6 +16,7 @@ from pathlib import Path
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.setup import prepare
 from evomerge_core.run.store.folder import RECIPE, RESULT, SOURCES, STORE, WINNER
+from evomerge_core.tasks.items.split import SPLITS
 from evomerge_recipes.quickstart.base import HUB_ID
 
 DATA = Path(__file__).parents[1] / "tui" / "data" / "quickstart"

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evomerge_core.tasks.items.split import SPLITS
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -46,9 +48,9 @@ EFFORTS: Mapping[str, Effort] = {
 
 def fitted_splits(wanted: Mapping[str, int], items: int) -> dict[str, int]:
     """The sizes, all smaller by the same share where there are fewer items; test and search keep at least one."""
-    total = sum(wanted[split] for split in ("search", "validation", "test"))
+    total = sum(wanted[split] for split in SPLITS)
     if total <= items:
-        return {split: wanted[split] for split in ("search", "validation", "test")}
+        return {split: wanted[split] for split in SPLITS}
     share = items / total
-    sizes = {split: int(wanted[split] * share) for split in ("search", "validation", "test")}
+    sizes = {split: int(wanted[split] * share) for split in SPLITS}
     return {**sizes, "search": max(1, sizes["search"]), "test": max(1, sizes["test"])}

@@ -25,7 +25,6 @@ from evomerge_core.recipe.schema import Budget, Recipe, Stage
 from evomerge_core.recipe.stages import PlannedStage, plan_stages
 from evomerge_core.run.plan import Asked, RunPlan, StagePlan
 from evomerge_core.run.store.folder import create_folder, require_empty
-from evomerge_core.run.store.records import SPLITS
 from evomerge_core.run.timing.cost import CHARACTERS, load_items
 from evomerge_core.sources.checks.compatibility import require_compatible
 from evomerge_core.sources.checks.finite import require_finite
@@ -34,6 +33,7 @@ from evomerge_core.sources.source import Source, open_sources
 from evomerge_core.sources.tokens import align_all
 from evomerge_core.tasks.draw_items import draw_items
 from evomerge_core.tasks.items.items import Item
+from evomerge_core.tasks.items.split import SPLITS
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.task import Task
 

@@ -13,7 +13,7 @@ from evomerge_core.recipe.schema import Recipe
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source
 from evomerge_core.tasks.draw_items import draw_items
-from evomerge_core.tasks.items.split import ItemSplits
+from evomerge_core.tasks.items.split import SPLITS, ItemSplits
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.spec import TaskSpec
 from evomerge_core.tasks.task import Task
@@ -64,7 +64,7 @@ def _tokenizer(base: Source | None, checks: list[PreflightCheck]) -> Any:
 
 
 def _enough(spec: TaskSpec, items: ItemSplits) -> PreflightCheck:
-    counts = {split: len(getattr(items, split)) for split in ("search", "validation", "test")}
+    counts = {split: len(getattr(items, split)) for split in SPLITS}
     counted = ", ".join(f"{count} {split}" for split, count in counts.items())
     few = [f"{counts[split]} {split}" for split, least in _FEW.items() if counts[split] < least]
     if few:

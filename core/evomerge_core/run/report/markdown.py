@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evomerge_core.run.report.content import Report, ScoredCandidate
-from evomerge_core.run.store.records import SPLITS
+from evomerge_core.tasks.items.split import SPLITS
 
 _ENDED = {
     "evaluations": "the budget of candidates was spent",

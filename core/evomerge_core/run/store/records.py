@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SPLITS = ("search", "validation", "test")
 # The split that neutral texts are kept under: asked of candidates for their log-likelihood, never scored.
 NEUTRAL = "neutral"
 

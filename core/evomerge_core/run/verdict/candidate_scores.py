@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evomerge_core.run.statistics import Paired, compare, interval
-from evomerge_core.run.store.records import SPLITS, ItemScore
+from evomerge_core.run.store.records import ItemScore
 from evomerge_core.run.store.store import Store
+from evomerge_core.tasks.items.split import SPLITS
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.items.items import Item
 
+SPLITS = ("search", "validation", "test")
+
 
 @dataclass(frozen=True)
 class ItemSplits:

@@ -11,9 +11,9 @@ from evomerge_core.errors import InputError
 from evomerge_core.recipe.efforts import EFFORTS, Effort, fitted_splits
 from evomerge_core.recipe.schema import last_part
 from evomerge_core.sources.confinement import absolute_path, absolute_reference
+from evomerge_core.tasks.items.split import SPLITS
 
 Keys = Mapping[str, Any]
-_SPLITS = ("search", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def effort_of(draft: Draft, items: int | None = None) -> str | None:
     space = draft.get("search_space") or {}
     for name, effort in EFFORTS.items():
         same_space = all(space.get(key) == value for key, value in effort.search_space.items())
-        given = {split: draft.get("splits", split) for split in _SPLITS}
+        given = {split: draft.get("splits", split) for split in SPLITS}
         same_splits = given in (effort.splits, _splits(effort, items))
         if same_space and same_splits and draft.get("budget", "evaluations") == effort.evaluations:
             return name

@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from evomerge_core.recipe.schema import last_part
+from evomerge_core.tasks.items.split import SPLITS
 from evomerge_tui.screens.new_run.draft import Draft, task_name
 from evomerge_tui.text.quantities import amount, duration_range
 from evomerge_tui.text.shown_text import one_line
@@ -77,7 +78,7 @@ def _table(lines: list[tuple[str, str]]) -> Table:
 
 
 def _recipe_lines(draft: Draft) -> list[tuple[str, str]]:
-    splits = {split: draft.get("splits", split) for split in ("search", "validation", "test")}
+    splits = {split: draft.get("splits", split) for split in SPLITS}
     return [
         ("Name", str(draft.get("name", default=""))),
         ("Base", last_part(draft.base) if draft.base else "none yet"),

@@ -14,6 +14,7 @@ from textual.widgets import Button, Static, TabbedContent, TabPane
 
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.efforts import fitted_splits
+from evomerge_core.tasks.items.split import SPLITS
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.new_run.draft import Draft, task_name, with_task, without_task
 from evomerge_tui.screens.new_run.goal.add_task import AddTask
@@ -158,7 +159,7 @@ class GoalStep(Step):
         return present["total"] if isinstance(present, Mapping) else None
 
     def _wanted(self) -> int:
-        return sum(self.draft.get("splits", split, default=0) for split in ("search", "validation", "test"))
+        return sum(self.draft.get("splits", split, default=0) for split in SPLITS)
 
     # what a person does
 
