@@ -1,4 +1,5 @@
-"""The facts of a run's store: single values by key, each with its type. Nothing else knows the keys.
+"""The facts of a run's store: single values by key, each with its type. Nothing else knows the keys, but for `stage_starts`,
+which `Store` reads where an older store's candidates have no stage.
 
 Some keys are older than the words that the program uses today; they stay, so that every version reads every store.
 """

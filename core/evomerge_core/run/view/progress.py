@@ -66,7 +66,7 @@ class Progress:
 
 
 def read_progress(folder: Path) -> Progress:
-    """Reads a run's progress; nothing is written and no lock is kept."""
+    """Reads a run's progress; the run is left as it is, and no lock is kept."""
     store = open_store(folder)
     try:
         return _progress(folder, store)
