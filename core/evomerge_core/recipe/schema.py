@@ -155,7 +155,7 @@ def _with_empty_paths(value: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**value, "paths": {}} if "paths" in value and value["paths"] is None else value
 
 
-class Evaluation(Frozen):
+class EvaluationSettings(Frozen):
     """How candidates are scored."""
 
     precision: Precision = "nf4"
@@ -176,7 +176,7 @@ class Evaluation(Frozen):
     coherence is judged by whole answers."""
 
     @model_validator(mode="after")
-    def _whole_answers(self) -> Evaluation:
+    def _whole_answers(self) -> EvaluationSettings:
         if self.early_end and self.coherence:
             raise key_problem(
                 "early_end", "cuts the answers that coherence looks at", "remove it, or write coherence: false too"
@@ -184,7 +184,7 @@ class Evaluation(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _others(self) -> Evaluation:
+    def _others(self) -> EvaluationSettings:
         if self.precision in self.confirm:
             raise key_problem("confirm", f"holds {self.precision}, in which candidates are scored anyway", "remove it")
         if len(set(self.confirm)) < len(self.confirm):
@@ -236,7 +236,7 @@ class Recipe(Frozen):
     """When the search ends."""
     search: SearchSettings = SearchSettings()
     """How the search is carried out."""
-    evaluation: Evaluation = Evaluation()
+    evaluation: EvaluationSettings = EvaluationSettings()
     """How candidates are scored."""
     seed: Whole = 0
     """Another number gives another run."""
