@@ -95,7 +95,7 @@ def _carry_out(setup: Setup, store: Store, evaluator: CachedEvaluator) -> list[C
 
 
 def _begin_stage(stage: StageSetup, store: Store, first: int) -> None:
-    """Notes once which generation a stage begins with, and after how much of the run's active time."""
+    """Records once which generation a stage begins with, and after how much of the run's active time."""
     weights = stage.space.dimensions if isinstance(stage.space, Space) else ()
     write_facts(store, dimensions=[asdict(dimension) for dimension in weights])
     facts = read_facts(store)

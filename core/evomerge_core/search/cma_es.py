@@ -101,7 +101,7 @@ class CmaEs:
 
     @property
     def mean(self) -> Genome:
-        """The present centre of the search."""
+        """The present mean of the search."""
         return self._genome(self._strategy.boundary_handler.transform(self._strategy.mean))
 
     def _inside(self, genome: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -133,7 +133,7 @@ class CmaEs:
 
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:
-        """pycma repairs whole numbers with numpy's global generator: lent a seed of our own, and given back as it was."""
+        """pycma repairs whole numbers with numpy's global generator: it gets a seed of ours, and its state is restored afterwards."""
         if not self._integers:
             yield
             return
@@ -146,5 +146,5 @@ class CmaEs:
 
 
 def _at_least_two(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """pycma can't search a line: a lone number gets an idle companion."""
+    """pycma can't search a line: a single number gets a second one that has no effect."""
     return np.resize(numbers, max(2, len(numbers)))

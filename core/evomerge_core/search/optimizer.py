@@ -22,7 +22,7 @@ class Optimizer(Protocol):
 
     @property
     def mean(self) -> Genome:
-        """The present centre of the search, float64 [dimension]."""
+        """The present mean of the search, float64 [dimension]."""
         ...
 
     def ask(self) -> list[Genome]:

@@ -64,7 +64,7 @@ class CachedEvaluator:
 
     @cached_property
     def guard(self) -> Guard | None:
-        """What the parents show; to be asked for once they are scored."""
+        """The coherence guard; not to be asked for before the parents are scored."""
         return make_guard(self.plan, self.store)
 
     @cached_property
@@ -86,7 +86,7 @@ class CachedEvaluator:
         neutral: Mapping[tuple[str, str], Question],
         gate: Gate | None,
     ) -> tuple[Responses, Clock]:
-        """What came of asking, and the clock afterwards."""
+        """The candidate's responses, and the clock afterwards."""
         waited = obey(self.store)
         before = time.perf_counter()
         slot = self.loader.slot(candidate, split, precision)

@@ -18,7 +18,7 @@ from evomerge_core.tasks.evaluator import Evaluator
 
 @dataclass(frozen=True)
 class Tried:
-    """A parent's evaluation on the trial's items, and what it said to each."""
+    """A parent's evaluation on the trial's items, and its answers to them."""
 
     label: str
     evaluation: Evaluation

@@ -70,7 +70,7 @@ def _score_mean(
 
 
 def _ended(store: Store, stage: StagePlan, reason: str, following: int) -> int:
-    """Notes why a stage's search ended: `evaluations`, `minutes`, or `flat` when nothing new or better is to be found."""
+    """Records why a stage's search ended: `evaluations`, `minutes`, or `flat` when nothing new or better is to be found."""
     reasons = read_facts(store).search_ended
     if len(reasons) == stage.index:
         write_facts(store, search_ended=[*reasons, reason])

@@ -30,7 +30,7 @@ class SplitScore:
 
 @dataclass(frozen=True)
 class Difference:
-    """One item as two candidates answered it; `ours` and `theirs` are None where it wasn't asked."""
+    """One item as two candidates answered it; `theirs` is None where the other wasn't asked it."""
 
     task: str
     item: str

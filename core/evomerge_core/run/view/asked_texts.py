@@ -17,7 +17,7 @@ AskedTexts = Mapping[tuple[str, str], "AskedText"]
 
 @dataclass(frozen=True)
 class AskedText:
-    """An item's prompt before any chat template, and the answers that are right (or the choices)."""
+    """An item's prompt before any chat template, and the correct answers (or the choices)."""
 
     prompt: str
     expected: tuple[str, ...]

@@ -1,1 +1,1 @@
-"""Racing: a generation's candidates on growing sets of the same items, the hopeless ones dropped on the way."""
+"""Racing: a generation's candidates on growing sets of the same items, the hopeless ones dropped early."""
