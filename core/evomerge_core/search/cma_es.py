@@ -133,7 +133,7 @@ class CmaEs:
 
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:
-        """pycma repairs whole numbers with numpy's global generator: it gets a seed of ours, and its state is restored afterwards."""
+        """pycma repairs whole numbers with numpy's global generator: it gets our seed, and its state is restored afterwards."""
         if not self._integers:
             yield
             return
