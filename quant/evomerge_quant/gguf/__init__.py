@@ -1,1 +1,1 @@
-"""GGUF: conversion, quantising, importance matrix, proof and hand-over to runners."""
+"""GGUF files: conversion, quantising, importance matrix, verification and hand-over to runners."""
