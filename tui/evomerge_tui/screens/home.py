@@ -273,7 +273,7 @@ def _welcome() -> Text:
         "Pick models that share an architecture, say what the child must be good at,\n",
         "and let evolution find out how to mix their weights.\n\n",
         "The quickstart crosses arithmetic with Japanese on a small model: about ten\n",
-        "minutes on a laptop, no GPU, no account. At the end you can chat with the child.",
+        "minutes on a laptop, no GPU, no account. Then you can chat with the child.",
     )
 
 
