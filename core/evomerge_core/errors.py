@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class InputError(Exception):
-    """Bad input. `problem` says what is wrong, `where` (file, line, key) and `remedy` what to do; "" where nothing is said.
+    """Bad input. `problem` says what is wrong, `where` names file, line and key, `remedy` what to do about it ("": not stated).
 
     As text it is one line, `WHERE: PROBLEM; REMEDY`. Commands end with status 2.
     """

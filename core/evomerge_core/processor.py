@@ -12,13 +12,13 @@ _WINDOWS_HAS_AVX2 = 40  # PF_AVX2_INSTRUCTIONS_AVAILABLE of IsProcessorFeaturePr
 
 
 def processor_name() -> str:
-    """The processor's own name where the system tells it, else the kind of machine."""
+    """The processor's own name where the system knows it, else the kind of machine."""
     name = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
     return name[1].strip() if name else platform.processor() or platform.machine() or "CPU"
 
 
 def has_avx2() -> bool:
-    """Whether this is an x86 processor with AVX2; False where the system doesn't tell."""
+    """Whether this is an x86 processor with AVX2; False where the system doesn't say."""
     if sys.platform == "win32":
         import ctypes
 

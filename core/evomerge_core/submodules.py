@@ -8,6 +8,6 @@ from types import ModuleType
 
 
 def import_modules(package: ModuleType) -> None:
-    """Imports every module that lies in a package's folders, in alphabetical order; packages inside it are left out."""
+    """Imports every module in a package's folders, in alphabetical order; packages inside it are left out."""
     for name in sorted(module.name for module in iter_modules(package.__path__) if not module.ispkg):
         import_module(f"{package.__name__}.{name}")

@@ -1,4 +1,4 @@
-"""Whether a found model can be merged with those that were chosen, and why not."""
+"""Whether a found model can be merged with the selected ones, and why not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Fit:
 
 
 def quick_fit(found: FoundModel, base: FoundModel | None) -> Fit:
-    """What the listed facts tell at once: broken, another architecture, or an adapter of another model."""
+    """What the listed facts show: a broken model, another architecture, or an adapter of another model."""
     if found.problem:
         return Fit(False, found.problem)
     if base is None or found.reference == base.reference:
@@ -48,10 +48,10 @@ def full_fit(reference: str, base: Source, *, relative_to: Path, allow_pickle: b
 
 def _adapter_fit(found: FoundModel, base: FoundModel) -> Fit:
     if not found.made_from:
-        return Fit(None, "doesn't say which model it belongs to; compared when chosen")
+        return Fit(None, "doesn't say which model it is for; compared once it is selected")
     of = found.made_from[0]
     names = {base.reference.split("@")[0], *base.made_from, Path(base.reference).name}
     if of in names or Path(of).name in names:
         return Fit(None, f"an adapter of {of}")
-    # A folder may be a copy of that model under another name: its tensors will tell.
+    # A folder may be a copy of that model under another name; its tensors will show that.
     return Fit(None if found.where != "hub" else False, f"an adapter of {of}")

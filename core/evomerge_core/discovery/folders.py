@@ -14,8 +14,8 @@ _MOST = 2000
 
 
 def find_in_folders(folders: Iterable[Path]) -> Iterator[FoundModel]:
-    """Every model and adapter in these folders or a few levels below; hidden folders and those that can't be read are
-    passed over, and so is what lies inside of a model."""
+    """Every model and adapter in these folders or a few levels below; skips hidden folders, folders that
+    can't be read, and whatever is inside a model's folder."""
     seen: set[Path] = set()
     for folder in folders:
         for place in _model_folders(folder.expanduser(), _DEPTH):

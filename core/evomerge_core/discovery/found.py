@@ -21,7 +21,7 @@ Where = Literal["folder", "cache", "hub"]
 
 @dataclass(frozen=True)
 class FoundModel:
-    """`reference` is what a recipe calls it: a folder's path or a hub id. None where nothing says it.
+    """`reference` is what a recipe calls it: a folder's path or a hub id. None where it isn't stated.
 
     `made_from` are the hub ids that it says it was made from; an adapter's first is the model it belongs to. `problem` is why
     it can't be a source at all, "" when nothing is in the way.

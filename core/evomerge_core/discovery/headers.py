@@ -1,6 +1,6 @@
-"""Sources opened by their headers: of a hub model that isn't here, only config, tokenizer and tensor shapes are fetched.
+"""Sources opened by their headers: of a hub model that isn't downloaded, only config, tokenizer and tensor shapes are fetched.
 
-What such a source can't do is read weights. Everything else (compatibility, sizes, prompts) is told before a download.
+Such a source can't read weights. Everything else (compatibility, sizes, prompts) is known before a download.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.sources.adapter import fit_adapter, open_adapter, read_adapter_config
 from evomerge_core.sources.architecture import settings
 from evomerge_core.sources.checkpoint import Checkpoint, make_checkpoint, open_checkpoint, read_config
-from evomerge_core.sources.resolve import UNWANTED, WANTED, hub_id, locate, split_reference, told_in_one_line
+from evomerge_core.sources.resolve import UNWANTED, WANTED, as_input_error, hub_id, locate, split_reference
 from evomerge_core.sources.source import Source
 from evomerge_core.sources.weight_file import BUFFER_DTYPES, DTYPES, TensorFacts, WeightFile
 
@@ -29,23 +29,23 @@ _ITEM_BYTES = {name: dtype.itemsize for name, dtype in {**DTYPES, **BUFFER_DTYPE
 
 
 class NotSeen(InputError):
-    """A hub model whose weights are pickles, which tell nothing before they are downloaded; `bytes` are theirs."""
+    """A hub model whose weights are pickles, which can't be inspected before they are downloaded; `bytes` is their size."""
 
     def __init__(self, reference: str, size: int) -> None:
-        super().__init__(f"{reference}: its weights are pickles, which can't be looked at from afar: download it first")
+        super().__init__("its weights are pickles, which can't be inspected on the hub", where=reference, remedy="download it")
         self.bytes = size
 
 
 @dataclass(frozen=True)
 class Looked:
-    """Sources by reference, and the bytes of those that can only be looked at once they are downloaded."""
+    """Sources by reference, and the sizes of those that can't be inspected before they are downloaded."""
 
     opened: Mapping[str, Source]
     unseen: Mapping[str, int]
 
 
 def look_at(references: Iterable[str], *, relative_to: Path, allow_pickle: bool = False) -> Looked:
-    """As `open_headers`, but pickles on the hub are told apart instead of refused. Raises InputError."""
+    """As `open_headers`, but models whose weights are pickles on the hub are listed, not refused. Raises InputError."""
     opened: dict[str, Source] = {}
     unseen: dict[str, int] = {}
     for reference in references:
@@ -121,7 +121,7 @@ def _remote_checkpoint(repo: str, revision: str | None, allow_pickle: bool) -> C
 
     folder = _small_files(repo, revision)
     config = _with_stated_tie(folder, read_config(folder))
-    with told_in_one_line(repo, revision):
+    with as_input_error(repo, revision):
         try:
             metadata = HfApi().get_safetensors_metadata(repo, revision=revision)
         except (NotASafetensorsRepoError, SafetensorsParsingError):
@@ -165,7 +165,7 @@ def _remote_factors(repo: str, revision: str | None) -> tuple[Path, WeightFile]:
     from huggingface_hub import HfApi
 
     folder = _small_files(repo, revision)
-    with told_in_one_line(repo, revision):
+    with as_input_error(repo, revision):
         metadata = HfApi().parse_safetensors_file_metadata(repo, _ADAPTER_WEIGHTS, revision=revision)
     return folder, _weight_file(folder / _ADAPTER_WEIGHTS, metadata)
 
@@ -174,7 +174,7 @@ def _small_files(repo: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
     small, unwanted = list(_SMALL_FILES), list(UNWANTED)
-    with told_in_one_line(repo, revision):
+    with as_input_error(repo, revision):
         return Path(snapshot_download(repo, revision=revision, allow_patterns=small, ignore_patterns=unwanted))
 
 

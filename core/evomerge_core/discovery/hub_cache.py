@@ -36,7 +36,7 @@ def find_in_cache(cache: Path | None = None) -> Iterator[FoundModel]:
 
 
 def _cached(folder: Path, reference: str) -> FoundModel:
-    """What lies in a folder of the cache. It is still the hub's as long as its weights aren't here whole."""
+    """The model in a folder of the cache; it counts as the hub's until all of its weights are downloaded."""
     try:
         return read_found(folder, reference, "cache")
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Downloads a hub model with its progress told; broken off, even in the middle of a file, it goes on from there."""
+"""Downloads a hub model and reports progress; an interrupted download resumes where it stopped, even within a file."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evomerge_core.discovery.hub_file import LARGE, fetch_large
-from evomerge_core.sources.resolve import UNWANTED, download, hub_id, told_in_one_line, wanted_files
+from evomerge_core.sources.resolve import UNWANTED, as_input_error, download, hub_id, wanted_files
 
 
 @dataclass(frozen=True)
 class Downloaded:
-    """Bytes that are here and bytes in all."""
+    """Bytes downloaded so far, and in all."""
 
     done: int
     total: int
 
 
-def download_model(reference: str, tell: Callable[[Downloaded], None], *, allow_pickle: bool = False) -> Path:
+def download_model(reference: str, report: Callable[[Downloaded], None], *, allow_pickle: bool = False) -> Path:
     """Downloads `owner/name` or `owner/name@revision` into the hub's cache; returns its folder. A local folder is returned.
 
-    `tell` is called each time some bytes have come. A process that is ended meanwhile leaves what came, and the next call
-    goes on from there. Raises InputError when the hub refuses, the network breaks or the disk is full.
+    `report` is called whenever bytes have arrived. If the process ends, what has arrived is kept, and the next call resumes
+    from there. Raises InputError when the hub refuses, the network breaks or the disk is full.
     """
     hub = hub_id(reference, Path(reference))
     if hub is None:
@@ -33,11 +33,11 @@ def download_model(reference: str, tell: Callable[[Downloaded], None], *, allow_
     done = 0
     for name, size in sorted(sizes.items(), key=lambda entry: entry[1]):
         if size >= LARGE:
-            with told_in_one_line(repo, revision):
-                fetch_large(repo, commit, name, lambda came, before=done: tell(Downloaded(before + came, total)))  # type: ignore[misc]
+            with as_input_error(repo, revision):
+                fetch_large(repo, commit, name, lambda came, before=done: report(Downloaded(before + came, total)))  # type: ignore[misc]
         done += size
     folder = download(repo, revision, allow_pickle=allow_pickle)
-    tell(Downloaded(total, total))
+    report(Downloaded(total, total))
     return folder
 
 
@@ -46,7 +46,7 @@ def _wanted(repo: str, revision: str | None, allow_pickle: bool) -> tuple[str, d
     from huggingface_hub import HfApi
     from huggingface_hub.utils import filter_repo_objects  # type: ignore[attr-defined]
 
-    with told_in_one_line(repo, revision):
+    with as_input_error(repo, revision):
         info = HfApi().model_info(repo, revision=revision, files_metadata=True)
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
     wanted = filter_repo_objects(sizes, allow_patterns=wanted_files(allow_pickle), ignore_patterns=list(UNWANTED))

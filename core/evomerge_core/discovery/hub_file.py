@@ -24,8 +24,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _BLOCK = 2**24
 
 
-def fetch_large(repo: str, commit: str, name: str, tell: Callable[[int], None]) -> None:
-    """Fetches a model's file unless the cache has it; `tell` is called with the bytes that are here.
+def fetch_large(repo: str, commit: str, name: str, report: Callable[[int], None]) -> None:
+    """Fetches a model's file unless the cache has it; `report` is called with the bytes that have arrived.
 
     Raises what the hub's library raises, and InputError when another process fetches the same file or its content is wrong.
     """
@@ -39,13 +39,13 @@ def fetch_large(repo: str, commit: str, name: str, tell: Callable[[int], None]) 
     blobs = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="model") / "blobs"
     blob = blobs / facts.etag
     if blob.exists():
-        tell(facts.size)
+        report(facts.size)
         return
     blobs.mkdir(parents=True, exist_ok=True)
     part = blobs / f"{facts.etag}.part"
     try:
         with FileLock(f"{part}.lock", timeout=0):
-            _fetch(facts.location, url, part, facts.size, tell)
+            _fetch(facts.location, url, part, facts.size, report)
             _check(part, facts.etag, repo, name)
             part.replace(blob)
     except Timeout:
@@ -53,7 +53,7 @@ def fetch_large(repo: str, commit: str, name: str, tell: Callable[[int], None]) 
     Path(f"{part}.lock").unlink(missing_ok=True)
 
 
-def _fetch(location: str, url: str, part: Path, size: int, tell: Callable[[int], None]) -> None:
+def _fetch(location: str, url: str, part: Path, size: int, report: Callable[[int], None]) -> None:
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
@@ -64,7 +64,7 @@ def _fetch(location: str, url: str, part: Path, size: int, tell: Callable[[int],
         here = file.tell()
         if here > size:
             file.truncate(here := 0)
-        http_get(location, file, resume_size=here, headers=headers, expected_size=size, tqdm_class=_counter(here, tell))
+        http_get(location, file, resume_size=here, headers=headers, expected_size=size, tqdm_class=_counter(here, report))
 
 
 def _check(part: Path, etag: str, repo: str, name: str) -> None:
@@ -77,10 +77,10 @@ def _check(part: Path, etag: str, repo: str, name: str) -> None:
             digest.update(block)
     if digest.hexdigest() != etag:
         part.unlink()
-        raise InputError(f"{name} came damaged and was removed", where=repo, remedy="download it again")
+        raise InputError(f"{name} arrived damaged and was removed", where=repo, remedy="download it again")
 
 
-def _counter(here: int, tell: Callable[[int], None]) -> type[Any]:
+def _counter(here: int, report: Callable[[int], None]) -> type[Any]:
     """A progress bar's class, as the hub's library asks for one, that draws nothing and counts bytes."""
     from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
@@ -92,6 +92,6 @@ def _counter(here: int, tell: Callable[[int], None]) -> type[Any]:
 
         def update(self, n: float | None = 1) -> None:
             self._done += int(n or 0)
-            tell(self._done)
+            report(self._done)
 
     return Counter

@@ -8,7 +8,7 @@ from typing import Any
 from evomerge_core.discovery.found import FoundModel, Kind, architecture_of
 from evomerge_core.errors import InputError
 from evomerge_core.sources.model_card import base_models, licence_in
-from evomerge_core.sources.resolve import told_in_one_line
+from evomerge_core.sources.resolve import as_input_error
 
 _PROPERTIES = ["cardData", "config", "downloads", "gated", "library_name", "safetensors", "tags"]
 _DTYPE_BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4, "I16": 2}
@@ -19,9 +19,11 @@ def search_hub(text: str, limit: int = 40) -> list[FoundModel]:
     from huggingface_hub import HfApi, constants
 
     if constants.HF_HUB_OFFLINE:
-        raise InputError("not asked, as HF_HUB_OFFLINE is set", where=constants.ENDPOINT, remedy="unset it to search the hub")
+        raise InputError(
+            "not searched, because HF_HUB_OFFLINE is set", where=constants.ENDPOINT, remedy="unset it to search the hub"
+        )
     expand: Any = _PROPERTIES
-    with told_in_one_line(text):
+    with as_input_error(text):
         listed = list(HfApi().list_models(search=text, sort="downloads", limit=limit, expand=expand))
     return [_found(info) for info in listed]
 
@@ -53,5 +55,5 @@ def _problem(info: Any, kind: Kind, config: Mapping[str, Any], tags: set[str]) -
     if info.library_name == "gguf" or ("gguf" in tags and info.safetensors is None):
         return "a GGUF, already quantised: choose the unquantised original"
     if kind == "model" and info.safetensors is None:
-        return "the hub knows no safetensors of it: choose another, or convert it"
+        return "has no safetensors on the hub: choose another model, or convert it"
     return ""

@@ -1,4 +1,4 @@
-"""What the parts of a recipe are made of: strict values, ranges, and rules told at the line of a key."""
+"""What the parts of a recipe are made of: strict values, ranges, and rules reported at the line of a key."""
 
 from __future__ import annotations
 

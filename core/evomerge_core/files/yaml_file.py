@@ -84,7 +84,7 @@ def read_yaml(path: Path) -> YamlFile:
 
 
 def parse_yaml(text: str, path: Path) -> YamlFile:
-    """The same for text that is at hand; `path` is for messages."""
+    """The same for a text; `path` is for messages."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()

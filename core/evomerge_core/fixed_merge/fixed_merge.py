@@ -45,7 +45,7 @@ def stream_fixed(fixed: FixedMerge, sources: Mapping[str, Source], engine: Merge
 
 
 def fixed_layers(fixed: FixedMerge, sources: Mapping[str, Source]) -> tuple[int, ...]:
-    """For each of the child's layers, which layer of a source's config tells of it."""
+    """For each of the child's layers, which layer of a source's config describes it."""
     if isinstance(fixed, MergeConfig):
         return tuple(layer for _, layer in layer_origins(plan_slices(fixed, sources), sources))
     return tuple(layer for _, layer in path_layers(fixed, sources))

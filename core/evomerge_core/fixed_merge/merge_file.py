@@ -27,7 +27,7 @@ class FixedFile:
 
 
 def read_fixed(path: File) -> FixedFile:
-    """The merge that a file says; models stay as written. InputError in one line when it is not right.
+    """The merge that a file describes; models stay as written. InputError in one line when it is not right.
 
     mergekit's passthrough of layers (a frankenmerge) is a path without scales.
     """

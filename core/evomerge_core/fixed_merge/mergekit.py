@@ -35,7 +35,7 @@ _TOP_KEYS = (
     "chat_template",
 )
 _REFUSED = {
-    "modules": "is for models of several modules, unsupported here; put the language model's 'models' or 'slices' at the top",
+    "modules": "is for models of several modules, which are unsupported; move the language model's keys to the top",
     "evomerge": "makes this a recipe, not a mergekit configuration; run it with 'evomerge-tui run'",
     "genome": "makes this a mergekit-evolve file, not a merge; run it with 'evomerge-tui run'",
     "merge_method": "has no effect in a slice; the whole merge has one method, at the top: split the merge in two",

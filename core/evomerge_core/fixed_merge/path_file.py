@@ -34,7 +34,7 @@ _OF_THE_PATH = ("dtype", "out_dtype", "tokenizer_source", "tokenizer", "chat_tem
 
 
 def path_in(file: YamlFile) -> PathMerge:
-    """The path that a file says; InputError in one line when it's not right."""
+    """The path that a file describes; InputError in one line when it's not right."""
     if file.data[MARK] != VERSION:
         raise file.key_error((MARK,), f"must be {VERSION}, not {file.data[MARK]!r}")
     file.require_keys((), _KEYS)

@@ -1,4 +1,4 @@
-"""One fixed merge, fully said: what mergekit's `mergekit_config.yml` says, as frozen data."""
+"""One fixed merge in full: what mergekit's `mergekit_config.yml` holds, as frozen data."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class MergeEngine:
         return [field_key(self._seed, merge.name, self._identity(tensor_input.model)) for tensor_input in merge.inputs]
 
     def _identity(self, model: str) -> str:
-        """A source's name by what its weights are, not by where they lie: a moved folder keeps its masks."""
+        """A source's name by what its weights are, not by where they are: a moved folder keeps its masks."""
         if model not in self._identities:
             files = self._sources[model].fingerprints().items()
             weights = sorted(digest for file, digest in files if file.endswith((".safetensors", ".bin")))

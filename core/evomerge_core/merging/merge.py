@@ -73,7 +73,7 @@ def model_files(
 
 
 def layer_origins(slices: Sequence[PlannedSlice], sources: Mapping[str, Source]) -> list[LayerOrigin]:
-    """For each of the child's layers the model whose config tells of it: its slice's base."""
+    """For each of the child's layers the model whose config describes it: its slice's base."""
     members = [part.template for part in slices]
     return [(sources[member.model], layer) for member in members for layer in range(member.start, member.stop)]
 

@@ -54,7 +54,7 @@ _REASONS: Mapping[str, str] = {
     **dict.fromkeys(("olmo2", "olmo3", "exaone4"), _NO_PRE_NORM),
     **dict.fromkeys(
         ("falcon", "gptj", "phi", "stablelm", "codegen", "bloom"),
-        "attention and MLP write to the stream side by side in a way that no fold is known for here",
+        "attention and MLP write to the stream side by side in a way that can't be folded yet",
     ),
 }
 
@@ -64,7 +64,7 @@ def require_fold(base: Source) -> Fold:
     kind = str(settings(base).get("model_type"))
     if kind in FOLDS:
         return FOLDS[kind]
-    reason = _REASONS.get(kind, "how its layers write to the stream is not known here")
+    reason = _REASONS.get(kind, "how its layers write to the stream is unknown")
     raise InputError(
         f"scales of a path can't be folded into the weights of {kind}: {reason}",
         where=f"{base.folder / 'config.json'}: model_type",

@@ -163,7 +163,7 @@ def path_shapes(placed: Sequence[PathTensor], sources: Mapping[str, Source]) -> 
 
 
 def path_layers(child: PathMerge, sources: Mapping[str, Source]) -> list[LayerOrigin]:
-    """For each hop the model whose config tells of its layer, and which layer of that model it is."""
+    """For each hop the model whose config describes its layer, and which layer of that model it is."""
     origins = [layer_origins(plan_slices(config, sources), sources) for config in child.members]
     return [origins[hop.source][hop.layer] for hop in child.path.hops]
 

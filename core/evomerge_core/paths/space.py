@@ -52,7 +52,7 @@ def border(places: int) -> float:
 
 
 def scale_dimension(pool: Pool, limits: ParameterRange, source: str | None, group: str) -> Dimension:
-    """The number that scales a hop. Its first step is small enough for A's own path to go on working."""
+    """The number that scales a hop. Its first step is small enough that A's own path still works."""
     deviation = _FIRST_GAIN / math.sqrt(pool.layers)
     step = min(1.0, deviation / (USUAL_SIGMA * (limits.high - limits.low)))
     return Dimension("scale", source, group, limits.low, limits.high, limits.start, step)

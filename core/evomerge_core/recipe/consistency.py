@@ -79,7 +79,7 @@ def _racing_problems(recipe: Recipe) -> Iterator[Problem]:
         if racing is None or not racing.enabled:
             continue
         if not recipe.splits.validation:
-            text = "needs validation items: few search items can't tell who wins"
+            text = "needs validation items: a few search items can't decide the winner"
             yield Problem((*place, "racing"), text, "raise splits: validation, or write off")
         most = recipe.splits.search
         for key in ("items", "first"):

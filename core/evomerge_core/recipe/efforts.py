@@ -11,7 +11,7 @@ from evomerge_core.tasks.items.split import SPLITS
 
 @dataclass(frozen=True)
 class Effort:
-    """What a recipe's keys become; `text` says in a line what one gets."""
+    """What a recipe's keys become; `text` describes in a line what to expect."""
 
     title: str
     text: str

@@ -33,5 +33,5 @@ def _require_format(file: YamlFile) -> None:
     if "merge_method" in file.data:
         raise file.error((), "this is a mergekit configuration, not a recipe", "merge it with 'evomerge-tui merge'")
     near = nearest_name("evomerge", file.data)
-    misspelt = "" if near is None else f" (is {near!r} meant for it?)"
+    misspelt = "" if near is None else f" ({near!r} may be a misspelling of it)"
     raise file.error((), f"key 'evomerge' is missing{misspelt}", "start the file with 'evomerge: 1'")

@@ -60,7 +60,7 @@ def to_recipe_data(file: YamlFile) -> YamlFile:
 
 
 def _with_lines(file: YamlFile, data: dict[str, Any]) -> YamlFile:
-    """What the recipe refuses is told at the genome file's line."""
+    """What the recipe refuses is reported at the genome file's line."""
     origins: dict[Location, Location] = {
         (): (),
         ("base",): ("genome", "base_model"),

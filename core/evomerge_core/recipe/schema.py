@@ -249,7 +249,7 @@ class Recipe(Frozen):
 
     @property
     def folder(self) -> Path:
-        """Where the recipe's file lies."""
+        """The folder of the recipe's file."""
         return self._folder
 
     def model_post_init(self, context: Any) -> None:

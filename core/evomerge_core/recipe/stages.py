@@ -1,4 +1,4 @@
-"""A recipe's stages in order, with everything said: what each searches, for how long, and with what."""
+"""A recipe's stages in order and in full: what each searches, for how long, and with what."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def to_recipe(file: YamlFile) -> Recipe:
 def _first_problem(file: YamlFile, error: ValidationError) -> InputError:
     """The first problem by line; a missing key comes last, since a misspelt one is often its cause."""
     problems = error.errors(include_url=False)
-    # A list whose items are wrong is also called too short; the item says more.
+    # A list whose items are wrong is also reported as too short; the item's own problem says more.
     parents = {_location(problem)[:end] for problem in problems for end in range(len(_location(problem)))}
     first = min(
         (problem for problem in problems if _location(problem) not in parents),

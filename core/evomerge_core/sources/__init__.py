@@ -1,1 +1,1 @@
-"""Models as they lie on disk: mapped checkpoints, adapters, tokenizers, and whether they can be merged."""
+"""Models on disk: mapped checkpoints, adapters, tokenizers, and whether they can be merged."""

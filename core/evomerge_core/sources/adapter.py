@@ -300,7 +300,7 @@ def _is_tied_twin(path: Path, name: str, config: Mapping[str, Any], checkpoint: 
 
 
 def _require_targets(path: Path, config: Mapping[str, Any], checkpoint: Checkpoint, pairs: Mapping[str, Pair]) -> None:
-    """Refuses an adapter that lacks a pair for a layer that it says it was trained on."""
+    """Refuses an adapter that lacks a pair for a layer that it claims to have been trained on."""
     if config.get("layers_to_transform") is not None or config.get("exclude_modules"):
         return
     targets = config.get("target_modules") or ()

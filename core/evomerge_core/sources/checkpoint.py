@@ -167,7 +167,7 @@ def _read_index(index: Path) -> _Listing:
     for name, shard in weight_map.items():
         # A shard elsewhere would let a downloaded folder read any file.
         if not isinstance(shard, str) or re.search(r"[/\\:]", shard) or shard in ("", ".", ".."):
-            raise InputError(f"{name} is said to be in {shard!r}", where=index, remedy="shards must lie beside the index")
+            raise InputError(f"{name} is listed in {shard!r}", where=index, remedy="shards must lie beside the index")
         if not (index.parent / shard).is_file():
             raise MissingFile(
                 f"missing shard, it holds {name}", where=index.parent / shard, remedy="download or copy the model again"
@@ -181,7 +181,7 @@ def _require_listed(listing: _Listing, files: Sequence[WeightFile]) -> None:
     for name, shard in listing.weight_map.items():
         if name not in held[shard]:
             raise InputError(
-                f"{name} is said to be in {shard}, which doesn't hold it",
+                f"{name} is listed in {shard}, which doesn't hold it",
                 where=listing.index or "",
                 remedy="download or copy the model again",
             )

@@ -1,6 +1,6 @@
 """What transformers reads of a model's folder. Every such call is made here, so that none of them runs or fetches code.
 
-`trust_remote_code=False` must be said: without it transformers asks the person at the terminal whether to run the model's code.
+`trust_remote_code=False` must be given; without it, transformers asks at the terminal whether to run the model's code.
 """
 
 from __future__ import annotations
@@ -71,14 +71,14 @@ def load_network(folder: Path, dtype: Any) -> Any:
 
 
 def knows_model(config: Mapping[str, Any]) -> bool:
-    """Whether transformers itself has the type of model that a config.json says."""
+    """Whether transformers itself has the type of model that a config.json names."""
     from transformers import CONFIG_MAPPING
 
     return config.get("model_type") in CONFIG_MAPPING
 
 
 def knows_tokenizer(settings: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
-    """Whether transformers itself has the tokenizer that a tokenizer_config.json beside that config.json says."""
+    """Whether transformers itself has the tokenizer that a tokenizer_config.json beside that config.json names."""
     from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
 
     named = settings.get("tokenizer_class")
@@ -98,7 +98,7 @@ def _without_code(config: Any) -> Any:
 
 
 def _refuse_own_code(error: Exception, path: Path, loader: str, remedy: str) -> None:
-    """InputError when the error says that the model is to be trusted, and the settings name what with."""
+    """InputError when the error asks to trust the model, and the settings name code of its own."""
     if "trust_remote_code" not in str(error) or not path.is_file():
         return
     named = read_json(path).get("auto_map")

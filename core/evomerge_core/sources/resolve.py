@@ -1,4 +1,4 @@
-"""Where a reference's files lie: a local folder, or a model of the hub, downloaded when it isn't there yet."""
+"""Where the files of a reference are: a local folder, or a model of the hub, downloaded when it isn't there yet."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def split_reference(reference: str, relative_to: Path) -> tuple[str, str | None]
     """The model's part and the adapter's part; a `+` inside the path of a folder that exists is part of its name."""
     reference = reference.strip()
     if not reference:
-        raise InputError("an empty reference", where="model", remedy="give a folder or a hub id (owner/name)")
+        raise InputError("the reference is empty", where="model", remedy="give a folder or a hub id (owner/name)")
     if not reference.isprintable():
         raise InputError(
             "holds characters that no path has", where=repr(reference), remedy="give a folder or a hub id (owner/name)"
@@ -93,7 +93,7 @@ def download(repo: str, revision: str | None, *, allow_pickle: bool) -> Path:
     from huggingface_hub import snapshot_download
 
     wanted = wanted_files(allow_pickle)
-    with told_in_one_line(repo, revision):
+    with as_input_error(repo, revision):
         folder = Path(snapshot_download(repo, revision=revision, allow_patterns=wanted, ignore_patterns=list(UNWANTED)))
     weights = ("*.safetensors", "*.bin") if allow_pickle else ("*.safetensors",)
     if not any(found for ending in weights for found in folder.glob(ending)):
@@ -106,8 +106,8 @@ def download(repo: str, revision: str | None, *, allow_pickle: bool) -> Path:
 
 
 @contextmanager
-def told_in_one_line(repo: str, revision: str | None = None) -> Iterator[None]:
-    """Makes an InputError of what the hub's library raises for a repository."""
+def as_input_error(repo: str, revision: str | None = None) -> Iterator[None]:
+    """Turns into an InputError what the hub's library raises for a repository."""
     # The hub's library changes its HTTP client between releases; its own name for the client's base error stays.
     from huggingface_hub.errors import HTTPError, XetDownloadError  # type: ignore[attr-defined]
 
@@ -131,7 +131,7 @@ def _reason(error: Exception) -> tuple[str, str]:
     if isinstance(error, errors.HFValidationError):
         return "no valid hub id", "write owner/name"
     if _is_disk_full(error):
-        return f"no space left in {constants.HF_HUB_CACHE}", "free some, or point HF_HOME to a bigger disk"
+        return f"no space left in {constants.HF_HUB_CACHE}", "free some space, or point HF_HOME to a larger disk"
     if constants.HF_HUB_OFFLINE:
         return f"no folder here, and not whole in {constants.HF_HUB_CACHE}", "unset HF_HUB_OFFLINE to download it"
     said = " ".join(str(error.__cause__ or error).split())[:200]

@@ -31,8 +31,8 @@ class Rows:
 class Source:
     """A model to merge. Tensors are read one at a time from mapped files; nothing is kept.
 
-    `rows` says for embedding and head how the vocabulary was aligned to the base's. Tensors that are read as stored
-    lie in the file and must not be written to.
+    `rows` states for embedding and head how the vocabulary was aligned to the base's. Tensors that are read as stored
+    are mapped from the file and must not be written to.
     """
 
     reference: str

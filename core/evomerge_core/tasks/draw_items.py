@@ -21,10 +21,9 @@ from evomerge_core.tasks.task import Task
 def draw_items(spec: TaskSpec, task: Task, sizes: Splits, *, folder: Path, exclude: str | None = None) -> ItemSplits:
     """Reads the entry's items and draws the splits.
 
-    Relative paths are meant from `folder`. `exclude` names a file whose
-    questions (column `question`, or the first of a TSV or CSV without header) are left out, of the search and validation
-    files where each split has a file. Raises `InputError` for files that can't be read, items that the task can't ask or
-    score, the same question twice, and too few items.
+    Relative paths start from `folder`. The questions of the file `exclude` (column `question`, or the first of a TSV or CSV
+    without header) are left out; where each split has a file, they are left out of search and validation. Raises
+    `InputError` for files that can't be read, items that the task can't ask or score, repeated questions, and too few items.
     """
     if spec.files is not None:
         reader = _reader(spec, folder)

@@ -32,10 +32,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said.
+    """What the model answered.
 
     `tokens` counts generated tokens (the end token included); `truncated` means that the limit ended the answer.
-    `gold_logprob` is the natural log-probability summed over `gold_tokens` tokens of the gold answer and the end token.
+    `gold_logprob` is the natural log-probability summed over `gold_tokens` tokens of the correct answer and the end token.
     `choice_logprobs` are (sum of log-probabilities, number of tokens) for each choice; `choices_greedy` says of each whether
     the model, left to itself, would have written it.
     """
@@ -66,7 +66,7 @@ class Evaluator(Protocol):
     def batch_size(self) -> int | None:
         """Rows that are answered together, fitted to the memory at the first answer (None before it).
 
-        Sums depend on it in their last bits: a resumed run goes on with the recorded number.
+        Sums depend on it in their last bits: a resumed run keeps the recorded number.
         """
         ...
 

@@ -20,7 +20,7 @@ from evomerge_core.tasks.scorers.scorer import Expected, Scorer
 class Score:
     """One answer's score.
 
-    `value` is 0..1, and 0 when the language is wrong; `loss` is the gold answer's mean negative log-likelihood per token
+    `value` is 0..1, and 0 when the language is wrong; `loss` is the correct answer's mean negative log-likelihood per token
     in nats (for multiple choice, the right choice's), nan when there is none; `truncated` answers met the token limit.
     """
 
@@ -83,11 +83,11 @@ class Task:
 
     @property
     def decides_early(self) -> bool:
-        """Whether an answer's score can be certain before its end. Where a language is wanted only the end tells."""
+        """Whether an answer's score can be certain before its end. Where a language is required, only the end shows that."""
         return not self.language and self.scorer.name in ("exact", "contains")
 
     def decision(self, item: Item) -> Decision | None:
-        """When an answer's score is certain; None for tasks where only the end tells."""
+        """When an answer's score is certain; None for tasks where only the end shows that."""
         if not self.decides_early:
             return None
         return Decision("exact" if self.scorer.name == "exact" else "contains", self.expected(item).references)
@@ -97,7 +97,7 @@ class Task:
         return self._filled("prompt", self.prompt, item.fields)
 
     def gold_text(self, item: Item) -> str:
-        """The gold answer's text; of a list of right answers, the first."""
+        """The correct answer as text; of several, the first."""
         fields = {name: item.texts(name)[0] for name in item.fields}
         return self._filled("gold", self.gold, fields)
 

@@ -55,7 +55,7 @@ STYLES = (
 
 @dataclass(frozen=True)
 class Problem:
-    """A word problem with its number, and the same number said in one English style."""
+    """A word problem with its number, and the same number in one English style."""
 
     question: str
     number: int

@@ -118,5 +118,7 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, e
         raise error
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
-    with pytest.raises(InputError, match=r"owner/model: no space left in .*; free some, or point HF_HOME to a bigger disk"):
+    with pytest.raises(
+        InputError, match=r"owner/model: no space left in .*; free some space, or point HF_HOME to a larger disk"
+    ):
         locate("owner/model", relative_to=tmp_path, allow_pickle=False)

@@ -49,7 +49,7 @@ def test_a_larger_search_leaves_test_and_validation_alone_and_added_items_never_
 
 
 def test_too_few_items_are_refused_with_the_numbers() -> None:
-    with pytest.raises(InputError, match=r"need 60 items \(search 10, validation 20, test 30\), there are 59"):
+    with pytest.raises(InputError, match=r"need 60 items \(search 10, validation 20, test 30\), but there are 59"):
         split_items(_items(59), search=10, validation=20, test=30, seed=0)
 
 

@@ -22,7 +22,7 @@ INDICES = 1 << 44
 ABSENT, BF16, F32, LOW_RANK = range(4)
 KEEP_ALL, KEEP_RANDOM, KEEP_BAND = range(3)
 
-# One tensor of a merge: where its numbers lie, its weight, and which entries of its task vector stay.
+# One tensor of a merge: where its numbers are, its weight, and which entries of its task vector stay.
 #   kind      ABSENT: zeros; BF16, F32: the whole tensor at `address`; LOW_RANK: the task vector itself, `up` [rows, rank]
 #             at `address` times `down` [rank, width] at `down`, both float32
 #   factor    what the task vector is multiplied by (the weight, with the L1 norm given back); `weight` is the raw weight

@@ -1,4 +1,4 @@
-"""Tensors as the compiled loops read them: where the numbers lie, and the tensors that keep them there."""
+"""Tensors as the compiled loops read them: where the numbers are, and the tensors that keep them there."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NOTHING = Operand({"kind": ABSENT})
 
 
 def whole(tensor: Tensor) -> Operand:
-    """A whole tensor: bfloat16 and float32 where they lie, others as float32."""
+    """A whole tensor: bfloat16 and float32 in place, others as float32."""
     kept = tensor if tensor.dtype in (torch.bfloat16, torch.float32) else tensor.float()
     kept = kept.contiguous()
     return Operand({"kind": BF16 if kept.dtype == torch.bfloat16 else F32, "address": kept.data_ptr()}, (kept,))

@@ -1,4 +1,4 @@
-"""A task vector that is never built: where it lies, and what of it does not change from candidate to candidate."""
+"""A task vector that is never built: where its numbers are, and what does not change from candidate to candidate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RECENT = 8
 class TaskVector:
     """`size` numbers: `operand` less `base`, or `operand` alone where it's of low rank.
 
-    `subject` tells it from all others of a run.
+    `subject` distinguishes it from all others of a run.
     """
 
     subject: tuple[str, ...]

@@ -50,7 +50,7 @@ def _parts(source: Source) -> list[tuple[str, Path]]:
 
 
 def public_name(folder: Path) -> str:
-    """The hub id of a folder in the hub's cache; else the folder's own name, as a card shouldn't tell where it lay."""
+    """The hub id of a folder in the hub's cache; else the folder's own name, as a card shouldn't reveal a path."""
     repository = folder.parent.parent.name
     if folder.parent.name == "snapshots" and repository.startswith("models--"):
         return repository.removeprefix("models--").replace("--", "/", 1)

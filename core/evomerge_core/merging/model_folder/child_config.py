@@ -11,7 +11,7 @@ from evomerge_core.sources.source import Source
 
 _LAYER_COUNTS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 
-# A layer of the child: the model whose config tells of it, and which of that model's layers it is.
+# A layer of the child: the model whose config describes it, and which of that model's layers it is.
 LayerOrigin = tuple[Source, int]
 
 

@@ -102,14 +102,14 @@ def require_space(folder: Path, weights: int) -> None:
         raise InputError(
             f"no space left: {needed / 1e9:.2f} GB needed, {free / 1e9:.2f} GB free",
             where=folder,
-            remedy="free some or give another folder",
+            remedy="free some space or give another folder",
         )
 
 
 def unwritable(error: OSError) -> str | None:
     """Why a place can't be written to; None for an error that has other reasons."""
     if error.errno in _NO_SPACE:
-        return "no space left on the disk; free some"
+        return "no space left on the disk"
     if isinstance(error, (PermissionError, FileExistsError, NotADirectoryError)) or error.errno == errno.EROFS:
         return f"can't be written ({error.strerror})"
     return None

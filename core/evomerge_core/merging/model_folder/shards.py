@@ -19,7 +19,7 @@ _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 @dataclass(frozen=True)
 class Shard:
-    """One file: its name and its tensors' shapes in the order in which they lie."""
+    """One file: its name and its tensors' shapes in the order of the file."""
 
     file: str
     shapes: Mapping[str, tuple[int, ...]]

@@ -1,4 +1,4 @@
-"""Which layer a tensor belongs to, told from its name alone."""
+"""Which layer a tensor belongs to, by its name alone."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def _require_one_shape(origin: Origin, sources: Mapping[str, Source]) -> None:
 
 
 def _require_all_used(slices: Sequence[PlannedSlice]) -> None:
-    """A tensor that only one model has would vanish from the child without a word."""
+    """A tensor that only one model has would silently be missing from the child."""
     for part in slices:
         template = part.template
         known = {rest for layer in template.stack.layers for rest in layer}

@@ -1,4 +1,4 @@
-"""A merge's slices with everything said: each one's method, base, and which layers of which models."""
+"""A merge's slices in full: each one's method, base, and which layers of which models."""
 
 from __future__ import annotations
 
@@ -119,5 +119,5 @@ def _require_one_depth(planned: PlannedSlice) -> None:
             raise InputError(
                 f"gives {member.depth} layers where {wanted.model} gives {wanted.depth}",
                 where=member.model,
-                remedy="give both a layer_range of one length",
+                remedy="give both layer_ranges the same length",
             )

@@ -14,7 +14,7 @@ from evomerge_core.sources.tokens import vocabulary
 
 
 def own_problems(source: Source) -> list[InputError]:
-    """An error for each thing: a head that isn't tied as config.json says, or weights and tokenizer that contradict it."""
+    """An error for each contradiction between config.json and the weights or the tokenizer, such as a head that isn't tied."""
     return [*_false_ties(source), *_contradictions(source)]
 
 

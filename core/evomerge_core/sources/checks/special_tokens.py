@@ -1,4 +1,4 @@
-"""Which tokens begin and end a text and fill a batch, said by token string so that models with other rows compare."""
+"""Which tokens begin and end a text and fill a batch, as token strings, so that models with other rows can be compared."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class FileRow:
 
 
 def read_rows(path: Path, *, header: bool) -> list[FileRow]:
-    """All rows of a file, its format told by the name's ending; `header` says whether TSV and CSV begin with names.
+    """All rows of a file, its format known by the name's ending; `header` says whether TSV and CSV begin with names.
 
     Text is UTF-8, with or without a byte order mark. TSV knows no quotes: a quotation mark is text. Empty lines are
     skipped. Raises `InputError` with file and line.

@@ -31,7 +31,8 @@ def split_items(items: Sequence[Item], *, search: int, validation: int, test: in
     wanted = search + validation + test
     if wanted > len(items):
         raise InputError(
-            f"the splits need {wanted} items (search {search}, validation {validation}, test {test}), there are {len(items)}",
+            f"the splits need {wanted} items (search {search}, validation {validation}, test {test}), "
+            f"but there are {len(items)}",
             where=task,
             remedy="lower the sizes or add items",
         )

@@ -1,4 +1,4 @@
-"""Short plain texts in several languages, whose likelihood tells whether a child still speaks them as its parents do."""
+"""Short plain texts in several languages, whose likelihood shows whether a child still speaks them as its parents do."""
 
 from __future__ import annotations
 
