@@ -32,7 +32,7 @@ _PREFIX = 0  # the sequence that holds what all prompts begin with
 
 
 @dataclass(frozen=True)
-class WrittenAnswer:
+class GgufAnswer:
     """An answer, and the tokens that the model wrote, the end token included."""
 
     answer: Answer
@@ -67,11 +67,11 @@ class GgufEvaluator:
         return [written.answer for written in answer_rows(self.model, rows, self.vocabulary)] if rows else []
 
 
-def answer_rows(model: LlamaModel, rows: Sequence[QuestionRow], vocabulary: Vocabulary) -> list[WrittenAnswer]:
+def answer_rows(model: LlamaModel, rows: Sequence[QuestionRow], vocabulary: Vocabulary) -> list[GgufAnswer]:
     """Answers in the order of the rows' indices."""
     prefix = common_prefix(rows)
     groups = list(_groups(rows, len(prefix)))
-    written: dict[int, WrittenAnswer] = {}
+    written: dict[int, GgufAnswer] = {}
     with _context(model, groups, len(prefix)) as context:
         context.read([TokenRun(_PREFIX, 0, prefix)])
         for group in groups:
@@ -188,7 +188,7 @@ def _generate(context: LlamaContext, group: Sequence[_RowState], vocabulary: Voc
         live = [state for state in live if state.ending is None]
 
 
-def _written(state: _RowState) -> WrittenAnswer:
+def _written(state: _RowState) -> GgufAnswer:
     ending = state.ending or Ending("", 0, truncated=False)
     answer = Answer(
         text=ending.text,
@@ -198,7 +198,7 @@ def _written(state: _RowState) -> WrittenAnswer:
         gold_tokens=state.gold[1],
         choice_logprobs=tuple(state.choices),
     )
-    return WrittenAnswer(answer, tuple(state.tokens[: ending.tokens]))
+    return GgufAnswer(answer, tuple(state.tokens[: ending.tokens]))
 
 
 def _require_numbers(logits: np.ndarray) -> None:

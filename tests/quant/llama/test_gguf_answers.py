@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.evaluator import Question
 from evomerge_quant.llama import answering
-from evomerge_quant.llama.answering import GgufEvaluator, WrittenAnswer, answer_rows
+from evomerge_quant.llama.answering import GgufAnswer, GgufEvaluator, answer_rows
 from evomerge_quant.llama.model import open_gguf
 from evomerge_quant.resident.answering.rows import make_rows
 from evomerge_quant.resident.model import build
@@ -72,12 +72,12 @@ def expected(folder: Path) -> Expected:
     return Expected(folder)
 
 
-def written(evaluator: GgufEvaluator, questions: Sequence[Question] = (*QUESTIONS, *CHOICES)) -> list[WrittenAnswer]:
+def written(evaluator: GgufEvaluator, questions: Sequence[Question] = (*QUESTIONS, *CHOICES)) -> list[GgufAnswer]:
     rows = make_rows(questions, evaluator.vocabulary, evaluator.model.training_context)
     return answer_rows(evaluator.model, rows, evaluator.vocabulary)
 
 
-def check(found: Sequence[WrittenAnswer], expected: Expected) -> None:
+def check(found: Sequence[GgufAnswer], expected: Expected) -> None:
     """Equal answers; but where two tokens are all but equally likely, which of them comes is not asked."""
     sure = 0
     for question, said, theirs in zip([*QUESTIONS, *CHOICES], found, expected.answers, strict=True):

@@ -13,7 +13,7 @@ from evomerge_quant.gguf.proof.comparison import Divergence, Stretch, compare
 from evomerge_quant.gguf.proof.file_logits import FileLogits
 from evomerge_quant.gguf.proof.proof_items import ProofItem
 from evomerge_quant.gguf.proof.reference import Reference
-from evomerge_quant.llama.answering import WrittenAnswer, answer_rows, batch_tokens
+from evomerge_quant.llama.answering import GgufAnswer, answer_rows, batch_tokens
 from evomerge_quant.llama.context import UBATCH
 from evomerge_quant.llama.model import LlamaModel
 from evomerge_quant.llama.vocabulary import gguf_vocabulary
@@ -138,7 +138,7 @@ def _reported(batches: Sequence[Sequence[Stretch]], report: OnProgress) -> Itera
         yield batch
 
 
-def _greedy_agreement(reference: Reference, answers: Sequence[WrittenAnswer]) -> float | None:
+def _greedy_agreement(reference: Reference, answers: Sequence[GgufAnswer]) -> float | None:
     """The reference reads the file's answers: up to where its own most likely token is another, both would write the same."""
     texts = [
         Stretch((*row.prompt, *answer.tokens), len(row.prompt) - 1)
