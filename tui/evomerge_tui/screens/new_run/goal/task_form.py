@@ -35,13 +35,14 @@ class TaskForm(VerticalScroll, can_focus=False):
 
     def compose(self) -> Iterable[Widget]:
         yield FormRow("Name", Input(id="task-name"), "shown in the results")
+        yield FormRow("Items", Input(id="task-file", placeholder="none: the ready task's dataset"), "JSONL, CSV, Parquet, …")
+        yield FormRow("Question", Input(id="field-question"), "column name, or 0, 1, 2 …")
+        yield FormRow("Answer", Input(id="field-answer"), "column name, or 0, 1, 2 …")
         yield FormRow(
-            "Items", Input(id="task-file", placeholder="none: the ready task's dataset"), "JSONL, JSON, CSV, TSV, Parquet"
-        )
-        yield FormRow("Question", Input(id="field-question"), "its column: name, or number from 0")
-        yield FormRow("Answer", Input(id="field-answer"), "its column: name, or number from 0")
-        yield FormRow(
-            "Prompt", TextArea(id="task-prompt", compact=True, soft_wrap=True), "{question} and other fields in braces"
+            "Prompt",
+            TextArea(id="task-prompt", compact=True, soft_wrap=True),
+            "{question} and other fields in braces",
+            below=True,
         )
         yield FormRow("Chat template", Checkbox("use the model's own", id="task-chat", compact=True), "")
         options = [(name, name) for name in scorer_names()]

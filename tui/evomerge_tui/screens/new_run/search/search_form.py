@@ -12,9 +12,9 @@ from evomerge_tui.widgets.form_row import FormRow
 
 OWN = "own"
 GROUPS: Mapping[str, str] = {
-    "auto": "bands of layers, automatic",
+    "auto": "bands of layers, auto",
     "whole": "the whole model",
-    "bands": "bands of layers, a set number",
+    "bands": "bands, a set number",
     "parts": "attention, MLP, rest",
     "layers": "each layer on its own",
 }
