@@ -1,4 +1,4 @@
-"""A model or adapter that was found, in the few facts by which a person chooses."""
+"""A model or adapter that was found, with the facts that help to choose one."""
 
 from __future__ import annotations
 

@@ -20,5 +20,5 @@ def read_json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"not JSON ({error})", where=path, remedy="download or copy it again") from None
     if not isinstance(value, dict):
-        raise InputError("holds no JSON object", where=path, remedy="download or copy it again")
+        raise InputError("isn't a JSON object", where=path, remedy="download or copy it again")
     return value

@@ -98,7 +98,7 @@ def _first_used(filters: Sequence[str], tensors: Sequence[str]) -> str:
         if any(text in tensor for tensor in tensors):
             return text
     raise InputError(
-        f"no tensor's name holds {' or '.join(filters)}", where="search_space.groups", remedy="use groups: {filters: [...]}"
+        f"no tensor's name contains {' or '.join(filters)}", where="search_space.groups", remedy="use groups: {filters: [...]}"
     )
 
 
@@ -107,7 +107,7 @@ def _bands(groups: Groups, layers: int, numbers: int) -> tuple[tuple[int, int], 
         if layers % groups.band_layers:
             size = groups.band_layers
             raise InputError(
-                f"{layers} layers don't divide by {size}", where="search_space.groups.band_layers", remedy="use bands"
+                f"{layers} layers can't be divided by {size}", where="search_space.groups.band_layers", remedy="use bands"
             )
         count = layers // groups.band_layers
     elif groups.bands == "auto":

@@ -1,4 +1,4 @@
-"""NearSwap: takes from the other model what lies near the base."""
+"""NearSwap: takes from the other model what is near the base."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def nuslerp(
 ) -> Tensor:
     """From the first model to the second, t = second weight / sum of both (0.5 when that is within 1e-6 of 0).
 
-    `nuslerp_flatten` takes a tensor as one vector; else vectors lie along the last dimension, or, `nuslerp_row_wise`,
+    `nuslerp_flatten` takes a tensor as one vector; else vectors run along the last dimension, or, `nuslerp_row_wise`,
     along the first. With a base the task vectors are interpolated and added to it.
     """
     if nuslerp_flatten and nuslerp_row_wise:

@@ -1,4 +1,4 @@
-"""Rules of a recipe that need to know the merge methods and tasks: nothing in it may be without effect."""
+"""Rules of a recipe that depend on the merge methods and tasks: every key must have an effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three settings of a search to start from: how long it may take, and how much it then finds."""
+"""Three presets for a search: how long it may take, and how much it can find."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
         raise InputError(f"{kind} is not LORA, the only kind that is read", where=f"{path}: peft_type", remedy=MERGE_FIRST)
     for key, neutral in NEUTRAL.items():
         if config.get(key, neutral[0]) not in neutral:
-            raise InputError(f"{config[key]!r} is more than two factors can say", where=f"{path}: {key}", remedy=MERGE_FIRST)
+            raise InputError(f"{config[key]!r} can't be expressed by two factors", where=f"{path}: {key}", remedy=MERGE_FIRST)
     start = config.get("init_lora_weights")
     if isinstance(start, str) and start.lower().startswith(CHANGES_THE_MODEL):
         raise InputError(
@@ -145,7 +145,7 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
 
 
 def _require_numbers(path: Path, config: Mapping[str, Any]) -> None:
-    """Refuses a rank or alpha that is no positive number, and a pattern that is no regular expression."""
+    """Refuses a rank or alpha that is not a positive number, and a pattern that is not a regular expression."""
     for key, pattern_key in (("r", "rank_pattern"), ("lora_alpha", "alpha_pattern")):
         patterns = config.get(pattern_key) or {}
         if not isinstance(patterns, dict):
@@ -155,7 +155,7 @@ def _require_numbers(path: Path, config: Mapping[str, Any]) -> None:
         for value in (config.get(key, 8), *patterns.values()):
             if not isinstance(value, (int, float)) or value <= 0:
                 raise InputError(
-                    f"{value!r} is no positive number", where=f"{path}: {key}", remedy="download or copy the adapter again"
+                    f"{value!r} is not a positive number", where=f"{path}: {key}", remedy="download or copy the adapter again"
                 )
         targets = config.get("target_modules")
         for expression in (*patterns, *([targets] if isinstance(targets, str) else [])):
@@ -163,7 +163,7 @@ def _require_numbers(path: Path, config: Mapping[str, Any]) -> None:
                 re.compile(expression)
             except re.error as error:
                 raise InputError(
-                    f"{expression!r} is no regular expression ({error})", where=path, remedy="correct it"
+                    f"{expression!r} is not a regular expression ({error})", where=path, remedy="correct it"
                 ) from None
 
 

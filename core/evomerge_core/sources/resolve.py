@@ -43,7 +43,7 @@ def split_reference(reference: str, relative_to: Path) -> tuple[str, str | None]
         raise InputError("the reference is empty", where="model", remedy="give a folder or a hub id (owner/name)")
     if not reference.isprintable():
         raise InputError(
-            "holds characters that no path has", where=repr(reference), remedy="give a folder or a hub id (owner/name)"
+            "contains characters that paths can't have", where=repr(reference), remedy="give a folder or a hub id (owner/name)"
         )
     if "+" not in reference or _local(reference, relative_to).exists():
         return reference, None

@@ -120,7 +120,7 @@ class Source:
         return (*self.checkpoint.files, *(() if self.adapter is None else self.adapter.files))
 
     def fingerprints(self) -> dict[str, str]:
-        """The sha256 of every file that is read, by name; an adapter's files stand under `adapter/`."""
+        """The sha256 of every file that is read, by name; an adapter's files are listed under `adapter/`."""
         hashes = {path.name: sha256_of(path) for path in self.checkpoint.files}
         if self.adapter is not None:
             hashes |= {f"adapter/{path.name}": sha256_of(path) for path in self.adapter.files}

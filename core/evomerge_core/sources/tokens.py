@@ -95,6 +95,6 @@ def _read(path: Path, _: tuple[str, int, int]) -> Mapping[str, int]:
         tokens |= {added["content"]: added["id"] for added in content.get("added_tokens") or ()}
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise InputError(
-            f"no tokenizer of the tokenizers library ({error!r})", where=path, remedy="download or copy it again"
+            f"not a tokenizer of the tokenizers library ({error!r})", where=path, remedy="download or copy it again"
         ) from None
     return tokens

@@ -1,4 +1,4 @@
-"""One file of weights: safetensors mapped into memory, or a pickle that was asked for."""
+"""One file of weights: safetensors mapped into memory, or a pickle where that is allowed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class WeightFile:
 def open_weights(path: Path, *, allow_pickle: bool) -> WeightFile:
     """Opens a `.safetensors` file, or a pickle where that is allowed.
 
-    Raises InputError for a file that is missing, damaged or cut short, and for a pickle that wasn't asked for.
+    Raises InputError for a file that is missing, damaged or cut short, and for a pickle that isn't allowed.
     """
     if path.suffix == ".safetensors":
         return _open_safetensors(path)
@@ -84,7 +84,7 @@ def _damage(path: Path, error: SafetensorError) -> str:
     cut = _first_cut_tensor(path)
     if cut is not None:
         return f"the file is cut short, at tensor {cut}"
-    return f"not a whole safetensors file ({error})"
+    return f"not a complete safetensors file ({error})"
 
 
 def _first_cut_tensor(path: Path) -> str | None:
@@ -114,7 +114,7 @@ def _open_pickle(path: Path) -> WeightFile:
         ) from None
     except (RuntimeError, EOFError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else "it ends too early"
-        raise InputError(f"not a whole checkpoint ({reason})", where=path, remedy="download or copy it again") from None
+        raise InputError(f"not a complete checkpoint ({reason})", where=path, remedy="download or copy it again") from None
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):

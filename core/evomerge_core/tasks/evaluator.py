@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # tasks are read without torch, which takes seconds to load
 class Question:
     """A rendered prompt and what to do with it.
 
-    `gold` is the text whose log-likelihood is wanted ("" for none); `choices`, when there are any, are scored by
+    `gold` is the correct answer, whose log-likelihood is measured ("" for none); `choices`, when there are any, are scored by
     log-likelihood and nothing is generated. `add_special_tokens` is False when a chat template wrote them already. With
     `decision` the answer ends as soon as its score is certain; it is then not counted as truncated.
     """

@@ -11,7 +11,7 @@ from evomerge_core.tasks.items.items import Value
 
 
 class ChatTokenizer(Protocol):
-    """What is wanted of a transformers tokenizer."""
+    """What is used of a transformers tokenizer."""
 
     chat_template: Any
 

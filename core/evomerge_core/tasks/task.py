@@ -1,4 +1,4 @@
-"""A task: what it asks of a model, and what it thinks of the answer."""
+"""A task: what it asks of a model, and how it scores the answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Score:
     """One answer's score.
 
     `value` is 0..1, and 0 when the language is wrong; `loss` is the correct answer's mean negative log-likelihood per token
-    in nats (for multiple choice, the right choice's), nan when there is none; `truncated` answers met the token limit.
+    in nats (for multiple choice, the correct choice's), nan when there is none; `truncated` answers met the token limit.
     """
 
     value: float
@@ -35,8 +35,8 @@ class Task:
     """How items become questions, and answers scores.
 
     `prompt`, `system` and `gold` are templates of the items' fields. `choices` are texts, or the name of the field that
-    holds them. The scorer compares with the field `answer`; `gold` is the text whose log-likelihood is wanted. `language`
-    is the code that an answer must be in, "" for any. `weight` is the task's share of the score.
+    holds them. The scorer compares with the field `answer`; `gold` is the correct answer, whose log-likelihood is measured.
+    `language` is the code that an answer must be in, "" for any. `weight` is the task's share of the score.
     """
 
     name: str

@@ -66,7 +66,7 @@ def test_folders_are_looked_through(made: Path) -> None:
     ("spoil", "word"),
     [
         (lambda p: (p / "model.safetensors").unlink(), "no such file"),
-        (lambda p: (p / "model.safetensors").write_bytes(b"x" * 100), "not a whole safetensors file"),
+        (lambda p: (p / "model.safetensors").write_bytes(b"x" * 100), "not a complete safetensors file"),
         (lambda p: (p / "config.json").write_text("{"), "not JSON"),
     ],
 )

@@ -95,7 +95,7 @@ def test_other_families_have_the_same_parts(config: PretrainedConfig) -> None:
 
 def unfit() -> Iterator[tuple[object, str]]:
     yield {"bands": 7}, "7 bands but only 6 layers"
-    yield {"band_layers": 4}, "6 layers don't divide by 4"
+    yield {"band_layers": 4}, "6 layers can't be divided by 4"
     yield {"filters": ["no_such"]}, "no tensors for the group 'no_such'"
     yield {"filters": ["embed"], "bands": 2}, "no tensors for the group 'embed layers 3-5'"
 
@@ -107,7 +107,7 @@ def test_groups_that_do_not_fit_the_model_are_refused(value: object, problem: st
 
 
 def test_parts_need_names_that_tell_them_apart() -> None:
-    with pytest.raises(InputError, match="no tensor's name holds attn"):
+    with pytest.raises(InputError, match="no tensor's name contains attn"):
         make_grouping(of("parts"), 1, ["layers.0.mixer.weight", "layers.0.mlp.up.weight"], 1)
 
 

@@ -246,12 +246,12 @@ def test_a_pickled_adapter_is_read_only_when_asked_for(pristine: Path, plain: Pa
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"r": 0}, "r: 0 is no positive number"),
-        ({"lora_alpha": "big"}, "lora_alpha: 'big' is no positive number"),
-        ({"alpha_pattern": {"q_proj": None}}, "lora_alpha: None is no positive number"),
-        ({"rank_pattern": {"(": 4}}, "'(' is no regular expression"),
+        ({"r": 0}, "r: 0 is not a positive number"),
+        ({"lora_alpha": "big"}, "lora_alpha: 'big' is not a positive number"),
+        ({"alpha_pattern": {"q_proj": None}}, "lora_alpha: None is not a positive number"),
+        ({"rank_pattern": {"(": 4}}, "'(' is not a regular expression"),
         ({"rank_pattern": [4]}, "rank_pattern: must map layers"),
-        ({"target_modules": "*"}, "'*' is no regular expression"),
+        ({"target_modules": "*"}, "'*' is not a regular expression"),
     ],
 )
 def test_a_broken_adapter_config_is_one_line(pristine: Path, plain: Path, settings: dict[str, Any], said: str) -> None:

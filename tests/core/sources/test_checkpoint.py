@@ -93,7 +93,7 @@ def test_truncated_safetensors_names_file_and_tensor(copy_of: CopyOf) -> None:
 def test_corrupt_safetensors_names_the_file(copy_of: CopyOf, damage: bytes) -> None:
     path = copy_of("m") / "model.safetensors"
     path.write_bytes(damage)
-    assert reason(path.parent).startswith(f"{path}: not a whole safetensors file")
+    assert reason(path.parent).startswith(f"{path}: not a complete safetensors file")
 
 
 def test_missing_shard_names_it_and_a_tensor(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_index_may_not_name_files_elsewhere(tmp_path: Path, shard: object) -> No
     [
         (lambda folder: (folder / "config.json").unlink(), "config.json: no such file"),
         (lambda folder: (folder / "config.json").write_text("{"), "config.json: not JSON"),
-        (lambda folder: (folder / "config.json").write_text("[]"), "config.json: holds no JSON object"),
+        (lambda folder: (folder / "config.json").write_text("[]"), "config.json: isn't a JSON object"),
         (lambda folder: (folder / "config.json").write_bytes(b"\xff\xfe\x80"), "config.json: not JSON"),
         (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors: no such file"),
         (lambda folder: shutil.rmtree(folder), "no such folder"),

@@ -100,7 +100,7 @@ def _operand(merge: TensorMerge, tensor_input: TensorInput, sources: Mapping[str
 
 
 def _differs_by_adapter(tensor_input: TensorInput, base: TensorInput | None, sources: Mapping[str, Source]) -> bool:
-    """Whether both are the same tensor of one checkpoint, row for row, and only `one` has an adapter."""
+    """Whether both are the same tensor of one checkpoint, row for row, and only the input has an adapter."""
     if base is None or tensor_input.name != base.name:
         return False
     source, other = sources[tensor_input.model], sources[base.model]

@@ -18,7 +18,7 @@ def fetch_dataset(dataset: str, config: str | None, split: str, *, key: str) -> 
 
     The files are found by their names: the split's (and the config's, when there is one) must stand in the path as whole
     words, as in `main/test-00000-of-00001.parquet`. Parquet goes before JSONL, JSON, CSV and TSV. Without such files the
-    hub's Parquet conversion is asked. Raises `InputError` that begins with `key`.
+    hub's Parquet conversion is tried. Raises `InputError` that begins with `key`.
     """
     repo, _, revision = dataset.partition("@")
     words = [split] if config is None else [config, split]

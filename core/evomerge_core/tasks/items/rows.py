@@ -24,7 +24,7 @@ class FileRow:
 def read_rows(path: Path, *, header: bool) -> list[FileRow]:
     """All rows of a file, its format known by the name's ending; `header` says whether TSV and CSV begin with names.
 
-    Text is UTF-8, with or without a byte order mark. TSV knows no quotes: a quotation mark is text. Empty lines are
+    Text is UTF-8, with or without a byte order mark. TSV has no quoting: a quotation mark is text. Empty lines are
     skipped. Raises `InputError` with file and line.
     """
     reader = _READERS.get(path.suffix.lower())

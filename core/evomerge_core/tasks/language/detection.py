@@ -22,7 +22,7 @@ def is_language(text: str, language: str) -> bool:
 def language_probability(text: str, language: str) -> float:
     """P(language) of a text, 0..1; 0 for a text without a letter, which lid.176 would still give a language.
 
-    White space counts as one space. Text in capitals is lowered first, because the model misjudges capitals.
+    White space counts as one space. Text in capitals is lower-cased first, because the model misjudges capitals.
     """
     if not any(character.isalpha() for character in text):
         return 0.0

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def right_choice(expected: Expected) -> int | None:
-    """The index of the right choice, None when the reference names none.
+    """The index of the correct choice, None when the reference names none.
 
     The reference is a choice's text, else a letter (`A` is the first), else an index (0 is the first).
     """
@@ -43,13 +43,13 @@ def _fault(expected: Expected) -> str:
 
 @register("multiple_choice", choices=True, fault=_fault)
 def multiple_choice(answer: Answer, expected: Expected) -> float:
-    """1 when the right choice has the highest log-likelihood; equal ones fall to the first."""
+    """1 when the correct choice has the highest log-likelihood; of equal choices the first counts."""
     return _picked(answer, expected, lambda logprob, _tokens: logprob)
 
 
 @register("multiple_choice_per_token", choices=True, fault=_fault)
 def multiple_choice_per_token(answer: Answer, expected: Expected) -> float:
-    """1 when the right choice has the highest log-likelihood per token, which doesn't favour short choices."""
+    """1 when the correct choice has the highest log-likelihood per token, which doesn't favour short choices."""
     return _picked(answer, expected, lambda logprob, tokens: logprob / max(tokens, 1))
 
 

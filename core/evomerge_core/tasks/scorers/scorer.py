@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a right answer is: any of `references`; `choices`, `pattern` and `language` where the task has them."""
+    """What a correct answer is: any of `references`; `choices`, `pattern` and `language` where the task has them."""
 
     references: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
