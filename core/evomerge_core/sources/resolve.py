@@ -134,8 +134,8 @@ def _reason(error: Exception) -> tuple[str, str]:
         return f"no space left in {constants.HF_HUB_CACHE}", "free some space, or point HF_HOME to a larger disk"
     if constants.HF_HUB_OFFLINE:
         return f"no folder here, and not whole in {constants.HF_HUB_CACHE}", "unset HF_HUB_OFFLINE to download it"
-    said = " ".join(str(error.__cause__ or error).split())[:200]
-    problem = f"no folder here, and the download from {constants.ENDPOINT} failed ({said})"
+    reason = " ".join(str(error.__cause__ or error).split())[:200]
+    problem = f"no folder here, and the download from {constants.ENDPOINT} failed ({reason})"
     return problem, "check the network and try again"
 
 

@@ -65,9 +65,9 @@ def _reason(dataset: str, words: Sequence[str], failures: Sequence[Exception]) -
     from huggingface_hub.errors import RevisionNotFoundError
 
     # A dataset without conversion is no failure: its own files were there to look through.
-    told = [failure for failure in failures if not isinstance(failure, RevisionNotFoundError) or "@" in dataset]
-    if not told:
+    relevant = [failure for failure in failures if not isinstance(failure, RevisionNotFoundError) or "@" in dataset]
+    if not relevant:
         wanted = " of config ".join(repr(word) for word in reversed(words))
         return f"the dataset {dataset} has no files of split {wanted}", "correct `config` and `split`, or give a `file`"
-    text = (str(told[0]).strip().splitlines() or [type(told[0]).__name__])[0].rstrip(". ")
+    text = (str(relevant[0]).strip().splitlines() or [type(relevant[0]).__name__])[0].rstrip(". ")
     return f"can't fetch the dataset {dataset} ({text})", "check its name and the network, or give a `file`"

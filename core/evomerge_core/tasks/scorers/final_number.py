@@ -42,8 +42,8 @@ def _fault(expected: Expected) -> str:
 @register("final_number", fault=_fault)
 def final_number(answer: Answer, expected: Expected) -> float:
     """1 when the last number of the answer equals the last number of a reference; see `last_number` for what counts."""
-    said = last_number(answer.text, expected.language)
-    return float(any(said & last_number(reference, expected.language) for reference in expected.references))
+    answered = last_number(answer.text, expected.language)
+    return float(any(answered & last_number(reference, expected.language) for reference in expected.references))
 
 
 def last_number(text: str, language: str = "") -> frozenset[Fraction]:

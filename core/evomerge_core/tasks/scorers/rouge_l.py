@@ -25,8 +25,8 @@ def rouge_l(answer: Answer, expected: Expected) -> float:
     Japanese, Chinese and Korean characters are tokens of their own, everything else is words; case, width and punctuation
     aren't compared.
     """
-    said = tokens(answer.text)
-    return max(_f1(said, tokens(reference)) for reference in expected.references)
+    answered = tokens(answer.text)
+    return max(_f1(answered, tokens(reference)) for reference in expected.references)
 
 
 def tokens(text: str) -> list[str]:
@@ -36,9 +36,9 @@ def tokens(text: str) -> list[str]:
     return _TOKEN.findall("".join(kept))
 
 
-def _f1(said: Sequence[str], wanted: Sequence[str]) -> float:
-    common = common_subsequence(said, wanted)
-    return 2 * common / (len(said) + len(wanted)) if common else 0.0
+def _f1(answered: Sequence[str], wanted: Sequence[str]) -> float:
+    common = common_subsequence(answered, wanted)
+    return 2 * common / (len(answered) + len(wanted)) if common else 0.0
 
 
 def common_subsequence(first: Sequence[str], second: Sequence[str]) -> int:
