@@ -47,11 +47,11 @@ class Groups(Frozen):
     @model_validator(mode="after")
     def _one_way(self) -> Groups:
         if self.parts and self.filters:
-            raise key_problem("filters", "has no effect beside parts", "keep one")
+            raise key_problem("filters", "can't be combined with parts", "keep one")
         if len(set(self.filters)) < len(self.filters):
             raise key_problem("filters", "names a text twice", "keep one")
         if self.band_layers is not None and "bands" in self.model_fields_set:
-            raise key_problem("band_layers", "has no effect beside bands", "keep one")
+            raise key_problem("band_layers", "can't be combined with bands", "keep one")
         return self
 
     @model_serializer(mode="wrap")

@@ -265,7 +265,7 @@ class Recipe(Frozen):
     def _one_way(self) -> Recipe:
         given = [key for key in ("search_space", "paths", "stages") if key in self.model_fields_set and getattr(self, key)]
         if len(given) > 1:
-            raise key_problem(given[1], f"has no effect beside {given[0]}", "keep one, or make each a stage under 'stages'")
+            raise key_problem(given[1], f"can't be combined with {given[0]}", "keep one, or make each a stage under 'stages'")
         return self
 
     @model_serializer(mode="wrap")

@@ -114,7 +114,7 @@ class TaskSpec(Frozen):
     def _check_items(self) -> None:
         places = [key for key in ("file", "files", "dataset") if getattr(self, key) is not None]
         if len(places) > 1:
-            raise key_problem(places[1], f"has no effect beside {places[0]}", "keep one")
+            raise key_problem(places[1], f"can't be combined with {places[0]}", "keep one")
         if self.task is None and not places:
             raise key_problem(None, "needs items: 'task' (a ready definition), 'file', 'files' or 'dataset'")
         local = self.file is not None or self.files is not None
