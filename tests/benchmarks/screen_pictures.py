@@ -1,4 +1,7 @@
-"""The README's pictures of the screens: `python tests/benchmarks/screen_pictures.py docs`. Needs librsvg (`rsvg-convert`)."""
+"""The README's pictures of the screens: `python tests/benchmarks/screen_pictures.py docs`.
+
+Needs librsvg (`rsvg-convert`) and a font with Japanese characters (Noto Sans Mono CJK JP).
+"""
 
 from __future__ import annotations
 
