@@ -47,9 +47,9 @@ def add_parser(commands: Subparsers) -> None:
 
 def _chat(args: argparse.Namespace) -> int:
     if args.json and args.prompt is None:
-        raise InputError("--json: needs --prompt TEXT; an interactive chat can't be printed as one JSON object")
+        raise InputError("needs --prompt TEXT: an interactive chat can't be printed as one JSON object", where="--json")
     if args.context is not None and args.context < 1:
-        raise InputError(f"--context {args.context}: must be at least 1")
+        raise InputError("must be at least 1", where=f"--context {args.context}")
     from rich.console import Console
 
     with ExitStack() as resources:

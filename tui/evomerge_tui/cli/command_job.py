@@ -20,7 +20,9 @@ def send(args: argparse.Namespace, name: str) -> int:
     try:
         if not is_held(args.run):
             state = read_progress(args.run).state
-            raise InputError(f"{args.run}: no job is running (the run is {state}); run `evomerge-tui resume {args.run}`")
+            raise InputError(
+                f"no job is running (the run is {state})", where=args.run, remedy=f"run `evomerge-tui resume {args.run}`"
+            )
         number = append_command(args.run, name)
         while is_held(args.run) and (name == "stop" or not store.is_acknowledged(number)):
             time.sleep(_POLL_SECONDS)

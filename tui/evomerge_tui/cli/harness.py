@@ -27,9 +27,11 @@ def _harness(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name != "lm_eval":
             raise
-        raise InputError("harness: lm-evaluation-harness is not installed; run pip install 'evomerge-tui[harness]'") from error
+        raise InputError(
+            "lm-evaluation-harness is not installed", where="harness", remedy="run pip install 'evomerge-tui[harness]'"
+        ) from error
     if args.limit is not None and args.limit < 1:
-        raise InputError(f"--limit {args.limit}: must be at least 1")
+        raise InputError("must be at least 1", where=f"--limit {args.limit}")
     model, folder = _loaded(args.model, args.precision)
     found = run_harness(model, folder, args.tasks, limit=args.limit, chat=args.chat)
     scores = {task: _numbers(metrics) for task, metrics in found["results"].items()}

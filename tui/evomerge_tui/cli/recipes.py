@@ -58,7 +58,7 @@ def _write(chosen: ReadyRecipe, out: Path, *, as_json: bool) -> int:
     from evomerge_tui.user.user_paths import cache_folder
 
     if out.exists():
-        raise InputError(f"{out}: already exists; choose another file")
+        raise InputError("already exists", where=out, remedy="choose another file")
     # a quickstart gets this machine's paths; other recipes are copied unchanged, with their comments
     text = dump_recipe(load_ready(chosen, cache_folder())) if chosen.is_quickstart else chosen.path.read_text(encoding="utf-8")
     write_whole(out, text)

@@ -19,7 +19,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def _serve(args: argparse.Namespace) -> int:
     if not 0 < args.port <= _LAST_PORT:
-        raise InputError(f"--port {args.port}: must be between 1 and {_LAST_PORT}")
+        raise InputError(f"must be between 1 and {_LAST_PORT}", where=f"--port {args.port}")
     from evomerge_tui.processes.serving import serve
 
     def show(address: str) -> None:

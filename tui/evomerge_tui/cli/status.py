@@ -22,7 +22,7 @@ def add_parser(commands: Subparsers) -> None:
 def _status(args: argparse.Namespace) -> int:
     progress = read_progress(args.run)
     if args.json and args.watch:
-        raise InputError("--json: prints one object and can't watch; leave out --watch")
+        raise InputError("prints one object and can't watch", where="--json", remedy="leave out --watch")
     if args.json:
         print_json(dataclasses.asdict(progress))
         return 0

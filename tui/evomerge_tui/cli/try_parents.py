@@ -32,7 +32,7 @@ def _try(args: argparse.Namespace) -> int:
     from evomerge_quant.resident.model import build
 
     if args.items < 1:
-        raise InputError(f"--items {args.items}: must be at least 1")
+        raise InputError("must be at least 1", where=f"--items {args.items}")
     recipe = with_absolute_paths(load_recipe(args.recipe))
     setup = prepare(recipe, recipe.folder)
     evaluator = build(

@@ -37,7 +37,7 @@ def start(folder: Path) -> None:
     Its priority comes from the settings. Raises `InputError` when a job is already running, or the settings are invalid.
     """
     if is_held(folder):
-        raise InputError(f"{folder}: a job is already running here; see `evomerge-tui status {folder}`")
+        raise InputError("a job is already running here", where=folder, remedy=f"see `evomerge-tui status {folder}`")
     priority = load_settings().job_priority
     store = open_store(folder)
     write_facts(store, state="starting", message=None)
@@ -73,7 +73,7 @@ def end_now(folder: Path) -> None:
         store.close()
     process = _job_process(number, folder) if number is not None and is_held(folder) else None
     if process is None:
-        raise InputError(f"{folder}: no job is running; start one with `evomerge-tui resume {folder}`")
+        raise InputError("no job is running", where=folder, remedy=f"start one with `evomerge-tui resume {folder}`")
     process.kill()
     process.wait(_END_SECONDS)
 

@@ -43,7 +43,7 @@ async def command_lines(words: Sequence[object], *, priority: Priority = "normal
                 raise InputError(printed["error"])
             yield printed
         if await process.wait() != 0:
-            raise InputError(f"`evomerge-tui {words[0]}` ended with status {process.returncode}; run it in a terminal")
+            raise InputError(f"`evomerge-tui {words[0]}` ended with status {process.returncode}", remedy="run it in a terminal")
     finally:
         if process.returncode is None:
             await _end(process)

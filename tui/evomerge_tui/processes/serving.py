@@ -70,4 +70,6 @@ def serve(port: int, *, unicode: bool, show: Callable[[str], None]) -> None:
     try:
         web.run_app(server.make_app(), host="localhost", port=port, print=None, access_log=None)
     except OSError as error:
-        raise InputError(f"--port {port}: can't listen on this port ({error.strerror}); choose another") from error
+        raise InputError(
+            f"can't listen on this port ({error.strerror})", where=f"--port {port}", remedy="choose another"
+        ) from error

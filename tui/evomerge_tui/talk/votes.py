@@ -46,7 +46,7 @@ def keep_vote(folder: Path, vote: Vote) -> None:
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(vote), ensure_ascii=False) + "\n")
     except OSError as error:
-        raise InputError(f"{path}: can't be written ({error.strerror}); the vote is lost") from error
+        raise InputError(f"can't be written ({error.strerror}); the vote is lost", where=path) from error
 
 
 def read_votes(folder: Path) -> list[Vote]:

@@ -25,4 +25,6 @@ def write_whole(path: Path, text: str, *, mode: int = 0o644) -> None:
             Path(part).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise InputError(f"{path}: can't be written ({error.strerror}); free some space or fix its permissions") from error
+        raise InputError(
+            f"can't be written ({error.strerror})", where=path, remedy="free some space or fix its permissions"
+        ) from error

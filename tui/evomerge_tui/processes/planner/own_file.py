@@ -23,7 +23,7 @@ def suggest_task(path: Path) -> dict[str, Any]:
     items = load_items(path, fields)
     task: dict[str, Any] = {"name": path.stem, "file": str(path.absolute()), "fields": fields, "prompt": "{question}"}
     if "answer" not in fields:
-        raise InputError(f"{path}: no column for the answer among {', '.join(names)}; name one of them 'answer'")
+        raise InputError(f"no column for the answer among {', '.join(names)}", where=path, remedy="name one of them 'answer'")
     return {**task, "scorer": _scorer(items), "max_new_tokens": 256}
 
 
