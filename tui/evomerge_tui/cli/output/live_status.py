@@ -14,7 +14,7 @@ from rich.text import Text
 from evomerge_core.run.store.facts import LIVE
 from evomerge_core.run.view.progress import Progress, Scored, read_progress
 from evomerge_core.run.view.result import Winner
-from evomerge_tui.text.quantities import score_text, scored_in
+from evomerge_tui.text.quantities import duration, score_text, scored_in
 
 _POLL_SECONDS = 0.5
 _PHASES = {"references": "baselines"}
@@ -70,9 +70,7 @@ def plain_sentences(progress: Progress) -> list[str]:
         for scored in candidates
     ]
     if progress.best is not None:
-        lines.append(
-            f"The best child so far, {progress.best.label}, has {score_text(progress.best.score)}{_doubt(progress.best)}."
-        )
+        lines.append(f"The best child, {progress.best.label}, has {score_text(progress.best.score)}{_doubt(progress.best)}.")
     if progress.winner is not None:
         lines.append(f"The winner is {progress.winner.label}.")
         lines += [f"Verdict in {line}." for line in _verdicts(progress.winner)]
@@ -132,18 +130,14 @@ def _priority(progress: Progress) -> str:
 
 
 def _add(table: Table, scored: Scored, style: str) -> None:
-    label = f"best so far: {scored.label}" if style else scored.label
+    label = f"best child: {scored.label}" if style else scored.label
     label += " (incoherent)" if scored.mark else ""
     loss = "" if scored.loss is None else f"{scored.loss:.3f}"
     table.add_row(Text(label, style=style), Text(score_text(scored.score), style=style), Text(loss))
 
 
 def _clock(progress: Progress) -> str:
-    spent = f"{_minutes(progress.seconds)} spent"
-    left = "" if progress.seconds_left is None else f", about {_minutes(progress.seconds_left)} until the search ends"
-    age = "" if progress.age is None or progress.age < 60 else f", last activity {_minutes(progress.age)} ago"
+    spent = f"{duration(progress.seconds)} spent"
+    left = "" if progress.seconds_left is None else f", about {duration(progress.seconds_left)} until the search ends"
+    age = "" if progress.age is None or progress.age < 60 else f", last activity {duration(progress.age)} ago"
     return spent + left + age
-
-
-def _minutes(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
