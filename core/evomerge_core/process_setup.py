@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from pathlib import Path
 
+from evomerge_core.errors import InputError
 from evomerge_core.processor import has_avx2
 
 # How often a thread that waits for the others looks again before it sleeps: some microseconds. Longer, and on a busy machine
@@ -22,7 +24,9 @@ _ONE_ARITHMETIC = {
     "OPENBLAS_NUM_THREADS": "1",
     "ATEN_CPU_CAPABILITY": "avx2",
     "MKL_CBWR": "AVX2,STRICT",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
 }
+_NUMBA_SETTINGS = ".numba_config.yaml"
 _NO_HUB_KERNEL = "Failed to load CPU gemm_4bit_forward from kernels-community"
 
 
@@ -52,7 +56,23 @@ def _fetch_no_code() -> None:
     AVX512-BF16.
     """
     sys.modules.setdefault("kernels", None)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _NoForeignNumbaSettings())
     logging.getLogger("bitsandbytes.backends.cpu.ops").addFilter(_is_worth_telling)
+
+
+class _NoForeignNumbaSettings:
+    """Refuses to load numba where it would take settings from the working folder, which may be a stranger's model.
+
+    They can name a cache folder, whose files numba unpickles, and the arithmetic that loops are compiled for.
+    """
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        if fullname == "numba" and Path(_NUMBA_SETTINGS).exists():
+            raise InputError(
+                "numba would take settings from this file",
+                where=Path(_NUMBA_SETTINGS).absolute(),
+                remedy="remove it, or start evomerge-tui in another folder",
+            )
 
 
 def _is_worth_telling(record: logging.LogRecord) -> bool:

@@ -221,6 +221,22 @@ def test_a_converter_that_runs_a_models_code_is_stopped_in_one_line(world: World
     (converter / "convert_hf_to_gguf.py").write_text(f"import runpy\nrunpy.run_path({str(folder / 'evil.py')!r})\n")
     done = world.command("export", folder, "--type", "F16", "--converter", converter)
     world.require_nothing_ran()
-    require_one_line(
-        done, "converter was stopped", "evil.py: Python that isn't installed is never run"
-    )
+    require_one_line(done, "converter was stopped", "evil.py: Python that isn't installed is never run")
+
+
+def test_numbas_settings_in_the_working_folder_are_refused(world: World, tmp_path: Path) -> None:
+    """They name a cache folder, whose files numba unpickles before it looks at them."""
+    base = make_model(tmp_path / "base")
+    (tmp_path / "base" / ".numba_config.yaml").write_text("cache_dir: ./cache\n")
+    done = world.command("try", write_run(tmp_path, base), cwd=tmp_path / "base")
+    require_one_line(done, ".numba_config.yaml", "remove it")
+
+
+def test_a_harness_metric_is_neither_fetched_nor_taken_from_the_working_folder(world: World, tmp_path: Path) -> None:
+    pytest.importorskip("lm_eval", reason="the extra `harness` is not installed")
+    base = make_model(tmp_path / "base")
+    (base / "code_eval").mkdir()
+    (base / "code_eval" / "code_eval.py").write_text(code(world.ran))
+    done = world.command("harness", base, "humaneval", "--limit", "1", cwd=base, HF_ALLOW_CODE_EVAL="1")
+    require_one_line(done, "code_eval")
+    world.require_nothing_ran()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import evaluate
 from lm_eval import evaluator, simple_evaluate
 from lm_eval.api import task
 from lm_eval.api.model import LM
@@ -103,10 +104,10 @@ def run_harness(
     """lm-evaluation-harness's results of tasks, by name or as configurations, for the candidate that `model` holds.
 
     `limit` is the number of items of each task (None: all); `chat` puts prompts into the chat template. InputError for an
-    unknown task.
+    unknown task, one whose metric is code from the hub, and one whose data can't be had.
     """
     _refuse_files(tasks)
-    with _quiet():
+    with _quiet(), _no_metrics_from_the_hub():
         try:
             found: dict[str, Any] = simple_evaluate(
                 model=ResidentHarness(model, folder),
@@ -119,6 +120,9 @@ def run_harness(
             if "is not a registered task" not in str(error):
                 raise
             raise InputError(f"harness: {error.args[0]}; `lm-eval ls tasks` shows all") from None
+        except (OSError, ImportError) as error:
+            said = " ".join(str(error).split())[:240]
+            raise InputError(f"harness: {', '.join(map(str, tasks))}: {said}", remedy="choose another task") from None
     return found
 
 
@@ -127,6 +131,22 @@ def _refuse_files(tasks: Sequence[str | dict[str, Any]]) -> None:
     for name in tasks:
         if isinstance(name, str) and Path(name).expanduser().is_file():
             raise InputError(f"harness: {name}: a task file can run Python, so none is read; name a built-in task")
+
+
+@contextmanager
+def _no_metrics_from_the_hub() -> Iterator[None]:
+    """`evaluate.load` runs Python: that of a folder beside the working folder's files, or one that it fetches from the hub."""
+
+    def refuse(name: str, *_: object, **__: object) -> None:
+        raise InputError(
+            f"harness: the metric {name} is Python code that would be fetched and run", remedy="choose a task without it"
+        )
+
+    before, evaluate.load = evaluate.load, refuse
+    try:
+        yield
+    finally:
+        evaluate.load = before
 
 
 @contextmanager
