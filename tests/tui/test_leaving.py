@@ -89,13 +89,13 @@ async def test_the_next_start_offers_the_run_that_is_at_work(at_work: Path, tmp_
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_killing_the_screens_leaves_the_job_at_work(at_work: Path, number: signal.Signals) -> None:
     terminal = Terminal(at_work.parent)
-    terminal.wait_for("at work")
+    terminal.wait_for("is running")
     os.kill(terminal.pid, number)
     status = terminal.wait_end()
     assert status == (-signal.SIGKILL if number == signal.SIGKILL else 129)
     assert is_held(at_work)
     again = Terminal(at_work.parent)
-    again.wait_for("at work")
+    again.wait_for("is running")
     again.type("\x11")  # ctrl+q
     again.wait_for("Detach")
     again.type("\r")

@@ -35,7 +35,7 @@ def _evaluation(data: Mapping[str, Any], labels: Mapping[int, str]) -> str:
 
 def _rung(data: Mapping[str, Any], labels: Mapping[int, str]) -> str:
     name = labels.get(data["candidate"], f"candidate {data['candidate']}")
-    return f" round {data['rung'] + 1}  {name}" + (f" · failed: {data['failure']}" if data["failure"] else "")
+    return f"  rung {data['rung'] + 1}  {name}" + (f" · failed: {data['failure']}" if data["failure"] else "")
 
 
 def _started(data: Mapping[str, Any], _: Mapping[int, str]) -> str:
