@@ -1,5 +1,3 @@
 """Ready-made recipes and the quickstart's adapters."""
 
-from evomerge_core.process_setup import set_up_process
-
-set_up_process()
+import evomerge_core  # noqa: F401 (sets the process up, before any library is loaded)

@@ -20,6 +20,7 @@ from evomerge_core.tasks.spec import Splits, TaskSpec
 Precision = Literal["nf4", "bf16", "fp32"]
 # What products are computed in.
 Arithmetic = Literal["float32", "bfloat16"]
+ArithmeticSetting = Arithmetic | Literal["auto"]
 
 
 class SourceSpec(Frozen):
@@ -162,7 +163,7 @@ class EvaluationSettings(Frozen):
     """What candidates are scored in: 4 bits, or the model's own 16 or 32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where candidates are scored. `auto`: on the graphics card where there is one."""
-    arithmetic: Arithmetic | Literal["auto"] = "auto"
+    arithmetic: ArithmeticSetting = "auto"
     """What products are computed in. On the CPU, float32 gives the same scores on every processor, and bfloat16 is faster
     where the processor has instructions for it. `auto`: float32 on the CPU, bfloat16 on a card; the choice is frozen into
     the run."""

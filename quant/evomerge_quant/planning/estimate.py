@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from evomerge_core.discovery.headers import Looked, download_bytes
 from evomerge_core.errors import InputError
 from evomerge_core.paths.size import most_parameters
 from evomerge_core.paths.space import PathSpace
-from evomerge_core.recipe.schema import Arithmetic, Budget, Precision, Recipe
+from evomerge_core.recipe.schema import ArithmeticSetting, Budget, Precision, Recipe
 from evomerge_core.run.generation.generations import MEAN_EVERY
 from evomerge_core.run.setup import StageSetup, make_stages
 from evomerge_core.search.cma_es import population_size
@@ -233,9 +233,7 @@ def _memory(recipe: Recipe, plan: Plan, capacity: Capacity, work: Workload) -> _
     return _Memory(max(m.device for m in each), max(m.ram for m in each), max(m.least for m in each), each[0].rows)
 
 
-def _memory_in(
-    precision: Precision, arithmetic: Arithmetic | Literal["auto"], plan: Plan, capacity: Capacity, work: Workload
-) -> _Memory:
+def _memory_in(precision: Precision, arithmetic: ArithmeticSetting, plan: Plan, capacity: Capacity, work: Workload) -> _Memory:
     import torch
 
     from evomerge_quant.resident import memory

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evomerge_core.errors import InputError
 from evomerge_core.processor import processor_name
-from evomerge_core.recipe.schema import Arithmetic
+from evomerge_core.recipe.schema import ArithmeticSetting
 from evomerge_core.run.candidate.candidate_loader import MakeEvaluator
 from evomerge_core.sources.pretrained import read_config
 from evomerge_core.tasks.evaluator import Answer, CandidateError, Evaluator, Question
@@ -28,7 +28,6 @@ from evomerge_quant.resident.network.skeleton import Precision, make_skeleton, p
 from evomerge_quant.resident.network.weights import WeightSlots, make_slots, take_all
 
 Device = Literal["auto", "cpu", "cuda"]
-Computed = Arithmetic | Literal["auto"]
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ def build(
     *,
     precision: Precision,
     device: Device = "auto",
-    arithmetic: Computed = "auto",
+    arithmetic: ArithmeticSetting = "auto",
     layers: Sequence[int] | None = None,
     batch_size: int | None = None,
 ) -> ResidentModel:
@@ -190,7 +189,7 @@ def build(
     return ResidentModel(parts, precision, batch_size)
 
 
-def evaluators(folder: Path, device: Device, arithmetic: Computed) -> MakeEvaluator:
+def evaluators(folder: Path, device: Device, arithmetic: ArithmeticSetting) -> MakeEvaluator:
     """What builds a run's resident models as it needs them, all of the shape of `folder`."""
 
     def make(precision: Precision, layers: tuple[int, ...] | None, batch_size: int | None) -> Evaluator:
@@ -207,7 +206,7 @@ def _choose_device(device: Device) -> torch.device:
     return torch.device(device)
 
 
-def choose_dtype(precision: Precision, device: torch.device, arithmetic: Computed) -> torch.dtype:
+def choose_dtype(precision: Precision, device: torch.device, arithmetic: ArithmeticSetting) -> torch.dtype:
     """What products are computed in: for auto float32 on the CPU, whatever else it could do; for `fp32` always float32."""
     if precision == "fp32" or arithmetic == "float32":
         return torch.float32

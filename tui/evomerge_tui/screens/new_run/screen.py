@@ -16,6 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Button
 
 from evomerge_core.errors import InputError
+from evomerge_core.run.store.folder import STORE
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.processes.planner.client import Planner
 from evomerge_tui.screens.dialogs.confirm import Confirm
@@ -38,7 +39,6 @@ from evomerge_tui.user.atomic_write import write_whole
 from evomerge_tui.widgets.top_bar import TopBar
 
 _TYPING_SECONDS = 0.15
-_RUN_STORE = "run.db"
 
 
 class NewRunScreen(Page):
@@ -195,7 +195,7 @@ class NewRunScreen(Page):
             return
         data = answer["data"]
         # a recipe inside a run or this program is a start for a new one, never written to
-        own = not (path.parent / _RUN_STORE).exists() and not answer["is_ready"]
+        own = not (path.parent / STORE).exists() and not answer["is_ready"]
         self._take(Draft(data, path.parent, path if own else None, data if own else None))
 
     @work(exclusive=True, group="recipe")
