@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -174,3 +175,8 @@ def test_with_json_the_error_is_an_object_too(tmp_path: Path, capsys: pytest.Cap
     assert main(["status", str(tmp_path), "--json"]) == 2
     said = capsys.readouterr()
     assert json.loads(said.out)["error"] in said.err
+
+
+def test_a_missing_extra_is_named(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lm_eval", None)
+    assert "pip install 'evomerge-tui[harness]'" in refused(capsys, "harness", place / "base", "arc_easy")

@@ -160,6 +160,7 @@ def test_a_tokenizer_that_is_code_is_refused_and_nobody_asked(command: str, worl
 
 
 def test_a_config_that_is_code_is_refused_and_nobody_asked(world: World) -> None:
+    pytest.importorskip("lm_eval", reason="needs the extra `harness`")
     base = make_model(world.place / "base", dtype=torch.bfloat16)
     change(base, "config.json", model_type="evil", auto_map={"AutoConfig": "attacker/repo--evil.EvilConfig"})
     done = world.command("harness", base, "arc_easy")
@@ -233,7 +234,7 @@ def test_numbas_settings_in_the_working_folder_are_refused(world: World, tmp_pat
 
 
 def test_a_harness_metric_is_neither_fetched_nor_taken_from_the_working_folder(world: World, tmp_path: Path) -> None:
-    pytest.importorskip("lm_eval", reason="the extra `harness` is not installed")
+    pytest.importorskip("lm_eval", reason="needs the extra `harness`")
     base = make_model(tmp_path / "base")
     (base / "code_eval").mkdir()
     (base / "code_eval" / "code_eval.py").write_text(code(world.ran))

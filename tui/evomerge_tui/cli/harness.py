@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,12 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _harness(args: argparse.Namespace) -> int:
-    try:
-        from evomerge_quant.resident.harness import run_harness
-    except ModuleNotFoundError as error:
-        if error.name != "lm_eval":
-            raise
+    if find_spec("lm_eval") is None:
         raise InputError(
             "lm-evaluation-harness is not installed", where="harness", remedy="run pip install 'evomerge-tui[harness]'"
-        ) from error
+        )
+    from evomerge_quant.resident.harness import run_harness
+
     if args.limit is not None and args.limit < 1:
         raise InputError("must be at least 1", where=f"--limit {args.limit}")
     model, folder = _loaded(args.model, args.precision)
