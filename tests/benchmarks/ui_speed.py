@@ -97,8 +97,7 @@ def helps() -> list[float]:
 
 async def opening(place: Path) -> float:
     """Seconds from opening the dashboard until all candidates are in its list, the plot's library loaded before."""
-    from test_large_store import fill
-
+    from support.large_store import fill
     from support.screen_tools import make_app, shown, table, until
 
     fill(place / "large", CANDIDATES)
