@@ -17,7 +17,7 @@ from evomerge_core.genome.spec import SearchSpace
 from evomerge_core.paths.spec import Paths
 from evomerge_core.tasks.spec import Splits, TaskSpec
 
-Precision = Literal["nf4", "bf16", "fp32"]
+Precision = Literal["nf4", "int8", "bf16", "fp32"]
 # What products are computed in.
 Arithmetic = Literal["float32", "bfloat16"]
 ArithmeticSetting = Arithmetic | Literal["auto"]
@@ -160,7 +160,7 @@ class EvaluationSettings(Frozen):
     """How candidates are scored."""
 
     precision: Precision = "nf4"
-    """What candidates are scored in: 4 bits, or the model's own 16 or 32."""
+    """What candidates are scored in: 4 or 8 bits, or the model's own 16 or 32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where candidates are scored. `auto`: on the graphics card where there is one."""
     arithmetic: ArithmeticSetting = "auto"

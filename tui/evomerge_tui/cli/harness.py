@@ -15,7 +15,9 @@ def add_parser(commands: Subparsers) -> None:
     parser = commands.add_parser("harness", help="score a model on tasks of lm-evaluation-harness")
     parser.add_argument("model", metavar="MODEL", help="a folder, a hub id, or either with +ADAPTER")
     parser.add_argument("tasks", nargs="+", metavar="TASK", help="task names of the harness, such as arc_easy gsm8k")
-    parser.add_argument("--precision", choices=("nf4", "bf16", "fp32"), default="nf4", help="weight precision (default: nf4)")
+    parser.add_argument(
+        "--precision", choices=("nf4", "int8", "bf16", "fp32"), default="nf4", help="weight precision (default: nf4)"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="items per task (default: all)")
     parser.add_argument("--chat", action="store_true", help="wrap prompts in the model's chat template")
     add_json(parser)
