@@ -188,11 +188,11 @@ def _value(shape: Mapping[str, Any], links: Mapping[str, str]) -> str:
     if "$ref" in shape:
         return links[shape["$ref"].rsplit("/", 1)[-1]]
     if "anyOf" in shape:
-        kinds = [one for one in shape["anyOf"] if one.get("type") != "null"]
+        kinds = [kind for kind in shape["anyOf"] if kind.get("type") != "null"]
         numbers = {"type": "number"} in kinds
-        return " or ".join(_value(one, links) for one in kinds if not (numbers and one == {"type": "integer"}))
+        return " or ".join(_value(kind, links) for kind in kinds if not (numbers and kind == {"type": "integer"}))
     if "enum" in shape or "const" in shape:
-        return ", ".join(f"`{one}`" for one in shape.get("enum", [shape.get("const")]))
+        return ", ".join(f"`{value}`" for value in shape.get("enum", [shape.get("const")]))
     kind = shape.get("type")
     if kind == "array":
         return f"list of {_value(shape['items'], links)}"
@@ -221,7 +221,7 @@ def _catalogues() -> Iterator[str]:
     yield "| method | parameters | what it computes |\n| --- | --- | --- |"
     for name in method_names():
         method = get_method(name)
-        parameters = ", ".join(f"*{one.name}*" if one.per_source else one.name for one in method.parameters.values())
+        parameters = ", ".join(f"*{value.name}*" if value.per_source else value.name for value in method.parameters.values())
         yield f"| `{name}` | {parameters} | {_first_paragraph(inspect.getmodule(method.function))} |"
     yield "\n## Scorers\n\nFor a task's `scorer`.\n\n| scorer | score |\n| --- | --- |"
     for name in scorer_names():

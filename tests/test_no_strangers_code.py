@@ -42,4 +42,4 @@ def test_no_process_is_started_that_looks_for_modules_in_the_working_folder() ->
             if attribute(word) == "executable"
         ]
     assert len(started) > 5
-    assert [one for one in started if one[1] != "-P"] == []
+    assert [command for command in started if command[1] != "-P"] == []

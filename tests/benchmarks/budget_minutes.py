@@ -32,7 +32,7 @@ def main() -> None:
                 )
                 folder = (args.out or Path(scratch)) / f"{racing}-{minutes:g}"
                 took = carry_out(recipe, folder) / 60
-                searched = sum(one.kind == "search" for one in read_report(folder).scored)
+                searched = sum(candidate.kind == "search" for candidate in read_report(folder).scored)
                 print(f"| {racing} | {minutes:g} | {took:.2f} | {100 * (took / minutes - 1):+.1f} % | {searched} |", flush=True)
 
 

@@ -149,7 +149,7 @@ def table(idle: list[tuple[float, float]], busy: list[tuple[float, float]], coun
         "| --- | ---: | ---: | ---: |",
     ]
     for part, name in enumerate(("whole", "llama.cpp's part")):
-        alone, beside = (statistics.median(one[part] for one in found) for found in (idle, busy))
+        alone, beside = (statistics.median(times[part] for times in found) for found in (idle, busy))
         lines.append(f"| {name} | {alone:.1f} | {beside:.1f} | {beside / alone:.2f} |")
     return "\n".join(lines)
 

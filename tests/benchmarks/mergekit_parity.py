@@ -185,7 +185,7 @@ def table_row(name: str, result: Result) -> str:
     equal = both.entries - both.tied - both.one_step - both.noise - both.further
     counts = [both.entries, equal, both.one_step, both.noise, both.further, both.steps, both.tied, both.tied_apart]
     numbers = [f"{number:,}" for number in counts]
-    numbers += [f"{one.further:,}" if one else "" for one in (result.ours, result.theirs)]
+    numbers += [f"{deviation.further:,}" if deviation else "" for deviation in (result.ours, result.theirs)]
     note = f" (only in one: {', '.join(both.only_in_one)})" if both.only_in_one else ""
     return f"| {name}{note} | {' | '.join(numbers)} |"
 

@@ -44,7 +44,7 @@ def main() -> None:
         parts = [result, *result["confirmed"].values()]
         declared = result["declared"]
         winners += declared
-        parent = max(one["test"] for one in result["parents"])
+        parent = max(known["test"] for known in result["parents"])
         child = result["winner"]
         print(
             f"| {seed} | {result['evaluations']} | {100 * child['search']:.0f} | {100 * child['test']:.1f} "

@@ -111,8 +111,8 @@ def evaluations(space: PathSpace, problem: Problem, population: int, seed: int, 
 
 
 def row(name: str, space: PathSpace, found: list[int | None]) -> str:
-    reached = [one for one in found if one is not None]
-    middle = statistics.median(math.inf if one is None else one for one in found)
+    reached = [value for value in found if value is not None]
+    middle = statistics.median(math.inf if value is None else value for value in found)
     shown = "not reached" if math.isinf(middle) else f"{middle:,.0f}"
     worst = f"{max(reached):,}" if len(reached) == len(found) else "not reached"
     return f"| {name} | {space.dimension:,} | {len(reached)} of {len(found)} | {shown} | {worst} |"

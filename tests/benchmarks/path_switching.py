@@ -74,7 +74,7 @@ def switching(model: ResidentModel, space: PathSpace, paths: Sequence[Path], que
         begun = time.perf_counter()
         model.answer([replace(question, max_new_tokens=0) for question in questions])
         prefill.append(time.perf_counter() - begun)
-    change, scoring, reading = (statistics.median(one) for one in (switch, score, prefill))
+    change, scoring, reading = (statistics.median(times) for times in (switch, score, prefill))
     return (
         f"Switching to a path: {1000 * change:.1f} ms; scoring it on {len(questions)} items: {scoring:.2f} s: "
         f"{change / scoring:.2%}. Prefill is {reading / scoring:.0%} of scoring."
@@ -88,7 +88,7 @@ def held(model: ResidentModel, space: PathSpace, hops: int) -> str:
     before = psutil.Process().memory_info().rss
     model.follow(route(path, space.pool))
     grown = psutil.Process().memory_info().rss - before
-    weights = {one.data_ptr(): one.numel() * one.element_size() for one in model.decoder.parameters()}
+    weights = {parameter.data_ptr(): parameter.numel() * parameter.element_size() for parameter in model.decoder.parameters()}
     cache = memory.kv_bytes_per_token(model.decoder.config, model.compute_dtype)
     return f"| {hops} | {sum(weights.values()) / 1e6:.1f} | {grown / 1e6:.2f} | {cache / 1e3:.1f} |"
 
@@ -105,8 +105,8 @@ def sharing(asked: Sequence[Sequence[Path]]) -> str:
     saved = []
     for paths in asked:
         hops = [path.hops for path in set(paths)]
-        beginnings = {one[:end] for one in hops for end in range(1, len(one) + 1)}
-        saved.append(1 - len(beginnings) / sum(len(one) for one in hops))
+        beginnings = {hop[:end] for hop in hops for end in range(1, len(hop) + 1)}
+        saved.append(1 - len(beginnings) / sum(len(hop) for hop in hops))
     return f"first hops common to a generation: {common}; hops that beginnings share at most: {statistics.mean(saved):.1%}"
 
 
@@ -122,7 +122,7 @@ def main() -> None:
         print(f"scales: {scales}: {sharing(asked)}", flush=True)
     store = Store(Folder(":memory:"), create=True)
     model = loaded(setup, stage, space, store)
-    questions = [one.question for one in setup.plan.asked["search"][: args.items]]
+    questions = [item.question for item in setup.plan.asked["search"][: args.items]]
     print(switching(model, space, [path for paths in asked for path in paths][:PATHS], questions), flush=True)
     print("\n| hops | weights held, MB | process grows by, MB | cache a token, kB |\n| ---: | ---: | ---: | ---: |")
     for hops in (30, 60, 120):

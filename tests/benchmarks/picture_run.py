@@ -33,7 +33,7 @@ def main() -> None:
     shutil.rmtree(DATA, ignore_errors=True)
     (DATA / WINNER).mkdir(parents=True)
     for split in SPLITS:
-        lines = [json.dumps(dict(one.item.fields), ensure_ascii=False) + "\n" for one in setup.plan.asked[split]]
+        lines = [json.dumps(dict(question.item.fields), ensure_ascii=False) + "\n" for question in setup.plan.asked[split]]
         (DATA / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
     (DATA / SOURCES).write_text("{}\n", encoding="utf-8")
     files = "  files:\n" + "".join(f"    {split}: {split}.jsonl\n" for split in SPLITS)

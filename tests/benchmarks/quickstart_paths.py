@@ -57,7 +57,7 @@ def with_scales(recipe: Recipe, scales: str) -> Recipe:
 
     if recipe.paths is not None:
         return recipe.model_copy(update={"paths": changed(recipe.paths)})
-    stages = [one.model_copy(update={"paths": changed(one.paths)}) if one.paths else one for one in recipe.stages]
+    stages = [stage.model_copy(update={"paths": changed(stage.paths)}) if stage.paths else stage for stage in recipe.stages]
     return recipe.model_copy(update={"stages": tuple(stages)})
 
 
@@ -76,11 +76,11 @@ def rows(results: Mapping[str, Mapping[str, Any]], precision: str) -> Iterator[R
     parts = {name: one if precision == one["precision"] else one["confirmed"][precision] for name, one in results.items()}
     both = next(part for part in parts.values() if part["stages"])
     yield from (Row(f"parent: {parent['name']}", parent) for parent in both["parents"])
-    yield from (Row(f"uniform weights: {one['name'].removeprefix('uniform ')}", one) for one in both["uniform"])
+    yield from (Row(f"uniform weights: {merge['name'].removeprefix('uniform ')}", merge) for merge in both["uniform"])
     yield Row("PS", both["stages"][0])
     for name, part in parts.items():
         weights = part["stages"][0]["name"] if part["stages"] else None
-        of_weights = next((one for one in part["against"] if one["against"] == weights), None)
+        of_weights = next((comparison for comparison in part["against"] if comparison["against"] == weights), None)
         child = results[name]["child"]
         yield Row(name, part["winner"], part["paired"], of_weights, child["layers"], child["parameters"])
 
@@ -96,7 +96,7 @@ def table(results: Mapping[str, Mapping[str, Any]], precision: str) -> str:
         test = row.standing["test"]
         low, high = row.standing["interval"] or (0.0, 0.0)
         shown = ["failed", ""] if test is None else [f"{100 * test:.1f}", f"{100 * low:.0f} to {100 * high:.0f}"]
-        paired = ["" if one is None else f"{one['p']:.2g}" for one in (row.against_parent, row.against_weights)]
+        paired = ["" if result is None else f"{result['p']:.2g}" for result in (row.against_parent, row.against_weights)]
         size = ["" if row.layers is None else f"{row.layers}", "" if row.parameters is None else f"{row.parameters:,}"]
         lines.append(f"| {' | '.join([row.name, *shown, *paired, *size])} |")
     return "\n".join(lines)

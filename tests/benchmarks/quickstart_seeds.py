@@ -59,8 +59,8 @@ def table(results: dict[int, dict[str, Any]], precision: str) -> str:
     for seed, result in results.items():
         part = result if precision == result["precision"] else result["confirmed"][precision]
         low, high = part["winner"]["interval"]
-        others = " | ".join(f"{100 * one['test']:.1f}" for one in (*part["parents"], *part["uniform"]))
-        p = max(one["p"] for one in part["against"])
+        others = " | ".join(f"{100 * model['test']:.1f}" for model in (*part["parents"], *part["uniform"]))
+        p = max(comparison["p"] for comparison in part["against"])
         lines.append(
             f"| {seed} | {others} | **{100 * part['winner']['test']:.1f}** | {100 * low:.0f} to {100 * high:.0f} | {p:.1g} "
             f"| {result['wall'] / 60:.1f} | {result['peak'] / 1e9:.1f} |"

@@ -73,11 +73,11 @@ def summary(found: dict[str, list[dict[str, float]]]) -> None:
         shares = [100 * one["tokens"] / other["tokens"] for one, other in zip(runs, full, strict=True)]
         apart = [100 * (one["test"] - other["test"]) for one, other in zip(runs, full, strict=True)]
         columns = [
-            spread([one["tokens"] for one in runs], ",.0f"),
+            spread([run["tokens"] for run in runs], ",.0f"),
             spread(shares, ".1f") + " %",
-            spread([100 * one["test"] for one in runs], ".1f"),
+            spread([100 * run["test"] for run in runs], ".1f"),
             spread(apart, "+.1f"),
-            spread([one["minutes"] for one in runs], ".1f"),
+            spread([run["minutes"] for run in runs], ".1f"),
         ]
         print(f"| {way} | {' | '.join(columns)} |")
 

@@ -92,7 +92,7 @@ def test_its_tasks_give_the_same_results_as_its_own_backend(
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
-        return [_rounded(one) for one in value]
+        return [_rounded(element) for element in value]
     if isinstance(value, str):
         # the tiny vocabulary's end tokens are words, which the other backend leaves in the text
         kept = value.split()

@@ -60,7 +60,7 @@ def open_models(place: Folder, *names: str) -> dict[str, Source]:
 def child_of(hops: Path | list[tuple[Any, ...]], *members: str | MergeConfig) -> PathMerge:
     """A path through models (or merges) in their order."""
     path = hops if isinstance(hops, Path) else Path(tuple(Hop(*hop) for hop in hops))
-    return PathMerge(tuple(whole_model(one, one) if isinstance(one, str) else one for one in members), path)
+    return PathMerge(tuple(whole_model(member, member) if isinstance(member, str) else member for member in members), path)
 
 
 def tensors(folder: Folder) -> Mapping[str, Tensor]:

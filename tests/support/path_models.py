@@ -91,7 +91,7 @@ def write_pair(place: Folder, family: str, dtype: str = "float32") -> Pair:
     """Two random models of a family, merged and written in `dtype`."""
     folders = (_save(place / "first", family, 1, dtype), _save(place / "second", family, 2, dtype))
     sources = open_sources([str(folder) for folder in folders], relative_to=place)
-    members = tuple(replace(whole_model(str(one), str(one)), out_dtype=dtype) for one in folders)  # type: ignore[arg-type]
+    members = tuple(replace(whole_model(str(place), str(place)), out_dtype=dtype) for place in folders)  # type: ignore[arg-type]
     return Pair(folders, sources, members)
 
 

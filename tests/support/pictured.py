@@ -181,7 +181,7 @@ class _RecordedThread:
         self._notify(ModelsOpened(tuple(files), Sampling(), 8192))
 
     def ask(self, text: str) -> None:
-        turn = next(one for one in _TURNS if one["prompt"] == text)
+        turn = next(known for known in _TURNS if known["prompt"] == text)
         answers = []
         for model, answer in enumerate(turn["answers"]):
             self._notify(AnswerPiece(model, answer))

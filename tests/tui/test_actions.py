@@ -30,9 +30,9 @@ def own_classes() -> list[type[DOMNode]]:
     """Every screen and widget of ours."""
     found = {}
     for name in MODULES:
-        for one in vars(importlib.import_module(name)).values():
-            if inspect.isclass(one) and issubclass(one, DOMNode) and one.__module__.startswith("evomerge_tui"):
-                found[one] = None
+        for value in vars(importlib.import_module(name)).values():
+            if inspect.isclass(value) and issubclass(value, DOMNode) and value.__module__.startswith("evomerge_tui"):
+                found[value] = None
     return list(found)
 
 
@@ -49,12 +49,12 @@ def test_all_bindings_come_from_the_registry() -> None:
     classes = own_classes()
     assert len(classes) > 20
     known = {action.id for action in ACTIONS}
-    for one in classes:
-        for binding in vars(one).get("BINDINGS", ()):
-            assert isinstance(binding, Binding), one
-            assert binding.id in known, (one, binding)
-            assert binding.description, (one, binding)
-            assert binding.tooltip, (one, binding)
+    for widget in classes:
+        for binding in vars(widget).get("BINDINGS", ()):
+            assert isinstance(binding, Binding), widget
+            assert binding.id in known, (widget, binding)
+            assert binding.description, (widget, binding)
+            assert binding.tooltip, (widget, binding)
 
 
 def test_every_action_can_be_carried_out_somewhere() -> None:
@@ -77,7 +77,7 @@ def _scopes(one: type) -> tuple[str, ...]:
 
 
 def test_no_key_means_two_things_on_a_screen() -> None:
-    for screen in (one for one in own_classes() if issubclass(one, Page) and one.SCOPES):
+    for screen in (kind for kind in own_classes() if issubclass(kind, Page) and kind.SCOPES):
         own = screen.SCOPES[0]
         keys: dict[str, str] = {}
         for action in (*actions_of(own), *actions_of("app")):
@@ -92,7 +92,7 @@ async def test_help_lists_every_action_and_does_what_is_chosen(tmp_path: Path) -
         await until(pilot, lambda: "Quickstart" in shown(app))
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
-        possible = [one for one in actions_of("home") if one.name in ("new", "quickstart")]
+        possible = [action for action in actions_of("home") if action.name in ("new", "quickstart")]
         for action in (*possible, *actions_of("app")):
             assert action.description in shown(app), action
         assert "Duplicate" not in shown(app), "there is no run to duplicate"

@@ -128,7 +128,7 @@ def test_what_is_no_run_is_named(command: str, tmp_path: Path, capsys: pytest.Ca
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_space_left_is_told_before_anything_is_written(
+def test_no_space_left_is_reported_before_anything_is_written(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk's own report is the one thing that is put on: a full disk can't be had in a test."""

@@ -84,7 +84,9 @@ def test_a_finished_run_shows_its_winner_and_its_verdict(quickstart: Path) -> No
     assert seen.best is not None
     assert winner.label == seen.best.candidate.label == result["winner"]["name"]
     assert (winner.test, winner.better, winner.verdict) == (result["winner"]["test"], result["better"], result["verdict"])
-    assert [one.better for one in winner.confirmed] == [part["better"] for part in result["confirmed"].values()]
+    assert [confirmation.better for confirmation in winner.confirmed] == [
+        part["better"] for part in result["confirmed"].values()
+    ]
     assert f"winner {winner.label}" in plain_line(progress)
     said = command("status", quickstart).stdout
     assert f"winner: {winner.label}" in said

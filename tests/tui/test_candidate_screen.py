@@ -102,10 +102,14 @@ def test_the_command_tells_the_same(finished: Finished) -> None:
     told = json.loads(done.stdout.splitlines()[-1])
     result = json.loads((finished[0] / "winner" / "result.json").read_text())
     assert told["candidate"] == result["winner"]["name"]
-    assert {one["parameter"] + one["source"] + one["group"]: one["value"] for one in told["genome"]} == {
+    assert {number["parameter"] + number["source"] + number["group"]: number["value"] for number in told["genome"]} == {
         name.replace("·", ""): value for name, value in result["winner"]["genome"].items()
     }
-    on_test = {one["against"]: one for one in told["against"] if (one["split"], one["precision"]) == ("test", "nf4")}
-    for one in result["against"]:
-        mine = on_test[one["against"]]
-        assert (mine["wins"], mine["losses"], mine["p"]) == (one["wins"], one["losses"], one["p"])
+    on_test = {
+        compared["against"]: compared
+        for compared in told["against"]
+        if (compared["split"], compared["precision"]) == ("test", "nf4")
+    }
+    for comparison in result["against"]:
+        mine = on_test[comparison["against"]]
+        assert (mine["wins"], mine["losses"], mine["p"]) == (comparison["wins"], comparison["losses"], comparison["p"])

@@ -123,7 +123,7 @@ async def test_without_a_file_the_export_is_offered(finished: Finished) -> None:
         await until(pilot, lambda: "Q4_K_M" in shown(app))
 
 
-async def test_a_file_that_is_none_is_told(run: Path) -> None:
+async def test_a_file_that_is_none_is_reported(run: Path) -> None:
     (run / "winner" / "gguf" / "winner.gguf").write_bytes(b"GGUF no more")
     app = make_app(run.parent)
     async with app.run_test(size=(120, 40)) as pilot:

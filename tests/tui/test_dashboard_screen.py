@@ -146,7 +146,7 @@ async def test_the_time_left_is_a_range_from_recent_candidates(long_run: Path) -
         assert " h " in shown(app) or " days" in shown(app) or "min" in shown(app)
 
 
-async def test_a_run_that_goes_away_is_told_and_breaks_nothing(finished: Finished, tmp_path: Path) -> None:
+async def test_a_run_that_goes_away_is_reported_and_breaks_nothing(finished: Finished, tmp_path: Path) -> None:
     run = Path(shutil.copytree(finished[0], tmp_path / "gone"))
     app = make_app(tmp_path)
     async with app.run_test(size=(120, 40)) as pilot:

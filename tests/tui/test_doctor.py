@@ -16,12 +16,12 @@ from support.screen_tools import make_app, shown, until
 
 
 def test_the_command_names_the_installed_versions() -> None:
-    checks = {one["name"]: one for one in json.loads(command("doctor", "--json").stdout.splitlines()[-1])["checks"]}
+    checks = {check["name"]: check for check in json.loads(command("doctor", "--json").stdout.splitlines()[-1])["checks"]}
     assert version("torch") in checks["torch"]["found"]
     assert version("bitsandbytes") in checks["bitsandbytes"]["found"]
     assert {"hub", "hub token", "language detection", "disk", "RAM", "C++ compiler", "terminal encoding"} <= set(checks)
-    for one in checks.values():
-        assert one["state"] != "missing" or one["remedy"], one
+    for check in checks.values():
+        assert check["state"] != "missing" or check["remedy"], check
 
 
 def test_what_is_missing_comes_with_its_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,12 +31,12 @@ def test_what_is_missing_comes_with_its_remedy(tmp_path: Path, monkeypatch: pyte
     assert compiler.remedy
 
 
-def test_a_folder_that_cant_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cant_be_written_is_reported(tmp_path: Path) -> None:
     assert writable_check(tmp_path).state == "ok"
     assert writable_check(tmp_path / "nowhere").state == "missing"
 
 
-def test_a_terminal_without_colours_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_without_colours_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "COLORTERM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")

@@ -39,7 +39,7 @@ def lines(stream: IO[str] | None) -> Iterator[dict[str, int | str]]:
         yield json.loads(line)
 
 
-def test_a_killed_download_goes_on_from_where_it_stood(hub: Hub, tmp_path: Path) -> None:
+def test_a_killed_download_continues_from_where_it_stood(hub: Hub, tmp_path: Path) -> None:
     hub.pause = 0.05
     first = start(hub, tmp_path, "owner/model")
     for said in lines(first.stdout):
@@ -73,7 +73,7 @@ def test_a_line_that_breaks_is_taken_up_again(hub: Hub, tmp_path: Path) -> None:
     assert (Path(str(told[-1]["folder"])) / "model.safetensors").stat().st_size == WEIGHTS.size
 
 
-def test_what_the_hub_has_not_is_told_in_one_line(hub: Hub, tmp_path: Path) -> None:
+def test_what_the_hub_has_not_is_reported_in_one_line(hub: Hub, tmp_path: Path) -> None:
     process = start(hub, tmp_path, "owner/absent")
     _, said = process.communicate()
     assert process.returncode == 2

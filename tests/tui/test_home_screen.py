@@ -28,7 +28,7 @@ def place(finished: Finished, tmp_path: Path) -> Path:
 async def test_a_run_stands_in_its_line_with_its_scores(place: Path) -> None:
     result = json.loads((place / "mine" / "winner" / "result.json").read_text())
     best = f"{100 * result['winner']['test']:.1f} %"
-    parent = f"{100 * max(one['test'] for one in result['parents']):.1f} %"
+    parent = f"{100 * max(known['test'] for known in result['parents']):.1f} %"
     app = make_app(place)
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: "finished" in shown(app) and "NVIDIA" in shown(app))

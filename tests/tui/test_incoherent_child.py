@@ -64,7 +64,7 @@ def test_a_planted_child_with_the_best_score_is_not_chosen(setup: Setup, store: 
     assert store.mark(planted.id, "search", "nf4")
     assert store.mark(sound.id, "search", "nf4") is None
     finalists = choose_finalists(setup.plan, setup.plan.stages[0], store)
-    assert [one.label for one in finalists] == ["g1.2", "g1.1"]
+    assert [finalist.label for finalist in finalists] == ["g1.2", "g1.1"]
     assert best_finalist(setup.plan, store, {planted.id: 2.0, sound.id: 1.0}, finalists) == sound
 
 
@@ -72,7 +72,7 @@ def test_where_all_are_incoherent_the_best_of_them_is_chosen(setup: Setup, store
     for number, right in enumerate((3, 7)):
         one = store.add_candidate("search", f"g1.{number + 1}", generation=0, position=number, genome=[0.1 * number] * 4)
         save(setup, store, one, PLANTED["repeats"], right=right)
-    assert [one.label for one in choose_finalists(setup.plan, setup.plan.stages[0], store)] == ["g1.2", "g1.1"]
+    assert [finalist.label for finalist in choose_finalists(setup.plan, setup.plan.stages[0], store)] == ["g1.2", "g1.1"]
 
 
 def test_the_same_score_without_the_fault_is_chosen(setup: Setup, store: Store) -> None:
@@ -86,9 +86,9 @@ def test_the_same_score_without_the_fault_is_chosen(setup: Setup, store: Store) 
 def test_the_gate_stops_what_finds_gold_answers_far_less_likely_than_the_best_parent(setup: Setup, store: Store) -> None:
     """The stored parents' losses are 0.5. With answers of a token a gate would cost more than it saves."""
     asked = setup.plan.asked["search"][:8]
-    short = [replace(one, question=replace(one.question, max_new_tokens=1)) for one in asked]
+    short = [replace(each, question=replace(each.question, max_new_tokens=1)) for each in asked]
     assert gold_gate(setup.plan, store, short, 0.1) is None
-    long = [replace(one, question=replace(one.question, gold="w7 7", max_new_tokens=400)) for one in asked]
+    long = [replace(each, question=replace(each.question, gold="w7 7", max_new_tokens=400)) for each in asked]
     gate = gold_gate(setup.plan, store, long, 0.1)
     assert gate is not None
     assert gate.objection([1.4] * 8) is None

@@ -134,7 +134,7 @@ def test_a_runs_winner_brings_no_code_of_its_base(world: World, converter: Path)
     assert "auto_map" not in (world.place / "run/winner/model/tokenizer_config.json").read_text()
 
 
-def test_a_model_that_names_code_but_does_without_is_exported_and_proved(world: World, converter: Path) -> None:
+def test_a_model_that_names_code_but_does_without_is_exported_and_verified(world: World, converter: Path) -> None:
     folder = make_model(world.place / "model")
     (folder / "evil.py").write_text(code(world.ran))
     change(folder, "tokenizer_config.json", add_bos_token=False, auto_map={"AutoTokenizer": [REMOTE, "evil.Evil"]})

@@ -195,7 +195,7 @@ def test_a_draft_keeps_what_no_screen_shows(place: Path) -> None:
 def test_a_draft_moves_to_another_folder_with_its_paths(place: Path, tmp_path: Path) -> None:
     moved = moved_to(Draft(load_data(place), place), tmp_path)
     assert moved.base == str(place / "base")
-    assert [one["model"] for one in moved.sources] == [str(place / "first"), str(place / "second")]
+    assert [source["model"] for source in moved.sources] == [str(place / "first"), str(place / "second")]
     assert moved.get("tasks", 0, "file") == str(place / "items.jsonl")
     assert moved_to(moved, tmp_path) == moved
 
@@ -208,9 +208,9 @@ def load_data(place: Path) -> dict[str, object]:
 
 def test_labels_and_names_of_tasks_stay_apart(tmp_path: Path) -> None:
     draft = with_source(with_source(new_draft(tmp_path), "one/model"), "two/model")
-    assert [one["name"] for one in draft.sources] == ["model", "model-2"]
+    assert [source["name"] for source in draft.sources] == ["model", "model-2"]
     tasks = with_task(with_task(draft, {"task": "gsm8k", "name": "gsm8k"}), {"task": "gsm8k", "name": "gsm8k"})
-    assert [one["name"] for one in tasks.tasks] == ["gsm8k", "gsm8k-2"]
+    assert [task["name"] for task in tasks.tasks] == ["gsm8k", "gsm8k-2"]
 
 
 def test_adapters_follow_their_base(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_weights_then_paths_end_alike_however_often_they_are_killed(tmp_path: Pa
     assert files[0] == files[1]
 
     assert [stage["stage"] for stage in result["stages"]] == ["weights"]
-    assert result["stages"][0]["name"] in {one["against"] for one in result["against"]}
+    assert result["stages"][0]["name"] in {comparison["against"] for comparison in result["against"]}
     assert result["winner"]["path"]["models"] == {"A": "weights", "B": "first"}
     hops = result["winner"]["path"]["hops"]
     assert result["child"]["layers"] == len(hops)
@@ -110,7 +110,7 @@ def test_the_first_candidate_is_the_first_model_itself(paths_run: tuple[Path, di
     store = Store(run / "run.db")
     parent, first = store.candidates("parent")[0], store.candidates("search")[0]
     assert parent.label == "first"
-    ours, theirs = (store.item_scores(one.id, "search", "nf4") for one in (first, parent))
+    ours, theirs = (store.item_scores(candidate.id, "search", "nf4") for candidate in (first, parent))
     assert [(i.item, i.value, i.answer) for i in ours] == [(i.item, i.value, i.answer) for i in theirs]
 
 

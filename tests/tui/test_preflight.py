@@ -105,7 +105,7 @@ def test_all_is_well_with_a_good_recipe(place: Path) -> None:
     assert not (place / "run").exists()
 
 
-def test_every_problem_is_told_not_only_the_first(place: Path) -> None:
+def test_every_problem_is_reported_not_only_the_first(place: Path) -> None:
     shutil.rmtree(place / "second")
     task(place, max_new_tokens=1000)
     full_folder(place)
@@ -138,8 +138,9 @@ def test_the_command_prints_the_list_and_says_by_its_status(place: Path, capsys:
 def test_try_scores_base_and_parents_and_shows_their_answers(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["try", str(place / "recipe.yaml"), "--items", "3", "--json"]) == 0
     *each, everything = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [one["label"] for one in each] == ["base", "first", "second"] == [one["label"] for one in everything["parents"]]
-    assert all(len(one["answers"]) == 3 and 0 <= one["score"] <= 1 for one in each)
+    assert [parent["label"] for parent in each] == ["base", "first", "second"]
+    assert [parent["label"] for parent in everything["parents"]] == ["base", "first", "second"]
+    assert all(len(parent["answers"]) == 3 and 0 <= parent["score"] <= 1 for parent in each)
     assert main(["try", str(place / "recipe.yaml"), "--items", "0"]) == 2
     assert "--items 0" in capsys.readouterr().err
 

@@ -85,7 +85,7 @@ def test_a_job_shares_equally_where_the_settings_say_so(recipe: Path) -> None:
     assert json.loads(command("status", run, "--json").stdout)["priority"] == "normal"
 
 
-def test_wrong_settings_are_told_before_a_job_starts(recipe: Path) -> None:
+def test_wrong_settings_are_reported_before_a_job_starts(recipe: Path) -> None:
     settings = recipe.with_name("config") / "evomerge-tui" / "settings.yaml"
     settings.parent.mkdir(parents=True)
     settings.write_text("job_priority: lowest\n")

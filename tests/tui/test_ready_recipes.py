@@ -18,7 +18,7 @@ from evomerge_tui.cli.main import main
 from support.hub_recipes import ready_hub
 from support.loopback_hub import serve
 
-READY = [one for one in ready_recipes() if not one.is_quickstart]
+READY = [recipe for recipe in ready_recipes() if not recipe.is_quickstart]
 # A machine with a card of the recipe's size and RAM to match; a full disk is put on by nobody, a large one is.
 CHECK = """
 import json, shutil, sys
@@ -47,7 +47,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with serve(ready_hub()) as hub:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
         environment |= {"HF_ENDPOINT": hub.address, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1"}
-        words = [word for one in READY for word in (str(one.path), str(one.memory))]
+        words = [word for recipe in READY for word in (str(recipe.path), str(recipe.memory))]
         done = subprocess.run(
             [sys.executable, "-c", CHECK, *words], env=environment, cwd=home, capture_output=True, text=True, check=False
         )
@@ -57,7 +57,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {one.name: json.loads(line) for one, line in zip(READY, done.stdout.splitlines(), strict=True)}
 
 
-@pytest.mark.parametrize("name", [one.name for one in READY])
+@pytest.mark.parametrize("name", [recipe.name for recipe in READY])
 def test_preflight_finds_no_problem_on_the_machine_that_a_recipe_is_made_for(name: str, reports: dict[str, Any]) -> None:
     problems = [check for check in reports[name]["checks"] if check[0] == "problem"]
     assert problems == []
@@ -65,7 +65,7 @@ def test_preflight_finds_no_problem_on_the_machine_that_a_recipe_is_made_for(nam
     assert {"Models", "Compatibility", "Tokenizer", "Licences", "Disk", "Search", "Time", "Run folder"} <= subjects
 
 
-def test_pickles_are_told_and_counted_but_not_downloaded(reports: dict[str, Any]) -> None:
+def test_pickles_are_reported_and_counted_but_not_downloaded(reports: dict[str, Any]) -> None:
     paper = reports["paper-ps-7b"]
     told = [text for state, subject, text in paper["checks"] if (state, subject) == ("warning", "Compatibility")]
     assert [text.split(":")[0] for text in told] == ["WizardLMTeam/WizardMath-7B-V1.1", "GAIR/Abel-7B-002"]
@@ -76,23 +76,23 @@ def test_the_papers_search_has_six_numbers(reports: dict[str, Any]) -> None:
     assert reports["paper-ps-7b"]["numbers"] == 6
 
 
-@pytest.mark.parametrize("one", READY, ids=lambda one: one.name)
-def test_a_recipe_says_what_it_takes_and_what_was_not_confirmed(one: Any) -> None:
-    head = "\n".join(one.notes)
+@pytest.mark.parametrize("recipe", READY, ids=lambda recipe: recipe.name)
+def test_a_recipe_says_what_it_takes_and_what_was_not_confirmed(recipe: Any) -> None:
+    head = "\n".join(recipe.notes)
     for word in ("Memory:", "Disk:", "Time:", "Licences:", "Not confirmed:"):
         assert word in head
-    assert one.title
-    assert one.summary
+    assert recipe.title
+    assert recipe.summary
 
 
 def test_the_quickstarts_come_first_and_say_what_they_take() -> None:
     first = ready_recipes()[: len(ready_recipes()) - len(READY)]
-    assert [one.name for one in first] == ["quickstart", "quickstart-dfs", "quickstart-ps-dfs"]
-    assert all(one.memory == 0 and any(note.startswith("Licence") for note in one.notes) for one in first)
+    assert [recipe.name for recipe in first] == ["quickstart", "quickstart-dfs", "quickstart-ps-dfs"]
+    assert all(recipe.memory == 0 and any(note.startswith("Licence") for note in recipe.notes) for recipe in first)
 
 
 def test_there_is_one_for_every_size_of_card() -> None:
-    assert {one.memory for one in READY} == {0, 8, 12, 16, 24}
+    assert {recipe.memory for recipe in READY} == {0, 8, 12, 16, 24}
     assert len(READY) == 8
 
 
@@ -100,10 +100,10 @@ def test_recipes_lists_them_and_writes_copies_that_load(tmp_path: Path, capsys: 
     assert main(["recipes", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)["recipes"]
     assert listed[0]["name"] == "quickstart"
-    for one in listed[len(ready_recipes()) - len(READY) :]:
-        copy = tmp_path / f"{one['name']}.yaml"
-        assert main(["recipes", one["name"], str(copy)]) == 0
-        assert dump_recipe(load_recipe(copy)) == dump_recipe(load_recipe(Path(one["file"])))
+    for entry in listed[len(ready_recipes()) - len(READY) :]:
+        copy = tmp_path / f"{entry['name']}.yaml"
+        assert main(["recipes", entry["name"], str(copy)]) == 0
+        assert dump_recipe(load_recipe(copy)) == dump_recipe(load_recipe(Path(entry["file"])))
     capsys.readouterr()
     assert main(["recipes", "paper-ps"]) == 2
     assert "paper-ps-7b" in capsys.readouterr().err

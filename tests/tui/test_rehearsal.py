@@ -27,7 +27,7 @@ def test_tokens_are_those_that_the_run_wrote(finished: Finished) -> None:
     """The tiny model never ends an answer, so every one of them has the limit's four tokens."""
     _, parts = rehearsed(finished[0])
     report = read_report(finished[0])
-    spent = {one.part: one.tokens for one in report.spent}
+    spent = {spending.part: spending.tokens for spending in report.spent}
     for part in ("references", "validation", "test"):
         assert parts[part].tokens == pytest.approx(spent[part])
     # the search's centre is scored in the end as well
@@ -36,7 +36,7 @@ def test_tokens_are_those_that_the_run_wrote(finished: Finished) -> None:
     assert report.foretold is not None
 
 
-def test_minutes_bound_what_is_foretold(tmp_path: Path) -> None:
+def test_minutes_bound_what_is_estimated(tmp_path: Path) -> None:
     folder = create_run(load_recipe(write_recipe(tmp_path, budget={"minutes": 30})), out=tmp_path / "run")
     _, parts = rehearsed(folder)
     assert sum(part.seconds for part in parts.values()) == pytest.approx(30 * 60)

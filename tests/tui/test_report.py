@@ -40,7 +40,7 @@ def test_the_costs_are_the_stores(finished: Finished, tmp_path: Path) -> None:
     tokens = dict(connection.execute("SELECT split, sum(tokens) FROM evaluations GROUP BY split").fetchall())
     answers = dict(connection.execute("SELECT split, count(*) FROM item_scores GROUP BY split").fetchall())
     connection.close()
-    spent = {one["part"]: one for one in report["spent"]}
+    spent = {spent_on["part"]: spent_on for spent_on in report["spent"]}
     for split in ("validation", "test"):
         assert (spent[split]["tokens"], spent[split]["answers"]) == (tokens[split], answers[split])
     assert spent["references"]["tokens"] + spent["search"]["tokens"] == tokens["search"]

@@ -45,7 +45,7 @@ def test_export_and_chat_write_nothing_to_standard_error(tmp_path: Path, convert
     assert (said.returncode, said.stderr) == (0, "")
 
 
-def test_a_task_that_there_isnt_is_told_in_one_line(finished: Finished) -> None:
+def test_a_task_that_there_isnt_is_reported_in_one_line(finished: Finished) -> None:
     pytest.importorskip("lm_eval", reason="needs the extra `harness`")
     done = command("harness", finished[0].parent / "base", "nosuchtask")
     assert done.returncode == 2

@@ -47,7 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def by_name(found: list[FoundModel]) -> dict[str, FoundModel]:
-    return {Path(one.reference).name: one for one in found}
+    return {Path(model.reference).name: model for model in found}
 
 
 def test_folders_are_looked_through(made: Path) -> None:
@@ -97,14 +97,14 @@ def test_the_hubs_cache_is_looked_through(made: Path, tmp_path: Path) -> None:
     cached(tmp_path, "owner/pinned", made / "wide", ref=None)
     part = cached(tmp_path, "owner/part", made / "narrow")
     (part / "model.safetensors").unlink()
-    found = {one.reference: one for one in find_in_cache(tmp_path)}
+    found = {model.reference: model for model in find_in_cache(tmp_path)}
     assert set(found) == {"owner/whole", f"owner/pinned@{COMMIT}", "owner/part"}
     assert (found["owner/whole"].where, found["owner/whole"].problem) == ("cache", "")
     assert (found["owner/part"].where, found["owner/part"].problem) == ("hub", "")
     assert list(find_in_cache(tmp_path / "nowhere")) == []
 
 
-def test_what_fits_is_told_with_the_reason(made: Path, tmp_path: Path) -> None:
+def test_what_fits_is_reported_with_the_reason(made: Path, tmp_path: Path) -> None:
     base = open_source(str(made / "narrow"), relative_to=made)
     assert full_fit(str(made / "narrow"), base, relative_to=made).fits
     wide = full_fit(str(made / "wide"), base, relative_to=made)

@@ -67,7 +67,7 @@ def test_genome_config_and_file_lead_back_exactly(tmp_path: Path, drawn: tuple[S
 
 def meant(found: tuple[Setting, ...], tensor: str) -> float:
     """What mergekit makes of a setting for a tensor: first filter that matches, then interpolation over the layers."""
-    setting = next(one for one in found if one.filter is None or one.filter in tensor)
+    setting = next(known for known in found if known.filter is None or known.filter in tensor)
     values = [float(value) for value in setting.values]
     layer = int(tensor.split(".")[2]) if ".layers." in tensor else 0
     return float(np.interp(layer / (LAYERS - 1) * (len(values) - 1), range(len(values)), values))

@@ -49,10 +49,10 @@ def by_methods(config: MergeConfig, sources: Sources, keys: Mapping[str, str] | 
     method = get_method(config.method)
     made = {}
     for merge in make_plan(config, sources):
-        inputs = [sources[one.model].read(one.name).float() for one in merge.inputs]
+        inputs = [sources[taken.model].read(taken.name).float() for taken in merge.inputs]
         base = sources[merge.base.model].read(merge.base.name).float() if merge.base else None
-        per_source = {key: [one.parameters[key] for one in merge.inputs] for key in merge.inputs[0].parameters}
-        named = [field_key(config.seed, merge.name, keys[one.model]) for one in merge.inputs] if keys else []
+        per_source = {key: [taken.parameters[key] for taken in merge.inputs] for key in merge.inputs[0].parameters}
+        named = [field_key(config.seed, merge.name, keys[taken.model]) for taken in merge.inputs] if keys else []
         made[merge.name] = method.call(inputs, base, per_source, merge.parameters, named)
     return made
 

@@ -31,7 +31,7 @@ def layer(index: int, rest: str = "mlp.up_proj.weight") -> str:
 def sliced(
     method: str, *slices: tuple[tuple[str, tuple[int, int]], ...], base: str | None = None, **shared: Any
 ) -> MergeConfig:
-    made = tuple(Slice(tuple(SliceSource(model, layers) for model, layers in one)) for one in slices)
+    made = tuple(Slice(tuple(SliceSource(model, layers) for model, layers in models)) for models in slices)
     return MergeConfig(method, made, base, parameters(**shared))
 
 
@@ -41,19 +41,22 @@ def test_every_tensor_of_the_base_is_merged_once_with_the_methods_defaults(sourc
     for merge in plan:
         assert merge.base is not None
         assert (merge.base.model, merge.base.name) == ("base", merge.name)
-        assert [(one.model, one.name) for one in merge.inputs] == [("first", merge.name), ("second", merge.name)]
-        assert [one.parameters for one in merge.inputs] == [{"weight": 0.5, "density": 1.0}, {"weight": 1.0, "density": 0.2}]
+        assert [(taken.model, taken.name) for taken in merge.inputs] == [("first", merge.name), ("second", merge.name)]
+        assert [taken.parameters for taken in merge.inputs] == [
+            {"weight": 0.5, "density": 1.0},
+            {"weight": 1.0, "density": 0.2},
+        ]
         assert merge.parameters == {"normalize": True, "rescale": False, "lambda": 1.0}
 
 
 def test_a_base_listed_among_the_models_is_no_task_vector(sources: Sources) -> None:
     plan = make_plan(merge_of("task_arithmetic", {"base": {}, "first": {"weight": 0.5}}, "base"), sources)
-    assert {tuple(one.model for one in merge.inputs) for merge in plan} == {("first",)}
+    assert {tuple(taken.model for taken in merge.inputs) for merge in plan} == {("first",)}
 
 
 def test_a_method_without_base_counts_it_among_the_models(sources: Sources) -> None:
     plan = make_plan(merge_of("linear", {"base": {"weight": 0.5}, "first": {"weight": 0.5}}, "base"), sources)
-    assert {(merge.base, *(one.model for one in merge.inputs)) for merge in plan} == {(None, "base", "first")}
+    assert {(merge.base, *(taken.model for taken in merge.inputs)) for merge in plan} == {(None, "base", "first")}
 
 
 def test_a_sources_parameter_overrides_the_slices_that_the_merges_that_the_default(sources: Sources) -> None:
@@ -61,7 +64,10 @@ def test_a_sources_parameter_overrides_the_slices_that_the_merges_that_the_defau
     one = Slice(members, parameters(weight=2.0, density=0.5))
     config = MergeConfig("ties", (one,), "base", parameters(lambda_=3.0))
     merge = by_name(config, sources)[layer(0)]
-    assert [dict(one.parameters) for one in merge.inputs] == [{"weight": 1.0, "density": 0.5}, {"weight": 2.0, "density": 0.5}]
+    assert [dict(taken.parameters) for taken in merge.inputs] == [
+        {"weight": 1.0, "density": 0.5},
+        {"weight": 2.0, "density": 0.5},
+    ]
     assert merge.parameters["lambda"] == 3.0
 
 
@@ -125,7 +131,7 @@ def test_a_slice_may_have_a_method_and_a_base_of_its_own(sources: Sources) -> No
     plan = by_name(MergeConfig("task_arithmetic", (first, second), "base"), sources)
     assert (plan[layer(1)].method, plan[layer(1)].base) == ("passthrough", None)
     assert plan[layer(2)].method == "task_arithmetic"
-    assert (plan[layer(2)].base.model, [one.model for one in plan[layer(2)].inputs]) == ("third", ["second"])  # type: ignore[union-attr]
+    assert (plan[layer(2)].base.model, [taken.model for taken in plan[layer(2)].inputs]) == ("third", ["second"])  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("base_tied", "other_tied"), [(True, True), (True, False), (False, True), (False, False)])

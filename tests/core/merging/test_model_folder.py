@@ -199,7 +199,7 @@ def test_an_empty_folder_is_filled(sources: Sources, tmp_path: Path) -> None:
     assert (tmp_path / "child" / "model.safetensors").is_file()
 
 
-def test_too_small_a_disk_is_told_before_anything_is_merged(
+def test_too_small_a_disk_is_reported_before_anything_is_merged(
     sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=12_000_000))

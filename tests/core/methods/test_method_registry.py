@@ -43,7 +43,7 @@ def test_parameters_and_defaults_are_the_documented_ones(name: str) -> None:
     parameters = get_method(name).parameters
     assert {key: one.default for key, one in parameters.items()} == DOCUMENTED[name]
     assert {key for key, one in parameters.items() if one.per_source} == PER_SOURCE & DOCUMENTED[name].keys()
-    assert all(one.required == (one.default is None) for one in parameters.values())
+    assert all(parameter.required == (parameter.default is None) for parameter in parameters.values())
 
 
 def test_a_base_is_required_optional_or_a_source_like_the_others() -> None:

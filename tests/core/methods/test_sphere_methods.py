@@ -113,7 +113,7 @@ def test_multislerp_of_two_equal_lengths_stays_on_the_circle_between_them(weight
 def test_multislerp_equals_tangent_space_averaging(with_base: bool, normalize_weights: bool) -> None:
     tensors, weights = random_tensors(4), np.array([0.5, 0.4, 0.3])
     base = tensors.pop() if with_base else None
-    points = [(one if base is None else one - base).double().numpy().ravel() for one in tensors[:3]]
+    points = [(tensor if base is None else tensor - base).double().numpy().ravel() for tensor in tensors[:3]]
     shares = weights / weights.sum() if normalize_weights else weights
     lengths = np.array([np.linalg.norm(point) for point in points])
     units = np.array(points) / lengths[:, None]

@@ -116,7 +116,7 @@ def test_post_norms_take_the_gain_where_a_family_has_them(tmp_path: Folder) -> N
     write_path(tmp_path / "child", path, sources, "", "x.yml")
     child, second = tensors(tmp_path / "child"), tensors(tmp_path / "second")
     for norm in ("post_attention_layernorm", "post_feedforward_layernorm"):
-        ours, theirs = (numbers(one[f"model.layers.1.{norm}.weight"]) for one in (child, second))
+        ours, theirs = (numbers(tensors[f"model.layers.1.{norm}.weight"]) for tensors in (child, second))
         # Gemma multiplies by 1 + weight
         np.testing.assert_allclose(1 + ours, (1 + theirs) / 0.5, rtol=1e-2)
     name = "model.layers.1.self_attn.o_proj.weight"
@@ -143,7 +143,7 @@ def test_a_layer_that_is_not_there_is_named(place: Folder) -> None:
 
 def test_members_that_a_path_does_not_visit_are_left_out() -> None:
     used = only_used(child_of([(0, 0), (2, 1, 0.5), (0, 3)], "first", "second", "third"))
-    assert [one.slices[0].sources[0].model for one in used.members] == ["first", "third"]
+    assert [member.slices[0].sources[0].model for member in used.members] == ["first", "third"]
     assert [(hop.source, hop.layer, hop.scale) for hop in used.path.hops] == [(0, 0, 1.0), (1, 1, 0.5), (0, 3, 1.0)]
 
 

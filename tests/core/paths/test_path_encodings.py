@@ -143,7 +143,7 @@ def test_a_first_candidate_changes_a_few_layers() -> None:
 )  # fmt: skip
 def test_a_path_from_elsewhere_is_refused(given_: dict[str, Any], hops: list[tuple[int, int, float]], problem: str) -> None:
     with pytest.raises(InputError, match=problem):
-        space_of(**given_).to_vector(Path(tuple(Hop(*one) for one in hops)))
+        space_of(**given_).to_vector(Path(tuple(Hop(*hop) for hop in hops)))
 
 
 def test_two_scales_for_one_pair_of_layers_have_no_matrix() -> None:

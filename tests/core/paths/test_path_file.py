@@ -53,7 +53,7 @@ def test_a_path_without_scales_is_mergekits_passthrough(place: Folder) -> None:
     assert written.name == "mergekit_config.yml"
     data = yaml.safe_load(written.text)
     assert data["merge_method"] == "passthrough"
-    ranges = [(one["sources"][0]["model"], one["sources"][0]["layer_range"]) for one in data["slices"]]
+    ranges = [(piece["sources"][0]["model"], piece["sources"][0]["layer_range"]) for piece in data["slices"]]
     assert ranges == [("./first", [0, 2]), ("./second", [2, 4]), ("./first", [1, 2]), ("./first", [3, 4])]
     (place / written.name).write_text(written.text)
     again = read_fixed(place / written.name)

@@ -106,7 +106,7 @@ def test_the_paper_preset_evolves_weight_and_density_of_whole_models(tmp_path: P
     space = load(tmp_path, MINIMAL + "search_space: {preset: paper}\n").search_space
     assert space.method == "dare_ties"
     assert (set(space.parameters), space.groups.bands, space.groups.parts) == ({"weight", "density"}, 1, False)
-    assert all((one.low, one.high, one.start) == (0.0, 1.0, 0.5) for one in space.parameters.values())
+    assert all((parameter.low, parameter.high, parameter.start) == (0.0, 1.0, 0.5) for parameter in space.parameters.values())
 
 
 def test_explicit_keys_override_the_preset(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ SPACE = MINIMAL + "search_space:\n"
         (MINIMAL + "folder: elsewhere\n", "12: key 'folder' is unknown"),
     ],
 )
-def test_bad_values_are_told_with_line_and_key(tmp_path: Path, text: str, expected: str) -> None:
+def test_bad_values_are_reported_with_line_and_key(tmp_path: Path, text: str, expected: str) -> None:
     message = problem(tmp_path, text)
     assert message.startswith(expected) or (expected.startswith("did") and expected in message)
 

@@ -113,7 +113,7 @@ def test_slerp_with_slices_and_their_own_settings(tmp_path: Path) -> None:
 
 def test_passthrough_of_layers(tmp_path: Path) -> None:
     config = read(tmp_path, PASSTHROUGH)
-    assert [one.sources[0].layers for one in config.slices] == [(0, 24), (8, 32)]
+    assert [piece.sources[0].layers for piece in config.slices] == [(0, 24), (8, 32)]
     assert config.slices[1].sources[0].parameters == {"scale": setting(0.5)}
     assert (config.dtype, config.out_dtype) == ("float32", "float16")
 
@@ -148,7 +148,7 @@ _filters = st.lists(st.text("abc._*1é: ", min_size=1).filter(lambda text: text 
 @st.composite
 def _settings(draw: st.DrawFn, values: st.SearchStrategy[float]) -> tuple[Setting, ...]:
     gradient = st.lists(values, min_size=1, max_size=5).map(tuple)
-    found = [Setting(draw(gradient), one) for one in draw(_filters)]
+    found = [Setting(draw(gradient), pattern) for pattern in draw(_filters)]
     return (*found, Setting(draw(gradient)))
 
 

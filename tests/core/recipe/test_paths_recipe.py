@@ -109,7 +109,7 @@ def test_a_dumped_recipe_reads_back_equal(tmp_path: Path, text: str) -> None:
         ("stages:\n  - search_space: {}\n  - paths:\n      sources: [wieghts, one]\n", ":12: .*'wieghts'.*'weights'"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_at_its_line(tmp_path: Path, text: str, problem: str) -> None:
+def test_what_is_wrong_is_reported_at_its_line(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(InputError, match=problem) as caught:
         read(tmp_path, HEAD + text)
     assert "\n" not in str(caught.value)

@@ -76,7 +76,7 @@ def test_merge_keys_and_aliases_are_filled_in() -> None:
         ("a: \x01\n", "some.yaml: not valid YAML: "),
     ],
 )
-def test_bad_yaml_is_told_in_one_line_with_its_number(text: str, problem: str) -> None:
+def test_bad_yaml_is_reported_in_one_line_with_its_number(text: str, problem: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_yaml(text, PATH)
     assert str(caught.value).startswith(problem)

@@ -37,7 +37,7 @@ def test_what_is_new_comes_once(tmp_path: Path) -> None:
     store.close()
 
 
-def test_it_names_the_candidates_of_a_race_that_goes_on(tmp_path: Path) -> None:
+def test_it_names_the_candidates_of_a_race_that_continues(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     store = open_store(run)
     one = store.add_candidate("search", "g1.1", generation=0, position=0, genome=[1.0])

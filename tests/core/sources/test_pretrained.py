@@ -62,7 +62,7 @@ def test_an_auto_map_of_another_form_gives_a_tokenizer_or_one_line(named: object
         assert read_tokenizer(folder).encode("b") == [1]
 
 
-def test_a_broken_tokenizer_is_told_apart_from_code(folder: Path) -> None:
+def test_a_broken_tokenizer_is_distinguished_from_code(folder: Path) -> None:
     write(folder, "tokenizer_config.json", auto_map={"AutoTokenizer": ["code.Slow", None]})
     (folder / "tokenizer.json").write_text("{}")
     with pytest.raises(InputError, match="transformers can't read the tokenizer"):

@@ -64,7 +64,7 @@ def test_sources_share_an_opened_checkpoint(copy_of: CopyOf, tmp_path: Path) -> 
     assert sources["m"].label == "m"
 
 
-def test_an_adapter_alone_is_told_how_to_write_it(tmp_path: Path) -> None:
+def test_an_adapter_alone_is_refused_with_the_way_to_write_it(tmp_path: Path) -> None:
     (tmp_path / "lora").mkdir()
     (tmp_path / "lora" / "adapter_config.json").write_text("{}")
     with pytest.raises(InputError, match=r"MODEL\+lora"):

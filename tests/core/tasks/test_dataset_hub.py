@@ -156,7 +156,7 @@ def test_datasets_are_fetched_by_config_and_split(online: list[object]) -> None:
     ]
 
 
-def test_a_missing_split_or_dataset_is_told_in_one_line(online: list[object]) -> None:
+def test_a_missing_split_or_dataset_is_reported_in_one_line(online: list[object]) -> None:
     assert str(online[3]).startswith("own: dataset: the dataset some/lines has no files of split 'validation';")
     assert str(online[4]).startswith("own: dataset: can't fetch the dataset no/such (")
     assert not any("\n" in str(message) for message in online[3:])

@@ -51,7 +51,7 @@ def test_a_model_without_chat_template_is_refused_with_the_remedy() -> None:
         render_chat("Hi", None, _tokenizer(None), task="sums")
 
 
-def test_a_template_that_refuses_the_system_message_is_told_in_one_line() -> None:
+def test_a_template_that_refuses_the_system_message_is_reported_in_one_line() -> None:
     refusing = _tokenizer(TEMPLATE.replace("no_system", "true"))
     assert render_chat("Hi", None, refusing, task="sums") == "<user>Hi</s><assistant>"
     with pytest.raises(InputError, match=r"^sums: .*no system.*drop `system`"):

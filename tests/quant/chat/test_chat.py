@@ -144,7 +144,7 @@ def test_an_answer_that_fills_the_context_ends_there(endless: Path) -> None:
         assert answer(chat, reply.conversation.plus("user", "and now")).tokens > 0
 
 
-def test_a_message_that_never_fits_is_refused_and_the_chat_goes_on(endless: Path) -> None:
+def test_a_message_that_never_fits_is_refused_and_the_chat_continues(endless: Path) -> None:
     with open_chat(endless, context=256) as chat:
         with pytest.raises(InputError, match="shorten"):
             answer(chat, Conversation.begin(None).plus("user", "x y z " * 300))

@@ -45,7 +45,7 @@ def test_a_broken_template_is_refused(tmp_path: Path) -> None:
         open_chat(file_with("{% for m in messages %}", tmp_path))
 
 
-def test_what_the_template_refuses_is_told_with_a_remedy(tmp_path: Path) -> None:
+def test_what_the_template_refuses_is_reported_with_a_remedy(tmp_path: Path) -> None:
     with open_gguf(file_with(STRICT, tmp_path)) as model:
         render = chat_template(model)
         assert render([Message("user", "hi")]) == "hello"

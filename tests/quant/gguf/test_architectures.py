@@ -57,7 +57,7 @@ def test_logits_and_tokens_survive_with_a_tokenizer_made_here(family: str, tmp_p
     folder = make_model(tmp_path / "random-1M-test", family)
     plan = make_plan(find_subject(folder), find_types(["F32", "F16"], imatrix=False), tmp_path / "out", imatrix=False)
     with waiting_converter(converter) as process:
-        files = {one.type: one.path for one in export(plan, process, lambda _: None, prove=None).files}
+        files = {made.type: made.path for made in export(plan, process, lambda _: None, prove=None).files}
 
     require_same_logits(folder, files.values())
     tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -180,6 +180,6 @@ def test_a_template_that_does_more_is_refused_with_a_remedy(tmp_path: Path) -> N
         read_chat_format(folder_with(tmp_path, counting))
 
 
-def test_no_template_is_told(tmp_path: Path) -> None:
+def test_no_template_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no chat template"):
         read_chat_format(folder_with(tmp_path, None))

@@ -77,7 +77,7 @@ def exported(run: Path, converter: Path) -> tuple[Path, dict[str, Any]]:
 
 
 def matrix(path: Path, name: str) -> np.ndarray:
-    tensor = next(one for one in gguf.GGUFReader(path).tensors if one.name == name)
+    tensor = next(stored for stored in gguf.GGUFReader(path).tensors if stored.name == name)
     return gguf.dequantize(tensor.data, tensor.tensor_type)
 
 
@@ -95,8 +95,8 @@ def test_the_winner_is_merged_again_from_its_sources(run: Path, exported: tuple[
     )
     found = matrix(Path(answer["files"][0]["path"]), "blk.0.ffn_down.weight")
     merged = [base + a * (first - base) + b * (second - base) for a in GENOME for b in GENOME]
-    wanted = [one.to(torch.bfloat16).float().numpy() for one in merged]
-    assert min(np.abs(found - one).max() for one in wanted) < 1e-2 * np.abs(found).max()
+    wanted = [tensor.to(torch.bfloat16).float().numpy() for tensor in merged]
+    assert min(np.abs(found - tensor).max() for tensor in wanted) < 1e-2 * np.abs(found).max()
     assert [path.name for path in sorted(folder.iterdir())] == [
         "base-146K-cross-v1.0-BF16.Modelfile",
         "base-146K-cross-v1.0-BF16.gguf",
@@ -105,7 +105,7 @@ def test_the_winner_is_merged_again_from_its_sources(run: Path, exported: tuple[
     ]
 
 
-def test_each_file_is_proved_and_described(exported: tuple[Path, dict[str, Any]]) -> None:
+def test_each_file_is_verified_and_described(exported: tuple[Path, dict[str, Any]]) -> None:
     folder, answer = exported
     assert answer["passed"]
     assert [file["type"] for file in answer["files"]] == ["BF16", "Q8_0"]
@@ -135,7 +135,7 @@ def test_metadata_tells_the_name_the_sources_and_the_recipe_but_no_folder(
     assert "general.tags" in keys
 
 
-def test_disagreeing_licences_are_told(exported: tuple[Path, dict[str, Any]]) -> None:
+def test_disagreeing_licences_are_reported(exported: tuple[Path, dict[str, Any]]) -> None:
     assert any("licences disagree" in line and "mit" in line for line in exported[1]["warnings"])
     assert "licences disagree" in exported[1]["said"]
 

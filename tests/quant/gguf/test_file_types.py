@@ -11,15 +11,15 @@ from evomerge_quant.gguf.quantize.file_types import FILE_TYPES, find_types
 def test_every_type_has_the_number_that_llama_cpp_gives_it() -> None:
     llama_cpp = pytest.importorskip("llama_cpp")
     gguf = pytest.importorskip("gguf")
-    for one in FILE_TYPES.values():
-        assert isinstance(getattr(llama_cpp, one.constant), int)
+    for file_type in FILE_TYPES.values():
+        assert isinstance(getattr(llama_cpp, file_type.constant), int)
     for name in ("F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "IQ1_M"):
         number = getattr(llama_cpp, FILE_TYPES[name].constant)
         assert gguf.LlamaFileType(number).name.partition("_")[2] == name
 
 
 def test_names_are_found_in_any_case_and_by_llama_cpps_aliases_each_once() -> None:
-    assert [one.name for one in find_types(["q8_0", "Q4_K", "q4-k-m", "f16"], imatrix=False)] == ["Q8_0", "Q4_K_M", "F16"]
+    assert [kind.name for kind in find_types(["q8_0", "Q4_K", "q4-k-m", "f16"], imatrix=False)] == ["Q8_0", "Q4_K_M", "F16"]
 
 
 def test_an_unknown_type_is_answered_with_the_nearest() -> None:

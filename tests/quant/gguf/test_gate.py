@@ -104,7 +104,7 @@ def test_a_tokenizer_that_loses_plain_text_is_refused(folder: Path) -> None:
         check_tokenizer(folder)
 
 
-def test_no_tokenizer_is_told(folder: Path) -> None:
+def test_no_tokenizer_is_reported(folder: Path) -> None:
     for path in folder.glob("tokenizer*"):
         path.unlink()
     with pytest.raises(InputError, match="copy the tokenizer of the original model"):

@@ -125,9 +125,9 @@ def error(exact: gguf.ReaderTensor, found: gguf.ReaderTensor, weight: np.ndarray
     return float((weight * (both[0] - both[1]) ** 2).sum())
 
 
-def test_values_beyond_half_precision_are_told_in_one_line(model: tuple[Path, Path], tmp_path: Path) -> None:
+def test_values_beyond_half_precision_are_reported_in_one_line(model: tuple[Path, Path], tmp_path: Path) -> None:
     path = Path(shutil.copyfile(model[1], tmp_path / "plain.gguf"))
-    embedding = next(one for one in gguf.GGUFReader(path, "r+").tensors if one.name == "token_embd.weight")
+    embedding = next(tensor for tensor in gguf.GGUFReader(path, "r+").tensors if tensor.name == "token_embd.weight")
     embedding.data.view(np.uint16)[3, 4] = 0x4974  # 1e6 in bf16
     embedding.data.flush()
     with pytest.raises(InputError, match="--type F16: some weights are out of range for this type; use BF16"):

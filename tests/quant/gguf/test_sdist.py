@@ -129,7 +129,7 @@ def test_a_named_folder_is_taken_with_no_question(tmp_path: Path) -> None:
     assert find_converter(tmp_path / "llama.cpp" / "convert_hf_to_gguf.py") == tmp_path / "llama.cpp"
 
 
-def test_a_build_without_the_compiled_library_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_without_the_compiled_library_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLAMA_CPP_LIB_PATH", str(tmp_path))
     with pytest.raises(InputError, match=r"lacks the compiled llama\.cpp library"):
         find_converter(cache=tmp_path)

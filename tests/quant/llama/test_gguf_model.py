@@ -74,7 +74,7 @@ def unknown_architecture(path: Path, good: Path) -> Path:
 
 
 @pytest.mark.parametrize("spoil", [no_such_file, no_gguf, cut_short, unknown_architecture])
-def test_a_file_that_cannot_be_opened_is_told_in_one_line(
+def test_a_file_that_cannot_be_opened_is_reported_in_one_line(
     spoil: object, gguf_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = spoil(tmp_path / "bad.gguf", gguf_file)  # type: ignore[operator]

@@ -59,7 +59,7 @@ def test_only_the_wanted_logits_come(oracle: AutoModelForCausalLM, model: LlamaM
         np.testing.assert_allclose(logits, expected(oracle, row)[len(row) - count :], atol=CLOSE)
 
 
-def test_a_fork_goes_on_from_what_it_shares_and_a_cut_forgets(oracle: AutoModelForCausalLM, model: LlamaModel) -> None:
+def test_a_fork_continues_from_what_it_shares_and_a_cut_forgets(oracle: AutoModelForCausalLM, model: LlamaModel) -> None:
     start, first, second = texts(model)
     with LlamaContext(model, cells=256, sequences=2) as context:
         context.read([TokenRun(0, 0, start)])

@@ -68,7 +68,7 @@ def test_the_same_run_again_takes_as_long_as_it_took(models: Path) -> None:
     assert "1 past run on this machine with this model" in found.basis
 
 
-def test_without_a_run_the_rule_is_told(models: Path) -> None:
+def test_without_a_run_the_rule_is_reported(models: Path) -> None:
     elsewhere = timing(models, device="another machine")
     found = estimated(recipe(models), models, LAPTOP, elsewhere)
     assert found == estimated(recipe(models), models)
@@ -117,7 +117,7 @@ def test_numbers_are_those_that_the_search_evolves(models: Path) -> None:
 @pytest.mark.parametrize("capacity", [LAPTOP, CARD], ids=["cpu", "cuda"])
 def test_memory_holds_the_model_and_more_bits_need_more(models: Path, capacity: Capacity) -> None:
     evaluations = [{"precision": precision} for precision in ("nf4", "bf16", "fp32")]
-    needs = [estimated(recipe(models, evaluation=one), models, capacity) for one in evaluations]
+    needs = [estimated(recipe(models, evaluation=settings), models, capacity) for settings in evaluations]
     config = read_config(models / "llama-0")
     held = memory.resident_bytes(config, "fp32", torch.float32)
     assert needs[2].least > held
@@ -133,7 +133,7 @@ def test_disk_is_the_winner_in_two_bytes_a_weight(models: Path) -> None:
     assert found.download == 0
 
 
-def test_groups_that_do_not_fit_the_model_are_told(models: Path) -> None:
+def test_groups_that_do_not_fit_the_model_are_reported(models: Path) -> None:
     with pytest.raises(InputError, match="bands: 9 bands but only 3 layers"):
         estimated(recipe(models, search_space={"groups": {"bands": 9}}), models)
 
@@ -151,7 +151,7 @@ def test_past_runs_are_kept_and_what_cannot_be_read_is_passed_over(models: Path,
     assert len(file.read_text().splitlines()) == 200
 
 
-def test_room_is_told_in_words() -> None:
+def test_room_is_reported_in_words() -> None:
     assert lack_of_room(10**9, LAPTOP) == ""
     assert "needs about 31 GB of RAM" in lack_of_room(30 * 10**9, LAPTOP)
     assert "12 GB" in lack_of_room(30 * 10**9, CARD)

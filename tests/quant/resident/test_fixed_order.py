@@ -69,11 +69,11 @@ def test_neither_threads_nor_batch_change_a_bit_where_widths_are_odd(
         torch.set_num_threads(before)
 
 
-def test_an_activation_of_the_processors_own_kind_is_told_apart(model_folder: MakeFolder) -> None:
+def test_an_activation_of_the_processors_own_kind_is_distinguished(model_folder: MakeFolder) -> None:
     assert build(model_folder("gpt-neox"), precision="fp32", device="cpu").scored_on == f"{processor_name()}, float32"
 
 
-def test_a_family_that_multiplies_by_itself_is_told_apart(tmp_path: Path) -> None:
+def test_a_family_that_multiplies_by_itself_is_distinguished(tmp_path: Path) -> None:
     """Experts are one tensor, which torch multiplies in the processor's own order: its name then stands by the scores."""
     sizes = {"vocab_size": 300, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "num_local_experts": 4}

@@ -146,10 +146,10 @@ def test_paths_share_every_weight_and_leave_the_model_as_it_was(tmp_path: Folder
     model = resident(pair, "nf4")
     model.follow([(layer, 1.0) for layer in range(2 * LAYERS)])
     plain = states(model)
-    held = {one.data_ptr() for one in model.module.parameters()}
+    held = {parameter.data_ptr() for parameter in model.module.parameters()}
     for seed in range(3):
         follow(model, pair, random_path(seed))
-        assert {one.data_ptr() for one in model.decoder.parameters()} <= held
+        assert {parameter.data_ptr() for parameter in model.decoder.parameters()} <= held
         assert not torch.equal(states(model), plain)
     model.follow([(layer, 1.0) for layer in range(2 * LAYERS)])
     assert torch.equal(states(model), plain)
