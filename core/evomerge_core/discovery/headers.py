@@ -28,7 +28,7 @@ _SINGLE_FILES = ("model.safetensors", "pytorch_model.bin", _ADAPTER_WEIGHTS, "ad
 _ITEM_BYTES = {name: dtype.itemsize for name, dtype in {**DTYPES, **BUFFER_DTYPES}.items()}
 
 
-class NotSeen(InputError):
+class PickledOnHub(InputError):
     """A hub model whose weights are pickles, which can't be inspected before they are downloaded; `bytes` is their size."""
 
     def __init__(self, reference: str, size: int) -> None:
@@ -37,23 +37,23 @@ class NotSeen(InputError):
 
 
 @dataclass(frozen=True)
-class Looked:
+class OpenedHeaders:
     """Sources by reference, and the sizes of those that can't be inspected before they are downloaded."""
 
     opened: Mapping[str, Source]
     unseen: Mapping[str, int]
 
 
-def look_at(references: Iterable[str], *, relative_to: Path, allow_pickle: bool = False) -> Looked:
+def look_at(references: Iterable[str], *, relative_to: Path, allow_pickle: bool = False) -> OpenedHeaders:
     """As `open_headers`, but models whose weights are pickles on the hub are listed, not refused. Raises InputError."""
     opened: dict[str, Source] = {}
     unseen: dict[str, int] = {}
     for reference in references:
         try:
             opened |= open_headers([reference], relative_to=relative_to, allow_pickle=allow_pickle)
-        except NotSeen as error:
+        except PickledOnHub as error:
             unseen[reference] = error.bytes
-    return Looked(opened, unseen)
+    return OpenedHeaders(opened, unseen)
 
 
 def open_headers(references: Iterable[str], *, relative_to: Path, allow_pickle: bool = False) -> dict[str, Source]:
@@ -126,7 +126,7 @@ def _remote_checkpoint(repo: str, revision: str | None, allow_pickle: bool) -> C
             metadata = HfApi().get_safetensors_metadata(repo, revision=revision)
         except (NotASafetensorsRepoError, SafetensorsParsingError):
             if allow_pickle and (size := _pickle_bytes(repo, revision)):
-                raise NotSeen(repo, size) from None
+                raise PickledOnHub(repo, size) from None
             raise InputError(
                 "has no safetensors", where=repo, remedy="give the unquantised original, or convert it first"
             ) from None

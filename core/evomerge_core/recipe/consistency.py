@@ -19,7 +19,7 @@ Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Problem:
+class Inconsistency:
     """What is wrong, at which key, and what to do about it."""
 
     location: Place
@@ -27,16 +27,16 @@ class Problem:
     remedy: str = ""
 
 
-def find_inconsistency(recipe: Recipe) -> Problem | None:
+def find_inconsistency(recipe: Recipe) -> Inconsistency | None:
     """The first thing in a recipe that its merge method or a task has no use for, or lacks; None when all is well."""
     return next(_problems(recipe), None)
 
 
-def _refused(location: Place, error: InputError) -> Problem:
-    return Problem(location, error.fault, error.remedy)
+def _refused(location: Place, error: InputError) -> Inconsistency:
+    return Inconsistency(location, error.fault, error.remedy)
 
 
-def _problems(recipe: Recipe) -> Iterator[Problem]:
+def _problems(recipe: Recipe) -> Iterator[Inconsistency]:
     yield from _stage_problems(recipe)
     for place, space in _search_spaces(recipe):
         yield from _space_problems(recipe, space, place)
@@ -44,7 +44,7 @@ def _problems(recipe: Recipe) -> Iterator[Problem]:
     yield from _task_problems(recipe)
     if recipe.evaluation.early_end and not any(_ends_early(task) for task in recipe.tasks):
         text = "has no effect: no task has a scorer (exact, contains) that knows before the end, and no language"
-        yield Problem(("evaluation", "early_end"), text, "remove it")
+        yield Inconsistency(("evaluation", "early_end"), text, "remove it")
 
 
 def _search_spaces(recipe: Recipe) -> Iterator[tuple[Place, SearchSpace]]:
@@ -56,22 +56,22 @@ def _search_spaces(recipe: Recipe) -> Iterator[tuple[Place, SearchSpace]]:
         yield ("search_space",), recipe.search_space
 
 
-def _stage_problems(recipe: Recipe) -> Iterator[Problem]:
+def _stage_problems(recipe: Recipe) -> Iterator[Inconsistency]:
     names = [source.name for source in recipe.sources]
     for index, stage in enumerate(recipe.stages):
         place: Place = ("stages", index)
         if stage.name in names:
-            yield Problem((*place, "name"), f"{stage.name!r} is a source's name already", "choose another")
+            yield Inconsistency((*place, "name"), f"{stage.name!r} is a source's name already", "choose another")
         if stage.paths is not None:
             if index + 1 < len(recipe.stages):
-                yield Problem((*place, "paths"), "paths must come last: their child has another depth than the sources")
+                yield Inconsistency((*place, "paths"), "paths must come last: their child has another depth than the sources")
             earlier = [before.name for before in recipe.stages[:index]]
             yield from _unknown_pool(stage.paths.sources, [*earlier, *names], (*place, "paths", "sources"))
     if recipe.paths is not None:
         yield from _unknown_pool(recipe.paths.sources, names, ("paths", "sources"))
 
 
-def _racing_problems(recipe: Recipe) -> Iterator[Problem]:
+def _racing_problems(recipe: Recipe) -> Iterator[Inconsistency]:
     places: list[tuple[Place, SearchSettings | None]] = [(("search",), recipe.search)]
     places += [(("stages", index, "search"), stage.search) for index, stage in enumerate(recipe.stages)]
     for place, search in places:
@@ -80,21 +80,21 @@ def _racing_problems(recipe: Recipe) -> Iterator[Problem]:
             continue
         if not recipe.splits.validation:
             text = "needs validation items: a few search items can't decide the winner"
-            yield Problem((*place, "racing"), text, "raise splits: validation, or write off")
+            yield Inconsistency((*place, "racing"), text, "raise splits: validation, or write off")
         most = recipe.splits.search
         for key in ("items", "first"):
             asked = getattr(racing, key)
             if asked is not None and asked > most:
-                yield Problem((*place, "racing", key), f"{asked} is more than the search has (splits: search: {most})")
+                yield Inconsistency((*place, "racing", key), f"{asked} is more than the search has (splits: search: {most})")
 
 
-def _unknown_pool(sources: Sequence[str], known: Sequence[str], place: Place) -> Iterator[Problem]:
+def _unknown_pool(sources: Sequence[str], known: Sequence[str], place: Place) -> Iterator[Inconsistency]:
     for index, name in enumerate(sources):
         if name not in known:
             yield _refused((*place, index), unknown_name("source or earlier stage", name, known))
 
 
-def _space_problems(recipe: Recipe, space: SearchSpace, place: Place) -> Iterator[Problem]:
+def _space_problems(recipe: Recipe, space: SearchSpace, place: Place) -> Iterator[Inconsistency]:
     from evomerge_core.methods.registry import get_method  # imports torch
 
     try:
@@ -106,20 +106,21 @@ def _space_problems(recipe: Recipe, space: SearchSpace, place: Place) -> Iterato
     yield from _parameter_problems(space, method, place)
 
 
-def _source_problems(recipe: Recipe, method: Method) -> Iterator[Problem]:
+def _source_problems(recipe: Recipe, method: Method) -> Iterator[Inconsistency]:
     models = [source.model for source in recipe.sources]
     if method.takes_base and recipe.base in models:
         text = f"this is the base itself, which {method.name} merges anyway"
-        yield Problem(("sources", models.index(recipe.base)), text, "remove it")
+        yield Inconsistency(("sources", models.index(recipe.base)), text, "remove it")
     if not method.takes_base and recipe.base not in models:
-        yield Problem(("base",), f"{method.name} compares with no base: name one of the sources, which gives the tokenizer")
+        text = f"{method.name} compares with no base: name one of the sources, which gives the tokenizer"
+        yield Inconsistency(("base",), text)
     try:
         method.require_sources(len(models), has_base=True)
     except InputError as error:
         yield _refused(("sources",), error)
 
 
-def _parameter_problems(space: SearchSpace, method: Method, of_space: Place) -> Iterator[Problem]:
+def _parameter_problems(space: SearchSpace, method: Method, of_space: Place) -> Iterator[Inconsistency]:
     place = (*of_space, "parameters")
     for name, limits in space.parameters.items():
         try:
@@ -130,7 +131,7 @@ def _parameter_problems(space: SearchSpace, method: Method, of_space: Place) -> 
             yield _refused((*place, name), error)
             return
         if parameter.kind is not float:
-            yield Problem((*place, name), "only decimal numbers can be evolved", "put it under 'fixed'")
+            yield Inconsistency((*place, name), "only decimal numbers can be evolved", "put it under 'fixed'")
     for name, value in space.fixed.items():
         try:
             method.parameter(name).checked(value, method.name)
@@ -140,10 +141,10 @@ def _parameter_problems(space: SearchSpace, method: Method, of_space: Place) -> 
         floats = (
             ", ".join(parameter.name for parameter in method.parameters.values() if parameter.kind is float) or "none at all"
         )
-        yield Problem(place, "nothing is evolved", f"{method.name} has these numbers to evolve: {floats}")
+        yield Inconsistency(place, "nothing is evolved", f"{method.name} has these numbers to evolve: {floats}")
     for parameter in method.parameters.values():
         if parameter.required and parameter.name not in {*space.parameters, *space.fixed}:
-            yield Problem(place, f"{method.name} needs {parameter.name}", "evolve it here or put it under 'fixed'")
+            yield Inconsistency(place, f"{method.name} needs {parameter.name}", "evolve it here or put it under 'fixed'")
 
 
 def _ends_early(spec: TaskSpec) -> bool:
@@ -152,7 +153,7 @@ def _ends_early(spec: TaskSpec) -> bool:
     return make_task(spec).decides_early
 
 
-def _task_problems(recipe: Recipe) -> Iterator[Problem]:
+def _task_problems(recipe: Recipe) -> Iterator[Inconsistency]:
     from evomerge_core.tasks.make_task import make_task  # imports torch
     from evomerge_core.tasks.ready import READY
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from evomerge_core.discovery.headers import Looked, download_bytes
+from evomerge_core.discovery.headers import OpenedHeaders, download_bytes
 from evomerge_core.errors import InputError
 from evomerge_core.paths.size import most_parameters
 from evomerge_core.paths.space import PathSpace
@@ -93,7 +93,7 @@ class RunEstimate:
     measured: bool
 
 
-def plan_of(recipe: Recipe, looked: Looked) -> Plan:
+def plan_of(recipe: Recipe, looked: OpenedHeaders) -> Plan:
     """The facts of a recipe's models. Raises InputError when its groups don't fit the base, or that can't be looked at."""
     if recipe.base not in looked.opened:
         remedy = "download it first, or choose a base with safetensors"

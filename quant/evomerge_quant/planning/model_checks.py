@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from evomerge_core.discovery.headers import Looked, is_here
+from evomerge_core.discovery.headers import OpenedHeaders, is_here
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.sources.checks.compatibility import check
 from evomerge_core.sources.model_card import front_matter, licence_in
@@ -16,7 +16,7 @@ from evomerge_quant.planning.check import PreflightCheck, ok, problem, refused, 
 _NARROW = ("nc", "noncommercial", "non-commercial", "research", "academic")
 
 
-def model_checks(recipe: Recipe, looked: Looked) -> Iterator[PreflightCheck]:
+def model_checks(recipe: Recipe, looked: OpenedHeaders) -> Iterator[PreflightCheck]:
     """Compatibility, tokens and licences of a recipe's models."""
     opened = looked.opened
     if recipe.base not in opened:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evomerge_core.discovery.headers import Looked, look_at
+from evomerge_core.discovery.headers import OpenedHeaders, look_at
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.absolute_paths import with_absolute_paths
 from evomerge_core.recipe.schema import Recipe
@@ -63,7 +63,7 @@ def preflight(
     return Preflight((*checks, *room_checks(found, capacity, out)), found)
 
 
-def _look(recipe: Recipe, folder: Path) -> tuple[Looked, list[PreflightCheck]]:
+def _look(recipe: Recipe, folder: Path) -> tuple[OpenedHeaders, list[PreflightCheck]]:
     """The recipe's models, and a problem for each that can't be opened."""
     opened: dict[str, Source] = {}
     unseen: dict[str, int] = {}
@@ -76,4 +76,4 @@ def _look(recipe: Recipe, folder: Path) -> tuple[Looked, list[PreflightCheck]]:
             continue
         opened |= looked.opened
         unseen |= looked.unseen
-    return Looked(opened, unseen), checks
+    return OpenedHeaders(opened, unseen), checks

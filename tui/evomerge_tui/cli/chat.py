@@ -14,7 +14,7 @@ from evomerge_tui.cli.arguments import Subparsers, add_json, print_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from evomerge_tui.talk.loaded_model import Answer, LoadedModel
+    from evomerge_tui.talk.loaded_model import ChatAnswer, LoadedModel
 
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "max_tokens", "seed")
 
@@ -94,7 +94,7 @@ def _answer_once(models: list[LoadedModel], prompt: str, *, as_json: bool) -> in
     return 0
 
 
-def _reported(model: LoadedModel, answer: Answer) -> dict[str, Any]:
+def _reported(model: LoadedModel, answer: ChatAnswer) -> dict[str, Any]:
     reply = answer.reply
     return {
         "file": str(model.chat.model.path),

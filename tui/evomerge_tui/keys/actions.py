@@ -77,7 +77,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("plot", "reset", "0", "reset_scales", "Whole plot", "Show the whole plot again"),
     Action("candidate", "next", "right_square_bracket", "step(1)", "Next", "The next candidate"),
     Action("candidate", "previous", "left_square_bracket", "step(-1)", "Previous", "The previous candidate"),
-    Action("candidate", "against", "a", "against", "Compare with", "Compare with the next parent or equal-weight merge", footer=True),
+    Action("candidate", "against", "a", "against", "Compare with", "The next parent or equal-weight merge", footer=True),
     Action("candidate", "outcome", "w", "outcome", "Won/lost", "Show items won, items lost, or all", footer=True),
     Action("candidate", "where", "t", "where", "Dataset", "Show another split or precision", footer=True),
     Action("candidate", "copy", "y", "copy", "Copy", "Copy the recipe that rebuilds this model", footer=True),

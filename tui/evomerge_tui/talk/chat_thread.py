@@ -14,7 +14,7 @@ from evomerge_core.errors import InputError
 from evomerge_quant.chat.chat import Piece, Reply, Trimmed
 from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampling
-from evomerge_tui.talk.loaded_model import Answer, LoadedModel
+from evomerge_tui.talk.loaded_model import ChatAnswer, LoadedModel
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class AnswerPiece:
 class Answered:
     """All models have finished; an answer is None where the model could not give one."""
 
-    answers: tuple[Answer | None, ...]
+    answers: tuple[ChatAnswer | None, ...]
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class ChatThread:
         streams = [
             model.chat.reply(model.conversation.plus("user", text), model.sampling, self._stop) for model in self._models
         ]
-        answers: list[Answer | None] = [None] * len(streams)
+        answers: list[ChatAnswer | None] = [None] * len(streams)
         trimmed = [0] * len(streams)
         for events in zip_longest(*(self._guarded(stream) for stream in streams)):
             for number, event in enumerate(events):
@@ -135,7 +135,7 @@ class ChatThread:
                 elif isinstance(event, Piece):
                     self._notify(AnswerPiece(number, event.text))
                 elif isinstance(event, Reply):
-                    answers[number] = Answer(event, trimmed[number])
+                    answers[number] = ChatAnswer(event, trimmed[number])
                     self._models[number].conversation = event.conversation
         self._notify(Answered(tuple(answers)))
 

@@ -28,14 +28,14 @@ class LoadedModel:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ChatAnswer:
     """A model's reply, and how many of the oldest turns were left out to make room for it."""
 
     reply: Reply
     trimmed: int
 
 
-def summary(answer: Answer) -> str:
+def summary(answer: ChatAnswer) -> str:
     """`12 tokens, 34.5 tokens/s`, why it was cut off if it was, and how many turns were left out if any."""
     reply = answer.reply
     trimmed = f"; no room: the oldest {answer.trimmed} turns were left out" if answer.trimmed else ""

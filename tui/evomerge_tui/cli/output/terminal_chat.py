@@ -15,14 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from evomerge_quant.chat.chat import Piece, Reply, Trimmed
-from evomerge_tui.talk.loaded_model import Answer, LoadedModel, summary
+from evomerge_tui.talk.loaded_model import ChatAnswer, LoadedModel, summary
 from evomerge_tui.text.shown_text import many_lines, one_line
 
 # Two columns narrower than this read badly.
 _WIDE = 100
 
 
-def ask(models: Sequence[LoadedModel], text: str, console: Console) -> list[Answer]:
+def ask(models: Sequence[LoadedModel], text: str, console: Console) -> list[ChatAnswer]:
     """Sends a message to every model and shows the answers as they are written; ctrl+c ends the answers, not the chat.
 
     InputError when a message is too long; the conversations are then unchanged.
@@ -41,15 +41,17 @@ def ask(models: Sequence[LoadedModel], text: str, console: Console) -> list[Answ
     return answers
 
 
-def ask_quietly(model: LoadedModel, text: str) -> Answer:
+def ask_quietly(model: LoadedModel, text: str) -> ChatAnswer:
     """Sends a message to one model and shows nothing."""
     with _interruptible() as stop:
         events = list(model.chat.reply(model.conversation.plus("user", text), model.sampling, stop))
     trimmed = sum(event.turns for event in events if isinstance(event, Trimmed))
-    return Answer(next(event for event in events if isinstance(event, Reply)), trimmed)
+    return ChatAnswer(next(event for event in events if isinstance(event, Reply)), trimmed)
 
 
-def _one_after_another(model: LoadedModel, stream: Iterator[Trimmed | Piece | Reply], console: Console, named: bool) -> Answer:
+def _one_after_another(
+    model: LoadedModel, stream: Iterator[Trimmed | Piece | Reply], console: Console, named: bool
+) -> ChatAnswer:
     if named:
         console.print(Text(one_line(model.name), style="bold"))
     trimmed = 0
@@ -59,7 +61,7 @@ def _one_after_another(model: LoadedModel, stream: Iterator[Trimmed | Piece | Re
         elif isinstance(event, Piece):
             console.print(Text(many_lines(event.text)), end="", soft_wrap=True)
         else:
-            answer = Answer(event, trimmed)
+            answer = ChatAnswer(event, trimmed)
     console.print()
     if console.is_terminal or trimmed:
         console.print(Text(summary(answer), style="dim"))
@@ -68,11 +70,11 @@ def _one_after_another(model: LoadedModel, stream: Iterator[Trimmed | Piece | Re
 
 def _side_by_side(
     models: Sequence[LoadedModel], streams: Sequence[Iterator[Trimmed | Piece | Reply]], console: Console
-) -> list[Answer]:
+) -> list[ChatAnswer]:
     """The models write in turns, one token each, so that both answers grow together."""
     texts = [""] * len(models)
     trimmed = [0] * len(models)
-    answers: dict[int, Answer] = {}
+    answers: dict[int, ChatAnswer] = {}
     with Live(console=console, transient=True, refresh_per_second=8, vertical_overflow="crop") as live:
         for events in zip_longest(*streams):
             for number, event in enumerate(events):
@@ -81,7 +83,7 @@ def _side_by_side(
                 elif isinstance(event, Piece):
                     texts[number] += event.text
                 elif isinstance(event, Reply):
-                    answers[number] = Answer(event, trimmed[number])
+                    answers[number] = ChatAnswer(event, trimmed[number])
             live.update(_columns(models, texts, [""] * len(models)))
     ordered = [answers[number] for number in range(len(models))]
     console.print(_columns(models, texts, [summary(answer) for answer in ordered]))

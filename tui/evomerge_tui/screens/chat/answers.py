@@ -11,7 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
-from evomerge_tui.talk.loaded_model import Answer, summary
+from evomerge_tui.talk.loaded_model import ChatAnswer, summary
 from evomerge_tui.text.shown_text import many_lines, one_line
 
 
@@ -51,7 +51,7 @@ class AnswerColumn(Vertical):
         if self._stream is not None:
             await self._stream.write(many_lines(text))
 
-    async def end(self, answer: Answer | None) -> None:
+    async def end(self, answer: ChatAnswer | None) -> None:
         """The answer is whole, or was stopped."""
         stream, self._stream = self._stream, None
         if stream is None:

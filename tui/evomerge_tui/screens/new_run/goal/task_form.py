@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Checkbox, Input, Select, TextArea
 
 from evomerge_core.tasks.scorers.registry import scorer_names
-from evomerge_tui.widgets.form_row import FormRow
+from evomerge_tui.widgets.form_row import FormRow, Tick
 
 _NUMBERS = {"weight": float, "max_new_tokens": int}
 _LEFT_OUT = "as in the ready task"
@@ -44,7 +44,7 @@ class TaskForm(VerticalScroll, can_focus=False):
             "{question} and other fields in braces",
             below=True,
         )
-        yield FormRow("Chat template", Checkbox("use the model's own", id="task-chat", compact=True), "")
+        yield FormRow("Chat template", Tick("use the model's own", id="task-chat", compact=True), "")
         options = [(name, name) for name in scorer_names()]
         yield FormRow("Scorer", Select(options, id="task-scorer", prompt=_LEFT_OUT, compact=True), "how answers are scored")
         yield FormRow(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from textual.widgets import Checkbox, Input, Select
+from textual.widgets import Input, Select
 
 from evomerge_core.recipe.efforts import EFFORTS
-from evomerge_tui.widgets.form_row import FormRow
+from evomerge_tui.widgets.form_row import FormRow, Tick
 
 OWN = "own"
 GROUPS: Mapping[str, str] = {
@@ -35,7 +35,7 @@ def form_rows() -> Iterable[FormRow]:
     yield _number("Validation", "items-validation", "items on which the finalists compete")
     yield _number("Test items", "items-test", "unseen by the search; for the verdict")
     yield _choice("Precision", "precision", _PRECISIONS, "fewer bits need less memory")
-    yield FormRow("", Checkbox("also test in bf16", id="confirm", compact=True), "the precision of exports")
+    yield FormRow("", Tick("also test in bf16", id="confirm", compact=True), "the precision of exports")
     yield _choice("Device", "device", _DEVICES)
     yield _number("Population", "population", "candidates per generation", placeholder="automatic")
     yield _number("Seed", "seed", "another seed gives another search", placeholder="0")
