@@ -28,7 +28,7 @@ from evomerge_tui.screens.chat import chat
 from evomerge_tui.screens.chat.composer import Composer
 from evomerge_tui.screens.export import export
 from evomerge_tui.talk.chat_thread import Answered, AnswerPiece, ChatEvent, ModelsOpened
-from evomerge_tui.talk.loaded_model import Answer
+from evomerge_tui.talk.loaded_model import ChatAnswer
 from support.screen_tools import make_app, shown, table, until
 
 DATA = Path(__file__).parents[1] / "tui" / "data"
@@ -188,7 +188,7 @@ class _RecordedThread:
             conversation = Conversation.begin(None).plus("user", text).plus("assistant", answer)
             tokens = turn["tokens"][model]
             seconds = tokens / turn["tokens_per_second"][model]
-            answers.append(Answer(Reply(answer, conversation, tokens, seconds, 50, "end"), 0))
+            answers.append(ChatAnswer(Reply(answer, conversation, tokens, seconds, 50, "end"), 0))
         self._notify(Answered(tuple(answers)))
 
     def run(self) -> None:
