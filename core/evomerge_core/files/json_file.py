@@ -19,6 +19,8 @@ def read_json(path: Path) -> dict[str, Any]:
         raise InputError(f"can't be read ({error.strerror})", where=path, remedy="check the file's permissions") from None
     except ValueError as error:
         raise InputError(f"not JSON ({error})", where=path, remedy="download or copy it again") from None
+    except RecursionError:
+        raise InputError("lists and objects are nested too deeply", where=path, remedy="download or copy it again") from None
     if not isinstance(value, dict):
         raise InputError("isn't a JSON object", where=path, remedy="download or copy it again")
     return value

@@ -17,6 +17,8 @@ from evomerge_core.errors import InputError, known_names
 
 Location = tuple[str | int, ...]
 
+# What PyYAML raises for a value that isn't of its tag's kind.
+_UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, OverflowError)
 # Aliases may point to one node many times; a small file must not unfold into a huge one.
 _MAX_VALUES = 100_000
 _FLOAT = re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$")
@@ -79,22 +81,58 @@ def unknown_key(location: Location, known: Iterable[str]) -> tuple[str, str]:
 
 def read_yaml(path: Path) -> YamlFile:
     """Reads one YAML document whose top is a mapping; a key given twice is refused."""
-    text = _read_text(path)
-    return parse_yaml(text, path)
+    return parse_yaml(_read_text(path), path)
 
 
 def parse_yaml(text: str, path: Path) -> YamlFile:
     """The same for a text; `path` is for messages."""
+    first, *others = parse_documents(text, path)
+    if others:
+        raise others[0].error((), "another YAML document begins here", "put each into a file of its own")
+    return first
+
+
+def read_documents(path: Path) -> tuple[YamlFile, ...]:
+    """The YAML documents of a file, which `---` keeps apart, each with the whole file's text and lines."""
+    return parse_documents(_read_text(path), path)
+
+
+def parse_documents(text: str, path: Path) -> tuple[YamlFile, ...]:
+    """The same for a text. Empty documents are left out, and one at least is there; InputError as `read_yaml`."""
     try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
+        return _parse_documents(text, path)
     except yaml.MarkedYAMLError as error:
         raise InputError(f"not valid YAML: {_error_text(error)}", where=f"{path}:{_error_line(error)}") from error
     except yaml.YAMLError as error:
         raise InputError(f"not valid YAML: {' '.join(str(error).split())}", where=path) from error
-    if not isinstance(node, yaml.MappingNode):
+    except RecursionError:
+        raise InputError("lists and mappings are nested too deeply", where=path, remedy="write the file flatter") from None
+
+
+def _parse_documents(text: str, path: Path) -> tuple[YamlFile, ...]:
+    loader = _Loader(text)
+    nodes: list[yaml.Node] = []
+    while loader.check_node():
+        nodes.append(loader.get_node())
+    held = [node for node in nodes if node.tag != "tag:yaml.org,2002:null"] or nodes[:1]
+    for node in held:
+        if not isinstance(node, yaml.MappingNode):
+            where = f"{path}:{node.start_mark.line + 1}"
+            raise InputError("the file holds no keys", where=where, remedy="it must be a YAML mapping of keys to values")
+    if not held:
         raise InputError("the file holds no keys", where=f"{path}:1", remedy="it must be a YAML mapping of keys to values")
-    return _Reader(loader, path, text).read(node)
+    # An error about a whole document is at its first key; about the first one, at the first line, as about a file.
+    begins = [1, *(node.start_mark.line + 1 for node in held[1:])]
+    return tuple(_Reader(loader, path, text, line).read(node) for node, line in zip(held, begins, strict=True))
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written at all: an escape can name one half of a surrogate pair, which no encoding has."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def dump_yaml(data: Any) -> str:
@@ -129,17 +167,17 @@ _Dumper.add_representer(tuple, _Dumper.represent_list)
 
 
 class _Reader:
-    """Turns one file's nodes into data, noting lines; lives for one call."""
+    """Turns one document's nodes into data, noting lines; lives for one call."""
 
-    def __init__(self, loader: _Loader, path: Path, text: str) -> None:
+    def __init__(self, loader: _Loader, path: Path, text: str, line: int) -> None:
         self._loader = loader
         self._path = path
         self._text = text
-        self._lines: dict[Location, int] = {(): 1}
+        self._lines: dict[Location, int] = {(): line}
         self._values = 0
 
-    def read(self, node: yaml.Node) -> YamlFile:
-        data = self._value(node, (), ())
+    def read(self, top: yaml.Node) -> YamlFile:
+        data = self._value(top, (), ())
         return YamlFile(self._path, self._text, data, self._lines)
 
     def _value(self, node: yaml.Node, location: Location, parents: tuple[yaml.Node, ...]) -> Any:
@@ -153,9 +191,13 @@ class _Reader:
         if isinstance(node, yaml.SequenceNode):
             return self._sequence(node, location, (*parents, node))
         try:
-            return self._loader.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
+            value = self._loader.construct_object(node)
+            readable = is_unicode(str(value))
+        except _UNREADABLE as error:
             raise self._error(node, f"can't read the value {node.value!r}", "write it in quotes if it is text") from error
+        if not readable:
+            raise self._error(node, f"{node.value!r} holds half a character", "write the text as UTF-8, without \\u escapes")
+        return value
 
     def _mapping(self, node: yaml.MappingNode, location: Location, parents: tuple[yaml.Node, ...]) -> dict[str, Any]:
         self._refuse_duplicates(node)
@@ -180,7 +222,7 @@ class _Reader:
     def _refuse_duplicates(self, node: yaml.MappingNode) -> None:
         seen: dict[str, int] = {}
         for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
+            if not isinstance(key, yaml.ScalarNode) or not is_unicode(key.value):
                 raise self._error(key, "a key must be a word, not a list or a mapping")
             line = key.start_mark.line + 1
             if key.value in seen:

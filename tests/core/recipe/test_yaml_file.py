@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evomerge_core.errors import InputError
-from evomerge_core.files.yaml_file import dump_yaml, parse_yaml, read_yaml
+from evomerge_core.files.yaml_file import dump_yaml, parse_documents, parse_yaml, read_yaml
 
 PATH = Path("some.yaml")
 
@@ -67,7 +67,13 @@ def test_merge_keys_and_aliases_are_filled_in() -> None:
         ("a: 1\n b: 2\n", "some.yaml:2: not valid YAML: "),
         ("- 1\n", "some.yaml:1: the file holds no keys"),
         ("", "some.yaml:1: the file holds no keys"),
-        ("a: 1\n---\nb: 2\n", "some.yaml:2: not valid YAML: "),
+        ("a: 1\n---\nb: 2\n", "some.yaml:3: another YAML document begins here; put each into a file of its own"),
+        ("a: !!int ''\n", "some.yaml:1: can't read the value"),
+        ("a: !!bool maybe\n", "some.yaml:1: can't read the value"),
+        ("a: !!timestamp noon\n", "some.yaml:1: can't read the value"),
+        ('a: "\\ud800"\n', "some.yaml:1: '\\ud800' holds half a character"),
+        ('"\\ud800": 1\n', "some.yaml:1: a key must be a word"),
+        ("a: " + 5000 * "[", "some.yaml: lists and mappings are nested too deeply"),
         ("a: !!python/object:os.system x\n", "some.yaml:1: can't read the value"),
         ("a: &a\n  b: *a\n", "some.yaml:1: an alias points to its own parent"),
         ("? [1]\n: 2\n", "some.yaml:1: a key must be a word"),
@@ -81,6 +87,18 @@ def test_bad_yaml_is_reported_in_one_line_with_its_number(text: str, problem: st
         parse_yaml(text, PATH)
     assert str(caught.value).startswith(problem)
     assert "\n" not in str(caught.value)
+
+
+def test_documents_are_read_one_by_one_with_the_lines_of_the_file() -> None:
+    first, second = parse_documents("---\na: 1\n---\n# none\n---\nb:\n  c: 2\n---\n", PATH)
+    assert (first.data, second.data) == ({"a": 1}, {"b": {"c": 2}})
+    assert second.lines == {(): 6, ("b",): 6, ("b", "c"): 7}
+    with pytest.raises(InputError, match="some.yaml:3: the file holds no keys"):
+        parse_documents("a: 1\n---\n- 2\n", PATH)
+
+
+def test_an_empty_document_at_the_end_is_no_document() -> None:
+    assert parse_yaml("a: 1\n---\n", PATH).data == {"a": 1}
 
 
 def test_a_small_file_cannot_unfold_into_a_huge_one() -> None:
