@@ -60,33 +60,29 @@ def nf4_rounded(model: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
 
 
 def train(
-    base: Path, out: Path, pairs: list[tuple[str, str]], what: str, rank: int, seed: int, *, weakest: float = 1.0
+    base: Path,
+    out: Path,
+    pairs: list[tuple[str, str]],
+    rank: int,
+    seed: int,
+    *,
+    weakest: float = 1.0,
+    nf4: bool = True,
+    dtype: torch.dtype = torch.float32,
 ) -> None:
     """Trains one adapter on (question, answer) pairs in the base's chat template and saves it in bf16.
 
     Each step trains it at a strength drawn between `weakest` and 1, its task vector's weight in a merge, so that it works at
-    all of them.
+    all of them; with `nf4`, half of the steps round the base to 4 bits. The base computes in `dtype`, the adapter in float32.
     """
     torch.manual_seed(seed)
     rng = random.Random(seed)
-    tokenizer, model = read_tokenizer(base), load_network(base, torch.float32)
+    tokenizer, model = read_tokenizer(base), load_network(base, dtype)
     model = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=LINEARS, task_type="CAUSAL_LM"))
-    weights = nf4_rounded(model)
+    weights = nf4_rounded(model) if nf4 else {}
     modules = dict(model.named_modules())
     layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
-
-    def encoded(question: str, answer: str) -> tuple[list[int], list[int]]:
-        chat = [{"role": "user", "content": question}]
-        prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-        return tokenizer(prompt)["input_ids"], tokenizer(answer)["input_ids"] + [tokenizer.eos_token_id]
-
-    items = [encoded(q, a) for q, a in pairs]
-    first, last = items[0][0], items[-1][0]
-    shared = next(i for i in range(len(first)) if first[i] != last[i] or i + 1 == len(last))
-    while any(p[:shared] != first[:shared] for p, _ in items):
-        shared -= 1
-    prefix = torch.tensor([first[:shared]])
-    items = [(p[shared:], a) for p, a in items]
+    prefix, items = encoded(tokenizer, pairs)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.0)
     plan = batches([len(p) + len(a) for p, a in items], rng)
@@ -115,7 +111,20 @@ def train(
     config = model.peft_config["default"]
     config.base_model_name_or_path, config.target_modules = HUB_ID, sorted(LINEARS)
     model.to(torch.bfloat16).save_pretrained(out)
-    (out / "README.md").write_text(CARD.format(base=HUB_ID, what=what), encoding="utf-8")
+
+
+def encoded(tokenizer: Any, pairs: list[tuple[str, str]]) -> tuple[Tensor, list[tuple[list[int], list[int]]]]:
+    """The tokens that all prompts begin with, [1, shared], and each pair's other tokens: prompt, and answer with its end."""
+    items = []
+    for question, answer in pairs:
+        chat = [{"role": "user", "content": question}]
+        prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+        items.append((tokenizer(prompt)["input_ids"], tokenizer(answer)["input_ids"] + [tokenizer.eos_token_id]))
+    first, last = items[0][0], items[-1][0]
+    shared = next(i for i in range(len(first)) if first[i] != last[i] or i + 1 == len(last))
+    while any(p[:shared] != first[:shared] for p, _ in items):
+        shared -= 1
+    return torch.tensor([first[:shared]]), [(p[shared:], a) for p, a in items]
 
 
 def batch_loss(model: Any, prefix: Tensor, items: list[tuple[list[int], list[int]]]) -> Tensor:
@@ -135,7 +144,7 @@ def batch_loss(model: Any, prefix: Tensor, items: list[tuple[list[int], list[int
         layer.keys, layer.values = (t.expand(rows, -1, -1, -1) for t in (layer.keys, layer.values))
     hidden = decoder(tokens, past_key_values=cache, use_cache=True).last_hidden_state
     wanted = targets != -100
-    return cross_entropy(model.get_base_model().lm_head(hidden[wanted]), targets[wanted])
+    return cross_entropy(model.get_base_model().lm_head(hidden[wanted]).float(), targets[wanted])
 
 
 def main() -> None:
@@ -146,9 +155,15 @@ def main() -> None:
     args = parser.parse_args()
     if args.only != "arithmetic":
         pairs = everyday.training_pairs(1280, 1)
-        train(args.base, args.out / "japanese", pairs, JAPANESE, rank=6, seed=2, weakest=0.5)
+        train(args.base, args.out / "japanese", pairs, rank=6, seed=2, weakest=0.5)
+        write_card(args.out / "japanese", JAPANESE)
     if args.only != "japanese":
-        train(args.base, args.out / "arithmetic", arithmetic.training_pairs(5600, 1), ARITHMETIC, rank=12, seed=1)
+        train(args.base, args.out / "arithmetic", arithmetic.training_pairs(5600, 1), rank=12, seed=1)
+        write_card(args.out / "arithmetic", ARITHMETIC)
+
+
+def write_card(adapter: Path, what: str) -> None:
+    (adapter / "README.md").write_text(CARD.format(base=HUB_ID, what=what), encoding="utf-8")
 
 
 if __name__ == "__main__":
