@@ -1,4 +1,4 @@
-"""The quickstart's recipe changed a little, and runs of it as jobs of their own: what several benchmarks need."""
+"""The quickstart's recipe, or another, changed a little, and runs of it as jobs of their own: what several benchmarks need."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ from evomerge_recipes.quickstart.prepare import prepared_recipe
 
 
 def variant(file: str = "recipe.yaml", **changes: Mapping[str, Any]) -> Recipe:
-    """The quickstart, or another of its recipes, with keys of its sections changed, as in `search={"racing": False}`."""
-    recipe = prepared_recipe(user_cache_path("evomerge-tui"), file)
+    """The quickstart, or another of its recipes, changed."""
+    return changed(prepared_recipe(user_cache_path("evomerge-tui"), file), **changes)
+
+
+def changed(recipe: Recipe, **changes: Mapping[str, Any]) -> Recipe:
+    """The recipe with keys of its sections changed, as in `search={"racing": False}`."""
     # a `paths` that is there but empty asks for paths of the default kind
     data = recipe.model_dump(exclude_none=True)
     for section, keys in changes.items():

@@ -16,11 +16,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from quickstart_variants import carry_out, variant
+from run_outcome import read_outcome
 
-from evomerge_core.run.report.content import read_report
+from evomerge_core.recipe.schema import Recipe
 
 
 def main() -> None:
@@ -45,15 +45,13 @@ def main() -> None:
         summary(found)
 
 
-def one_run(recipe: Any, folder: Path, seed: int) -> dict[str, float]:
+def one_run(recipe: Recipe, folder: Path, seed: int) -> dict[str, float]:
     """A run's figures: tokens of its search, score and interval on the test, minutes of the whole job."""
     seconds = carry_out(recipe, folder, seed=seed)
-    report = read_report(folder)
-    assert report.result is not None
-    print(f"{folder.name}: {report.result['verdict']}", file=sys.stderr, flush=True)
-    low, high = report.result["winner"]["interval"]
-    tokens = next(part.tokens for part in report.spent if part.part == "search")
-    return {"tokens": tokens, "test": report.result["winner"]["test"], "low": low, "high": high, "minutes": seconds / 60}
+    outcome = read_outcome(folder)
+    print(f"{folder.name}: {100 * outcome.test:.1f} %", file=sys.stderr, flush=True)
+    figures = {"tokens": outcome.tokens, "test": outcome.test, "low": outcome.low, "high": outcome.high}
+    return {**figures, "minutes": seconds / 60}
 
 
 def _row(seed: int, way: str, one: dict[str, float], full: dict[str, float]) -> None:
