@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,10 @@ class YamlFile:
             found = part in data if isinstance(data, Mapping) else isinstance(data, list) and isinstance(part, int)
             data = data[part] if found else None
         return data
+
+    def with_value(self, location: Location, value: Any) -> YamlFile:
+        """The same file with another value at a place that it has."""
+        return replace(self, data=_with_value(self.data, location, value))
 
     def require_keys(self, location: Location, known: Collection[str], refused: Mapping[str, str] | None = None) -> None:
         """InputError when the mapping at a place has a key that isn't known; `refused` says why for some of them."""
@@ -139,6 +143,15 @@ def dump_yaml(data: Any) -> str:
     """Block-style YAML in the order given; numbers keep every digit, lists of numbers stay on one line."""
     text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
+
+
+def _with_value(data: Any, location: Location, value: Any) -> Any:
+    if not location:
+        return value
+    changed = _with_value(data[location[0]], location[1:], value)
+    if isinstance(data, list):
+        return [changed if index == location[0] else item for index, item in enumerate(data)]
+    return {**data, location[0]: changed}
 
 
 class _Loader(yaml.SafeLoader):

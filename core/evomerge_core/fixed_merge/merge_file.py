@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path as File
 
-from evomerge_core.files.yaml_file import read_yaml
+from evomerge_core.files.yaml_file import YamlFile, read_yaml
 from evomerge_core.fixed_merge.fixed_merge import FixedMerge
-from evomerge_core.fixed_merge.mergekit import merge_in, write_mergekit
+from evomerge_core.fixed_merge.mergekit import merge_in, notices_in, write_mergekit
 from evomerge_core.fixed_merge.path_file import MARK, one_model, path_in, straight_runs, write_path_file
 from evomerge_core.merging.config import MergeConfig, Slice, SliceSource
 from evomerge_core.paths.path import Hop, Path
@@ -19,11 +19,15 @@ PATH_FILE = "evomerge_path.yml"
 
 @dataclass(frozen=True)
 class FixedFile:
-    """A fixed merge as a file: the name that its kind of file has beside a model, and its text."""
+    """A fixed merge as a file: the name that its kind of file has beside a model, and its text.
+
+    `notices` are lines about what the file says that has no effect.
+    """
 
     fixed: FixedMerge
     name: str
     text: str
+    notices: tuple[str, ...] = ()
 
 
 def read_fixed(path: File) -> FixedFile:
@@ -31,11 +35,15 @@ def read_fixed(path: File) -> FixedFile:
 
     mergekit's passthrough of layers (a frankenmerge) is a path without scales.
     """
-    file = read_yaml(path)
+    return fixed_in(read_yaml(path))
+
+
+def fixed_in(file: YamlFile) -> FixedFile:
+    """The same for a file that was read already."""
     if MARK in file.data:
         return FixedFile(path_in(file), PATH_FILE, file.text)
     config = merge_in(file)
-    return FixedFile(path_of_slices(config) or config, MERGEKIT_FILE, file.text)
+    return FixedFile(path_of_slices(config) or config, MERGEKIT_FILE, file.text, notices_in(file))
 
 
 def write_fixed_file(fixed: FixedMerge) -> FixedFile:

@@ -1,28 +1,27 @@
 """mergekit's `mergekit_config.yml`, read and written (its format as of mergekit 0.1.5).
 
-What isn't supported is refused with its line, never ignored. Where the file has no `dtype`, maths is in float32; where it
-has no `out_dtype`, the result is in `dtype`, or bfloat16 when that is missing too. The seed of random masks, which mergekit
-has no key for, stands in a comment at the top: `# evomerge: {version: 1, seed: 0}`.
+What isn't supported is refused with its line, and what mergekit passes over is told (`notices_in`), never ignored. The seed of
+random masks, which mergekit has no key for, stands in a comment at the top: `# evomerge: {version: 1, seed: 0}`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from evomerge_core.errors import InputError
-from evomerge_core.files.yaml_file import Location, YamlFile, dump_yaml, parse_yaml, read_yaml
+from evomerge_core.files.yaml_file import Location, YamlFile, dump_yaml, read_yaml
+from evomerge_core.fixed_merge.child_settings import chat_template_in, dtypes_in, seed_comment, seed_in, tokenizer_in
 from evomerge_core.fixed_merge.mergekit_parameters import read_parameters, write_parameters
-from evomerge_core.merging.config import DType, MergeConfig, Parameters, Slice, SliceSource
+from evomerge_core.fixed_merge.model_references import with_text_references
+from evomerge_core.fixed_merge.passed_over import without_passed_over
+from evomerge_core.fixed_merge.typed_values import list_at, require_mapping, text_at
+from evomerge_core.merging.config import MergeConfig, Parameters, Slice, SliceSource
 from evomerge_core.methods.method import Method
 from evomerge_core.methods.registry import get_method
 
-_VERSION = 1
-_HEADER = re.compile(r"^#\s*evomerge:\s*(?P<data>.*)$")
-_DTYPES = ("float32", "bfloat16", "float16")
 _TOP_KEYS = (
+    "name",
     "merge_method",
     "base_model",
     "models",
@@ -41,8 +40,8 @@ _REFUSED = {
     "merge_method": "has no effect in a slice; the whole merge has one method, at the top: split the merge in two",
     "residual_weight": "isn't supported; remove it",
     "layer_range": "has no effect under 'models'; use 'slices'",
-    "tokens": "isn't supported; remove it: tokens are matched by their text, in the order of the tokenizer's source",
-    "pad_to_multiple_of": "isn't supported; remove it: the vocabulary keeps the height of the base's",
+    "revision": "has no effect here, in mergekit neither; write MODEL@REVISION",
+    "lora": "has no effect here, in mergekit neither; write MODEL+ADAPTER",
 }
 
 
@@ -53,19 +52,27 @@ def read_mergekit(path: Path) -> MergeConfig:
 
 def merge_in(file: YamlFile) -> MergeConfig:
     """The same for a file that was read already."""
+    file, _ = without_passed_over(with_text_references(file))
     file.require_keys((), _TOP_KEYS, _REFUSED)
     method = _method(file)
-    base = _text(file, ("base_model",))
+    base = text_at(file, ("base_model",))
+    slices = _slices(file, method, base)
+    models = [*([base] if base is not None else []), *(source.model for part in slices for source in part.sources)]
     return MergeConfig(
         method=method.name,
-        slices=_slices(file, method, base),
+        slices=slices,
         base=base,
         parameters=read_parameters(file, ("parameters",), method, of_source=False),
-        tokenizer=_tokenizer(file),
-        chat_template=_chat_template(file),
-        seed=_seed(file),
-        **_dtypes(file),
+        tokenizer=tokenizer_in(file),
+        chat_template=chat_template_in(file, models),
+        seed=seed_in(file),
+        **dtypes_in(file),
     )
+
+
+def notices_in(file: YamlFile) -> tuple[str, ...]:
+    """A line about each thing in a file that `merge_in` takes that the merge passes over."""
+    return without_passed_over(with_text_references(file))[1]
 
 
 def write_mergekit(config: MergeConfig) -> str:
@@ -79,7 +86,7 @@ def write_mergekit(config: MergeConfig) -> str:
     data["tokenizer_source"] = config.tokenizer
     if config.chat_template is not None:
         data["chat_template"] = config.chat_template
-    return f"# evomerge: {{version: {_VERSION}, seed: {config.seed}}}\n{dump_yaml(data)}"
+    return f"{seed_comment(config.seed)}\n{dump_yaml(data)}"
 
 
 def written_models(config: MergeConfig) -> dict[str, Any]:
@@ -94,7 +101,7 @@ def written_models(config: MergeConfig) -> dict[str, Any]:
 
 
 def _method(file: YamlFile) -> Method:
-    name = _text(file, ("merge_method",))
+    name = text_at(file, ("merge_method",))
     if name is None:
         raise file.error((), "key 'merge_method' is missing", "say how to merge, for example task_arithmetic")
     try:
@@ -109,13 +116,13 @@ def _slices(file: YamlFile, method: Method, base: str | None) -> tuple[Slice, ..
         raise file.error(("slices",), f"keys 'models' and 'slices' {problem}", remedy)
     if "models" in file.data:
         return (_whole_models(file, method, base),)
-    count = len(_list(file, ("slices",)))
+    count = len(list_at(file, ("slices",)))
     return tuple(_slice(file, ("slices", index), method, base) for index in range(count))
 
 
 def _whole_models(file: YamlFile, method: Method, base: str | None) -> Slice:
     place: Location = ("models",)
-    sources = [_source(file, (*place, index), method, ("model", "parameters")) for index in range(len(_list(file, place)))]
+    sources = [_source(file, (*place, index), method, ("model", "parameters")) for index in range(len(list_at(file, place)))]
     if base is not None and not method.takes_base and all(source.model != base for source in sources):
         # As in mergekit: a method that compares with no base merges it like the others.
         sources.append(SliceSource(base))
@@ -125,12 +132,12 @@ def _whole_models(file: YamlFile, method: Method, base: str | None) -> Slice:
 
 
 def _slice(file: YamlFile, location: Location, method: Method, base: str | None) -> Slice:
-    _mapping(file, location)
+    require_mapping(file, location)
     file.require_keys(location, ("sources", "base_model", "parameters"), _REFUSED)
     place = (*location, "sources")
     keys = ("model", "layer_range", "parameters")
-    sources = tuple(_source(file, (*place, index), method, keys) for index in range(len(_list(file, place))))
-    own_base = _text(file, (*location, "base_model"))
+    sources = tuple(_source(file, (*place, index), method, keys) for index in range(len(list_at(file, place))))
+    own_base = text_at(file, (*location, "base_model"))
     found = Slice(sources, read_parameters(file, (*location, "parameters"), method, of_source=False), base=own_base)
     _check_layers(file, place, sources)
     slice_base = own_base or base
@@ -141,9 +148,9 @@ def _slice(file: YamlFile, location: Location, method: Method, base: str | None)
 
 
 def _source(file: YamlFile, location: Location, method: Method, keys: tuple[str, ...]) -> SliceSource:
-    _mapping(file, location)
+    require_mapping(file, location)
     file.require_keys(location, keys, _REFUSED)
-    model = _text(file, (*location, "model"))
+    model = text_at(file, (*location, "model"))
     if model is None:
         raise file.key_error(location, "lacks 'model': a folder or owner/name, with +adapter if any")
     layers = _layers(file, (*location, "layer_range")) if "layer_range" in keys else None
@@ -175,8 +182,6 @@ def _check_sources(file: YamlFile, location: Location, method: Method, base: str
         if not (method.takes_base and source.model == base):
             others += 1
             _check_required(file, place, method, source, found.parameters)
-        elif source.parameters:
-            raise file.error((*place, "parameters"), f"parameters have no effect on the base '{base}'", "remove them")
     try:
         method.require_sources(others, base is not None)
     except InputError as error:
@@ -189,95 +194,6 @@ def _check_required(file: YamlFile, location: Location, method: Method, source: 
         if parameter.required and not any(parameter.name in place for place in (source.parameters, of_slice, top)):
             problem = f"{method.name} needs the parameter '{parameter.name}' for the model '{source.model}'"
             raise file.error(location, problem, "add it")
-
-
-def _dtypes(file: YamlFile) -> dict[str, DType]:
-    dtype = _dtype(file, "dtype")
-    out_dtype = _dtype(file, "out_dtype") or dtype
-    return {"dtype": dtype or "float32", "out_dtype": out_dtype or "bfloat16"}
-
-
-def _dtype(file: YamlFile, key: str) -> DType | None:
-    name = _text(file, (key,))
-    if name is None:
-        return None
-    name = name.removeprefix("torch.")
-    if name not in _DTYPES:
-        raise file.error((key,), f"key '{key}' must be one of {', '.join(_DTYPES)}, not '{name}'")
-    return cast(DType, name)
-
-
-def _tokenizer(file: YamlFile) -> str:
-    if "tokenizer" not in file.data:
-        location: Location = ("tokenizer_source",)
-        source = _text(file, location) or "base"
-    else:
-        if "tokenizer_source" in file.data:
-            raise file.error(("tokenizer",), "'tokenizer' and 'tokenizer_source' exclude each other", "keep one")
-        location = ("tokenizer", "source")
-        _mapping(file, ("tokenizer",))
-        file.require_keys(("tokenizer",), ("source",), _REFUSED)
-        source = _text(file, location) or "union"
-    if source == "union":
-        raise file.error(location, "a union of vocabularies isn't supported", "use 'tokenizer_source: base' or a model")
-    return source
-
-
-def _chat_template(file: YamlFile) -> str | None:
-    """Jinja text, `auto` (what most models have), or one of the models."""
-    template = _text(file, ("chat_template",))
-    if template is not None and "{" not in template and template not in ("auto", *_models(file)):
-        remedy = "write the Jinja template itself, 'auto', or a model's name"
-        raise file.key_error(("chat_template",), f"names '{template}'", remedy)
-    return template
-
-
-def _models(file: YamlFile) -> list[str]:
-    lists = [file.data.get("models") or (), *(part["sources"] for part in file.data.get("slices") or ())]
-    return [entry["model"] for entries in lists for entry in entries]
-
-
-def _seed(file: YamlFile) -> int:
-    for number, line in enumerate(file.text.splitlines(), start=1):
-        found = _HEADER.match(line)
-        if found:
-            return _header_seed(file, number, found["data"])
-        if line.strip() and not line.startswith("#"):
-            break
-    return 0
-
-
-def _header_seed(file: YamlFile, number: int, text: str) -> int:
-    wanted = f"# evomerge: {{version: {_VERSION}, seed: 0}}"
-    problem = f"the comment must be like '{wanted}', not '{text}'"
-    refusal = InputError(problem, where=f"{file.path}:{number}", remedy="correct or remove it")
-    try:
-        data = parse_yaml(text, file.path).data
-    except InputError as error:
-        raise refusal from error
-    seed = data.get("seed")
-    if data != {"version": _VERSION, "seed": seed} or type(seed) is not int or seed < 0:
-        raise refusal
-    return seed
-
-
-def _text(file: YamlFile, location: Location) -> str | None:
-    value = file.value(location)
-    if value is not None and (not isinstance(value, str) or not value):
-        raise file.key_error(location, "must be text (in quotes if it looks like a number)")
-    return value
-
-
-def _list(file: YamlFile, location: Location) -> list[Any]:
-    value = file.value(location)
-    if not isinstance(value, list) or not value:
-        raise file.key_error(location, "must be a list with at least one entry")
-    return value
-
-
-def _mapping(file: YamlFile, location: Location) -> None:
-    if not isinstance(file.value(location), Mapping):
-        raise file.key_error(location, "must be a mapping of keys to values")
 
 
 def _written_slices(config: MergeConfig) -> dict[str, Any]:

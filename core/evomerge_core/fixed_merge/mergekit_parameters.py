@@ -21,8 +21,8 @@ def read_parameters(file: YamlFile, location: Location, method: Method, *, of_so
     settings = {}
     for name in data:
         place = (*location, name)
-        if name == "int8_mask" and method.takes_base and not of_source:
-            # It only saves memory in mergekit; the result is the same.
+        if name == "int8_mask":
+            # It only saves memory in mergekit, which takes it anywhere; the result is the same.
             _require_flag(file, place)
             continue
         parameter = _parameter(file, place, method)
@@ -45,8 +45,13 @@ def _parameter(file: YamlFile, location: Location, method: Method) -> Parameter:
 
 
 def _require_flag(file: YamlFile, location: Location) -> None:
-    if not isinstance(file.value(location), bool):
+    if not isinstance(_flag(file.value(location)), bool):
         raise file.key_error(location, "must be true or false")
+
+
+def _flag(value: object) -> object:
+    """Published files also write 1.0 and 0 for true and false, which mergekit takes as such."""
+    return bool(value) if isinstance(value, int | float) and value in (0, 1) else value
 
 
 def _settings(file: YamlFile, location: Location, method: Method, parameter: Parameter) -> tuple[Setting, ...]:
@@ -87,7 +92,7 @@ def _values(file: YamlFile, location: Location, method: Method, parameter: Param
 
 def _checked(file: YamlFile, location: Location, value: object, method: Method, parameter: Parameter) -> Scalar:
     try:
-        return parameter.checked(value, method.name)
+        return parameter.checked(_flag(value) if parameter.kind is bool else value, method.name)
     except InputError as error:
         raise file.error(location, error.fault, error.remedy) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from evomerge_tui.cli.arguments import Subparsers, add_json, print_json
@@ -18,16 +19,13 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _merge(args: argparse.Namespace) -> int:
-    from evomerge_core.fixed_merge.fixed_merge import open_fixed, write_fixed
-    from evomerge_core.fixed_merge.merge_file import read_fixed
-    from evomerge_core.merging.model_folder.folder import require_free
+    from evomerge_core.fixed_merge.merge_from_file import merge_from_file
 
-    require_free(args.out)
-    file = read_fixed(args.file)
-    sources = open_fixed(file.fixed, relative_to=args.file.parent, allow_pickle=args.allow_pickle)
-    write_fixed(args.out, file.fixed, sources, file.text, file.name)
+    notices = merge_from_file(args.file, args.out, allow_pickle=args.allow_pickle)
+    for notice in notices:
+        print(f"notice: {notice}", file=sys.stderr)
     if args.json:
-        print_json({"model": str(args.out)})
+        print_json({"model": str(args.out), "notices": list(notices)})
     else:
         print(args.out)
     return 0

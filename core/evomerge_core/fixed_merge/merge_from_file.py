@@ -1,0 +1,63 @@
+"""From a merge's file to a model folder, through the children of earlier merges where the file holds several."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from evomerge_core.errors import InputError
+from evomerge_core.files.yaml_file import YamlFile, read_documents
+from evomerge_core.fixed_merge.fixed_merge import open_fixed, write_fixed
+from evomerge_core.fixed_merge.merge_file import fixed_in
+from evomerge_core.fixed_merge.stages import Stage, order_stages, with_children
+from evomerge_core.merging.model_folder.folder import require_free, unwritable
+
+
+def merge_from_file(path: Path, out: Path, *, allow_pickle: bool = False) -> tuple[str, ...]:
+    """Merges what `path` describes into the folder `out`, which is new or empty; models' paths start at the file's folder.
+
+    Returns lines about what the file says that has no effect. The children of a file's earlier merges lie beside `out` until
+    the last is written. InputError in one line when anything is wrong.
+    """
+    require_free(out)
+    first, *others = read_documents(path)
+    if not others:
+        return _merge(first, out, allow_pickle)
+    stages = order_stages((first, *others))
+    for stage in stages:
+        # What is wrong in the last merge's words is told before the first one is carried out.
+        fixed_in(stage.file)
+    try:
+        # Windows can't remove files that are still mapped.
+        place = _made(out.absolute().parent)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=place, ignore_cleanup_errors=True) as folder:
+            return _merge_all(stages, Path(folder), out, allow_pickle)
+    except OSError as error:
+        reason = unwritable(error)
+        if reason is None:
+            raise
+        raise InputError(reason, where=out, remedy="give another folder") from None
+
+
+def _merge_all(stages: Sequence[Stage], between: Path, out: Path, allow_pickle: bool) -> tuple[str, ...]:
+    notices: list[str] = []
+    children: dict[str, str] = {}
+    for stage in stages:
+        folder = out if stage.name is None else between / stage.name
+        notices += _merge(with_children(stage.file, children), folder, allow_pickle)
+        if stage.name is not None:
+            children[stage.name] = str(folder)
+    return tuple(notices)
+
+
+def _merge(file: YamlFile, out: Path, allow_pickle: bool) -> tuple[str, ...]:
+    read = fixed_in(file)
+    sources = open_fixed(read.fixed, relative_to=file.path.parent, allow_pickle=allow_pickle)
+    write_fixed(out, read.fixed, sources, read.text, read.name)
+    return read.notices
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
