@@ -28,7 +28,10 @@ class DTypes(TypedDict):
 
 
 def dtypes_in(file: YamlFile) -> DTypes:
-    """float32 where the file has no `dtype`; the result's is `dtype` where it has no `out_dtype`, and bfloat16 without both."""
+    """The result is rounded to `dtype` (float32 without one) and kept as `out_dtype`.
+
+    That is `dtype` where the file has no `out_dtype`, and bfloat16 where it has neither.
+    """
     dtype = _dtype(file, "dtype")
     out_dtype = _dtype(file, "out_dtype") or dtype
     return {"dtype": dtype or "float32", "out_dtype": out_dtype or "bfloat16"}

@@ -31,9 +31,9 @@ def open_fixed(fixed: FixedMerge, *, relative_to: Folder, allow_pickle: bool = F
     """The merge's sources by reference, in the vocabulary of the child's tokenizer; paths and errors as `open_aligned`."""
     if isinstance(fixed, MergeConfig):
         return open_aligned(fixed, relative_to=relative_to, allow_pickle=allow_pickle)
-    tokenizer = fixed.tokenizer or references(fixed.members[fixed.path.hops[0].source])[0]
-    named = fixed_references(fixed)
-    return open_in_vocabulary(named, tokenizer, relative_to=relative_to, allow_pickle=allow_pickle)
+    first = references(fixed.members[fixed.path.hops[0].source])[0]
+    named = tuple(dict.fromkeys((first, *fixed_references(fixed))))
+    return open_in_vocabulary(named, fixed.tokenizer, relative_to=relative_to, allow_pickle=allow_pickle)
 
 
 def stream_fixed(fixed: FixedMerge, sources: Mapping[str, Source], engine: MergeEngine) -> Iterator[tuple[str, Tensor]]:

@@ -29,6 +29,7 @@ DOCUMENTED: dict[str, dict[str, float | bool | None]] = {
     "model_stock": {"filter_wise": False},
     "sce": {"select_topk": 1.0},
     "nearswap": {"t": None},
+    "arcee_fusion": {},
     "passthrough": {"scale": 1.0},
 }
 PER_SOURCE = {"weight", "density", "gamma", "epsilon", "scale"}
@@ -83,7 +84,7 @@ def test_an_unknown_method_is_refused_with_the_nearest_name(wrong: str, right: s
 
 
 def test_a_name_near_to_none_is_refused_with_all_names() -> None:
-    with pytest.raises(InputError, match=r"known: breadcrumbs, .*, ties"):
+    with pytest.raises(InputError, match=r"known: arcee_fusion, .*, ties"):
         get_method("xyzzy")
 
 

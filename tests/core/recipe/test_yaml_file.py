@@ -93,7 +93,7 @@ def test_documents_are_read_one_by_one_with_the_lines_of_the_file() -> None:
     first, second = parse_documents("---\na: 1\n---\n# none\n---\nb:\n  c: 2\n---\n", PATH)
     assert (first.data, second.data) == ({"a": 1}, {"b": {"c": 2}})
     assert second.lines == {(): 6, ("b",): 6, ("b", "c"): 7}
-    with pytest.raises(InputError, match="some.yaml:3: the file holds no keys"):
+    with pytest.raises(InputError, match=r"some\.yaml:3: the file holds no keys"):
         parse_documents("a: 1\n---\n- 2\n", PATH)
 
 
