@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from evomerge_tui.processes.serving import TokenServer
+from evomerge_tui.processes.serving import CLOSING_SECONDS, TokenServer
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ async def server() -> AsyncIterator[TokenServer]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     served = TokenServer("cat", port)
-    runner = web.AppRunner(await served.make_app())
+    runner = web.AppRunner(await served.make_app(), shutdown_timeout=CLOSING_SECONDS)
     await runner.setup()
     await web.TCPSite(runner, "localhost", port).start()
     yield served

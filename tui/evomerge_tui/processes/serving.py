@@ -17,6 +17,8 @@ from textual_serve.server import Server
 from evomerge_core.errors import InputError
 
 _TOKEN_BYTES = 24
+# An open tab's connection ends only with its process: after an interrupt nobody waits longer for it than this.
+CLOSING_SECONDS = 2.0
 _HEADERS = {
     # the address is the key: no other page may learn it, and this page loads no fonts from elsewhere
     "Referrer-Policy": "no-referrer",
@@ -68,7 +70,14 @@ def serve(port: int, *, unicode: bool, show: Callable[[str], None]) -> None:
     server = TokenServer(command, port)
     show(server.address)
     try:
-        web.run_app(server.make_app(), host="localhost", port=port, print=None, access_log=None)
+        web.run_app(
+            server.make_app(),
+            host="localhost",
+            port=port,
+            print=None,
+            access_log=None,
+            shutdown_timeout=CLOSING_SECONDS,
+        )
     except OSError as error:
         raise InputError(
             f"can't listen on this port ({error.strerror})", where=f"--port {port}", remedy="choose another"
