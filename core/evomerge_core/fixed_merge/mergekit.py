@@ -14,6 +14,7 @@ from evomerge_core.files.yaml_file import Location, YamlFile, dump_yaml, read_ya
 from evomerge_core.fixed_merge.child_settings import chat_template_in, dtypes_in, seed_comment, seed_in, tokenizer_in
 from evomerge_core.fixed_merge.mergekit_parameters import read_parameters, write_parameters
 from evomerge_core.fixed_merge.model_references import with_text_references
+from evomerge_core.fixed_merge.one_module import without_modules
 from evomerge_core.fixed_merge.passed_over import without_passed_over
 from evomerge_core.fixed_merge.typed_values import list_at, require_mapping, text_at
 from evomerge_core.merging.config import MergeConfig, Parameters, Slice, SliceSource
@@ -34,13 +35,11 @@ _TOP_KEYS = (
     "chat_template",
 )
 _REFUSED = {
-    "modules": "is for models of several modules, which are unsupported; move the language model's keys to the top",
     "evomerge": "makes this a recipe, not a mergekit configuration; run it with 'evomerge-tui run'",
     "genome": "makes this a mergekit-evolve file, not a merge; run it with 'evomerge-tui run'",
     "merge_method": "has no effect in a slice; the whole merge has one method, at the top: split the merge in two",
     "residual_weight": "isn't supported; remove it",
     "layer_range": "has no effect under 'models'; use 'slices'",
-    "revision": "has no effect here, in mergekit neither; write MODEL@REVISION",
     "lora": "has no effect here, in mergekit neither; write MODEL+ADAPTER",
 }
 
@@ -52,7 +51,7 @@ def read_mergekit(path: Path) -> MergeConfig:
 
 def merge_in(file: YamlFile) -> MergeConfig:
     """The same for a file that was read already."""
-    file, _ = without_passed_over(with_text_references(file))
+    file, _ = without_passed_over(in_plain_words(file))
     file.require_keys((), _TOP_KEYS, _REFUSED)
     method = _method(file)
     base = text_at(file, ("base_model",))
@@ -72,7 +71,12 @@ def merge_in(file: YamlFile) -> MergeConfig:
 
 def notices_in(file: YamlFile) -> tuple[str, ...]:
     """A line about each thing in a file that `merge_in` takes that the merge passes over."""
-    return without_passed_over(with_text_references(file))[1]
+    return without_passed_over(in_plain_words(file))[1]
+
+
+def in_plain_words(file: YamlFile) -> YamlFile:
+    """The file with every model named by text and its models or slices at the top."""
+    return with_text_references(without_modules(file))
 
 
 def write_mergekit(config: MergeConfig) -> str:

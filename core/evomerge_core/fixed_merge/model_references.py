@@ -23,6 +23,9 @@ def with_text_references(file: YamlFile) -> YamlFile:
     for location in reference_places(file):
         if isinstance(file.value(location), Mapping):
             file = file.with_value(location, _reference(file, location))
+    for entry in [place[:-1] for place in reference_places(file) if place[-1] == "model"]:
+        if isinstance(file.value(entry), Mapping) and "revision" in file.value(entry):
+            file = _with_own_revision(file, entry)
     return file
 
 
@@ -38,6 +41,22 @@ def reference_places(file: YamlFile) -> Iterator[Location]:
 def _entries(file: YamlFile, location: Location) -> Iterator[Location]:
     listed = file.value(location)
     yield from ((*location, index) for index in range(len(listed) if isinstance(listed, list) else 0))
+
+
+def _with_own_revision(file: YamlFile, entry: Location) -> YamlFile:
+    """The revision beside a model, which published files have and mergekit doesn't read, is the model's."""
+    place = (*entry, "revision")
+    model, revision = text_at(file, (*entry, "model")), text_at(file, place)
+    if model is not None and revision is not None:
+        path, plus, adapter = model.partition("+")
+        _require_hub_id(file, place, path, revision)
+        file = file.with_value((*entry, "model"), f"{path}@{revision}{plus}{adapter}")
+    return file.with_value(entry, {key: value for key, value in file.value(entry).items() if key != "revision"})
+
+
+def _require_hub_id(file: YamlFile, location: Location, path: str, revision: str) -> None:
+    if "@" in path or HUB_ID.fullmatch(f"{path}@{revision}") is None:
+        raise file.key_error(location, f"is for models of the hub (owner/name), not for {path!r}", "remove it")
 
 
 def _reference(file: YamlFile, location: Location) -> str:
@@ -65,9 +84,7 @@ def _path(file: YamlFile, location: Location) -> str:
         raise file.key_error(location, _FORM)
     if revision is None:
         return path
-    if HUB_ID.fullmatch(f"{path}@{revision}") is None:
-        place = (*location, "revision")
-        raise file.key_error(place, f"is for models of the hub (owner/name), not for the folder {path!r}", "remove it")
+    _require_hub_id(file, (*location, "revision"), path, revision)
     return f"{path}@{revision}"
 
 

@@ -15,7 +15,7 @@ def without_passed_over(file: YamlFile) -> tuple[YamlFile, tuple[str, ...]]:
     """The file without what has no effect in mergekit either, and a line about each such place.
 
     These are the parameters of a listed base whose method compares the others with it (its task vector is zero), and
-    parameters that mergekit no longer has. References are text already (`with_text_references`).
+    parameters that mergekit no longer has. The file is in plain words already (`mergekit.in_plain_words`).
     """
     notices = []
     for location, why in [*_base_parameters(file), *_old_parameters(file)]:

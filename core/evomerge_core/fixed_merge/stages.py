@@ -18,7 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evomerge_core.files.yaml_file import YamlFile
-from evomerge_core.fixed_merge.model_references import reference_places, with_text_references
+from evomerge_core.fixed_merge.mergekit import in_plain_words
+from evomerge_core.fixed_merge.model_references import reference_places
 from evomerge_core.fixed_merge.typed_values import text_at
 
 _NAME = re.compile(r"\w[\w.-]*")
@@ -72,7 +73,7 @@ def _stage(document: YamlFile) -> Stage:
     name = text_at(document, ("name",))
     if name is not None and _NAME.fullmatch(name) is None:
         raise document.key_error(("name",), f"is {name!r}", "use letters, digits, '_', '-' and '.'")
-    return Stage(name, with_text_references(document))
+    return Stage(name, in_plain_words(document))
 
 
 def _require_names(stages: Sequence[Stage]) -> None:

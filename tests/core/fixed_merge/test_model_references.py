@@ -64,6 +64,12 @@ def test_a_path_alone_is_a_model() -> None:
     assert read(TEXT.replace("owner/base@v1", "{path: owner/base, revision: v1}")) == read(TEXT)
 
 
+def test_a_revision_beside_a_model_is_the_models() -> None:
+    """As DPOpenHermes-11B was published; mergekit passes over the key and takes another revision."""
+    long = TEXT.replace("model: owner/one@v2+owner/adapter", "model: owner/one+owner/adapter\n    revision: v2")
+    assert read(long) == read(TEXT)
+
+
 def test_the_base_is_known_again_in_another_form() -> None:
     listed = TEXT.replace("  - model: ./two", "  - model: {model: {path: owner/base, revision: v1}}\n  - model: ./two")
     (only,) = read(listed).slices
@@ -88,6 +94,7 @@ def test_written_files_name_models_by_text(tmp_path: Path) -> None:
         ("{model: {path: 3}}", "merge.yml:2: key 'base_model.model.path' must be text"),
         ("{model: {path: o/a, revision: 3}}", "merge.yml:2: key 'base_model.model.revision' must be text (in quotes"),
         ("{model: {path: ./a, revision: v1}}", "merge.yml:2: key 'base_model.model.revision' is for models of the hub"),
+        ("{model: {path: o/a@v1, revision: v2}}", "merge.yml:2: key 'base_model.model.revision' is for models of the hub"),
         ("{model: {path: o/a, rev: v1}}", "merge.yml:2: key 'rev' is unknown in 'base_model.model'"),
         ("{model: a, override_architecture: B}", "merge.yml:2: key 'base_model.override_architecture' isn't supported"),
     ],

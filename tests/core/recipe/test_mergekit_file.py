@@ -232,7 +232,8 @@ slices:
         (TWO.replace("task_arithmetic", "task_arithmatic"), "1: unknown merge method 'task_arithmatic'; did you mean"),
         (TWO.replace("merge_method: task_arithmetic\n", ""), "1: key 'merge_method' is missing"),
         (TWO.replace("base_model: base\n", ""), "2: task_arithmetic: base_model is missing"),
-        (TWO + "modules: {}\n", "8: key 'modules' is for models of several modules"),
+        (TWO + "modules: {}\n", "8: key 'modules' must hold one module, 'default', with its models or slices"),
+        (TWO + "modules: {default: {slices: []}}\n", "8: key 'modules' can't stand beside 'models'; keep one"),
         (TWO + "evomerge: 1\n", "8: key 'evomerge' makes this a recipe"),
         (TWO + "slices: []\n", "8: keys 'models' and 'slices' exclude each other"),
         (TWO.split("models")[0], "1: keys 'models' and 'slices' are both missing"),
@@ -266,7 +267,7 @@ slices:
         (TWO.replace("- model: b", "- modle: b"), "6: key 'modle' is unknown in 'models[1]'; did you mean 'model'?"),
         (TWO.replace("  - model: b\n    parameters", "  - parameters"), "6: key 'models[1]' lacks 'model'"),
         (TWO.replace("- model: b", "- model: [b]"), "6: key 'models[1].model' must be text"),
-        (TWO.replace("- model: b", "- model: b\n    revision: v2"), "7: key 'models[1].revision' has no effect here"),
+        (TWO.replace("- model: b", "- model: b\n    revision: v2"), "7: key 'models[1].revision' is for models of the hub"),
         (
             TWO.replace("- model: b", "- model: b\n    layer_range: [0, 4]"),
             "7: key 'models[1].layer_range' has no effect under 'models'",
