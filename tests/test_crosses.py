@@ -76,15 +76,13 @@ def test_training_pairs_are_all_different_and_the_same_each_time(adapter: Traine
 
 
 def lora(folder: Path, model: Path, rank: int) -> Path:
-    """A LoRA adapter of the tiny model's two attention outputs, larger in the second layer."""
-    weights = load_file(model / "model.safetensors")
-    draws = torch.Generator().manual_seed(rank)
-    tensors = {}
-    for layer, size in ((0, 0.1), (1, 3.0)):
-        out, wide = weights[f"model.layers.{layer}.self_attn.o_proj.weight"].shape
-        name = f"base_model.model.model.layers.{layer}.self_attn.o_proj"
-        tensors[f"{name}.lora_A.weight"] = size * torch.randn(rank, wide, generator=draws)
-        tensors[f"{name}.lora_B.weight"] = torch.randn(out, rank, generator=draws)
+    """A LoRA adapter of the tiny model's attention outputs, larger from layer to layer."""
+    draws, tensors = torch.Generator().manual_seed(rank), {}
+    for name, weight in load_file(model / "model.safetensors").items():
+        if "o_proj" in name:
+            module, (out, wide) = f"base_model.model.{name.removesuffix('.weight')}", weight.shape
+            tensors[f"{module}.lora_A.weight"] = (1 + 30 * len(tensors)) * torch.randn(rank, wide, generator=draws)
+            tensors[f"{module}.lora_B.weight"] = torch.randn(out, rank, generator=draws)
     folder.mkdir(parents=True)
     save_file(tensors, folder / WEIGHTS)
     config = {"peft_type": "LORA", "r": rank, "lora_alpha": rank, "target_modules": ["o_proj"], "bias": "none"}
@@ -120,7 +118,7 @@ def test_an_adapter_that_is_there_is_not_made_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cross", CROSSES.values(), ids=CROSSES)
 def test_every_cross_becomes_a_recipe_that_opens(cross: Cross, tmp_path: Path) -> None:
-    save_model(tmp_path / "base", 0)
+    save_model(tmp_path / "base", 0, num_hidden_layers=4)
     adapters = [lora(tmp_path / "made" / adapter.name, tmp_path / "base", 2) for adapter in cross.adapters]
     path = write_cross(cross, tmp_path / "base", adapters, tmp_path / "cross")
     setup = prepare(load_recipe(path), path.parent)

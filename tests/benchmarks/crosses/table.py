@@ -29,6 +29,9 @@ from evomerge_core.recipe.load import load_recipe
 from evomerge_core.recipe.schema import Recipe
 
 QUICKSTART = "quickstart"
+# What a search in few bits comes to is to be seen, whether or not they rank merges as bf16 does.
+_IN_FEW_BITS: dict[str, Any] = {"confirm": ("bf16",), "agreement": False}
+_IN_BF16: dict[str, Any] = {"confirm": ()}
 # A generation that the budget cuts by one teaches the optimiser nothing: its candidates stay drawn. A first step as wide as the
 # box is folded back into it by the optimiser, which spreads the draws about evenly.
 WAYS: dict[str, Callable[[int], dict[str, Any]]] = {
@@ -86,7 +89,7 @@ def carry_out_one(cross: str, precision: str, way: str, seed: int, evaluations: 
         open_cross(cross),
         search=WAYS[way](evaluations),
         budget={"evaluations": evaluations, "minutes": None},
-        evaluation={"precision": precision, "confirm": () if precision == "bf16" else ("bf16",)},
+        evaluation={"precision": precision, **(_IN_BF16 if precision == "bf16" else _IN_FEW_BITS)},
     )
     folder = out / f"{_name(cross)}-{precision}-{way}-{seed}-{evaluations}"
     carry_out(recipe, folder, seed=seed)
