@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 
@@ -48,5 +47,7 @@ def known_names(name: str, known: Iterable[str]) -> str:
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
     """The known name that a misspelt one is likely to mean; None when none is near."""
+    from difflib import get_close_matches
+
     near = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return near[0] if near else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import re
 import sys
 from pathlib import Path
@@ -13,6 +12,8 @@ _WINDOWS_HAS_AVX2 = 40  # PF_AVX2_INSTRUCTIONS_AVAILABLE of IsProcessorFeaturePr
 
 def processor_name() -> str:
     """The processor's own name where the system knows it, else the kind of machine."""
+    import platform
+
     name = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
     return name[1].strip() if name else platform.processor() or platform.machine() or "CPU"
 

@@ -6,9 +6,6 @@ import argparse
 import time
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.store.commands import append_command
-from evomerge_core.run.store.folder import is_held, open_store
-from evomerge_core.run.view.progress import read_progress
 from evomerge_tui.cli.arguments import print_json
 
 _POLL_SECONDS = 0.2
@@ -16,6 +13,10 @@ _POLL_SECONDS = 0.2
 
 def send(args: argparse.Namespace, name: str) -> int:
     """Appends the command to the store of `args.run`; returns when the job has carried it out or has ended."""
+    from evomerge_core.run.store.commands import append_command
+    from evomerge_core.run.store.folder import is_held, open_store
+    from evomerge_core.run.view.progress import read_progress
+
     store = open_store(args.run)
     try:
         if not is_held(args.run):
@@ -33,6 +34,8 @@ def send(args: argparse.Namespace, name: str) -> int:
 
 def print_state(args: argparse.Namespace, name: str) -> int:
     """Prints the run's state after a command."""
+    from evomerge_core.run.view.progress import read_progress
+
     state = read_progress(args.run).state
     if args.json:
         print_json({"run": str(args.run), "command": name, "state": state})

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.store.folder import LOG, RESULT, WINNER, open_store
-from evomerge_core.run.view.progress import read_progress
 from evomerge_tui.cli.arguments import print_json
 
 if TYPE_CHECKING:
@@ -34,6 +32,8 @@ def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None =
     """
     from rich.console import Console
 
+    from evomerge_core.run.store.folder import LOG, open_store
+    from evomerge_core.run.view.progress import read_progress
     from evomerge_tui.cli.output.live_status import watch
     from evomerge_tui.processes import job
 
@@ -62,6 +62,7 @@ def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None =
 
 
 def _show_result(folder: Path, as_json: bool, console: Console, ending: Ending | None) -> int:
+    from evomerge_core.run.store.folder import RESULT, WINNER
     from evomerge_tui.cli.output.result_tables import result_tables
 
     result = json.loads((folder / WINNER / RESULT).read_text(encoding="utf-8"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from evomerge_core.run.store.folder import is_held, open_store
 from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder
 from evomerge_tui.cli.command_job import send
 from evomerge_tui.cli.follow import add_detach, follow
@@ -19,6 +18,8 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _resume(args: argparse.Namespace) -> int:
+    from evomerge_core.run.store.folder import is_held, open_store
+
     open_store(args.run).close()
     if is_held(args.run):
         return send(args, "resume")

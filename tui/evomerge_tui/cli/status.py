@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from typing import TYPE_CHECKING
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.view.progress import Progress, read_progress
 from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder, print_json
+
+if TYPE_CHECKING:  # loaded by the command itself: `--help` is to be quick
+    from evomerge_core.run.view.progress import Progress
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -20,6 +23,8 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _status(args: argparse.Namespace) -> int:
+    from evomerge_core.run.view.progress import read_progress
+
     progress = read_progress(args.run)
     if args.json and args.watch:
         raise InputError("prints one object and can't watch", where="--json", remedy="leave out --watch")
