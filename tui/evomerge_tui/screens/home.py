@@ -16,7 +16,7 @@ from textual.widgets import Button, Static
 from textual.worker import get_current_worker
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.store.facts import LIVE
+from evomerge_core.run.store.live_states import LIVE
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.messages import MachineRead, RunsRead
 from evomerge_tui.screens.page import Page

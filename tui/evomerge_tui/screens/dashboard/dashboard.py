@@ -19,7 +19,7 @@ from textual.worker import get_current_worker
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.store.commands import append_command
-from evomerge_core.run.store.facts import LIVE
+from evomerge_core.run.store.live_states import LIVE
 from evomerge_core.run.store.records import Outcome
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.dashboard.candidate_columns import candidate_columns, candidate_text
