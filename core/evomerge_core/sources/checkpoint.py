@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,12 @@ from torch import Tensor
 
 from evomerge_core.errors import InputError, MissingFile
 from evomerge_core.files.json_file import read_json
-from evomerge_core.sources.weight_file import DTYPES, TensorFacts, WeightFile, open_weights
+from evomerge_core.sources.tensors.left_out import left_out
+from evomerge_core.sources.tensors.names import BUFFERS, CAUSAL_MASK, QUANTISED_NAMES, is_head, is_tied_name
+from evomerge_core.sources.tensors.names import EMBEDDING as EMBEDDING
+from evomerge_core.sources.tensors.names import HEAD as HEAD
+from evomerge_core.sources.tensors.tie import lone_head, second_copies, ties
+from evomerge_core.sources.weight_file import DTYPES, TensorFacts, WeightFile, open_weights, with_name
 
 # Files beside the weights that make a model what it is; whichever of them exist are part of its fingerprint.
 COMPANIONS = (
@@ -28,14 +33,6 @@ COMPANIONS = (
     "chat_template.jinja",
     "chat_template.json",
 )
-EMBEDDING = re.compile(r"(^|\.)(embed_tokens|wte|embed_in|word_embeddings|tok_embeddings)\.weight$")
-HEAD = re.compile(r"^(language_model\.)?(lm_head|embed_out|output)\.(weight|bias)$")
-# Constants that old checkpoints carry and every reader computes anew.
-BUFFERS = re.compile(r"(^|\.)(rotary_emb\.inv_freq|rope\.freqs|masked_bias|position_ids)$")
-CAUSAL_MASK = re.compile(r"\.(attn|attention)\.bias$")
-QUANTISED_NAMES = re.compile(
-    r"\.(qweight|qzeros|g_idx|weight_format|SCB|weight_packed|weight_scale(_inv)?|weight\.(absmax|nested_absmax|quant_map|quant_state.*))$"
-)
 UNQUANTISED_REMEDY = "merging needs the unquantised original: give that instead (bf16, f16 or f32 safetensors)"
 
 
@@ -43,8 +40,9 @@ UNQUANTISED_REMEDY = "merging needs the unquantised original: give that instead 
 class Checkpoint:
     """An open model folder; two are equal when they are the same folder.
 
-    `tensors` keeps the order of the files. A tied head that was stored all the same is kept apart in `tied_copies`;
-    constants such as rotary frequencies are left out.
+    `tensors` keeps the order of the files. Kept apart are a tied head that was stored all the same, in `tied_copies`, and what
+    is no part of the model, in `left_out`; constants such as rotary frequencies are in neither. A tied matrix that was stored
+    as the head has the embedding's name here. `plain`: the files have the same names, and hold nothing else of a model.
     """
 
     folder: Path
@@ -52,11 +50,13 @@ class Checkpoint:
     tensors: Mapping[str, WeightFile] = field(compare=False, repr=False)
     files: tuple[Path, ...] = field(compare=False)
     tied_copies: Mapping[str, WeightFile] = field(compare=False, repr=False, default_factory=dict)
+    left_out: Mapping[str, WeightFile] = field(compare=False, repr=False, default_factory=dict)
+    plain: bool = field(compare=False, default=True)
 
     @property
     def tied(self) -> bool:
         """Whether the head shares the embedding's weights, so that there is no tensor for it."""
-        return not any(HEAD.search(name) for name in self.tensors)
+        return not any(is_head(name) for name in self.tensors)
 
     def facts(self, name: str) -> TensorFacts:
         """The stored shape and dtype of a tensor; raises InputError when there is none of that name."""
@@ -86,7 +86,7 @@ def open_checkpoint(folder: Path, *, allow_pickle: bool = False) -> Checkpoint:
     config = read_config(folder)
     listing = _find_weights(folder)
     files = [open_weights(path, allow_pickle=allow_pickle) for path in listing.files]
-    _require_listed(listing, files)
+    _require_listed(listing, config, files)
     read = [*([listing.index] if listing.index else []), *listing.files]
     return make_checkpoint(folder, config, files, read)
 
@@ -104,9 +104,21 @@ def make_checkpoint(folder: Path, config: Mapping[str, Any], files: Sequence[Wei
     Raises InputError for tensors that are quantised or stored twice.
     """
     tensors = _gather(files)
-    tied_copies = {name: tensors.pop(name) for name in _tied_copies(config, tensors)}
+    passed_over = {name: tensors.pop(name) for name in sorted(left_out(config, tensors))}
+    lone = lone_head(config, tensors)
+    if lone is not None:
+        tensors = _gather([with_name(file, *lone) for file in files], besides=passed_over)
+    tied_copies = {name: tensors.pop(name) for name in second_copies(config, tensors)}
     companions = [folder / name for name in COMPANIONS if (folder / name).is_file()]
-    return Checkpoint(folder, config, tensors, (folder / "config.json", *read, *companions), tied_copies)
+    return Checkpoint(
+        folder,
+        config,
+        tensors,
+        (folder / "config.json", *read, *companions),
+        tied_copies,
+        passed_over,
+        lone is None and not passed_over,
+    )
 
 
 def _require_model_folder(folder: Path) -> None:
@@ -176,22 +188,27 @@ def _read_index(index: Path) -> _Listing:
     return _Listing(tuple(index.parent / shard for shard in shards), index, weight_map)
 
 
-def _require_listed(listing: _Listing, files: Sequence[WeightFile]) -> None:
+def _require_listed(listing: _Listing, config: Mapping[str, Any], files: Sequence[WeightFile]) -> None:
+    """Refuses an index that lists a tensor of the model that no shard holds, unless a tied twin stands for it."""
     held = {file.path.name: file.facts for file in files}
-    for name, shard in listing.weight_map.items():
-        if name not in held[shard]:
+    absent = [name for name, shard in listing.weight_map.items() if name not in held[shard]]
+    passed_over = left_out(config, listing.weight_map)
+    twin = any(is_tied_name(name) and name not in passed_over for file in files for name in file.facts)
+    for name in absent:
+        has_twin = twin and is_tied_name(name) and ties(config)
+        if name not in passed_over and not BUFFERS.search(name) and not has_twin:
             raise InputError(
-                f"{name} is listed in {shard}, which doesn't hold it",
+                f"{name} is listed in {listing.weight_map[name]}, which doesn't hold it",
                 where=listing.index or "",
                 remedy="download or copy the model again",
             )
 
 
-def _gather(files: Sequence[WeightFile]) -> dict[str, WeightFile]:
+def _gather(files: Sequence[WeightFile], besides: Container[str] = ()) -> dict[str, WeightFile]:
     tensors: dict[str, WeightFile] = {}
     for file in files:
         for name, facts in file.facts.items():
-            if _is_constant(name, facts):
+            if name in besides or _is_constant(name, facts):
                 continue
             _require_float(file.path, name, facts)
             if name in tensors:
@@ -213,18 +230,3 @@ def _require_float(path: Path, name: str, facts: TensorFacts) -> None:
         raise InputError(f"{name} is stored as {facts.dtype}, already quantised", where=path, remedy=UNQUANTISED_REMEDY)
     if facts.dtype == "F64":
         raise InputError(f"{name} is stored as F64", where=path, remedy="save the model as float32, bfloat16 or float16")
-
-
-def _tied_copies(config: Mapping[str, Any], tensors: Mapping[str, WeightFile]) -> list[str]:
-    """The stored heads that the config ties to the embedding; where it doesn't say, those that hold the same."""
-    text = config.get("text_config")
-    tied = config.get("tie_word_embeddings", text.get("tie_word_embeddings") if isinstance(text, dict) else None)
-    embedding = next((name for name in tensors if EMBEDDING.search(name)), None)
-    if embedding is None or tied is False:
-        return []
-    heads = [name for name in tensors if HEAD.search(name) and name.endswith(".weight")]
-    return heads if tied else [name for name in heads if _is_same(tensors[embedding].read(embedding), tensors[name].read(name))]
-
-
-def _is_same(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other)

@@ -6,7 +6,7 @@ import json
 import pickle
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,14 @@ def open_weights(path: Path, *, allow_pickle: bool) -> WeightFile:
             remedy="convert the model to safetensors, or allow pickles explicitly",
         )
     return _open_pickle(path)
+
+
+def with_name(file: WeightFile, stored: str, name: str) -> WeightFile:
+    """The same file with the tensor `stored` under another name; the file itself where it doesn't hold it."""
+    if stored not in file.facts:
+        return file
+    facts = {name if key == stored else key: value for key, value in file.facts.items()}
+    return replace(file, facts=facts, read=lambda key: file.read(stored if key == name else key))
 
 
 def _open_safetensors(path: Path) -> WeightFile:

@@ -8,8 +8,10 @@ from typing import Any
 from evomerge_core.merging.config import DType
 from evomerge_core.sources.architecture import settings
 from evomerge_core.sources.source import Source
+from evomerge_core.sources.tensors.names import LAYER_COUNTS
 
-_LAYER_COUNTS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+# Blocks that guess further tokens ahead; they are left out of a child, as transformers passes over them.
+_AHEAD = ("num_nextn_predict_layers", "num_mtp_layers", "mtp_num_hidden_layers", "mtp_num_layers")
 
 # A layer of the child: the model whose config describes it, and which of that model's layers it is.
 LayerOrigin = tuple[Source, int]
@@ -35,10 +37,11 @@ def _layers(config: Mapping[str, Any], template: Source, layers: Sequence[LayerO
     depth = _depth(config)
     if depth is None:
         return {}
-    changed: dict[str, Any] = {key: len(layers) for key in _LAYER_COUNTS if key in config}
+    changed: dict[str, Any] = {key: len(layers) for key in LAYER_COUNTS if key in config}
+    changed |= _without_blocks_ahead(config, template)
     if [index for _, index in layers] != list(range(depth)):
         changed |= _by_rule(config, template, layers)
-    for key in _lists(config, depth):
+    for key in _lists(config, depth, _ahead(config)):
         changed[key] = [_stated(source.config, key)[index] for source, index in layers]
     return changed
 
@@ -53,10 +56,23 @@ def _by_rule(config: Mapping[str, Any], template: Source, layers: Sequence[Layer
     return {key: [views[id(source)][key][index] for source, index in layers] for key in unsaid}
 
 
-def _lists(config: Mapping[str, Any], depth: int | None) -> list[str]:
-    return [
-        key for key, value in config.items() if isinstance(value, list) and value and len(value) == depth and "layer" in key
-    ]
+def _without_blocks_ahead(config: Mapping[str, Any], template: Source) -> dict[str, Any]:
+    """Their number as 0, also where config.json leaves it to a default; llama.cpp looks for as many blocks."""
+    unsaid = settings(template) if template.checkpoint.left_out else {}
+    return {key: 0 for key in _AHEAD if config.get(key) or (key not in config and unsaid.get(key))}
+
+
+def _ahead(config: Mapping[str, Any]) -> int:
+    return next((config[key] for key in _AHEAD if isinstance(config.get(key), int)), 0)
+
+
+def _lists(config: Mapping[str, Any], depth: int | None, ahead: int = 0) -> list[str]:
+    """The keys that hold one entry per layer; some have further entries, for the blocks ahead."""
+    if depth is None:
+        return []
+    per_layer = {depth, depth + ahead}
+    lists = {key: value for key, value in config.items() if isinstance(value, list) and "layer" in key and "mtp" not in key}
+    return [key for key, value in lists.items() if value and len(value) in per_layer]
 
 
 def _stated(config: Mapping[str, Any], key: str) -> Sequence[Any]:
@@ -66,4 +82,4 @@ def _stated(config: Mapping[str, Any], key: str) -> Sequence[Any]:
 
 
 def _depth(config: Mapping[str, Any]) -> int | None:
-    return next((config[key] for key in _LAYER_COUNTS if isinstance(config.get(key), int)), None)
+    return next((config[key] for key in LAYER_COUNTS if isinstance(config.get(key), int)), None)

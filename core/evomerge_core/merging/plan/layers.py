@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from evomerge_core.errors import InputError
-
-_LAYER = re.compile(r"^(?P<stack>(?:.*?\.)?(?:layers|h|blocks|block)\.)(?P<layer>\d+)\.(?P<rest>.+)$")
+from evomerge_core.sources.tensors.names import LAYER, decoder_stack
 
 
 @dataclass(frozen=True)
@@ -17,7 +14,7 @@ class LayerStack:
     """A model's tensors, taken apart: `layers[i]` holds what follows `prefix` + i in the names of layer i's tensors.
 
     `before` and `after` are the names of the tensors outside the layers, by their place beside the first layer's.
-    Of several stacks (a vision tower beside a language model) the largest is meant; the others' tensors are outside.
+    Of several stacks (a vision tower beside a language model) the language model's is meant; the others' tensors are outside.
     """
 
     prefix: str
@@ -33,9 +30,8 @@ class LayerStack:
 def find_layers(names: Iterable[str], owner: str) -> LayerStack:
     """Takes a model's tensor names apart; `owner` names the model in the InputError for a layer that is missing."""
     names = tuple(names)
-    matches = {name: match for name in names if (match := _LAYER.match(name))}
-    sizes = Counter(match["stack"] for match in matches.values())
-    prefix = max(sizes, key=sizes.__getitem__, default="")
+    matches = {name: match for name in names if (match := LAYER.match(name))}
+    prefix = decoder_stack(names) or ""
     layers: dict[int, list[str]] = {}
     before: list[str] = []
     after: list[str] = []

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from evomerge_core.errors import InputError
 from evomerge_core.merging.plan.slices import PlannedSlice
-from evomerge_core.sources.checkpoint import EMBEDDING, HEAD
 from evomerge_core.sources.source import Source
+from evomerge_core.sources.tensors.names import EMBEDDING
+from evomerge_core.sources.tensors.names import is_head as is_head
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,6 @@ def find_origins(slices: Sequence[PlannedSlice], sources: Mapping[str, Source]) 
         _require_one_shape(origin, sources)
     _require_all_used(slices)
     return origins
-
-
-def is_head(name: str) -> bool:
-    """Whether this is the output matrix, which a tied model lacks."""
-    return name.endswith(".weight") and HEAD.search(name) is not None
 
 
 def _origins(slices: Sequence[PlannedSlice], sources: Mapping[str, Source]) -> Iterator[Origin]:

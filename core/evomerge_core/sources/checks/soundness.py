@@ -4,36 +4,57 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.architecture import settings
-from evomerge_core.sources.checkpoint import EMBEDDING
 from evomerge_core.sources.source import Source
+from evomerge_core.sources.tensors.names import EMBEDDING, LAYER, is_head
+from evomerge_core.sources.tensors.tie import stated_tie
 from evomerge_core.sources.tokens import vocabulary
+
+# Classes that end in a head, and so speak.
+_WITH_HEAD = ("ForCausalLM", "LMHeadModel")
 
 
 def own_problems(source: Source) -> list[InputError]:
     """An error for each contradiction between config.json and the weights or the tokenizer, such as a head that isn't tied."""
-    return [*_false_ties(source), *_contradictions(source)]
-
-
-def _false_ties(source: Source) -> Iterator[InputError]:
-    for name, file in source.checkpoint.tied_copies.items():
-        embedding = next(key for key in source.names if EMBEDDING.search(key))
-        ours, theirs = source.checkpoint.read(embedding), file.read(name)
-        if ours.shape != theirs.shape or not bool((ours == theirs).all()):
-            problem = f"tie_word_embeddings is true, but {name} differs from {embedding}"
-            yield InputError(problem, where=source.folder / "config.json", remedy="set it to false")
-
-
-def _contradictions(source: Source) -> Iterator[InputError]:
-    """A head, layers, widths and tokens that the files state and the tensors don't have."""
     stated = settings(source)
+    return [*_tie_problems(source, _ties(source, stated)), *_contradictions(source, stated)]
+
+
+def _ties(source: Source, stated: Mapping[str, Any]) -> object:
+    tied = stated_tie(source.config)
+    return stated.get("tie_word_embeddings") if tied is None else tied
+
+
+def _tie_problems(source: Source, ties: object) -> Iterator[InputError]:
     config = source.folder / "config.json"
-    if stated.get("tie_word_embeddings") is False and source.tied and _speaks(source):
+    embedding = next((name for name in source.names if EMBEDDING.search(name)), None)
+    head = next((name for name in source.names if is_head(name)), None)
+    if ties and embedding and head:
+        problem = f"tie_word_embeddings is true, but {head} differs from {embedding}, and transformers keeps both"
+        yield InputError(problem, where=config, remedy="set it to false")
+    if ties is False and head is None and not source.checkpoint.tied_copies and _speaks(source):
         problem = "tie_word_embeddings is false, but there is no lm_head.weight"
         yield InputError(problem, where=config, remedy="set it to true, or get the whole model")
+    if head and embedding is None and not _has_twin(source, head):
+        problem = f"{head} is stored without an embedding" + ("" if ties else ", and tie_word_embeddings is not true")
+        remedy = "save the model again with transformers" if ties else "set it to true if they are one, or get the whole model"
+        yield InputError(problem, where=config, remedy=remedy)
+
+
+def _has_twin(source: Source, head: str) -> bool:
+    """Whether a matrix outside the layers is as tall as the head: an embedding by a name that isn't known here."""
+    rows = source.shape(head)[0]
+    others = (source.shape(name) for name in source.names if name != head and not LAYER.match(name))
+    return any(len(shape) == 2 and shape[0] == rows for shape in others)
+
+
+def _contradictions(source: Source, stated: Mapping[str, Any]) -> Iterator[InputError]:
+    """Layers, widths and tokens that the files state and the tensors don't have."""
+    config = source.folder / "config.json"
     layers, wanted = _layers(source), stated.get("num_hidden_layers")
     if layers and isinstance(wanted, int) and wanted > layers:
         problem = f"num_hidden_layers is {wanted}, but the weights have {layers}"
@@ -45,7 +66,7 @@ def _contradictions(source: Source) -> Iterator[InputError]:
 
 
 def _speaks(source: Source) -> bool:
-    return any(str(name).endswith("ForCausalLM") for name in source.config.get("architectures") or ())
+    return any(str(name).endswith(_WITH_HEAD) for name in source.config.get("architectures") or ())
 
 
 def _layers(source: Source) -> int:
