@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 from torch import Tensor
 
 from evomerge_core.errors import InputError
-from evomerge_core.sources.adapter import fit_adapter, open_adapter, read_adapter_config
+from evomerge_core.sources.adapter import fit_adapter, open_adapter
+from evomerge_core.sources.adapters.settings import read_adapter_config
 from evomerge_core.sources.architecture import settings
 from evomerge_core.sources.checkpoint import Checkpoint, make_checkpoint, open_checkpoint, read_config
 from evomerge_core.sources.resolve import UNWANTED, WANTED, as_input_error, hub_id, locate, split_reference

@@ -1,10 +1,8 @@
-"""A PEFT LoRA adapter, read as a task vector: what it adds to each tensor of a checkpoint, never multiplied out on disk."""
+"""A PEFT LoRA adapter, read as what it makes of each tensor of a checkpoint, as peft's merge_and_unload does."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,34 +11,24 @@ import torch
 from torch import Tensor
 
 from evomerge_core.errors import InputError, MissingFile
-from evomerge_core.files.json_file import read_json
-from evomerge_core.sources.checkpoint import EMBEDDING, HEAD, Checkpoint
+from evomerge_core.sources.adapters.keys import Keys, sort_keys
+from evomerge_core.sources.adapters.settings import (
+    MERGE_FIRST,
+    is_saved_whole,
+    is_target,
+    rank_of,
+    read_adapter_config,
+    scale_of,
+    trained_rows,
+)
+from evomerge_core.sources.adapters.tied import tied_replacement, twin_of_tied
+from evomerge_core.sources.checkpoint import Checkpoint
+from evomerge_core.sources.tensors.names import EMBEDDING, LAYER, is_end, is_tied_name
+from evomerge_core.sources.tensors.tie import are_here, is_same
 from evomerge_core.sources.weight_file import DTYPES, WeightFile, open_weights
 
-MERGE_FIRST = "merge it into its model with peft's merge_and_unload, and give the merged folder as the source"
-# Settings that change what the two factors mean, with the values under which they don't.
-NEUTRAL: Mapping[str, tuple[Any, ...]] = {
-    "bias": ("none",),
-    "lora_bias": (False,),
-    "use_dora": (False,),
-    "use_qalora": (False,),
-    "use_bdlora": (None, False),
-    "kasa_config": (None,),
-    "velora_config": (None,),
-    "monteclora_config": (None,),
-    "arrow_config": (None,),
-    "alora_invocation_tokens": (None, []),
-    "layer_replication": (None, []),
-    "target_parameters": (None, []),
-    "trainable_token_indices": (None, [], {}),
-}
-# These initialisations also change the model's own weights, which an adapter doesn't carry.
-CHANGES_THE_MODEL = ("pissa", "olora", "corda", "loftq", "lora_ga")
-PREFIX = "base_model.model."
-FACTOR = re.compile(r"^(?P<module>.+)\.lora_(?P<table>embedding_)?(?P<factor>[AB])(\.(?!weight$)\w+)?(\.weight)?$")
-# peft wraps a layer: the original stays beside what was trained, and some versions save both.
-WRAPPER = re.compile(r"\.(base_layer|modules_to_save(\.default)?)\.(?=\w+$)")
-WRAPPED_ORIGINAL = ".original_module."
+# Families whose linear layers store their weights transposed (Conv1D): peft goes by the layer, not by `fan_in_fan_out`.
+_TRANSPOSED = ("gpt2", "openai-gpt")
 
 
 class LowRank(NamedTuple):
@@ -55,20 +43,31 @@ class LowRank(NamedTuple):
 class Pair:
     """The two factors of one tensor, by their names in the adapter's file, and what they are multiplied by.
 
-    `swapped`: the product stands transposed to the tensor, as for embeddings and `fan_in_fan_out` layers.
+    `swapped`: the product stands transposed to the tensor, as for embeddings and the linear layers of GPT-2. `magnitude` is the
+    name of DoRA's vector, which holds the norm of each of the merged tensor's rows (of each column where swapped).
     """
 
     a: str
     b: str
     scale: float
     swapped: bool
+    magnitude: str | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a tensor that were trained alone (`trainable_token_indices`): which ones, and their key in the file."""
+
+    index: tuple[int, ...]
+    key: str
 
 
 @dataclass(frozen=True)
 class Adapter:
     """An open adapter, fitted to a checkpoint.
 
-    Tensor names in `pairs` and `replaced` are the checkpoint's; a tensor in both is replaced first and then added to.
+    Tensor names in `pairs`, `replaced` and `rows` are the checkpoint's; a tensor in several is replaced first, then added to,
+    and last given its rows.
     """
 
     folder: Path
@@ -77,94 +76,88 @@ class Adapter:
     pairs: Mapping[str, Pair] = field(compare=False, repr=False)
     replaced: Mapping[str, str] = field(compare=False, repr=False)
     files: tuple[Path, ...] = field(compare=False)
+    rows: Mapping[str, Rows] = field(compare=False, repr=False, default_factory=dict)
 
     def low_rank(self, name: str) -> LowRank | None:
-        """What is added to the tensor; None when the adapter leaves it alone or replaces it whole."""
+        """What is added to the checkpoint's tensor; None where the adapter does nothing to it, or more than that."""
         pair = self.pairs.get(name)
-        if pair is None:
+        if pair is None or pair.magnitude is not None or name in self.replaced or name in self.rows:
             return None
+        return self._factors(pair)
+
+    def merged(self, name: str, stored: Tensor) -> Tensor:
+        """What peft's merge_and_unload makes of the checkpoint's tensor `stored`; mapped where nothing is computed."""
+        key = self.replaced.get(name)
+        tensor = stored if key is None else self.weights.read(key)
+        pair, rows = self.pairs.get(name), self.rows.get(name)
+        if pair is not None:
+            tensor = self._added(pair, tensor)
+        return tensor if rows is None else self._with_rows(rows, tensor)
+
+    def dtype(self, name: str, stored: torch.dtype) -> torch.dtype:
+        """The dtype of `merged`: float32 where a pair changes the tensor, else as stored there or here."""
+        if name in self.pairs:
+            return torch.float32
+        key, rows = self.replaced.get(name), self.rows.get(name)
+        own = stored if key is None else self._dtype(key)
+        return own if rows is None else torch.promote_types(own, self._dtype(rows.key))
+
+    def _dtype(self, key: str) -> torch.dtype:
+        return DTYPES[self.weights.facts[key].dtype]
+
+    def _factors(self, pair: Pair) -> LowRank:
         a, b = (self.weights.read(key).to(torch.float32) for key in (pair.a, pair.b))
         return LowRank(a.T, b.T, pair.scale) if pair.swapped else LowRank(b, a, pair.scale)
 
-    def replacement(self, name: str) -> Tensor | None:
-        """The whole tensor that the adapter puts in place (`modules_to_save`), mapped, as stored."""
-        key = self.replaced.get(name)
-        return None if key is None else self.weights.read(key)
+    def _added(self, pair: Pair, tensor: Tensor) -> Tensor:
+        # Compiled loops take a while to load.
+        from evomerge_core.fixed_order.products import product
+        from evomerge_core.methods.parts.reductions import row_norms
+
+        added = self._factors(pair)
+        whole = tensor.to(torch.float32) + added.scale * product(added.up, added.down.t())
+        if pair.magnitude is None:
+            return whole
+        # DoRA: the direction is LoRA's, the length of each output's weights is a number of its own (arXiv 2402.09353).
+        magnitude = self.weights.read(pair.magnitude).to(torch.float32).reshape(-1)
+        factor = magnitude / row_norms(whole.t() if pair.swapped else whole)
+        return whole * (factor if pair.swapped else factor.unsqueeze(1))
+
+    def _with_rows(self, rows: Rows, tensor: Tensor) -> Tensor:
+        trained = self.weights.read(rows.key)
+        dtype = torch.promote_types(tensor.dtype, trained.dtype)
+        return tensor.to(dtype).index_copy(0, torch.tensor(rows.index, dtype=torch.int64), trained.to(dtype))
 
 
 def open_adapter(folder: Path, checkpoint: Checkpoint, *, allow_pickle: bool = False) -> Adapter:
     """Opens a PEFT adapter folder for a checkpoint.
 
-    Raises InputError for a kind of adapter that isn't plain LoRA, a factor without its partner, a pair that fits no
-    tensor of the checkpoint, and wrong widths or ranks.
+    Raises InputError for a kind of adapter that can't be merged, a factor without its partner, a tensor that fits none of the
+    checkpoint's, wrong widths or ranks, and changes to one of two tied matrices alone.
     """
     config = read_adapter_config(folder)
     return fit_adapter(folder, config, open_weights(_weights_path(folder), allow_pickle=allow_pickle), checkpoint)
 
 
 def fit_adapter(folder: Path, config: Mapping[str, Any], weights: WeightFile, checkpoint: Checkpoint) -> Adapter:
-    """The same for a config and factors that are open already."""
+    """The same for a config and tensors that are open already."""
     for name, facts in weights.facts.items():
         if facts.dtype not in DTYPES:
             raise InputError(
                 f"{name} is stored as {facts.dtype}", where=weights.path, remedy="save the adapter as float32 or bfloat16"
             )
-    replaced = _find_replaced(weights, config, checkpoint)
-    pairs = _find_pairs(weights, config, checkpoint, replaced)
-    if not pairs and not replaced:
+    keys = sort_keys(weights.facts)
+    replaced = _find_replaced(weights, keys, config, checkpoint)
+    pairs = _find_pairs(weights, keys, config, checkpoint, replaced)
+    rows = _find_rows(weights, keys, config, checkpoint, pairs, replaced)
+    if not pairs and not replaced and not rows:
         raise InputError("holds no LoRA pair", where=weights.path, remedy="save the adapter again with peft's save_pretrained")
     _require_targets(weights.path, config, checkpoint, pairs)
     files = [folder / "adapter_config.json", weights.path]
     # A tokenizer counts only where the adapter brings its own embedding rows.
-    if any(EMBEDDING.search(name) for name in replaced) and (folder / "tokenizer.json").is_file():
+    if any(EMBEDDING.search(name) for name in (*replaced, *rows)) and (folder / "tokenizer.json").is_file():
         files.append(folder / "tokenizer.json")
-    return Adapter(folder, config, weights, pairs, replaced, tuple(files))
-
-
-def read_adapter_config(folder: Path) -> dict[str, Any]:
-    """adapter_config.json; raises InputError for a kind of adapter that isn't plain LoRA."""
-    if not folder.is_dir():
-        raise InputError("no such folder", where=folder, remedy="give the adapter's folder, with adapter_config.json in it")
-    path = folder / "adapter_config.json"
-    if not path.is_file():
-        raise MissingFile("no such file", where=path, remedy="after the + goes a PEFT LoRA adapter's folder")
-    config = read_json(path)
-    kind = config.get("peft_type")
-    if kind != "LORA":
-        raise InputError(f"{kind} is not LORA, the only kind that is read", where=f"{path}: peft_type", remedy=MERGE_FIRST)
-    for key, neutral in NEUTRAL.items():
-        if config.get(key, neutral[0]) not in neutral:
-            raise InputError(f"{config[key]!r} can't be expressed by two factors", where=f"{path}: {key}", remedy=MERGE_FIRST)
-    start = config.get("init_lora_weights")
-    if isinstance(start, str) and start.lower().startswith(CHANGES_THE_MODEL):
-        raise InputError(
-            f"{start!r} changed the model's own weights as well", where=f"{path}: init_lora_weights", remedy=MERGE_FIRST
-        )
-    _require_numbers(path, config)
-    return config
-
-
-def _require_numbers(path: Path, config: Mapping[str, Any]) -> None:
-    """Refuses a rank or alpha that is not a positive number, and a pattern that is not a regular expression."""
-    for key, pattern_key in (("r", "rank_pattern"), ("lora_alpha", "alpha_pattern")):
-        patterns = config.get(pattern_key) or {}
-        if not isinstance(patterns, dict):
-            raise InputError(
-                "must map layers to numbers", where=f"{path}: {pattern_key}", remedy="download or copy the adapter again"
-            )
-        for value in (config.get(key, 8), *patterns.values()):
-            if not isinstance(value, (int, float)) or value <= 0:
-                raise InputError(
-                    f"{value!r} is not a positive number", where=f"{path}: {key}", remedy="download or copy the adapter again"
-                )
-        targets = config.get("target_modules")
-        for expression in (*patterns, *([targets] if isinstance(targets, str) else [])):
-            try:
-                re.compile(expression)
-            except re.error as error:
-                raise InputError(
-                    f"{expression!r} is not a regular expression ({error})", where=path, remedy="correct it"
-                ) from None
+    return Adapter(folder, config, weights, pairs, replaced, tuple(files), rows)
 
 
 def _weights_path(folder: Path) -> Path:
@@ -175,32 +168,43 @@ def _weights_path(folder: Path) -> Path:
 
 
 def _find_pairs(
-    weights: WeightFile, config: Mapping[str, Any], checkpoint: Checkpoint, replaced: Mapping[str, str]
+    weights: WeightFile, keys: Keys, config: Mapping[str, Any], checkpoint: Checkpoint, replaced: Mapping[str, str]
 ) -> dict[str, Pair]:
-    found: dict[tuple[str, bool], dict[str, str]] = {}
-    for key in weights.facts:
-        match = FACTOR.match(key)
-        if match:
-            found.setdefault((match["module"], match["table"] is not None), {})[match["factor"]] = key
     pairs = {}
-    for (module, table), factors in found.items():
+    for (module, table), factors in keys.factors.items():
         if len(factors) < 2:
             raise InputError(
                 f"{next(iter(factors.values()))} has no partner",
                 where=weights.path,
                 remedy="download or copy the adapter again",
             )
-        path = module.removeprefix(PREFIX)
-        name = f"{path}.weight"
-        if _is_tied_twin(weights.path, name, config, checkpoint):
+        name = _stored_name(f"{module}.weight", checkpoint)
+        if twin_of_tied(weights.path, name, config, checkpoint):
             continue
-        pair = Pair(factors["A"], factors["B"], _scale(config, path), table or bool(config.get("fan_in_fan_out")))
+        swapped = table or (checkpoint.config.get("model_type") in _TRANSPOSED and LAYER.match(name) is not None)
+        magnitude = _magnitude(weights, keys, config, module)
+        pair = Pair(factors["A"], factors["B"], scale_of(config, module), swapped, magnitude)
         wanted = _shape(weights.path, pair.a, name, checkpoint)
         if name in replaced:
             wanted = weights.facts[replaced[name]].shape
-        _require_fit(weights, name, pair, wanted, _rank(config, path))
+        _require_fit(weights, name, pair, wanted, rank_of(config, module))
         pairs[name] = pair
     return pairs
+
+
+def _magnitude(weights: WeightFile, keys: Keys, config: Mapping[str, Any], module: str) -> str | None:
+    """DoRA's vector for a layer; InputError where the settings and the file don't agree about it."""
+    magnitude = keys.magnitudes.get(module)
+    if bool(config.get("use_dora")) != (magnitude is not None):
+        problem = f"use_dora is true, but {module} has no magnitude" if magnitude is None else f"{magnitude} needs use_dora"
+        raise InputError(problem, where=weights.path, remedy="give the adapter_config.json that was saved with these weights")
+    return magnitude
+
+
+def _stored_name(name: str, checkpoint: Checkpoint) -> str:
+    """The checkpoint's name for a tensor: one saved without its head may lack the first part (GPT-2's `transformer.`)."""
+    bare = name.partition(".")[2]
+    return bare if name not in checkpoint.tensors and bare in checkpoint.tensors else name
 
 
 def _shape(path: Path, key: str, name: str, checkpoint: Checkpoint) -> tuple[int, ...]:
@@ -231,89 +235,88 @@ def _require_fit(weights: WeightFile, name: str, pair: Pair, wanted: tuple[int, 
             where=weights.path,
             remedy="give the model that the adapter was trained on",
         )
+    if pair.magnitude is not None and weights.facts[pair.magnitude].shape not in ((b[0],), (1, b[0]), (b[0], 1)):
+        raise InputError(
+            f"{pair.magnitude} is {list(weights.facts[pair.magnitude].shape)}, where {pair.b} makes {b[0]} outputs",
+            where=weights.path,
+            remedy="download or copy the adapter again",
+        )
 
 
-def _rank(config: Mapping[str, Any], module: str) -> int:
-    return int(_by_pattern(config.get("rank_pattern"), module, config.get("r", 8)))
-
-
-def _scale(config: Mapping[str, Any], module: str) -> float:
-    alpha = float(_by_pattern(config.get("alpha_pattern"), module, config.get("lora_alpha", 8)))
-    rank = _rank(config, module)
-    return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
-
-
-def _by_pattern(patterns: Mapping[str, float] | None, module: str, default: float) -> float:
-    """PEFT's rule: the first pattern that matches the end of the module's path counts."""
-    for pattern, value in (patterns or {}).items():
-        if re.match(rf"(.*\.)?({pattern})$", module):
-            return value
-    return default
-
-
-def _find_replaced(weights: WeightFile, config: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, str]:
+def _find_replaced(weights: WeightFile, keys: Keys, config: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, str]:
     """Tensors that the adapter holds whole: the checkpoint's name -> the adapter's."""
-    replaced = {}
-    saved = tuple(config.get("modules_to_save") or ())
-    for key in weights.facts:
-        if FACTOR.match(key) or WRAPPED_ORIGINAL in key:
-            continue
-        name = WRAPPER.sub(".", key.removeprefix(PREFIX))
-        module = name.rpartition(".")[0]
-        if not module.endswith(saved) and not _is_end(name):
-            raise InputError(f"{key} is neither a LoRA factor nor in modules_to_save", where=weights.path, remedy=MERGE_FIRST)
-        if _is_tied_twin(weights.path, name, config, checkpoint) or _is_unchanged(weights, key, name, checkpoint):
-            continue
-        replaced[name] = key
-    return replaced
+    whole = {_stored_name(name, checkpoint): key for name, key in keys.whole.items()}
+    tied = {name: key for name, key in whole.items() if checkpoint.tied and is_tied_name(name)}
+    replaced = tied_replacement(weights, tied, config, checkpoint)
+    for name, key in whole.items():
+        if name not in tied:
+            _require_known(weights.path, name, key, config)
+            replaced[name] = key
+    return {name: key for name, key in replaced.items() if not _is_unchanged(weights, key, name, checkpoint)}
 
 
-def _is_end(name: str) -> bool:
-    return bool(EMBEDDING.search(name) or HEAD.search(name))
+def _require_known(path: Path, name: str, key: str, config: Mapping[str, Any]) -> None:
+    trained_bias = name.endswith(".bias") and config.get("bias", "none") != "none"
+    if not trained_bias and not is_end(name) and not is_saved_whole(config, name.rpartition(".")[0]):
+        raise InputError(f"{key} is neither a LoRA factor nor in modules_to_save", where=path, remedy=MERGE_FIRST)
 
 
 def _is_unchanged(weights: WeightFile, key: str, name: str, checkpoint: Checkpoint) -> bool:
     """Whether the adapter only holds the model's own tensor again, as peft does where an embedding has a pair."""
     wanted, shape = _shape(weights.path, key, name, checkpoint), weights.facts[key].shape
     # A tokenizer that grew gives the embedding and the head more rows.
-    free = 1 if _is_end(name) else 0
+    free = 1 if is_end(name) else 0
     if len(shape) != len(wanted) or shape[free:] != wanted[free:]:
         raise InputError(
             f"{key} is {list(shape)}, but {name} is {list(wanted)}",
             where=weights.path,
             remedy="give the model that the adapter was trained on",
         )
-    return shape == wanted and bool((weights.read(key).to(torch.float32) == checkpoint.read(name).to(torch.float32)).all())
+    own = checkpoint.tensors[name]
+    return are_here(weights, own) and is_same(weights, key, own, name)
 
 
-def _is_tied_twin(path: Path, name: str, config: Mapping[str, Any], checkpoint: Checkpoint) -> bool:
-    """Whether this is a tied model's head, trained as one with the embedding; refuses to let the two differ."""
-    if not _is_end(name) or not checkpoint.tied:
-        return False
-    if not config.get("ensure_weight_tying"):
+def _find_rows(
+    weights: WeightFile,
+    keys: Keys,
+    config: Mapping[str, Any],
+    checkpoint: Checkpoint,
+    pairs: Mapping[str, Pair],
+    replaced: Mapping[str, str],
+) -> dict[str, Rows]:
+    """Embeddings of which some rows were trained: the checkpoint's name -> the rows."""
+    rows = {}
+    for module, key in keys.rows.items():
+        name = _stored_name(f"{module}.weight", checkpoint)
+        if twin_of_tied(weights.path, name, config, checkpoint, rows_of_both=True):
+            continue
+        wanted = _shape(weights.path, key, name, checkpoint)
+        if name in replaced:
+            wanted = weights.facts[replaced[name]].shape
+        if name in pairs:
+            raise InputError(f"{key} and {pairs[name].a} change the same tensor", where=weights.path, remedy=MERGE_FIRST)
+        rows[name] = _fitting_rows(weights, key, trained_rows(config, module), wanted)
+    return rows
+
+
+def _fitting_rows(weights: WeightFile, key: str, index: tuple[int, ...] | None, wanted: tuple[int, ...]) -> Rows:
+    shape = weights.facts[key].shape
+    if index is None or shape != (len(index), *wanted[1:]) or max(index, default=0) >= wanted[0]:
+        named = "none" if index is None else f"{len(index)}, the last {max(index, default=0)}"
         raise InputError(
-            f"changes {name} alone, but the model ties its embedding and head",
-            where=path,
-            remedy="train the adapter with ensure_weight_tying, or without these two",
+            f"{key} is {list(shape)} for a tensor of {list(wanted)}, where trainable_token_indices names {named}",
+            where=weights.path,
+            remedy="give the model that the adapter was trained on, and the adapter_config.json saved with it",
         )
-    return HEAD.search(name) is not None
+    return Rows(index, key)
 
 
 def _require_targets(path: Path, config: Mapping[str, Any], checkpoint: Checkpoint, pairs: Mapping[str, Pair]) -> None:
     """Refuses an adapter that lacks a pair for a layer that it claims to have been trained on."""
-    if config.get("layers_to_transform") is not None or config.get("exclude_modules"):
-        return
-    targets = config.get("target_modules") or ()
     for name in checkpoint.tensors:
-        if name.endswith(".weight") and name not in pairs and _is_target(targets, name.removesuffix(".weight")):
+        if name.endswith(".weight") and name not in pairs and is_target(config, name.removesuffix(".weight")):
             raise InputError(
                 f"target_modules names {name.removesuffix('.weight')}, but no pair changes it",
                 where=path,
                 remedy="download or copy the adapter again",
             )
-
-
-def _is_target(targets: str | Iterable[str], module: str) -> bool:
-    if isinstance(targets, str):
-        return targets != "all-linear" and re.fullmatch(targets, module) is not None
-    return any(module == target or module.endswith(f".{target}") for target in targets)

@@ -82,31 +82,21 @@ class Source:
 
     def dtype(self, name: str) -> torch.dtype:
         """The dtype that `read` gives: as stored, float32 where an adapter adds to the tensor."""
-        if self.adapter is not None and name in self.adapter.pairs:
-            return torch.float32
-        replacement = self._replacement(name)
-        return self.checkpoint.dtype(name) if replacement is None else replacement.dtype
+        stored = self.checkpoint.dtype(name)
+        return stored if self.adapter is None else self.adapter.dtype(name, stored)
 
     def read(self, name: str) -> Tensor:
-        """The tensor, mapped, as stored; float32 `stored + scale * up @ down` where an adapter adds to it."""
-        replacement = self._replacement(name)
-        tensor = self.checkpoint.read(name) if replacement is None else replacement
-        added = None if self.adapter is None else self.adapter.low_rank(name)
-        if added is not None:
-            from evomerge_core.fixed_order.products import product  # compiled loops take a while to load
-
-            tensor = tensor.to(torch.float32) + added.scale * product(added.up, added.down.t())
-        return self._aligned(name, tensor)
+        """The tensor, mapped, as stored; merged with the adapter where that changes it, as peft's merge_and_unload does."""
+        stored = self.checkpoint.read(name)
+        return self._aligned(name, stored if self.adapter is None else self.adapter.merged(name, stored))
 
     def stored(self, name: str) -> Tensor:
         """The checkpoint's own tensor, without the adapter, mapped, as stored (rows in the base's order when aligned)."""
         return self._aligned(name, self.checkpoint.read(name))
 
     def low_rank(self, name: str) -> LowRank | None:
-        """What the adapter adds to `stored`; None where it adds nothing, or replaces the tensor (then `read` has it)."""
-        if self.adapter is None or name in self.adapter.replaced:
-            return None
-        low_rank = self.adapter.low_rank(name)
+        """What the adapter adds to `stored`; None where it adds nothing, or does something else (then `read` has it)."""
+        low_rank = None if self.adapter is None else self.adapter.low_rank(name)
         rows = self._rows(name)
         if low_rank is None or rows is None:
             return low_rank
@@ -130,9 +120,6 @@ class Source:
         if self.adapter is not None and name in self.adapter.replaced:
             return self.adapter.weights.facts[self.adapter.replaced[name]].shape
         return self.checkpoint.facts(name).shape
-
-    def _replacement(self, name: str) -> Tensor | None:
-        return None if self.adapter is None else self.adapter.replacement(name)
 
     def _rows(self, name: str) -> Rows | None:
         return None if self.rows is None else self.rows.get(name)

@@ -1,61 +1,22 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
 
-from evomerge_core.errors import InputError
 from evomerge_core.sources.checks.finite import check_finite
-from evomerge_core.sources.source import Source, open_source
+from evomerge_core.sources.source import open_source
+from support.peft_adapters import assert_reads_as_peft_merges, change_json, merged_by_peft, opened, refusal, train
 from support.source_models import write_model
 
 LINEAR = ["q_proj", "v_proj", "down_proj"]
-
-
-def train(base: Path, folder: Path, **settings: Any) -> Path:
-    """An adapter of random factors, saved by peft."""
-    torch.manual_seed(1)
-    model = get_peft_model(
-        AutoModelForCausalLM.from_pretrained(base), LoraConfig(**({"r": 4, "task_type": "CAUSAL_LM"} | settings))
-    )
-    for name, parameter in model.named_parameters():
-        if "lora_" in name or "modules_to_save" in name:
-            torch.nn.init.normal_(parameter, std=0.2)
-    model.save_pretrained(folder)
-    return folder
-
-
-def merged_by_peft(base: Path, adapter: Path) -> dict[str, Tensor]:
-    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter).merge_and_unload()
-    return dict(model.named_parameters())
-
-
-def opened(base: Path, adapter: Path) -> Source:
-    return open_source(f"{base}+{adapter}", relative_to=Path())
-
-
-def assert_reads_as_peft_merges(base: Path, adapter: Path) -> Source:
-    source = opened(base, adapter)
-    expected = merged_by_peft(base, adapter)
-    assert set(source.names) == set(expected)
-    for name in source.names:
-        read = source.read(name)
-        assert source.shape(name) == tuple(read.shape)
-        assert source.dtype(name) == read.dtype
-        torch.testing.assert_close(read, expected[name].data, rtol=1e-6, atol=1e-6)
-        low_rank = source.low_rank(name)
-        if low_rank is not None:
-            whole = source.stored(name).double() + low_rank.scale * (low_rank.up.double() @ low_rank.down.double())
-            torch.testing.assert_close(whole.float(), expected[name].data, rtol=1e-6, atol=1e-6)
-    return source
 
 
 @pytest.mark.parametrize(
@@ -143,20 +104,10 @@ def test_an_adapter_that_unties_a_tied_model_is_refused(tmp_path: Path, settings
     assert "ties its embedding and head" in refusal(base, train(base, tmp_path / "adapter", **settings))
 
 
-def refusal(base: Path, adapter: Path, **options: bool) -> str:
-    with pytest.raises(InputError) as caught:
-        open_source(f"{base}+{adapter}", relative_to=Path(), **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
 @pytest.mark.parametrize(
     ("settings", "key"),
     [
-        ({"use_dora": True}, "use_dora"),
-        ({"bias": "all"}, "bias"),
         ({"lora_bias": True}, "lora_bias"),
-        ({"trainable_token_indices": [1, 2]}, "trainable_token_indices"),
         ({"init_lora_weights": "olora"}, "init_lora_weights"),
     ],
 )
@@ -170,12 +121,6 @@ def test_what_two_factors_cannot_say_is_refused(pristine: Path, tmp_path: Path, 
 @pytest.fixture
 def plain(pristine: Path, tmp_path: Path) -> Path:
     return train(pristine, tmp_path / "adapter", target_modules=["q_proj"])
-
-
-def change_json(adapter: Path, **settings: object) -> Path:
-    path = adapter / "adapter_config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
-    return adapter
 
 
 def change_weights(adapter: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> Path:

@@ -27,6 +27,15 @@ def norm(tensor: Tensor) -> float:
     return math.sqrt(dot(tensor, tensor))
 
 
+def row_norms(matrix: Tensor) -> Tensor:
+    """The Euclidean norm of each row of a matrix [rows, columns]: [rows], float32."""
+    squares = torch.zeros(matrix.shape[0], dtype=torch.float64)
+    for start in range(0, matrix.shape[1], _ROW):
+        piece = matrix[:, start : start + _ROW].double().contiguous()
+        squares += (piece * piece).sum(dim=1)
+    return squares.sqrt().to(torch.float32)
+
+
 def l1_norm(tensor: Tensor) -> float:
     """The sum of the magnitudes of a tensor's entries."""
     return _total(piece.abs().double() for piece in _pieces(tensor))
