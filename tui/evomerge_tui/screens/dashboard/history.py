@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from evomerge_core.run.candidate.fitness import rank
+from evomerge_core.run.candidate.fitness import Rank, rank
 from evomerge_core.run.store.facts import RunFacts
 from evomerge_core.run.store.records import Outcome
 
@@ -39,6 +39,7 @@ class History:
     def add(self, outcomes: Iterable[Outcome], facts: RunFacts) -> list[Outcome]:
         """Takes in what is new; gives what of it belongs to the search."""
         before = len(self.all)
+        highest = None if self.best is None else rank(self.best, facts)
         for outcome in outcomes:
             self.labels[outcome.candidate] = outcome.label
             if outcome.split != "search" or outcome.precision != facts.precision:
@@ -46,16 +47,21 @@ class History:
             self.all.append(outcome)
             if outcome.kind == "search":
                 self.search.append(outcome)
-                self._compare(outcome, facts)
+                highest = self._compare(outcome, facts, highest)
             else:
                 self.references.append(outcome)
         return self.all[before:]
 
-    def _compare(self, outcome: Outcome, facts: RunFacts) -> None:
-        if outcome.score is None or (self.best is not None and rank(outcome, facts) < rank(self.best, facts)):
-            return
+    def _compare(self, outcome: Outcome, facts: RunFacts, highest: Rank | None) -> Rank | None:
+        """The highest rank so far, `outcome` included."""
+        if outcome.score is None:
+            return highest
+        own = rank(outcome, facts)
+        if highest is not None and own < highest:
+            return highest
         self.best = outcome
         self.bests.append((len(self.search), outcome.score))
+        return own
 
     @property
     def failed(self) -> int:
