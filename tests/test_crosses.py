@@ -21,7 +21,7 @@ from crosses.adapters import CONFIG, WEIGHTS, make_adapter, write_random
 from crosses.bench import CROSSES
 from crosses.cross import Cross, RandomLike, Trained
 from crosses.recipe_folder import write_cross
-from crosses.table import WAYS, Done, read_done, table
+from crosses.table import WAYS, Done, carry_out_one, read_done, table
 from run_outcome import Outcome
 
 from evomerge_core.recipe.load import load_recipe
@@ -29,7 +29,7 @@ from evomerge_core.run.setup import prepare
 from evomerge_core.search.cma_es import CmaEs
 from evomerge_core.tasks.language.detection import is_language
 from evomerge_core.tasks.scorers.final_number import last_number
-from support.tiny_run import save_model
+from support.tiny_run import save_model, write_recipe
 
 
 @pytest.mark.parametrize("cross", CROSSES.values(), ids=CROSSES)
@@ -139,6 +139,15 @@ def test_random_search_is_one_generation_spread_over_the_box() -> None:
     # an even draw has 1/4 in each quarter of the range
     quarters = np.histogram(genomes, bins=4, range=(0.0, 2.0))[0] / genomes.size
     assert quarters == pytest.approx([0.25] * 4, abs=0.06)
+
+
+def test_a_run_leaves_its_outcome_and_nothing_else(tmp_path: Path) -> None:
+    write_recipe(tmp_path / "cross")
+    found = carry_out_one(str(tmp_path / "cross"), "nf4", "random", 1, 5, tmp_path / "runs")
+    assert 0.0 <= found.low <= found.test <= found.high <= 1.0
+    assert found.shipped is not None
+    assert found.tokens > 0
+    assert not list((tmp_path / "runs").iterdir())
 
 
 def outcome(test: float, tokens: int, p: float | None = None) -> Outcome:
