@@ -34,8 +34,9 @@ def ties(config: Mapping[str, Any]) -> bool:
     from transformers import CONFIG_MAPPING
 
     kind = config.get("model_type")
-    known = isinstance(kind, str) and kind in CONFIG_MAPPING
-    return known and bool(getattr(CONFIG_MAPPING[kind](), "tie_word_embeddings", False))
+    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
+        return False
+    return bool(getattr(CONFIG_MAPPING[kind](), "tie_word_embeddings", False))
 
 
 def lone_head(config: Mapping[str, Any], names: Iterable[str]) -> tuple[str, str] | None:

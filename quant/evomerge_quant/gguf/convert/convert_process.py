@@ -11,6 +11,7 @@ The converter lets transformers run a model's own code; here none of it is run (
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import runpy
@@ -55,6 +56,16 @@ def _load(folder: Path) -> None:
     _ = transformers.AutoTokenizer
     if (folder / "conversion").is_dir():
         __import__("conversion.llama")
+        _look_for_no_blocks_ahead()
+
+
+def _look_for_no_blocks_ahead() -> None:
+    """As the converter's `--no-mtp`, which it refuses for families without multi-token prediction.
+
+    What is exported never holds such blocks, and for some families the converter asserts that they are there.
+    """
+    base: Any = importlib.import_module("conversion.base")
+    base.ModelBase.no_mtp = True
 
 
 def _check(model: Path) -> dict[str, Any]:

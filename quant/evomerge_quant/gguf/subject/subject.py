@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,19 @@ from evomerge_quant.gguf.subject.export_paths import EXPORTS
 from evomerge_quant.gguf.subject.naming import ModelName, name_model
 
 if TYPE_CHECKING:
+    from evomerge_core.merging.config import DType
     from evomerge_core.run.setup import Setup
+
+_DTYPES: Mapping[str, DType] = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
 
 
 @dataclass(frozen=True)
 class Subject:
     """A model to export.
 
-    `folder` holds it, or is None where `merge` must write it first. `kind` (BF16, F16 or F32) holds its weights without loss.
-    `home` is where its files go by default. `vocabulary_bytes` is the approximate size of its tokenizer.
+    `folder` holds it, or is None where `merge` must write it first: a candidate, and files that transformers alone can read.
+    `kind` (BF16, F16 or F32) holds its weights without loss. `home` is where its files go by default. `vocabulary_bytes` is the
+    approximate size of its tokenizer.
     """
 
     label: str
@@ -44,17 +49,29 @@ class Subject:
 def subject_of_folder(path: Path) -> Subject:
     """The model in a folder. InputError when it can't be read, or is quantised already."""
     source = Source(str(path), open_checkpoint(path))
-    phi3 = is_phi3(source)
+    phi3, kind = is_phi3(source), _kind(source)
     shapes = shapes_of(source, {name: source.shape(name) for name in source.names})
+    plain = source.checkpoint.plain
     return Subject(
         label=path.name,
         name=name_model(public_name(path.absolute()), shapes.parameters, phi3=phi3),
         shapes=shapes,
-        kind=_kind(source),
+        kind=kind,
         vocabulary_bytes=vocabulary_bytes(source),
         home=path / EXPORTS,
-        folder=path,
+        folder=path if plain else None,
+        merge=None if plain else partial(_write_plainly, source=source, kind=kind),
     )
+
+
+def _write_plainly(folder: Path, source: Source, kind: str) -> None:
+    """The model as transformers reads it: a tied matrix under the embedding's name, and no layer beyond the last."""
+    # The engine's loops take seconds to load.
+    from evomerge_core.merging.config import whole_model
+    from evomerge_core.merging.merge import write_merge
+
+    itself = replace(whole_model(source.reference, source.reference), out_dtype=_DTYPES[kind])
+    write_merge(folder, itself, {source.reference: source}, f"merge_method: passthrough\nmodels: [{{model: {folder.name}}}]\n")
 
 
 def shapes_of(source: Source, tensors: Mapping[str, tuple[int, ...]], layers: int | None = None) -> Shapes:
