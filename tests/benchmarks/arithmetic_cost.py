@@ -22,8 +22,8 @@ from transformers import AutoTokenizer
 from evomerge_core.processor import processor_name
 from evomerge_core.tasks.evaluator import Answer
 from evomerge_quant.resident.model import ResidentModel, build
+from evomerge_quant.resident.network.few_bits.linear import FewBitLinear
 from evomerge_quant.resident.network.fixed_linear import FixedOrderLinear
-from evomerge_quant.resident.network.linear import Nf4Linear
 from evomerge_recipes.quickstart.arithmetic import task_items
 
 
@@ -60,7 +60,7 @@ def take_torchs_order(model: ResidentModel) -> None:
     for module in model.module.modules():
         if type(module) is FixedOrderLinear:
             module.__class__ = nn.Linear
-        elif isinstance(module, Nf4Linear):
+        elif isinstance(module, FewBitLinear):
             if module.dense is None:
                 raise SystemExit("the model is too large to be held unpacked here; take a smaller one")
             module.forward = lambda x, layer=module: nn.functional.linear(x, layer.dense, layer.bias)
@@ -72,7 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("base", type=Path, help="the base's folder")
     parser.add_argument("adapters", type=Path, nargs="*", help="LoRA adapters that are added to it")
     parser.add_argument("--items", type=int, default=48)
-    parser.add_argument("--precision", choices=["nf4", "bf16", "fp32"], default="nf4")
+    parser.add_argument("--precision", choices=["nf4", "int8", "bf16", "fp32"], default="nf4")
     parser.add_argument("--repeats", type=int, default=3)
     return parser.parse_args()
 

@@ -37,7 +37,7 @@ from evomerge_core.merging.engine import MergeEngine
 from evomerge_core.merging.plan.plan import make_plan
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_quant.resident.model import ResidentModel, build
-from evomerge_quant.resident.network.linear import Nf4Linear
+from evomerge_quant.resident.network.few_bits.nf4_linear import Nf4Linear
 
 METHODS = ("dare_ties", "ties")
 

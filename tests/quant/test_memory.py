@@ -18,8 +18,8 @@ from evomerge_quant.resident.answering.answering import PREFILL_TOKENS
 from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE
 from evomerge_quant.resident.memory import MemoryBudget
 from evomerge_quant.resident.model import build
-from evomerge_quant.resident.network.linear import Nf4Linear
-from evomerge_quant.resident.network.skeleton import Precision
+from evomerge_quant.resident.network.few_bits.nf4_linear import Nf4Linear
+from evomerge_quant.resident.network.skeleton import Precision, few_bit_layers
 from support.tiny_models import FAMILIES
 
 MakeFolder = Callable[..., Path]
@@ -27,16 +27,16 @@ CPU = torch.device("cpu")
 
 
 def held_bytes(model: torch.nn.Module) -> int:
-    """What torch holds: each storage once, beside parameters the scales and values of NF4 layers."""
+    """What torch holds: each storage once, beside parameters the scales and values of layers of few bits."""
     tensors = list(model.parameters())
-    for layer in model.modules():
-        if isinstance(layer, Nf4Linear):
-            tensors += [layer.quant_state.absmax, *([] if layer.dense is None else [layer.dense])]
+    for layer in few_bit_layers(model):
+        scales = layer.quant_state.absmax if isinstance(layer, Nf4Linear) else layer.scales
+        tensors += [scales, *([] if layer.dense is None else [layer.dense])]
     return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}.values())
 
 
 @pytest.mark.parametrize("family", ["llama", "llama-tied", "qwen2"])
-@pytest.mark.parametrize("precision", ["nf4", "bf16", "fp32"])
+@pytest.mark.parametrize("precision", ["nf4", "int8", "bf16", "fp32"])
 @pytest.mark.parametrize("unpacked", [True, False])
 def test_resident_bytes_are_what_torch_holds(
     model_folder: MakeFolder, family: str, precision: Precision, unpacked: bool, monkeypatch: pytest.MonkeyPatch
@@ -46,6 +46,16 @@ def test_resident_bytes_are_what_torch_holds(
     model = build(folder, precision=precision, device="cpu")
     config = AutoConfig.from_pretrained(folder)
     assert held_bytes(model.module) == memory.resident_bytes(config, precision, model.compute_dtype, unpacked=unpacked)
+
+
+def test_8_bits_take_a_float16_scale_for_32_weights(model_folder: MakeFolder) -> None:
+    """8.5 bits a weight; what is no linear layer's matrix stays as it is."""
+    config = AutoConfig.from_pretrained(model_folder("llama"))
+    with torch.device("meta"):
+        plain = AutoModelForCausalLM.from_config(config)
+    matrices = sum(p.numel() for name, p in plain.named_parameters() if "_proj.weight" in name)
+    rest = sum(p.numel() for name, p in plain.named_parameters() if "_proj.weight" not in name)
+    assert memory.resident_bytes(config, "int8", torch.bfloat16) == matrices * 8.5 / 8 + 2 * rest
 
 
 @pytest.mark.parametrize("family", FAMILIES)

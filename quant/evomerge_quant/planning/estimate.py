@@ -263,8 +263,8 @@ def _resident(folder: Path, precision: Precision, dtype: Any, capacity: Capacity
     from evomerge_quant.resident import memory
 
     config = read_config(folder)
-    unpacked = precision == "nf4" and memory.unpacked_fits(config, dtype, capacity.device, capacity.free)
     try:
+        unpacked = memory.unpacked_fits(config, precision, dtype, capacity.device, capacity.free)
         return memory.resident_bytes(config, precision, dtype, unpacked=unpacked)
     except (ValueError, KeyError, AttributeError) as error:
         reason = " ".join(str(error).split())[:160]

@@ -8,9 +8,7 @@ from typing import Any
 import torch
 
 from evomerge_quant.ram import available_ram
-from evomerge_quant.resident.network import nf4
-from evomerge_quant.resident.network.linear import Nf4Linear
-from evomerge_quant.resident.network.skeleton import Precision, make_skeleton
+from evomerge_quant.resident.network.skeleton import FEW_BITS, Precision, few_bit_layers, make_skeleton
 
 # Rows beyond these make a batch no faster.
 MOST_ROWS = {"cpu": 64, "cuda": 256}
@@ -36,19 +34,23 @@ def available_bytes(device: torch.device) -> int:
 
 
 def resident_bytes(config: Any, precision: Precision, compute_dtype: torch.dtype, *, unpacked: bool = False) -> int:
-    """Bytes of a resident model's weights; `unpacked` NF4 layers also hold the values that their codes stand for."""
+    """Bytes of a resident model's weights; `unpacked` layers of few bits also hold the values that their codes stand for."""
     model = make_skeleton(config, precision, compute_dtype)
-    total: int = sum(p.numel() * compute_dtype.itemsize for p in model.parameters() if not _is_nf4(p))
-    for layer in (module for module in model.modules() if isinstance(module, Nf4Linear)):
-        count = layer.in_features * layer.out_features
-        total += nf4.code_bytes(count) + 4 * nf4.block_count(count)
-        total += count * compute_dtype.itemsize if unpacked else 0
+    layers = few_bit_layers(model)
+    coded = {id(layer.weight) for layer in layers}
+    total: int = sum(p.numel() * compute_dtype.itemsize for p in model.parameters() if id(p) not in coded)
+    for layer in layers:
+        total += layer.code_bytes
+        total += layer.in_features * layer.out_features * compute_dtype.itemsize if unpacked else 0
     return total
 
 
-def unpacked_fits(config: Any, compute_dtype: torch.dtype, device: str, free: int) -> bool:
-    """Whether the values of all NF4 layers fit into `free` bytes of RAM, with as much left for merging and the batches."""
-    return device == "cpu" and 2 * resident_bytes(config, "nf4", compute_dtype, unpacked=True) <= free
+def unpacked_fits(config: Any, precision: Precision, compute_dtype: torch.dtype, device: str, free: int) -> bool:
+    """Whether the values of all layers of few bits fit into `free` bytes of RAM, with as much left for merging and the
+    batches; False where a precision has no such layers."""
+    if device != "cpu" or precision not in FEW_BITS:
+        return False
+    return 2 * resident_bytes(config, precision, compute_dtype, unpacked=True) <= free
 
 
 def kv_bytes_per_token(config: Any, compute_dtype: torch.dtype) -> int:
@@ -71,7 +73,3 @@ def fit_batch(budget: MemoryBudget, row_tokens: int, device: torch.device) -> in
     """
     room = SHARE[device.type] * budget.free - budget.workspace
     return max(1, min(MOST_ROWS[device.type], int(room // (2 * row_tokens * budget.token))))
-
-
-def _is_nf4(parameter: torch.nn.Parameter) -> bool:
-    return hasattr(parameter, "quant_state")

@@ -60,7 +60,7 @@ class ResidentModel:
 
     @property
     def precision(self) -> Precision:
-        """The precision of the weights: `nf4`, `bf16` or `fp32`."""
+        """The precision of the weights."""
         return self._precision
 
     @property
@@ -175,7 +175,7 @@ def build(
         model,
         dtype,
         place_on,
-        unpacked=precision == "nf4" and memory.unpacked_fits(config, dtype, place_on.type, memory.available_bytes(place_on)),
+        unpacked=memory.unpacked_fits(config, precision, dtype, place_on.type, memory.available_bytes(place_on)),
     )
     fixed = place_on.type == "cpu" and dtype == torch.float32 and fix_order(model)
     parts = _Parts(

@@ -9,7 +9,9 @@ import bitsandbytes.functional as bnb
 import numpy as np
 import pytest
 import torch
-from bitsandbytes.nn import Linear4bit
+from gguf import GGMLQuantizationType
+from gguf import dequantize as gguf_dequantize
+from gguf import quantize as gguf_quantize
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -19,12 +21,13 @@ from evomerge_core.recipe.schema import Arithmetic
 from evomerge_core.tasks.evaluator import CandidateError, Question
 from evomerge_quant.resident import memory
 from evomerge_quant.resident.model import ResidentModel, build
-from evomerge_quant.resident.network.linear import Nf4Linear
-from evomerge_quant.resident.network.skeleton import Precision
+from evomerge_quant.resident.network.few_bits.nf4_linear import Nf4Linear
+from evomerge_quant.resident.network.skeleton import FEW_BITS, Precision, few_bit_layers
 
 MakeFolder = Callable[..., Path]
 IDS = torch.tensor([[30, 31, 140, 32, 299, 33]])
 QUESTIONS = [Question(f"w{30 + i} w{100 + i} w31", gold=f"w{60 + i} w61", max_new_tokens=8) for i in range(10)]
+IN_FEW_BITS = pytest.mark.parametrize("precision", ["nf4", "int8"])
 ROOMS = pytest.mark.parametrize("unpacked", [True, False], ids=["unpacked", "packed"])
 
 
@@ -41,9 +44,17 @@ def nf4_values(weight: Tensor) -> Tensor:
     return bnb.dequantize_4bit(codes, state).reshape(weight.shape)
 
 
-def dequantized(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The decoder layers' matrices as NF4 has them; the rest as it is."""
-    return {name: nf4_values(tensor) if "_proj.weight" in name else tensor.float() for name, tensor in tensors.items()}
+def int8_values(weight: Tensor) -> Tensor:
+    """The float32 values that gguf-py's Q8_0 gives a matrix; a row that is no whole blocks has zeros after it."""
+    padded = torch.nn.functional.pad(weight.float(), (0, -weight.shape[1] % 32)).numpy()
+    values = gguf_dequantize(gguf_quantize(padded, GGMLQuantizationType.Q8_0), GGMLQuantizationType.Q8_0)
+    return torch.from_numpy(values)[:, : weight.shape[1]]
+
+
+def dequantized(tensors: dict[str, Tensor], precision: Precision) -> dict[str, Tensor]:
+    """The decoder layers' matrices as a precision of few bits has them; the rest as it is."""
+    values = {"nf4": nf4_values, "int8": int8_values}[precision]
+    return {name: values(tensor) if "_proj.weight" in name else tensor.float() for name, tensor in tensors.items()}
 
 
 @torch.no_grad()
@@ -74,24 +85,31 @@ def built(
 
 
 @ROOMS
+@IN_FEW_BITS
 @pytest.mark.parametrize("family", ["llama", "llama-tied", "qwen2", "gemma2"])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_nf4_logits_are_those_of_the_dequantised_weights(
-    model_folder: MakeFolder, family: str, dtype: torch.dtype, unpacked: bool, monkeypatch: pytest.MonkeyPatch
+def test_logits_are_those_of_the_dequantised_weights(
+    model_folder: MakeFolder,
+    family: str,
+    dtype: torch.dtype,
+    precision: Precision,
+    unpacked: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = model_folder(family)
-    model = built(folder, "nf4", unpacked, monkeypatch)
-    linears = [module for module in model.module.modules() if isinstance(module, Linear4bit)]
-    assert len(linears) == 3 * 7
-    assert all((layer.dense is not None) == unpacked for layer in linears)
+    model = built(folder, precision, unpacked, monkeypatch)
+    layers = few_bit_layers(model.module)
+    assert len(layers) == 3 * 7
+    assert all(type(layer) is FEW_BITS[precision] for layer in layers)
+    assert all((layer.dense is not None) == unpacked for layer in layers)
     tensors = candidate(folder, dtype)
     model.load(tensors.items())
     rounded = {k: v if "_proj.weight" in k else v.bfloat16() for k, v in tensors.items()}
-    torch.testing.assert_close(logits(model), oracle_logits(folder, dequantized(rounded)), rtol=1e-5, atol=2e-5)
+    torch.testing.assert_close(logits(model), oracle_logits(folder, dequantized(rounded, precision)), rtol=1e-5, atol=2e-5)
 
 
 @ROOMS
-@pytest.mark.parametrize("precision", ["nf4", "bf16"])
+@pytest.mark.parametrize("precision", ["nf4", "int8", "bf16"])
 @pytest.mark.parametrize("family", ["llama", "llama-tied", "qwen2", "gemma2"])
 def test_logits_in_bfloat16_are_transformers_own_bit_for_bit(
     model_folder: MakeFolder, family: str, precision: Precision, unpacked: bool, monkeypatch: pytest.MonkeyPatch
@@ -101,36 +119,52 @@ def test_logits_in_bfloat16_are_transformers_own_bit_for_bit(
     assert model.compute_dtype == torch.bfloat16
     tensors = candidate(folder)
     model.load(tensors.items())
-    held = dequantized(tensors) if precision == "nf4" else tensors
+    held = dequantized(tensors, precision) if precision in FEW_BITS else tensors
     rounded = {name: tensor.bfloat16() for name, tensor in held.items()}
     assert torch.equal(logits(model), oracle_logits(folder, rounded, torch.bfloat16))
 
 
-@pytest.mark.parametrize("arithmetic", ["float32", "bfloat16"])
-@pytest.mark.parametrize("shape", [(64, 96), (64, 160), (5, 33), (3, 100), (7, 1), (48, 2500)])
-def test_nf4_layers_of_any_width_give_the_products_of_what_bitsandbytes_codes_stand_for(
-    arithmetic: Arithmetic, shape: tuple[int, int]
-) -> None:
-    """Packed and unpacked alike; the oracle looks levels up by bitsandbytes' codes and scales, in numpy."""
-    out, width = shape
-    torch.manual_seed(width)
-    weight, x = torch.randn(shape).bfloat16(), torch.randn(6, width)
-    dtype = getattr(torch, arithmetic)
+def bitsandbytes_values(weight: Tensor) -> Tensor:
+    """What bitsandbytes' codes and scales of a matrix of any width stand for: levels looked up in numpy."""
     codes, state = bnb.quantize_4bit(weight.float(), blocksize=64, quant_type="nf4")
     pairs = codes.reshape(-1).numpy()
     levels = np.stack([pairs >> 4, pairs & 15], axis=1).reshape(-1)[: weight.numel()]
     values = state.code.numpy()[levels] * np.repeat(state.absmax.numpy(), 64)[: weight.numel()]
-    values = torch.from_numpy(values.reshape(shape)).to(dtype).double()
-    expected = x.to(dtype).double() @ values.t()
+    return torch.from_numpy(values.reshape(weight.shape))
+
+
+@IN_FEW_BITS
+@pytest.mark.parametrize("arithmetic", ["float32", "bfloat16"])
+@pytest.mark.parametrize("shape", [(64, 96), (64, 160), (5, 33), (3, 100), (7, 1), (48, 2500)])
+def test_layers_of_any_width_give_the_products_of_what_the_codes_stand_for(
+    precision: Precision, arithmetic: Arithmetic, shape: tuple[int, int]
+) -> None:
+    """Packed and unpacked alike; the oracle's codes are bitsandbytes' and gguf-py's."""
+    out, width = shape
+    torch.manual_seed(width)
+    weight, x = torch.randn(shape).bfloat16(), torch.randn(6, width)
+    dtype = getattr(torch, arithmetic)
+    values = {"nf4": bitsandbytes_values, "int8": int8_values}[precision](weight)
+    expected = x.to(dtype).double() @ values.to(dtype).double().t()
     products = []
     for unpacked in (True, False):
-        layer = Nf4Linear(torch.nn.Linear(width, out, bias=False), dtype)
+        layer = FEW_BITS[precision](torch.nn.Linear(width, out, bias=False), dtype)
         layer.place(torch.device("cpu"), unpacked=unpacked)
         assert layer.take(weight)
         products.append(layer(x.to(dtype)))
         rounding = 1e-6 if dtype == torch.float32 else 1e-2
         torch.testing.assert_close(products[-1].double(), expected, rtol=rounding, atol=rounding * 4 * width**0.5)
     assert torch.equal(*products)
+
+
+@IN_FEW_BITS
+def test_a_layers_bias_is_added(precision: Precision) -> None:
+    like = torch.nn.Linear(40, 7)
+    layer = FEW_BITS[precision](like, torch.float32)
+    layer.place(torch.device("cpu"), unpacked=False)
+    layer.bias = like.bias
+    assert layer.take(torch.zeros(7, 40))
+    assert torch.equal(layer(torch.randn(2, 3, 40)), like.bias.expand(2, 3, 7))
 
 
 def test_nf4_layers_hold_what_bitsandbytes_holds_for_the_same_checkpoint(model_folder: MakeFolder) -> None:
@@ -150,7 +184,7 @@ def test_nf4_layers_hold_what_bitsandbytes_holds_for_the_same_checkpoint(model_f
 
 
 @ROOMS
-@pytest.mark.parametrize("precision", ["nf4", "bf16", "fp32"])
+@pytest.mark.parametrize("precision", ["nf4", "int8", "bf16", "fp32"])
 def test_a_then_b_then_a(
     model_folder: MakeFolder, precision: Precision, unpacked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +217,7 @@ def test_the_swap_with_bitsandbytes_own_quantising_gives_the_same_products() -> 
     for seed in (1, 2):
         torch.manual_seed(seed)
         weight = torch.randn(96, 128).bfloat16()
-        assert layer._take_with_bitsandbytes(weight)
+        assert layer._take_on_card(weight)
         assert layer.weight.quant_state is layer.quant_state
         with torch.no_grad():
             product = layer(x)
@@ -191,7 +225,7 @@ def test_the_swap_with_bitsandbytes_own_quantising_gives_the_same_products() -> 
         torch.testing.assert_close(product, x @ values.t())
 
 
-@pytest.mark.parametrize("precision", ["nf4", "bf16", "fp32"])
+@pytest.mark.parametrize("precision", ["nf4", "int8", "bf16", "fp32"])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("name", ["model.layers.1.mlp.up_proj.weight", "model.embed_tokens.weight", "model.norm.weight"])
 def test_a_tensor_with_nan_or_inf_is_named_and_nothing_is_answered(

@@ -13,8 +13,10 @@ from transformers import AutoModelForCausalLM, LlamaConfig, MixtralConfig
 
 from evomerge_core.processor import processor_name
 from evomerge_core.tasks.evaluator import Question
+from evomerge_quant.resident import memory
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_quant.resident.network.fixed_attention import attend
+from evomerge_quant.resident.network.skeleton import Precision
 from support.tiny_models import FAMILIES, save_tokenizer
 
 MakeFolder = Callable[..., Path]
@@ -24,8 +26,8 @@ QUESTIONS = [
 ]
 
 
-def resident(folder: Path, batch_size: int) -> ResidentModel:
-    model = build(folder, precision="nf4", device="cpu", batch_size=batch_size)
+def resident(folder: Path, batch_size: int, precision: Precision = "nf4") -> ResidentModel:
+    model = build(folder, precision=precision, device="cpu", batch_size=batch_size)
     model.load(load_file(folder / "model.safetensors").items())
     return model
 
@@ -43,6 +45,25 @@ def test_answers_and_log_probabilities_are_the_same_in_batches_of_any_size(model
     for size in (3, 64):
         assert resident(folder, size).answer(QUESTIONS) == together
     assert [alone.answer([question])[0] for question in QUESTIONS] == together
+    assert alone.scored_on == "CPU, float32 in fixed order"
+
+
+@pytest.mark.parametrize("unpacked", [True, False], ids=["unpacked", "packed"])
+def test_8_bits_give_the_same_answers_in_batches_of_any_size_with_any_number_of_threads(
+    model_folder: MakeFolder, unpacked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = model_folder("qwen2")
+    if not unpacked:
+        monkeypatch.setattr(memory, "available_bytes", lambda _: 1000)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = resident(folder, 1, "int8")
+        expected = alone.answer(QUESTIONS)
+        torch.set_num_threads(3)
+        assert resident(folder, 64, "int8").answer(QUESTIONS) == expected
+    finally:
+        torch.set_num_threads(before)
     assert alone.scored_on == "CPU, float32 in fixed order"
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from evomerge_quant.resident.network import nf4
+from evomerge_quant.resident.network.few_bits import nf4
 
 
 def quantized(weight: Tensor) -> tuple[bool, Tensor, Tensor, Tensor]:

@@ -18,6 +18,7 @@ from evomerge_core.recipe.schema import Arithmetic
 from evomerge_core.tasks.evaluator import Question
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_quant.resident.network.path_view import view_path
+from evomerge_quant.resident.network.skeleton import Precision
 from support.path_models import CONFIGS, LAYERS, follow, random_path, resident, write_pair
 from support.paths import own_path
 
@@ -141,9 +142,10 @@ def test_the_identity_path_is_the_first_model_bit_for_bit_in_bf16(
     assert torch.equal(transformers_states(child), expected)
 
 
-def test_paths_share_every_weight_and_leave_the_model_as_it_was(tmp_path: Folder) -> None:
+@pytest.mark.parametrize("precision", ["nf4", "int8"])
+def test_paths_share_every_weight_and_leave_the_model_as_it_was(tmp_path: Folder, precision: Precision) -> None:
     pair = write_pair(tmp_path, "llama")
-    model = resident(pair, "nf4")
+    model = resident(pair, precision)
     model.follow([(layer, 1.0) for layer in range(2 * LAYERS)])
     plain = states(model)
     held = {parameter.data_ptr() for parameter in model.module.parameters()}

@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import nn
 
+from evomerge_quant.resident.network.few_bits.linear import FewBitLinear
 from evomerge_quant.resident.network.fixed_attention import use_fixed_attention
 from evomerge_quant.resident.network.fixed_elementwise import fix_elementwise
 from evomerge_quant.resident.network.fixed_linear import FixedOrderLinear
-from evomerge_quant.resident.network.linear import Nf4Linear
 
 
 def fix_order(model: Any) -> bool:
@@ -26,6 +26,6 @@ def fix_order(model: Any) -> bool:
 
 
 def _multiplies_by_itself(module: nn.Module) -> bool:
-    if isinstance(module, FixedOrderLinear | Nf4Linear | nn.Embedding):
+    if isinstance(module, FixedOrderLinear | FewBitLinear | nn.Embedding):
         return False
     return any(parameter.dim() > 1 for parameter in module.parameters(recurse=False))

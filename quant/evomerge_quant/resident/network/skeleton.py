@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -10,34 +12,45 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 
 from evomerge_core.errors import InputError
-from evomerge_quant.resident.network.linear import Nf4Linear
+from evomerge_quant.resident.network.few_bits.int8_linear import Int8Linear
+from evomerge_quant.resident.network.few_bits.linear import FewBitLinear
+from evomerge_quant.resident.network.few_bits.nf4_linear import Nf4Linear
 
-Precision = Literal["nf4", "bf16", "fp32"]
+Precision = Literal["nf4", "int8", "bf16", "fp32"]
+
+# What holds a layer in the precisions of few bits.
+FEW_BITS: Mapping[Precision, type[Nf4Linear | Int8Linear]] = MappingProxyType({"nf4": Nf4Linear, "int8": Int8Linear})
 
 
 def make_skeleton(config: Any, precision: Precision, compute_dtype: torch.dtype) -> Any:
     """The causal language model of a config, its parameters on the meta device.
 
-    For `nf4`, each linear layer inside of the decoder layers is an `Nf4Linear`; InputError when there is none.
+    For `nf4` and `int8`, each linear layer inside of the decoder layers is a `FewBitLinear`; InputError when there is none.
     """
     with init_empty_weights(include_buffers=False):
         model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
     model.tie_weights()
     model.eval().requires_grad_(False)
-    if precision == "nf4":
+    few_bits = FEW_BITS.get(precision)
+    if few_bits is not None:
         linears = [(name, module) for name, module in model.named_modules() if _inside_layer(name, module)]
         if not linears:
-            raise InputError(f"config.json: model_type: {config.model_type} has no linear layers to hold in 4 bits; use bf16")
+            raise InputError(f"config.json: model_type: {config.model_type} has no linear layers to hold in few bits; use bf16")
         for name, module in linears:
-            model.set_submodule(name, Nf4Linear(module, compute_dtype))
+            model.set_submodule(name, few_bits(module, compute_dtype))
     return model
 
 
+def few_bit_layers(model: Any) -> list[FewBitLinear]:
+    """The layers of a model that are held in few bits."""
+    return [module for module in model.modules() if isinstance(module, FewBitLinear)]
+
+
 def place(model: Any, dtype: torch.dtype, device: torch.device, *, unpacked: bool) -> None:
-    """Gives a skeleton room for its weights on `device`: parameters in `dtype`, NF4 layers as they are."""
+    """Gives a skeleton room for its weights on `device`: parameters in `dtype`, layers of few bits as they are."""
     made: dict[int, nn.Parameter] = {}  # tied parameters stay one
     for module in model.modules():
-        if isinstance(module, Nf4Linear):
+        if isinstance(module, FewBitLinear):
             module.place(device, unpacked=unpacked)
         for name, parameter in module.named_parameters(recurse=False):
             if parameter.is_meta:

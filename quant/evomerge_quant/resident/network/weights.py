@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from evomerge_core.tasks.evaluator import CandidateError
-from evomerge_quant.resident.network.linear import Nf4Linear
+from evomerge_quant.resident.network.few_bits.linear import FewBitLinear
 
 # What checkpoints call a tensor that transformers calls otherwise (GPT-NeoX's head).
 _RENAMED = {"embed_out.weight": "lm_head.weight"}
@@ -38,8 +38,8 @@ def make_slots(model: Any, *, rounded: bool) -> WeightSlots:
     for name, parameter in model.named_parameters():
         owner, _, attribute = name.rpartition(".")
         module = model.get_submodule(owner)
-        if isinstance(module, Nf4Linear) and attribute == "weight":
-            slots[name] = Slot((module.out_features, module.in_features), module.take)
+        if isinstance(module, FewBitLinear) and attribute == "weight":
+            slots[name] = Slot(module.shape, module.take)
         else:
             slots[name] = Slot(tuple(parameter.shape), _copy_into(parameter.data, rounded=rounded))
     every = {name for name, _ in model.named_parameters(remove_duplicate=False)}

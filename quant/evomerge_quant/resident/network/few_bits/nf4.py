@@ -5,15 +5,14 @@ bitsandbytes' own `dequantize_4bit` gives wrong values on AVX-512 for some width
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numba import prange
 from torch import Tensor
 
 from evomerge_core.compiled import compiled, compiled_for_threads
-from evomerge_core.fixed_order.products import COLUMNS_AT_ONCE, fill_columns, use_torch_threads
+from evomerge_core.fixed_order.products import COLUMNS_AT_ONCE, fill_columns
+from evomerge_quant.resident.network.few_bits.number_bits import bits_of, largest_of, number_at
 
 BLOCK = 64
 
@@ -52,11 +51,9 @@ def quantize(weight: Tensor, codes: Tensor, absmax: Tensor, dense: Tensor | None
     False when the tensor holds NaN or Inf; what was written is then of no use.
     """
     flat = weight.detach().contiguous().reshape(-1)
-    if flat.dtype == torch.float16:
-        flat = flat.float()
     values = torch.empty(0) if dense is None else dense.reshape(-1)
     scales = absmax.reshape(-1).numpy()
-    _quantize(_bits(flat), codes.reshape(-1).numpy(), scales, values.numpy())
+    _quantize(bits_of(flat), codes.reshape(-1).numpy(), scales, values.numpy())
     return bool(np.isfinite(scales).all())
 
 
@@ -67,25 +64,13 @@ def dequantize(codes: Tensor, absmax: Tensor, shape: tuple[int, int]) -> Tensor:
     return values
 
 
-def multiply(x: Tensor, codes: Tensor, absmax: Tensor, shape: tuple[int, int]) -> Tensor:
-    """x [..., in], float32, times the quantised weight [out, in] transposed: [..., out].
+def multiply(rows: Tensor, codes: Tensor, absmax: Tensor, out: Tensor) -> None:
+    """Writes rows [rows, in] times the quantised weight [out, in] transposed to `out` [rows, out]; all are contiguous.
 
     The bits are those of `products.product` with the dequantised weight, of which only a few rows at a time are in memory.
     """
-    rows = x.reshape(-1, shape[1]).contiguous()
-    out = torch.empty(rows.shape[0], shape[0])
-    use_torch_threads()
-    _multiply(rows.data_ptr(), rows.shape[0], codes.reshape(-1).numpy(), absmax.numpy(), *shape, out.data_ptr())
-    return out.reshape(*x.shape[:-1], shape[0])
-
-
-def _bits(flat: Tensor) -> Any:
-    """The numbers' bits: uint16 for bfloat16, uint32 for float32."""
-    if flat.dtype == torch.bfloat16:
-        return flat.view(torch.int16).numpy().view(np.uint16)
-    if flat.dtype == torch.float32:
-        return flat.numpy().view(np.uint32)
-    raise ValueError(f"can't quantise {flat.dtype}: want bfloat16, float16 or float32")
+    columns, depth = out.shape[1], rows.shape[1]
+    _multiply(rows.data_ptr(), rows.shape[0], codes.reshape(-1).numpy(), absmax.numpy(), columns, depth, out.data_ptr())
 
 
 @compiled_for_threads
@@ -96,7 +81,7 @@ def _quantize(bits, codes, absmax, dense):  # type: ignore[no-untyped-def]
         for block in range(chunk * _CHUNK, min(full, (chunk + 1) * _CHUNK)):
             start = block * 64
             own = bits[start : start + 64]
-            largest = _largest(own)
+            largest = largest_of(own)
             absmax[block] = largest
             _find_levels(own, np.float32(1) / max(largest, SMALLEST), found)
             _pack(found, codes[start // 2 : start // 2 + 32])
@@ -104,31 +89,6 @@ def _quantize(bits, codes, absmax, dense):  # type: ignore[no-untyped-def]
                 _write_values(found, largest, dense[start : start + 64])
     if full * 64 < bits.size:
         _quantize_rest(bits[full * 64 :], codes[full * 32 :], absmax[full:], dense[full * 64 :])
-
-
-# The loops below run over whole slices from 0: only then does the compiler know that no index is negative, and
-# treats eight numbers at a time.
-@compiled
-def _wide(bits, i):  # type: ignore[no-untyped-def]
-    if bits.itemsize == 2:
-        return np.uint32(np.uint32(bits[i]) << np.uint32(16))
-    return np.uint32(bits[i])
-
-
-@compiled
-def _number(bits, i):  # type: ignore[no-untyped-def]
-    wide = np.uint32(_wide(bits, i))  # numba reads a name's bits only when it is bound to a number like this, once
-    return wide.view(np.float32)
-
-
-@compiled
-def _largest(bits):  # type: ignore[no-untyped-def]
-    # Without their signs, floats are ordered as their bits are, and NaN and Inf come last.
-    most = np.uint32(0)
-    for i in range(bits.size):
-        most = max(most, np.uint32(_wide(bits, i) & np.uint32(0x7FFFFFFF)))
-    found = np.uint32(most)
-    return found.view(np.float32)
 
 
 @compiled
@@ -142,7 +102,7 @@ def _level(scaled):  # type: ignore[no-untyped-def]
 @compiled
 def _find_levels(bits, inverse, found):  # type: ignore[no-untyped-def]
     for i in range(64):
-        found[i] = _level(_number(bits, i) * inverse)
+        found[i] = _level(number_at(bits, i) * inverse)
 
 
 @compiled
@@ -160,10 +120,10 @@ def _write_values(found, largest, dense):  # type: ignore[no-untyped-def]
 @compiled
 def _quantize_rest(bits, codes, absmax, dense):  # type: ignore[no-untyped-def]
     # bitsandbytes treats a short last block otherwise than full ones: it divides, and keeps the raised scale.
-    largest = max(_largest(bits), SMALLEST)
+    largest = max(largest_of(bits), SMALLEST)
     absmax[0] = largest
     for i in range(bits.size):
-        level = _level(_number(bits, i) / largest)
+        level = _level(number_at(bits, i) / largest)
         if i % 2 == 0:
             codes[i // 2] = np.uint8((level << 4) | 7)
         else:

@@ -1,0 +1,1 @@
+"""Linear layers that hold their weights in few bits."""
