@@ -3,52 +3,45 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from evomerge_core.tasks.numbers.find_numbers import Number, find_numbers, plain_text
+from evomerge_core.tasks.numbers.latex import UNREADABLE, boxed
 from evomerge_core.tasks.scorers.scorer import Expected, needs_reference, register
 
 if TYPE_CHECKING:
     from evomerge_core.tasks.evaluator import Answer
 
-# Languages that write 1.234,5 for what English writes 1,234.5.
-_DECIMAL_COMMA = frozenset({
-    "bg", "ca", "cs", "da", "de", "el", "es", "et", "fi", "fr", "hr", "hu", "id", "is", "it", "lt", "lv", "nl", "nn", "no",
-    "pl", "pt", "ro", "ru", "sk", "sl", "sr", "sv", "tr", "uk", "vi",
-})  # fmt: skip
-_MINUS = frozenset("\u2212\u2012\u2013\ufe63")
-_SPACES = frozenset("\u00a0\u2007\u2009\u202f")
-_ARABIC_MARKS = {"\u066b": ".", "\u066c": ","}
-_MULTIPLIERS = {"百": 10**2, "千": 10**3, "万": 10**4, "萬": 10**4, "億": 10**8, "亿": 10**8, "兆": 10**12}
+# Between a worked solution and its result, in GSM8K.
+_RESULT = "####"
+_ONE_NUMBER = "correct it, or use another scorer"
+_SHOWN = 60
 
-_GROUPS = re.compile(r"(?<![0-9.,])([1-9][0-9]{0,2})((?:[ '’][0-9]{3})+)(?![0-9])")
-_DIGITS = r"(?:[0-9]+(?:[.,][0-9]+)*|(?<![0-9])\.[0-9]+)"
-_NUMBER = re.compile(
-    rf"(?P<minus>(?<![0-9A-Za-z)\]}}])-[$€£¥₹]?)?(?P<digits>{_DIGITS}(?:/{_DIGITS})*)(?P<units>[{''.join(_MULTIPLIERS)}]*)"
-)
-# A number of more digits is a model that repeats itself.
-_MOST_DIGITS = 300
+# What makes a text with one number something else: a comparison, an unknown, a pair.
+_COMPARISON = re.compile(r"[≤≥≠]|(?:^|\s|(?<![A-Za-z</])[A-Za-z])[<>]=?\s*-?[0-9]|[0-9]\s*[<>]=?\s*[A-Za-z(]")
+_UNKNOWN = re.compile(r"[ijnxyz](?![A-Za-z])|\s?(?:[-+*×^]\s?[A-Za-z]|/\s?[nxyz])(?![A-Za-z])")
+_UNKNOWN_BEFORE = re.compile(r"(?<![A-Za-z])[A-Za-z]\s?[-+*×/^]\s?$")
+_PAIR = re.compile(r"[(\[{]\s*-?[0-9.]+,[0-9.]+\s*[)\]}]")
+_SEVERAL_EQUATIONS = re.compile(r"[,;](?:\s|[A-Za-z])|\b(?:and|or)\b")
 
 
 def _fault(expected: Expected) -> str:
-    for reference in expected.references:
-        if not last_number(reference, expected.language):
-            return f"no number in the answer {reference!r}; correct it or use another scorer"
-    return needs_reference(expected)
+    faults = (_reference_fault(reference, expected.language) for reference in expected.references)
+    return next((fault for fault in faults if fault), needs_reference(expected))
 
 
 @register("final_number", fault=_fault)
 def final_number(answer: Answer, expected: Expected) -> float:
-    """1 when the last number of the answer equals the last number of a reference; see `last_number` for what counts."""
+    """1 when the last number of the answer equals the number that a reference is; see `last_number` for what counts."""
     answered = last_number(answer.text, expected.language)
-    return float(any(answered & last_number(reference, expected.language) for reference in expected.references))
+    return float(any(answered & _reference_values(reference, expected.language) for reference in expected.references))
 
 
 def last_number(text: str, language: str = "") -> frozenset[Fraction]:
-    """The value of the last number in a text: empty for none, two values where the writing has two readings.
+    r"""The value of the last number in a text: empty for none, two values where the writing has two readings.
 
+    - What the last `\boxed{...}` holds goes before everything else.
     - Digits of every script count, full-width ones too; superscripts and circled digits don't (`m²`).
     - Thousands: groups of three after a comma, space or apostrophe, `1,234`, `1 234`, `1'234`, and India's `1,09,200`.
     - Decimals: a point, or a comma that isn't followed by exactly three digits, `3.5`, `3,5`. With both marks the last one
@@ -56,83 +49,53 @@ def last_number(text: str, language: str = "") -> frozenset[Fraction]:
     - In a language with decimal commas, `1.234` and `1,234` have two readings, and either may be meant.
     - A minus (any of Unicode's, also before a currency sign) counts when it touches the number and nothing that could be
       subtracted from stands before it: `-3` and `= -3`, but not `5-3`.
-    - `3/4` is a fraction; 百, 千, 万, 億 and 兆 after a number multiply it, `8万`, `2万6000`.
+    - `3/4` is a fraction, `1 3/4` and `1¾` are mixed numbers, `3:30` is 3.5 (a time), `2:3` a ratio. A percentage is the
+      number before its sign.
+    - `1.5e3`, `3 × 10^4` and `2^10` are multiplied out, as are 百, 千, 万, 億 and 兆 after a number, `8万`, `2万6000`. With a
+      word such as million, the number before it counts too: it may have been asked for in millions.
+    - LaTeX: `\frac`, `9{,}500`, `5\,000`, `\times 10^{4}`, `\text{...}`, `\%`, `\$`, `^\circ`. Exponents of units aren't read.
+    - A root, π, a logarithm, `±`, a power of an unknown or digits with a base (`101_2`), and whatever they are added to or
+      multiplied by, have no value.
     - What is left of marks fits no rule (`3,5,7`, `1.2.3`): the last run of digits counts.
     """
-    matches = list(_NUMBER.finditer(_GROUPS.sub(_joined, _plain(text))))
-    if not matches:
-        return frozenset()
-    values = _values(matches[-1], language)
-    following = matches[-1]
-    for match in reversed(matches[:-1]):
-        if match.end() != following.start() or following["minus"]:
-            break
-        values = frozenset(value + more for value in values for more in _values(match, language))
-        following = match
-    return frozenset(-value for value in values) if following["minus"] else values
+    final = boxed(text)
+    numbers = find_numbers(plain_text(text if final is None else final), language)
+    return numbers[-1].asked if numbers else frozenset()
 
 
-def _plain(text: str) -> str:
-    return text if text.isascii() else "".join(_plain_character(character) for character in text)
+def _reference_values(reference: str, language: str) -> frozenset[Fraction]:
+    numbers = find_numbers(_result(reference), language)
+    return numbers[-1].values if numbers else frozenset()
 
 
-def _plain_character(character: str) -> str:
-    if character in _MINUS:
-        return "-"
-    if character in _SPACES:
-        return " "
-    digit = unicodedata.decimal(character, None)
-    if digit is not None:
-        return str(int(digit))
-    if unicodedata.decomposition(character).startswith("<wide>"):
-        return unicodedata.normalize("NFKC", character)
-    return _ARABIC_MARKS.get(character, character)
+def _result(reference: str) -> str:
+    """Where the number of a reference stands: after GSM8K's mark, in the last box, else anywhere. As plain text."""
+    after = reference.rpartition(_RESULT)[2]
+    final = boxed(after)
+    # a minus at the beginning has nothing that it could subtract from
+    return re.sub(r"^\s*-\s+", "-", plain_text(after if final is None else final))
 
 
-def _joined(match: re.Match[str]) -> str:
-    return re.sub(r"[^0-9]", "", match[0])
+def _reference_fault(reference: str, language: str) -> str:
+    """Why a reference isn't one number; "" when it is. After an equals sign stands the result."""
+    plain = _result(reference)
+    numbers = find_numbers(plain, language)
+    shown = repr(reference if len(reference) <= _SHOWN else f"{reference[:_SHOWN]}…")
+    if not numbers:
+        return f"no number in the answer {shown}; {_ONE_NUMBER}"
+    left, equals, right = plain.rpartition("=")
+    if equals and not _SEVERAL_EQUATIONS.search(left):
+        numbers = [number for number in numbers if number.start > len(left)] or numbers
+        plain = f"{' ' * (len(left) + 1)}{right}"
+    if len({number.values for number in numbers}) > 1:
+        return f"{len(numbers)} numbers in the answer {shown}, which must be one; {_ONE_NUMBER}"
+    if not _is_number(numbers[-1], plain):
+        return f"the answer {shown} isn't a number that can be read as a fraction or a decimal; {_ONE_NUMBER}"
+    return ""
 
 
-def _values(match: re.Match[str], language: str) -> frozenset[Fraction]:
-    """The readings of one number without its sign."""
-    parts = match["digits"].split("/")
-    if any(len(part) > _MOST_DIGITS for part in parts):
-        return frozenset()
-    if len(parts) == 2 and all(part.isdigit() for part in parts) and int(parts[1]):
-        return frozenset({Fraction(int(parts[0]), int(parts[1]))})
-    factor = 1
-    for unit in match["units"]:
-        factor *= _MULTIPLIERS[unit]
-    return frozenset(value * factor for value in _readings(parts[-1], decimal_comma=language in _DECIMAL_COMMA))
-
-
-def _readings(digits: str, *, decimal_comma: bool) -> list[Fraction]:
-    pieces = re.split(r"[.,]", digits)
-    marks = [character for character in digits if character in ".,"]
-    if not marks:
-        return [Fraction(int(digits))]
-    if len(marks) == 1:
-        return _single_mark(pieces, marks[0], decimal_comma=decimal_comma)
-    if len(set(marks)) == 1 and _grouped(pieces, marks[0]):
-        return [Fraction(int("".join(pieces)))]
-    if len(set(marks[:-1])) == 1 and marks[-1] != marks[0] and _grouped(pieces[:-1], marks[0]):
-        return [_decimal(pieces)]
-    return [Fraction(int(pieces[-1]))]
-
-
-def _single_mark(pieces: Sequence[str], mark: str, *, decimal_comma: bool) -> list[Fraction]:
-    if not _grouped(pieces, mark) or (mark == "." and not decimal_comma):
-        return [_decimal(pieces)]
-    thousands = Fraction(int("".join(pieces)))
-    return [thousands, _decimal(pieces)] if decimal_comma else [thousands]
-
-
-def _decimal(pieces: Sequence[str]) -> Fraction:
-    return Fraction(f"{''.join(pieces[:-1]) or '0'}.{pieces[-1]}")
-
-
-def _grouped(pieces: Sequence[str], mark: str) -> bool:
-    """Whether the pieces are groups of thousands: 1 to 3 digits, then threes (twos before the last three in India)."""
-    first, *middle, last = pieces
-    sizes = {3, 2} if mark == "," else {3}
-    return 1 <= len(first) <= 3 and first[0] != "0" and len(last) == 3 and all(len(piece) in sizes for piece in middle)
+def _is_number(number: Number, plain: str) -> bool:
+    if not number.whole or not number.values or UNREADABLE in plain:
+        return False
+    unknown = _UNKNOWN.match(plain, number.end) or _UNKNOWN_BEFORE.search(plain[: number.start])
+    return not (unknown or _COMPARISON.search(plain) or _PAIR.search(plain))
