@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_core.tasks.folded_text import fold
+from evomerge_core.tasks.items.columns import Column
 from evomerge_core.tasks.items.held_out import leave_out
 from evomerge_core.tasks.items.hub import fetch_dataset
-from evomerge_core.tasks.items.item_files import Column, load_items
+from evomerge_core.tasks.items.item_files import load_items
 from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.items.rows import first_names
-from evomerge_core.tasks.items.split import ItemSplits, refuse_duplicates, split_items
+from evomerge_core.tasks.items.split import ItemSplits, refuse_shared, split_items, without_repeats
 from evomerge_core.tasks.ready import ReadyTask, get_ready
+from evomerge_core.tasks.right_choices import LABELS, find_right_choices
 from evomerge_core.tasks.spec import SplitFiles, Splits, TaskSpec
 from evomerge_core.tasks.task import Task
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class ReadItems:
+    """The items of a task before any split is drawn; `notes` are lines on how they were read."""
+
+    items: tuple[Item, ...]
+    notes: tuple[str, ...]
 
 
 def draw_items(spec: TaskSpec, task: Task, sizes: Splits, *, folder: Path, exclude: str | None = None) -> ItemSplits:
     """Reads the entry's items and draws the splits.
 
     Relative paths start from `folder`. The questions of the file `exclude` (column `question`, or the first of a TSV or CSV
-    without header) are left out; where each split has a file, they are left out of search and validation. Raises
-    `InputError` for files that can't be read, items that the task can't ask or score, repeated questions, and too few items.
+    without header) are left out; where each split has a file, they are left out of search and validation. Items that repeat
+    another of their file are left out. Raises `InputError` for files that can't be read, items that the task can't ask or
+    score, answers that can be read in two ways, the same question with two answers or in two splits' files, and too few items.
     """
     if spec.files is not None:
         reader = _reader(spec, folder)
         return _from_files(spec.files, reader, task, sizes, () if exclude is None else reader.questions(exclude))
-    items = read_items(spec, task, folder=folder, exclude=exclude)
-    return split_items(
-        items, search=sizes.search, validation=sizes.validation, test=sizes.test, seed=sizes.seed, task=task.name
+    read = read_items(spec, task, folder=folder, exclude=exclude)
+    drawn = split_items(
+        read.items, search=sizes.search, validation=sizes.validation, test=sizes.test, seed=sizes.seed, task=task.name
     )
+    return replace(drawn, notes=read.notes)
 
 
-def read_items(spec: TaskSpec, task: Task, *, folder: Path, exclude: str | None = None) -> tuple[Item, ...]:
+def read_items(spec: TaskSpec, task: Task, *, folder: Path, exclude: str | None = None) -> ReadItems:
     """All items of an entry whose splits have no files of their own, checked, before any split is drawn."""
     reader = _reader(spec, folder)
     held_out = () if exclude is None else reader.questions(exclude)
     items = _without(reader.items(spec.file) if spec.file is not None else reader.dataset(), held_out, task)
-    _check(items, task)
-    return items
+    ((kept,), notes) = _checked([items], spec, task)
+    return ReadItems(kept, notes)
 
 
 def _reader(spec: TaskSpec, folder: Path) -> _Reader:
@@ -55,16 +73,18 @@ def _from_files(files: SplitFiles, reader: _Reader, task: Task, sizes: Splits, h
         kept = {id(item) for item in _without((*search, *validation), held_out, task)}
         search = tuple(item for item in search if id(item) in kept)
         validation = tuple(item for item in validation if id(item) in kept)
-    _check((*search, *validation, *test), task)
+    parts, notes = _checked([search, validation, test], reader.spec, task)
+    refuse_shared(parts, partial(_question, task))
 
     def some(items: Sequence[Item], split: str, size: int) -> tuple[Item, ...]:
         name = f"{task.name}: files: {split}"
         return split_items(items, search=size, validation=0, test=0, seed=sizes.seed, task=name).search
 
     return ItemSplits(
-        search=some(search, "search", sizes.search),
-        validation=some(validation, "validation", sizes.validation),
-        test=some(test, "test", sizes.test),
+        search=some(parts[0], "search", sizes.search),
+        validation=some(parts[1], "validation", sizes.validation),
+        test=some(parts[2], "test", sizes.test),
+        notes=notes,
     )
 
 
@@ -72,17 +92,56 @@ def _without(items: tuple[Item, ...], held_out: Sequence[Item], task: Task) -> t
     return leave_out(items, held_out, name=f"{task.name}: exclude") if held_out else items
 
 
-def _check(items: Sequence[Item], task: Task) -> None:
+def _checked(files: Sequence[Sequence[Item]], spec: TaskSpec, task: Task) -> tuple[list[tuple[Item, ...]], tuple[str, ...]]:
+    """The items of each file that can be asked and scored, their answers read alike, none twice; and how that went."""
+    items = tuple(item for file in files for item in file)
+    named = task.named_fields
     for item in items:
-        if isinstance(task.choices, str) and task.choices not in item.fields:
-            raise InputError(
-                f"no field {task.choices!r}", where=f"{item.origin}: {task.name}: choices", remedy="add it to `fields`"
-            )
-        task.gold_text(item)
-        fault = task.scorer.fault(task.expected(item))
-        if fault:
-            raise InputError(fault, where=f"{item.origin}: {task.name}")
-    refuse_duplicates(items, task.plain_prompt)
+        _check(item, task, named)
+    notes = []
+    if task.scorer.choices and items:
+        items, note = find_right_choices(items, task, spec.answer_is)
+        notes.append(note)
+    read = iter(items)
+    kept = [without_repeats(tuple(islice(read, len(file))), partial(_question, task), partial(_answer, task)) for file in files]
+    repeats = len(items) - sum(map(len, kept))
+    if repeats:
+        notes.append(f"{repeats} of {len(items)} items repeat an earlier one and are left out")
+    return kept, tuple(notes)
+
+
+def _question(task: Task, item: Item) -> Hashable:
+    """What makes two items ask the same; where the choices stand doesn't."""
+    return task.plain_prompt(item).strip(), tuple(sorted(task.expected(item).choices))
+
+
+def _answer(task: Task, item: Item) -> Hashable:
+    expected = task.expected(item)
+    if expected.right is not None:
+        return expected.choices[expected.right]
+    return tuple(sorted(fold(reference) for reference in expected.references))
+
+
+def _check(item: Item, task: Task, named: frozenset[str]) -> None:
+    where = f"{item.origin}: {task.name}"
+    for name in sorted(named.intersection(item.unread)):
+        raise _unread(item, name, where)
+    if isinstance(task.choices, str) and task.choices not in item.fields:
+        raise InputError(f"no field {task.choices!r}", where=f"{where}: choices", remedy="add it to `fields`")
+    gold = task.gold_text(item)
+    fault = task.scorer.fault(task.expected(item))
+    if fault and "answer" in item.unread:
+        raise _unread(item, "answer", where)
+    if fault:
+        raise InputError(fault, where=where)
+    for text in (task.plain_prompt(item), gold, *task.expected(item).choices):
+        if _SURROGATE.search(text):
+            raise InputError("the text has half a character (a lone surrogate)", where=where, remedy="correct it")
+
+
+def _unread(item: Item, name: str, where: str) -> InputError:
+    why = item.unread[name]
+    return InputError(f"the column `{name}` holds no text: {why.reason}", where=where, remedy=why.remedy)
 
 
 @dataclass(frozen=True)
@@ -115,12 +174,20 @@ class _Reader:
 
     def _read(self, path: Path) -> tuple[Item, ...]:
         if self.ready is None:
-            return load_items(path, self.spec.fields)
+            return load_items(path, self.spec.fields, _labels(self.spec))
         fields = self.spec.fields or _columns(path, self.ready.columns, self.ready.numbers)
         return tuple(self.ready.refine(item) for item in load_items(path, fields))
 
     def _path(self, file: str) -> Path:
         return self.folder / Path(file).expanduser()
+
+
+def _labels(spec: TaskSpec) -> Mapping[str, Column]:
+    """Where the choices' labels are by themselves: `label` beside `text`, as in ARC and CommonsenseQA."""
+    column = (spec.fields or {}).get(spec.choices) if isinstance(spec.choices, str) else None
+    if not isinstance(column, str) or not column.endswith(".text"):
+        return {}
+    return {LABELS: f"{column.removesuffix('.text')}.label"}
 
 
 def _columns(path: Path, columns: Mapping[str, tuple[str, ...]], numbers: Mapping[str, int]) -> Mapping[str, Column]:

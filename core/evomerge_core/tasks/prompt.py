@@ -28,6 +28,11 @@ def fill(template: str, fields: Mapping[str, Value], *, key: str) -> str:
     return "".join(literal + ("" if name is None else _text(fields, name, key)) for literal, name in _parts(template, key))
 
 
+def field_names(template: str, *, key: str) -> frozenset[str]:
+    """The fields that a template names. Raises `InputError` that begins with `key`."""
+    return frozenset(name for _, name in _parts(template, key) if name is not None)
+
+
 def render_chat(prompt: str, system: str | None, tokenizer: ChatTokenizer, *, task: str) -> str:
     """The prompt as the user's message in the model's own chat template, up to where the answer begins.
 

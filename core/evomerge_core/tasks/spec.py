@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,6 +12,8 @@ from pydantic_core import PydanticCustomError
 from evomerge_core.errors import nearest_name
 from evomerge_core.files.fields import Count, Flag, Frozen, Positive, Text, Whole, key_problem
 from evomerge_core.tasks.scorers.registry import get_scorer, scorer_names
+
+Reading = Literal["text", "letter", "index_from_0", "index_from_1"]
 
 
 class SplitFiles(Frozen):
@@ -70,7 +72,7 @@ class TaskSpec(Frozen):
     """The dataset's split."""
     fields: Mapping[str, Annotated[str | int, BeforeValidator(_column)]] | None = None
     """Names of fields and the columns that they come from: a column's name, or its number from 0 in a file without a
-    header."""
+    header. Dots lead into objects and lists: `choices.text`, `turns.0.value`."""
     prompt: Text | None = None
     """The question, as a template of fields, such as `{question}`."""
     system: Text | None = None
@@ -84,7 +86,11 @@ class TaskSpec(Frozen):
     pattern: Text | None = None
     """`regex` only: the regular expression."""
     choices: Annotated[tuple[str, ...] | str | None, BeforeValidator(_choices)] = None
-    """`multiple_choice` only: the texts to choose from, or the field that lists them."""
+    """`multiple_choice` only: the texts to choose from, or the field that lists them. A field `labels` names them; beside
+    `choices.text` that is `choices.label` by itself."""
+    answer_is: Reading | None = None
+    """`multiple_choice` only: how `answer` names the correct choice, in all items alike; A and the first index are the first
+    choice. Without it: what fits all items, refused where several do."""
     language: Text | None = None
     """The language that an answer must be in to score, such as `ja`."""
     weight: Positive = 1.0
@@ -131,6 +137,8 @@ class TaskSpec(Frozen):
             raise _partner(self.pattern, "pattern", "scorer: regex", "a regular expression")
         if (self.choices is not None) != self._rates_choices:
             raise _partner(self.choices, "choices", "scorer: multiple_choice", "the texts to choose from or their field")
+        if self.answer_is is not None and not self._rates_choices:
+            raise key_problem("answer_is", "has no effect without scorer: multiple_choice", "remove it or add that")
         if self._rates_choices:
             for key in ("max_new_tokens", "stop", "language"):
                 if getattr(self, key) is not None:

@@ -11,8 +11,7 @@ from evomerge_core.tasks.early_end import Decision
 from evomerge_core.tasks.evaluator import Answer, Question
 from evomerge_core.tasks.items.items import Item, Value
 from evomerge_core.tasks.language.detection import is_language
-from evomerge_core.tasks.prompt import ChatTokenizer, fill, render_chat
-from evomerge_core.tasks.scorers.multiple_choice import right_choice
+from evomerge_core.tasks.prompt import ChatTokenizer, field_names, fill, render_chat
 from evomerge_core.tasks.scorers.scorer import Expected, Scorer
 
 
@@ -82,6 +81,13 @@ class Task:
         )
 
     @property
+    def named_fields(self) -> frozenset[str]:
+        """The fields that templates and `choices` name."""
+        templates = {"prompt": self.prompt, "system": self.system or "", "gold": self.gold}
+        names = {name for key, text in templates.items() for name in field_names(text, key=f"{self.name}: {key}")}
+        return frozenset(names | ({self.choices} if isinstance(self.choices, str) else set()))
+
+    @property
     def decides_early(self) -> bool:
         """Whether an answer's score can be certain before its end. Where a language is required, only the end shows that."""
         return not self.language and self.scorer.name in ("exact", "contains")
@@ -105,7 +111,7 @@ class Task:
         """What the scorer compares with."""
         choices = item.texts(self.choices) if isinstance(self.choices, str) else self.choices
         references = item.texts("answer") if "answer" in item.fields else ()
-        return Expected(references, choices, self.pattern, self.language)
+        return Expected(references, choices, self.pattern, self.language, item.right)
 
     def _filled(self, key: str, template: str, fields: Mapping[str, Value]) -> str:
         return fill(template, fields, key=f"{self.name}: {key}")
@@ -127,8 +133,7 @@ def _gold_loss(answer: Answer) -> float:
 
 
 def _choice_loss(answer: Answer, expected: Expected) -> float:
-    right = right_choice(expected)
-    if right is None or right >= len(answer.choice_logprobs):
+    if expected.right is None or expected.right >= len(answer.choice_logprobs):
         return math.nan
-    logprob, tokens = answer.choice_logprobs[right]
+    logprob, tokens = answer.choice_logprobs[expected.right]
     return -logprob / tokens if tokens else math.nan

@@ -9,7 +9,7 @@ import pytest
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.items.held_out import leave_out
 from evomerge_core.tasks.items.items import Item, make_item
-from evomerge_core.tasks.items.split import ItemSplits, refuse_duplicates, split_items
+from evomerge_core.tasks.items.split import ItemSplits, refuse_shared, split_items, without_repeats
 
 
 def _items(count: int, first: int = 0) -> list[Item]:
@@ -53,12 +53,32 @@ def test_too_few_items_are_refused_with_the_numbers() -> None:
         split_items(_items(59), search=10, validation=20, test=30, seed=0)
 
 
-def test_the_same_question_twice_is_refused_with_both_places() -> None:
-    items = [
-        make_item({"question": q, "answer": a}, o) for q, a, o in [("x", "1", "f:1"), ("y", "1", "f:2"), ("x", "2", "f:9")]
-    ]
-    with pytest.raises(InputError, match=r"^f:9: the same question as f:1;"):
-        refuse_duplicates(items, lambda item: str(item.fields["question"]))
+def _asked(*rows: tuple[str, str, str]) -> list[Item]:
+    return [make_item({"question": question, "answer": answer}, origin) for question, answer, origin in rows]
+
+
+def _question(item: Item) -> str:
+    return str(item.fields["question"])
+
+
+def _answer(item: Item) -> str:
+    return str(item.fields["answer"])
+
+
+def test_of_equal_items_the_first_stays() -> None:
+    items = _asked(("x", "1", "f:1"), ("y", "1", "f:2"), ("x", "1", "f:9"))
+    assert [item.origin for item in without_repeats(items, _question, _answer)] == ["f:1", "f:2"]
+
+
+def test_the_same_question_twice_with_two_answers_is_refused_with_both_places() -> None:
+    items = _asked(("x", "1", "f:1"), ("y", "1", "f:2"), ("x", "2", "f:9"))
+    with pytest.raises(InputError, match=r"^f:9: the same question as f:1, with another answer;"):
+        without_repeats(items, _question, _answer)
+
+
+def test_the_same_question_in_two_files_is_refused_with_both_places() -> None:
+    with pytest.raises(InputError, match=r"^g:1: the same question as f:1;"):
+        refuse_shared([_asked(("x", "1", "f:1")), _asked(("x", "1", "g:1"))], _question)
 
 
 def test_held_out_questions_are_left_out_whatever_their_quotes_and_in_any_field() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def test_a_right_number_in_the_wrong_language_scores_nothing() -> None:
 def test_choices_come_from_a_list_or_a_field_and_the_loss_is_the_right_ones() -> None:
     spec = _spec(scorer="multiple_choice", choices="options", fields={"question": "q", "answer": "a", "options": "o"})
     task = make_task(spec)
-    item = make_item({"question": "Which?", "answer": "1", "options": ("cat", "dog")})
+    item = replace(make_item({"question": "Which?", "answer": "1", "options": ("cat", "dog")}), right=1)
     question = task.question(item, _Chat())
     assert (question.choices, question.gold) == (("cat", "dog"), "")
     score = task.score(item, Answer(choice_logprobs=((-9.0, 1), (-4.0, 2))))
@@ -129,7 +130,26 @@ def test_a_file_for_each_split_keeps_to_its_file(tmp_path: Path) -> None:
         _draw(tmp_path, _spec(file=None, files=files), Splits(search=6, validation=7, test=6))
 
 
-def test_the_same_item_in_two_split_files_or_twice_in_one_is_refused(tmp_path: Path) -> None:
+def test_an_item_that_repeats_another_is_left_out_and_counted(tmp_path: Path) -> None:
+    rows = [{"q": f"{n} + 1?", "a": n + 1} for n in range(6)]
+    _write(tmp_path, "sums.jsonl", rows)
+    once = _draw(tmp_path, _spec())
+    _write(tmp_path, "sums.jsonl", [*rows, rows[2], {**rows[4], "q": " 4 + 1? "}, rows[2]])
+    thrice = _draw(tmp_path, _spec())
+    assert (thrice.search, thrice.validation, thrice.test) == (once.search, once.validation, once.test)
+    assert once.notes == ()
+    assert thrice.notes == ("3 of 9 items repeat an earlier one and are left out",)
+
+
+def test_items_with_the_same_words_and_other_choices_are_different_items(tmp_path: Path) -> None:
+    rows = [{"q": "Which is true?", "o": [f"{n} is odd", f"{n + 1} is odd"], "a": f"{n} is odd"} for n in range(1, 12, 2)]
+    _write(tmp_path, "sums.jsonl", [*rows, {**rows[0], "o": rows[0]["o"][::-1]}])
+    spec = _spec(scorer="multiple_choice", choices="options", fields={"question": "q", "answer": "a", "options": "o"})
+    splits = _draw(tmp_path, spec)
+    assert "1 of 7 items repeat an earlier one and are left out" in splits.notes
+
+
+def test_the_same_item_in_two_split_files_or_twice_in_one_with_two_answers_is_refused(tmp_path: Path) -> None:
     _sums(tmp_path, name="a.jsonl")
     _sums(tmp_path, name="b.jsonl", first=10)
     _sums(tmp_path, name="c.jsonl", first=15)
@@ -137,7 +157,7 @@ def test_the_same_item_in_two_split_files_or_twice_in_one_is_refused(tmp_path: P
     with pytest.raises(InputError, match=r"c\.jsonl:1: the same question as .*b\.jsonl:6;"):
         _draw(tmp_path, _spec(file=None, files=files))
     _write(tmp_path, "sums.jsonl", [{"q": "x", "a": 1}, {"q": "y", "a": 2}, {"q": "x", "a": 3}])
-    with pytest.raises(InputError, match=r"sums\.jsonl:3: the same question as .*sums\.jsonl:1;"):
+    with pytest.raises(InputError, match=r"sums\.jsonl:3: the same question as .*sums\.jsonl:1, with another answer;"):
         _draw(tmp_path, _spec())
 
 
@@ -147,6 +167,8 @@ def test_the_same_item_in_two_split_files_or_twice_in_one_is_refused(tmp_path: P
         ({"q": "x", "a": "many"}, {}, r"sums\.jsonl:1: sums: no number in the answer 'many'"),
         ({"q": "x", "a": "1"}, {"prompt": "{other}"}, "sums: prompt: no field 'other'"),
         ({"q": "x", "a": "1"}, {"gold": "{other}"}, "sums: gold: no field 'other'"),
+        ({"q": "x", "a": "3 or 4"}, {}, r"sums\.jsonl:1: sums: 2 numbers in the answer '3 or 4', which must be one"),
+        ({"q": "x\ud800", "a": "1"}, {}, r"sums\.jsonl:1: sums: the text has half a character"),
         ({"q": "x", "a": "1"}, {"scorer": "multiple_choice", "choices": "other"}, r"sums\.jsonl:1: sums: choices: no field"),
         ({"q": "x", "a": "c"}, {"scorer": "multiple_choice", "choices": ["x", "y"]}, "none of the choices"),
     ],

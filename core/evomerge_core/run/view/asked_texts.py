@@ -11,13 +11,14 @@ from evomerge_core.recipe.schema import Recipe
 from evomerge_core.run.store.folder import RECIPE
 from evomerge_core.tasks.draw_items import draw_items
 from evomerge_core.tasks.make_task import make_task
+from evomerge_core.tasks.scorers.scorer import Expected
 
 AskedTexts = Mapping[tuple[str, str], "AskedText"]
 
 
 @dataclass(frozen=True)
 class AskedText:
-    """An item's prompt before any chat template, and the correct answers (or the choices)."""
+    """An item's prompt before any chat template, and the correct answers (of choices, the correct one's text)."""
 
     prompt: str
     expected: tuple[str, ...]
@@ -32,6 +33,9 @@ def read_asked_texts(folder: Path) -> AskedTexts:
         task = make_task(spec)
         items = draw_items(spec, task, recipe.splits, folder=folder, exclude=spec.exclude)
         for item in (*items.search, *items.validation, *items.test):
-            expected = task.expected(item)
-            texts[task.name, item.id] = AskedText(task.plain_prompt(item), expected.references or expected.choices)
+            texts[task.name, item.id] = AskedText(task.plain_prompt(item), _correct(task.expected(item)))
     return texts
+
+
+def _correct(expected: Expected) -> tuple[str, ...]:
+    return expected.references if expected.right is None else (expected.choices[expected.right],)

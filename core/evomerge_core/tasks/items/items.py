@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 Value = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
+class Unread:
+    """Why a column gave an item no field, as in "it is empty", and what to do about it."""
+
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True)
 class Item:
-    """`fields` by name (text, or several texts); `origin` says where it was read (`file:line`) and isn't compared."""
+    """`fields` by name (text, or several texts); the rest says where they come from, and isn't compared.
+
+    `origin` is where the item was read (`file:line`). `numbers` names the fields that were numbers in the file, `unread` the
+    columns that hold no text. `right` is the place of the correct choice, from 0, once the whole column of answers was read.
+    """
 
     id: str
     fields: Mapping[str, Value]
     origin: str = field(default="", compare=False)
+    numbers: frozenset[str] = field(default=frozenset(), compare=False)
+    unread: Mapping[str, Unread] = field(default_factory=dict, compare=False)
+    right: int | None = field(default=None, compare=False)
 
     def texts(self, name: str) -> tuple[str, ...]:
         """The texts of a field: one, or all of a list. Raises `KeyError` when the item has no such field."""
@@ -24,7 +39,14 @@ class Item:
         return (value,) if isinstance(value, str) else value
 
 
-def make_item(fields: Mapping[str, Value], origin: str = "") -> Item:
+def make_item(
+    fields: Mapping[str, Value],
+    origin: str = "",
+    *,
+    numbers: Collection[str] = (),
+    unread: Mapping[str, Unread] | None = None,
+) -> Item:
     """An item whose id is the first 16 hex digits of its fields' sha256: the same content gives the same id anywhere."""
     content = json.dumps(dict(sorted(fields.items())), ensure_ascii=False, separators=(",", ":"))
-    return Item(hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16], dict(fields), origin)
+    name = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return Item(name, dict(fields), origin, frozenset(numbers), dict(unread or {}))

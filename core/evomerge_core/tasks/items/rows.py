@@ -6,11 +6,16 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_core.tasks.items.item_text import read_item_bytes, read_item_text, refuse_other_kind
 
 _TABLES = (".tsv", ".csv")
+# A cell may be a whole document; csv takes 131,072 characters where nothing is said.
+_LONGEST_CELL = 2**31 - 1
+_MARK = "\ufeff"
 
 
 @dataclass(frozen=True)
@@ -24,14 +29,12 @@ class FileRow:
 def read_rows(path: Path, *, header: bool) -> list[FileRow]:
     """All rows of a file, its format known by the name's ending; `header` says whether TSV and CSV begin with names.
 
-    Text is UTF-8, with or without a byte order mark. TSV has no quoting: a quotation mark is text. Empty lines are
-    skipped. Raises `InputError` with file and line.
+    JSON Lines in a `.json` and a JSON list in a `.jsonl` are read for what they are, and a CSV may have semicolons or tabs for
+    commas. TSV has no quoting: a quotation mark is text. Empty lines are skipped. Raises `InputError` with file and line.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise InputError("unknown kind of item file", where=path, remedy=f"use one of {', '.join(_READERS)}")
-    if not path.is_file():
-        raise InputError("no such item file", where=path, remedy="check the path of `file`")
     if path.suffix.lower() not in _TABLES and not header:
         raise InputError("fields by number are for TSV and CSV", where=path, remedy="give `fields` the column names")
     return list(reader(path, header))
@@ -42,39 +45,75 @@ def first_names(path: Path) -> tuple[str, ...]:
     table = path.suffix.lower() in _TABLES
     rows = read_rows(path, header=not table)
     cells = rows[0].cells if rows else {}
-    return tuple(str(name).strip() for name in (cells.values() if table else cells))
+    return tuple(str(name).strip(f"{_MARK} ") for name in (cells.values() if table else cells))
 
 
-def _text(path: Path) -> str:
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError("not UTF-8 text", where=f"{path}:{line}", remedy="save the file as UTF-8") from error
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _lines(text: str) -> Iterator[tuple[int, str]]:
     # Not splitlines(): U+2028 and the like are text inside of a JSON string.
-    for number, line in enumerate(_text(path).replace("\r\n", "\n").split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
-            yield number, line
+            # files that were put together have a byte order mark inside
+            yield number, line.removeprefix(_MARK)
 
 
 def _jsonl(path: Path, _header: bool) -> Iterator[FileRow]:
-    for number, line in _lines(path):
+    text = read_item_text(path)
+    listed = _listed(text)
+    return _json_lines(path, text) if listed is None else _elements(path, listed)
+
+
+def _json(path: Path, _header: bool) -> Iterator[FileRow]:
+    text = read_item_text(path)
+    if _is_json_lines(text):
+        return _json_lines(path, text)
+    value = _parsed(text, str(path))
+    if not isinstance(value, list):
+        raise _no_list(path, value)
+    return _elements(path, value)
+
+
+def _is_json_lines(text: str) -> bool:
+    """Whether the first of several lines is a whole object."""
+    start = [line for _, line in islice(_lines(text), 2)]
+    return len(start) > 1 and isinstance(_tried(start[0]), dict)
+
+
+def _listed(text: str) -> list[object] | None:
+    """The elements of a text that is a JSON list of objects, None for any other."""
+    value = _tried(text) if text.lstrip().startswith("[") else None
+    return value if isinstance(value, list) and value and isinstance(value[0], dict) else None
+
+
+def _tried(text: str) -> object:
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _json_lines(path: Path, text: str) -> Iterator[FileRow]:
+    for number, line in _lines(text):
         origin = f"{path}:{number}"
         yield _object(_parsed(line, origin), origin)
 
 
-def _json(path: Path, _header: bool) -> Iterator[FileRow]:
-    value = _parsed(_text(path), str(path))
-    if not isinstance(value, list):
-        raise InputError(
-            "not a list of objects", where=path, remedy="write one JSON list, or use .jsonl with one object a line"
-        )
-    for number, element in enumerate(value, start=1):
+def _elements(path: Path, elements: Sequence[object]) -> Iterator[FileRow]:
+    for number, element in enumerate(elements, start=1):
         yield _object(element, f"{path}: item {number}")
+
+
+def _no_list(path: Path, value: object) -> InputError:
+    inner = value if isinstance(value, dict) else {}
+    name = next((name for name, part in inner.items() if isinstance(part, list) and part and isinstance(part[0], dict)), None)
+    if name is not None:
+        problem = f"not a list of objects, but an object whose {name!r} is one"
+        return InputError(problem, where=path, remedy=f"save what {name!r} holds as a file of its own")
+    if inner and all(isinstance(part, dict | list) for part in inner.values()):
+        problem = "not a list of objects, but an object of columns"
+        return InputError(problem, where=path, remedy="write an object for each row (in pandas, orient='records')")
+    remedy = "write one JSON list, or use .jsonl with one object a line"
+    return InputError("not a list of objects", where=path, remedy=remedy)
 
 
 def _parsed(text: str, origin: str) -> object:
@@ -82,8 +121,17 @@ def _parsed(text: str, origin: str) -> object:
         value: object = json.loads(text)
     except (ValueError, RecursionError) as error:
         reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
-        raise InputError(f"not valid JSON ({reason})", where=origin, remedy="correct it") from error
+        raise InputError(f"not valid JSON ({reason})", where=origin, remedy=_json_remedy(text, error)) from error
     return value
+
+
+def _json_remedy(text: str, error: Exception) -> str:
+    start = text.lstrip()[:1]
+    if start not in ("{", "["):
+        return "correct it, or give a table the ending .csv or .tsv"
+    if "\n" not in text and isinstance(error, json.JSONDecodeError) and error.pos >= len(text.rstrip()):
+        return "write each object on one line, or one list in a .json"
+    return "correct it"
 
 
 def _object(value: object, origin: str) -> FileRow:
@@ -93,17 +141,43 @@ def _object(value: object, origin: str) -> FileRow:
 
 
 def _tsv(path: Path, header: bool) -> Iterator[FileRow]:
-    lines = ((number, line.split("\t")) for number, line in _lines(path))
+    lines = ((number, line.split("\t")) for number, line in _lines(_table_text(path)))
     return _table(path, lines, header)
 
 
 def _csv(path: Path, header: bool) -> Iterator[FileRow]:
-    return _table(path, _csv_lines(path), header)
+    text = _table_text(path)
+    return _table(path, _csv_lines(path, text, _delimiter(path, text)), header)
 
 
-def _csv_lines(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
-    text = _text(path).replace("\r\n", "\n").split("\n")
-    reader = csv.reader((line + "\n" for line in text), strict=True)
+def _table_text(path: Path) -> str:
+    text = read_item_text(path)
+    first = next((line for _, line in _lines(text)), "")
+    if first.lstrip()[:1] in ("{", "[") and (_tried(first) is not None or _tried(text) is not None):
+        raise InputError("the file is JSON, not a table", where=path, remedy="give it the ending .jsonl or .json")
+    return text
+
+
+def _delimiter(path: Path, text: str) -> str:
+    """What separates cells: a semicolon or tab where it cuts all rows into as many cells and the comma doesn't."""
+    first = next((line for _, line in _lines(text)), "")
+    others = [mark for mark in (";", "\t") if mark in first]
+    if "," not in first:
+        return others[0] if others else ","
+    return next((mark for mark in others if _even(path, text, mark) and not _even(path, text, ",")), ",")
+
+
+def _even(path: Path, text: str, delimiter: str) -> bool:
+    try:
+        widths = {len(cells) for _, cells in _csv_lines(path, text, delimiter)}
+    except InputError:
+        return False
+    return len(widths) == 1 and widths != {1}
+
+
+def _csv_lines(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, Sequence[str]]]:
+    csv.field_size_limit(_LONGEST_CELL)
+    reader = csv.reader((line + "\n" for line in text.split("\n")), strict=True, delimiter=delimiter)
     start = 1
     try:
         for cells in reader:
@@ -120,7 +194,7 @@ def _table(path: Path, lines: Iterator[tuple[int, Sequence[str]]], header: bool)
         if not header:
             yield FileRow(dict(enumerate(cells)), f"{path}:{number}")
         elif not names:
-            names = [cell.strip() for cell in cells]
+            names = [cell.strip(f"{_MARK} \t\n\r") for cell in cells]
         elif len(cells) != len(names):
             raise InputError(
                 f"{len(cells)} columns where the header has {len(names)}", where=f"{path}:{number}", remedy="correct the row"
@@ -130,12 +204,14 @@ def _table(path: Path, lines: Iterator[tuple[int, Sequence[str]]], header: bool)
 
 
 def _parquet(path: Path, _header: bool) -> Iterator[FileRow]:
-    from pyarrow import ArrowException
+    from pyarrow import ArrowException, BufferReader
     from pyarrow.parquet import read_table
 
+    data = read_item_bytes(path)
+    refuse_other_kind(path, data, text=False)
     try:
-        rows = read_table(path).to_pylist()
-    except (ArrowException, OSError) as error:
+        rows = read_table(BufferReader(data)).to_pylist()
+    except (ArrowException, OSError, ValueError) as error:
         raise InputError("not readable as Parquet", where=path, remedy="fetch or write the file again") from error
     for number, cells in enumerate(rows, start=1):
         yield FileRow(cells, f"{path}: row {number}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from evomerge_core.errors import InputError
@@ -14,11 +14,15 @@ SPLITS = ("search", "validation", "test")
 
 @dataclass(frozen=True)
 class ItemSplits:
-    """What the search scores on, what picks among its best, and what it never sees."""
+    """What the search scores on, what picks among its best, and what it never sees.
+
+    `notes` are lines on how the files were read: what answers mean, how many items repeat others.
+    """
 
     search: tuple[Item, ...]
     validation: tuple[Item, ...]
     test: tuple[Item, ...]
+    notes: tuple[str, ...] = ()
 
 
 def split_items(items: Sequence[Item], *, search: int, validation: int, test: int, seed: int, task: str = "task") -> ItemSplits:
@@ -44,10 +48,29 @@ def split_items(items: Sequence[Item], *, search: int, validation: int, test: in
     )
 
 
-def refuse_duplicates(items: Sequence[Item], question: Callable[[Item], str]) -> None:
-    """Raises `InputError` that names both places when two items ask the same `question`."""
-    seen: dict[str, Item] = {}
+def without_repeats(
+    items: Sequence[Item], question: Callable[[Item], Hashable], answer: Callable[[Item], Hashable]
+) -> tuple[Item, ...]:
+    """The items without those that ask an earlier one's `question` again.
+
+    Raises `InputError` that names both places when the `answer` differs: nobody knows which is right.
+    """
+    seen: dict[Hashable, Item] = {}
+    kept = []
     for item in items:
-        first = seen.setdefault(question(item).strip(), item)
+        first = seen.setdefault(question(item), item)
+        if first is item:
+            kept.append(item)
+        elif answer(first) != answer(item):
+            problem = f"the same question as {first.origin}, with another answer"
+            raise InputError(problem, where=item.origin, remedy="remove one of the two items")
+    return tuple(kept)
+
+
+def refuse_shared(parts: Sequence[Sequence[Item]], question: Callable[[Item], Hashable]) -> None:
+    """Raises `InputError` that names both places when two of the splits' files ask the same `question`."""
+    seen: dict[Hashable, Item] = {}
+    for item in (item for part in parts for item in part):
+        first = seen.setdefault(question(item), item)
         if first is not item:
             raise InputError(f"the same question as {first.origin}", where=item.origin, remedy="remove one of the two items")

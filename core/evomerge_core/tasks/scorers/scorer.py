@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a correct answer is: any of `references`; `choices`, `pattern` and `language` where the task has them."""
+    """What a correct answer is: any of `references`; `choices`, `pattern` and `language` where the task has them.
+
+    `right` is the place of the correct choice, from 0: which one a reference names depends on the whole column of answers.
+    """
 
     references: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     pattern: re.Pattern[str] | None = None
     language: str = ""
+    right: int | None = None
 
 
 ScoreFunction = Callable[["Answer", Expected], float]

@@ -23,32 +23,35 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class ShownItem:
-    """An item: its fields, the prompt (in the model's chat template where there is a model), and the correct answer."""
+    """An item: its fields, the prompt (in the model's chat template where there is a model), and the correct answer; of
+    choices, `right` is the correct one's place."""
 
     fields: Mapping[str, Any]
     prompt: str
     gold: str
     choices: tuple[str, ...]
+    right: int | None
 
 
 @dataclass(frozen=True)
 class Preview:
     """The first items. `total` counts all, None where each split has a file of its own; `tokens` is the mean prompt length
-    in tokens (None without a model). `problem` is why prompts can't be shown as the model gets them, or why the splits
-    can't be drawn."""
+    in tokens (None without a model). `notes` say how the file was read, `problem` why prompts can't be shown as the model gets
+    them, or why the splits can't be drawn."""
 
     items: tuple[ShownItem, ...]
     total: int | None
     tokens: float | None
     scorer: str
     language: str
+    notes: tuple[str, ...]
     problem: str
 
 
 def preview(spec: TaskSpec, splits: Mapping[str, Any], folder: Path, base: Source | None) -> Preview:
     """Reads a task's items and renders the first of them. Raises InputError for items that can't be read."""
     task = make_task(spec)
-    items, total, problem = _items(spec, task, Splits.model_validate(dict(splits)), folder)
+    items, total, notes, problem = _items(spec, task, Splits.model_validate(dict(splits)), folder)
     tokenizer, lacking = _tokenizer(base)
     try:
         tokens = None if tokenizer is None else measured_prompt_tokens(task, items, tokenizer)
@@ -60,20 +63,22 @@ def preview(spec: TaskSpec, splits: Mapping[str, Any], folder: Path, base: Sourc
         tokens=tokens,
         scorer=task.scorer.name,
         language=task.language,
+        notes=notes,
         problem=problem or lacking,
     )
 
 
-def _items(spec: TaskSpec, task: Task, sizes: Splits, folder: Path) -> tuple[Sequence[Item], int | None, str]:
-    """Search items where the splits can be drawn, else the first items and the reason."""
+def _items(spec: TaskSpec, task: Task, sizes: Splits, folder: Path) -> tuple[Sequence[Item], int | None, tuple[str, ...], str]:
+    """Search items where the splits can be drawn, else the first items and the reason; how many there are, and notes."""
     if spec.files is not None:
-        return draw_items(spec, task, sizes, folder=folder, exclude=spec.exclude).search, None, ""
-    items = read_items(spec, task, folder=folder, exclude=spec.exclude)
+        drawn = draw_items(spec, task, sizes, folder=folder, exclude=spec.exclude)
+        return drawn.search, None, drawn.notes, ""
+    read = read_items(spec, task, folder=folder, exclude=spec.exclude)
     wanted = {"search": sizes.search, "validation": sizes.validation, "test": sizes.test}
     try:
-        return split_items(items, **wanted, seed=sizes.seed, task=task.name).search, len(items), ""
+        return split_items(read.items, **wanted, seed=sizes.seed, task=task.name).search, len(read.items), read.notes, ""
     except InputError as error:
-        return items, len(items), str(error)
+        return read.items, len(read.items), read.notes, str(error)
 
 
 def _tokenizer(base: Source | None) -> tuple[Any, str]:
@@ -87,4 +92,5 @@ def _tokenizer(base: Source | None) -> tuple[Any, str]:
 
 def _shown(task: Task, item: Item, tokenizer: Any) -> ShownItem:
     prompt = task.plain_prompt(item) if tokenizer is None else task.question(item, tokenizer).prompt
-    return ShownItem(dict(item.fields), prompt, task.gold_text(item), task.expected(item).choices)
+    expected = task.expected(item)
+    return ShownItem(dict(item.fields), prompt, task.gold_text(item), expected.choices, expected.right)

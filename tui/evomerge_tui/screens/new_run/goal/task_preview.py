@@ -21,6 +21,7 @@ def preview_text(preview: Mapping[str, Any] | str | None, item: int) -> tuple[Co
     tokens = f" · {preview['tokens']:.0f} prompt tokens" if preview["tokens"] else ""
     head = f"item {item + 1}{total} · {preview['scorer']}{tokens}" if items else "no items"
     parts = [Content.styled(f"! {many_lines(preview['problem'])}", "$warning")] if preview["problem"] else []
+    parts += [Content.styled(many_lines("\n".join(preview["notes"])), "$text-muted")] if preview["notes"] else []
     parts += list(_item(items[min(item, len(items) - 1)])) if items else []
     return Content(head), Content("\n\n").join(parts)
 
@@ -28,7 +29,7 @@ def preview_text(preview: Mapping[str, Any] | str | None, item: int) -> tuple[Co
 def _item(item: Mapping[str, Any]) -> Iterator[Content]:
     yield _part("What the model reads", item["prompt"])
     if item["choices"]:
-        yield _part("Choices", "\n".join(item["choices"]))
+        yield _part("Choices", "\n".join(_choice(text, place == item["right"]) for place, text in enumerate(item["choices"])))
     if item["gold"]:
         yield _part("Correct answer (its likelihood breaks ties)", item["gold"])
     yield Content("\n").join([Content.styled("Fields", "bold"), *(_field(*field) for field in item["fields"].items())])
@@ -37,6 +38,10 @@ def _item(item: Mapping[str, Any]) -> Iterator[Content]:
 def _field(name: str, value: Any) -> Content:
     shown = value if isinstance(value, str) else " | ".join(value)
     return Content.assemble((f"{one_line(name, 40)}: ", "$text-muted"), one_line(shown, 1000))
+
+
+def _choice(text: str, right: bool) -> str:
+    return f"{'✓' if right else ' '} {text}"
 
 
 def _part(title: str, text: str) -> Content:

@@ -1,0 +1,111 @@
+"""A row's cells as fields: which column a field comes from, and what of it is text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from evomerge_core.errors import InputError
+from evomerge_core.tasks.items.items import Unread, Value
+from evomerge_core.tasks.items.rows import FileRow
+
+Column = str | int
+
+_FILL = "fill it or remove the row"
+_SEPARATORS = ",;\t|"
+
+
+def cell_of(row: FileRow, column: Column, name: str) -> object:
+    """The cell of a column: its name, its number, or a way into objects and lists by dots, `choices.text`, `turns.0.value`.
+
+    A name that leads into a list of objects gives the list of what they have. Raises `InputError` that names the field where
+    the row has no such column.
+    """
+    if column in row.cells:
+        return row.cells[column]
+    value: object = row.cells
+    way: list[str] = []
+    for part in str(column).split("."):
+        if value is None and way:
+            return None
+        there = _parts(value)
+        if part not in there:
+            raise _no_column(row, column, name, ".".join(way), there)
+        value = there[part]
+        way.append(part)
+    return value
+
+
+def has_column(row: FileRow, column: Column) -> bool:
+    """Whether the row has the column, with something in it."""
+    try:
+        return cell_of(row, column, "") is not None
+    except InputError:
+        return False
+
+
+def as_value(cell: object) -> Value | Unread:
+    """A cell as a field's text, or texts; numbers become text as JSON writes them. Else why it holds no text."""
+    if not isinstance(cell, Sequence) or isinstance(cell, str | bytes):
+        text = _text(cell)
+        return Unread(*_why_not(cell)) if text is None else text
+    texts = [_text(element) for element in cell]
+    kept = tuple(text for text in texts if text is not None)
+    return kept if kept and len(kept) == len(texts) else Unread(*_why_not(cell))
+
+
+def is_number(cell: object) -> bool:
+    """Whether a cell is a number, or a list of numbers."""
+    elements = cell if isinstance(cell, list) else [cell]
+    return bool(elements) and all(isinstance(one, int | float) and not isinstance(one, bool) for one in elements)
+
+
+def _parts(value: object) -> Mapping[str, object]:
+    """What can be reached inside of a value by one more name."""
+    if isinstance(value, Mapping):
+        return {str(name): part for name, part in value.items()}
+    if not isinstance(value, list):
+        return {}
+    numbered = {str(place): element for place, element in enumerate(value)}
+    objects = [element for element in value if isinstance(element, Mapping)]
+    if not objects or len(objects) < len(value):
+        return numbered
+    return {**numbered, **{str(name): [element.get(name) for element in objects] for name in objects[0]}}
+
+
+def _no_column(row: FileRow, column: Column, name: str, way: str, there: Mapping[str, object]) -> InputError:
+    holder = f"`{way}` has" if way else "it has"
+    known = f"{holder} {', '.join(there)}" if there else f"`{way}` holds nothing that has a name"
+    remedy = "correct `fields`"
+    if len(row.cells) == 1 and not way:
+        (only,) = (key if isinstance(key, str) else str(cell) for key, cell in row.cells.items())
+        if any(mark in only for mark in _SEPARATORS):
+            remedy = "separate the cells of a .tsv by tabs and those of a .csv by commas"
+    return InputError(f"no column {column!r} for the field `{name}` ({known})", where=row.origin, remedy=remedy)
+
+
+def _text(cell: object) -> str | None:
+    if isinstance(cell, str):
+        return cell if cell.strip() else None
+    return json.dumps(cell) if isinstance(cell, bool | int | float) else None
+
+
+def _why_not(cell: object) -> tuple[str, str]:
+    if cell is None or isinstance(cell, str):
+        return "it is empty", _FILL
+    if isinstance(cell, Mapping):
+        return f"it is an object with the keys {', '.join(map(str, cell))}", _reach_into(cell)
+    if not isinstance(cell, list):
+        return f"it is a value of the type {type(cell).__name__}", "write it as text"
+    inner = next((element for element in cell if _text(element) is None), None)
+    if not cell:
+        return "it is an empty list", _FILL
+    if isinstance(inner, Mapping):
+        return f"it is a list of objects with the keys {', '.join(map(str, inner))}", _reach_into(inner)
+    if isinstance(inner, list):
+        return "it is a list of lists", "write one list of texts"
+    return "it is a list with an empty entry", _FILL
+
+
+def _reach_into(inner: Mapping[object, object]) -> str:
+    return f"reach into it by `fields`: the column's name, a dot and a key, such as `.{next(iter(inner), 'text')}`"
