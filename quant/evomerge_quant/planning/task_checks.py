@@ -65,15 +65,15 @@ def _tokenizer(base: Source | None, checks: list[PreflightCheck]) -> Any:
 
 def _enough(spec: TaskSpec, items: ItemSplits) -> PreflightCheck:
     counts = {split: len(getattr(items, split)) for split in SPLITS}
-    counted = ", ".join(f"{count} {split}" for split, count in counts.items())
+    counted = "; ".join([", ".join(f"{count} {split}" for split, count in counts.items()) + " items", *items.notes])
     few = [f"{counts[split]} {split}" for split, least in _FEW.items() if counts[split] < least]
     if few:
         return warning(
             f"Task {spec.name}",
-            f"{counted} items; with {' and '.join(few)} luck plays a large part",
+            f"{counted}; with {' and '.join(few)} luck plays a large part",
             "use more items: raise the sizes under splits",
         )
-    return ok(f"Task {spec.name}", f"{counted} items")
+    return ok(f"Task {spec.name}", counted)
 
 
 def _asked(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None, tokens: list[float]) -> list[PreflightCheck]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evomerge_tui.cli.arguments import Subparsers, print_json
 
 if TYPE_CHECKING:
+    from evomerge_core.recipe.schema import Recipe
     from evomerge_core.run.candidate.trial import Tried
 
 ITEMS = 8
@@ -41,13 +43,36 @@ def _try(args: argparse.Namespace) -> int:
         device=recipe.evaluation.device,
         arithmetic=recipe.evaluation.arithmetic,
     )
+    notes = _notes(recipe)
+    if not args.json:
+        _print_notes(notes)
     models = []
     for tried in try_parents(setup, evaluator, args.items):
         models.append(_facts(tried))
         print_json(models[-1]) if args.json else _print(tried)
     if args.json:
-        print_json({"recipe": str(args.recipe), "items": args.items, "parents": models})
+        print_json({"recipe": str(args.recipe), "items": args.items, "notes": notes, "parents": models})
     return 0
+
+
+def _notes(recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    """How each task's items were read."""
+    from evomerge_core.tasks.draw_items import draw_items
+    from evomerge_core.tasks.make_task import make_task
+
+    return {
+        spec.name: draw_items(spec, make_task(spec), recipe.splits, folder=recipe.folder, exclude=spec.exclude).notes
+        for spec in recipe.tasks
+    }
+
+
+def _print_notes(notes: Mapping[str, Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    for task, lines in notes.items():
+        for line in lines:
+            Console().print(Text(f"{task}: {line}", style="dim"))
 
 
 def _facts(tried: Tried) -> dict[str, Any]:
