@@ -80,7 +80,7 @@ def _no_column(row: FileRow, column: Column, name: str, way: str, there: Mapping
     if len(row.cells) == 1 and not way:
         (only,) = (key if isinstance(key, str) else str(cell) for key, cell in row.cells.items())
         if any(mark in only for mark in _SEPARATORS):
-            remedy = "separate the cells of a .tsv by tabs and those of a .csv by commas"
+            remedy = "separate the cells of a .tsv by tabs, or name the file .csv"
     return InputError(f"no column {column!r} for the field `{name}` ({known})", where=row.origin, remedy=remedy)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +17,8 @@ _TABLES = (".tsv", ".csv")
 # A cell may be a whole document; csv takes 131,072 characters where nothing is said.
 _LONGEST_CELL = 2**31 - 1
 _MARK = "\ufeff"
+_OTHER_DELIMITERS = (";", "\t", "|")
+_SEPARATING_COMMA = re.compile(r"(?<![0-9]),|,(?![0-9])")
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class FileRow:
 def read_rows(path: Path, *, header: bool) -> list[FileRow]:
     """All rows of a file, its format known by the name's ending; `header` says whether TSV and CSV begin with names.
 
-    JSON Lines in a `.json` and a JSON list in a `.jsonl` are read for what they are, and a CSV may have semicolons or tabs for
-    commas. TSV has no quoting: a quotation mark is text. Empty lines are skipped. Raises `InputError` with file and line.
+    JSON Lines in a `.json` and a JSON list in a `.jsonl` are read for what they are, and a CSV may have semicolons, tabs or
+    bars for commas. TSV has no quoting: a quotation mark is text. Empty lines are skipped. Raises `InputError` with file and line.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -159,12 +162,16 @@ def _table_text(path: Path) -> str:
 
 
 def _delimiter(path: Path, text: str) -> str:
-    """What separates cells: a semicolon or tab where it cuts all rows into as many cells and the comma doesn't."""
+    """What separates cells: another mark than the comma where that cuts all rows into as many cells and the comma doesn't.
+
+    Commas that all stand between digits are decimal commas.
+    """
     first = next((line for _, line in _lines(text)), "")
-    others = [mark for mark in (";", "\t") if mark in first]
+    others = [mark for mark in _OTHER_DELIMITERS if mark in first]
     if "," not in first:
         return others[0] if others else ","
-    return next((mark for mark in others if _even(path, text, mark) and not _even(path, text, ",")), ",")
+    decimal = not _SEPARATING_COMMA.search(first)
+    return next((mark for mark in others if _even(path, text, mark) and (decimal or not _even(path, text, ","))), ",")
 
 
 def _even(path: Path, text: str, delimiter: str) -> bool:
