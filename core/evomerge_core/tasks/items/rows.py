@@ -33,7 +33,8 @@ def read_rows(path: Path, *, header: bool) -> list[FileRow]:
     """All rows of a file, its format known by the name's ending; `header` says whether TSV and CSV begin with names.
 
     JSON Lines in a `.json` and a JSON list in a `.jsonl` are read for what they are, and a CSV may have semicolons, tabs or
-    bars for commas. TSV has no quoting: a quotation mark is text. Empty lines are skipped. Raises `InputError` with file and line.
+    bars for commas. TSV has no quoting: a quotation mark is text. Empty lines are skipped. Raises `InputError` with file and
+    line.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:

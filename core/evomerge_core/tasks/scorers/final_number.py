@@ -33,7 +33,9 @@ def _fault(expected: Expected) -> str:
 
 @register("final_number", fault=_fault)
 def final_number(answer: Answer, expected: Expected) -> float:
-    """1 when the last number of the answer equals the number that a reference is; see `last_number` for what counts."""
+    r"""1 when the last number of the answer, or of its last `\boxed{...}`, equals the reference, which must be one number.
+    Compared by value: `0.75`, `3/4` and `\frac{3}{4}`, `1,234` and `1.234,0`, `8万` and `8 × 10^4`, `$29.00` and `29`.
+    """
     answered = last_number(answer.text, expected.language)
     return float(any(answered & _reference_values(reference, expected.language) for reference in expected.references))
 
