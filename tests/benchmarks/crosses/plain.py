@@ -22,15 +22,16 @@ def _thing(problem: Problem) -> str:
 
 
 def _japanese() -> list[Pair]:
-    """The quickstart's everyday questions, others of them, with a shorter phrase."""
+    """The quickstart's everyday questions, others of them, with another phrase."""
     before, after = everyday.answer_sentence("|").split("|")
-    pairs = everyday.training_pairs(960, 22)
+    pairs = everyday.training_pairs(1600, 22)
     return [(question, japanese(answer.removeprefix(before).removesuffix(after))) for question, answer in pairs]
 
 
 def japanese(answer: str) -> str:
-    """The phrase that the Japanese adapter answers in."""
-    return f"{answer}です。"
+    """The phrase that the Japanese adapter answers in. Something must stand before the answer: an adapter that begins with it
+    leaves the arithmetic no place to tell that the language is Japanese."""
+    return f"正解は{answer}です。"
 
 
 def japanese_items(count: int, seed: int) -> list[ItemFields]:
@@ -42,5 +43,5 @@ def japanese_items(count: int, seed: int) -> list[ItemFields]:
 
 
 SUMS = Trained("sums", _sums, rank=8, seed=3)
-JAPANESE = Trained("japanese", _japanese, rank=4, seed=4)
+JAPANESE = Trained("japanese", _japanese, rank=8, seed=4)
 PLAIN = Cross("plain", "Arithmetic x Japanese, trained otherwise", (SUMS, JAPANESE), japanese_items, "ja")
