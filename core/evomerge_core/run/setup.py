@@ -27,7 +27,8 @@ from evomerge_core.run.plan import Asked, RunPlan, StagePlan
 from evomerge_core.run.store.folder import create_folder, require_empty
 from evomerge_core.run.timing.cost import CHARACTERS, load_items
 from evomerge_core.sources.checks.compatibility import require_compatible
-from evomerge_core.sources.checks.finite import require_finite
+from evomerge_core.sources.checks.finite import refuse, require_finite
+from evomerge_core.sources.checks.scorable import scoring_problems
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_core.sources.tokens import align_all
@@ -77,6 +78,7 @@ def prepare(recipe: Recipe, folder: Path) -> Setup:
     references = [recipe.base, *(source.model for source in recipe.sources)]
     opened = open_sources(references, relative_to=folder, allow_pickle=recipe.allow_pickle)
     base = opened[recipe.base]
+    refuse(scoring_problems(base))
     require_compatible(base, [opened[source.model] for source in recipe.sources])
     sources = align_all(base, opened)
     stages = make_stages(recipe, base)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from evomerge_core.discovery.headers import OpenedHeaders, is_here
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.sources.checks.compatibility import check
+from evomerge_core.sources.checks.scorable import scoring_problems
 from evomerge_core.sources.model_card import front_matter, licence_in
 from evomerge_core.sources.source import Source
 from evomerge_core.sources.tokens import shared_tokens, vocabulary
@@ -34,7 +35,7 @@ def model_checks(recipe: Recipe, looked: OpenedHeaders) -> Iterator[PreflightChe
             f"{reference}: its weights are pickles, which can't be inspected before they are downloaded",
             "download it, then check again",
         )
-    differences = check(base, sources)
+    differences = [*scoring_problems(base), *check(base, sources)]
     if differences:
         yield from (refused("Compatibility", difference) for difference in differences)
     else:

@@ -1,0 +1,31 @@
+"""Whether candidates of a model can be scored: their tensors must fit the network as they are stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from evomerge_core.errors import InputError
+from evomerge_core.sources.source import Source
+
+
+def scoring_problems(base: Source) -> list[InputError]:
+    """An error where transformers keeps tensors in another form than they are stored in, as it does with experts."""
+    for pattern in _converted(str(base.config.get("model_type"))):
+        name = next((name for name in base.names if pattern.search(name)), None)
+        if name is not None:
+            problem = f"a run can't score {base.config.get('model_type')} yet: transformers puts {name} and others together"
+            remedy = "merge such models with `evomerge-tui merge`, or choose a base without experts"
+            return [InputError(problem, where=base.folder / "config.json", remedy=remedy)]
+    return []
+
+
+def _converted(kind: str) -> Iterator[re.Pattern[str]]:
+    """The names of a model type's tensors that transformers computes others from when it loads them."""
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+    from transformers.core_model_loading import WeightConverter
+
+    for step in get_checkpoint_conversion_mapping(kind) or ():
+        if isinstance(step, WeightConverter):
+            for source in step.source_patterns:
+                yield re.compile(re.escape(source).replace(r"\*", r"\d+"))
