@@ -83,7 +83,7 @@ def table_row(method: str, kind: str, models: tuple[str, ...], sources: Mapping[
 def merge_whole(plan: tuple[TensorMerge, ...], sources: Mapping[str, Source]) -> None:
     """The same merge by the methods' functions, tensor by tensor."""
     for merge in plan:
-        loaded = load(merge, sources, torch.float32, torch.device("cpu"))
+        loaded = load(merge, sources, torch.device("cpu"))
         merge_loaded(loaded, list(range(len(merge.inputs))), torch.bfloat16)
 
 

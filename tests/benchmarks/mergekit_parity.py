@@ -1,10 +1,14 @@
 """Compares `evomerge-tui merge` with mergekit 0.1.5, tensor by tensor, for every deterministic method.
 
-    python tests/benchmarks/mergekit_parity.py BASE FIRST SECOND [--work FOLDER] [--only NAME...]
+    python tests/benchmarks/mergekit_parity.py BASE FIRST SECOND [--dtype DTYPE] [--work FOLDER] [--only NAME...]
 
 BASE is a model folder; FIRST and SECOND are fine-tunes of it, as model folders or as PEFT adapter folders, which peft
 merges into the base and saves in bfloat16. mergekit gets an environment of its own in the work folder; both programs
 read the same YAML (dtype float32, out_dtype bfloat16). Prints a Markdown table.
+
+With `--dtype bfloat16` or `float16` the YAML says that, as most published files do, and nothing else: mergekit then computes in
+it, evomerge rounds the result to it. The table counts how often each gives the number nearest to mergekit's own result in
+float64 (`mergekit_few_bits.py`).
 
 Distances are in bfloat16 steps (ulps). Where terms cancel, a last digit of float32 can be many steps of a result near 0:
 entries further than one step, but by less than 4 float32 roundings of the largest of the inputs, are counted as noise.
@@ -29,7 +33,7 @@ from typing import Any
 import torch
 import yaml
 from mergekit_environment import Models, fine_tunes, mergekit_environment, run_command
-from safetensors import safe_open
+from mergekit_few_bits import FEW_BITS_HEAD, few_bits, few_bits_row, readers, steps_apart
 from torch import Tensor
 
 NOISE = 4 * 2.0**-24
@@ -84,6 +88,11 @@ def main() -> int:
     try:
         python = mergekit_environment(work / "environment")
         models = fine_tunes(arguments.base, (arguments.first, arguments.second), python, work / "models-bfloat16", "bfloat16")
+        if arguments.dtype != "float32":
+            print_few_bits(
+                [case for case in all_cases(models) if _wanted(case, arguments)], models, python, work, arguments.dtype
+            )
+            return 0
         cases = [(case, models) for case in all_cases(models)]
         finer = fine_tunes(arguments.base, (arguments.first, arguments.second), python, work / "models-float32", "float32")
         if finer != models:
@@ -92,7 +101,7 @@ def main() -> int:
         print(f"\n{TABLE_HEAD}", flush=True)
         worst = 0
         for case, used in cases:
-            if arguments.only and case.name not in arguments.only:
+            if not _wanted(case, arguments):
                 continue
             result = run_case(case, used, python, work / "merges")
             print(table_row(case.name, result), flush=True)
@@ -101,6 +110,27 @@ def main() -> int:
         if arguments.work is None:
             shutil.rmtree(work)
     return 1 if worst else 0
+
+
+def print_few_bits(cases: Sequence[Case], models: Models, python: Path, work: Path, dtype: str) -> None:
+    """The table of merges whose files say a dtype of few bits."""
+    print(f"\n{FEW_BITS_HEAD}", flush=True)
+    for case in cases:
+        config = {**case.config, "dtype": dtype, "out_dtype": dtype}
+        ours, theirs, exact = (work / "merges" / name for name in ("evomerge", "mergekit", "float64"))
+        shutil.rmtree(work / "merges", ignore_errors=True)
+        (work / "merges").mkdir(parents=True)
+        file = work / "merges" / "merge.yml"
+        _write_yaml(file, config)
+        run_command([sys.executable, "-m", "evomerge_tui", "merge", file, ours])
+        _merge_with_mergekit(python, file, theirs)
+        _write_yaml(file, {**config, "dtype": "float64"})
+        _merge_with_mergekit(python, file, exact)
+        print(few_bits_row(case.name, few_bits(ours, theirs, exact, _tied_entries(case, models))), flush=True)
+
+
+def _wanted(case: Case, arguments: argparse.Namespace) -> bool:
+    return not arguments.only or case.name in arguments.only
 
 
 def run_case(case: Case, models: Models, python: Path, folder: Path) -> Result:
@@ -134,13 +164,13 @@ def compare(ours: Path, theirs: Path, ties: Callable[[str], Tensor | None], size
 
     `ties` says of a tensor which of its entries aren't defined (None: all are), `sizes` how large the inputs of each are.
     """
-    left, right = _readers(ours), _readers(theirs)
+    left, right = readers(ours), readers(theirs)
     total = Comparison(only_in_one=tuple(sorted(left.keys() ^ right.keys())))
     for name in sorted(left.keys() & right.keys()):
         a, b = left[name](name), right[name](name)
         if a.dtype != torch.bfloat16 or a.dtype != b.dtype or a.shape != b.shape:
             raise SystemExit(f"{name}: {a.dtype} {tuple(a.shape)} and {b.dtype} {tuple(b.shape)} can't be compared")
-        apart, tied = _steps_apart(a, b), ties(name)
+        apart, tied = steps_apart(a, b), ties(name)
         undefined = torch.zeros_like(apart, dtype=torch.bool) if tied is None else tied
         far = (apart > 1) & ~undefined
         if far.any():
@@ -161,16 +191,6 @@ def _added(total: Comparison, apart: Tensor, undefined: Tensor, far: Tensor) -> 
         tied=total.tied + int(undefined.sum()),
         tied_apart=total.tied_apart + int((apart[undefined] > 0).sum()),
     )
-
-
-def _steps_apart(left: Tensor, right: Tensor) -> Tensor:
-    """How many bfloat16 numbers lie between two, counting one end; both zeros are one number."""
-    return (_position(left) - _position(right)).abs()
-
-
-def _position(tensor: Tensor) -> Tensor:
-    bits = tensor.contiguous().view(torch.int16).int()
-    return torch.where(bits >= 0, bits, -(bits & 0x7FFF))
 
 
 TABLE_HEAD = (
@@ -244,6 +264,7 @@ def all_cases(models: Models) -> list[Case]:
         Case("sce", merge("sce", {})),
         Case("sce, select_topk 0.3", merge("sce", {}, select_topk=0.3), lambda deltas: variance_ties(deltas, 0.3)),
         Case("nearswap", pair("nearswap", t=0.002)),
+        Case("arcee_fusion", pair("arcee_fusion")),
         Case("passthrough, layers of two models", passthrough(models)),
     ]
 
@@ -285,7 +306,7 @@ def straddling(values: Tensor, count: int) -> Tensor:
 
 
 def _tied_entries(case: Case, models: Models) -> Callable[[str], Tensor | None]:
-    base, first, second = (_readers(folder) for folder in (models.base, models.first, models.second))
+    base, first, second = (readers(folder) for folder in (models.base, models.first, models.second))
 
     def tied(name: str) -> Tensor | None:
         if case.ties is None:
@@ -298,17 +319,12 @@ def _tied_entries(case: Case, models: Models) -> Callable[[str], Tensor | None]:
 
 def _sizes(models: Models) -> Reader:
     """The largest magnitude among the models' entries at each place of a tensor."""
-    readers = [_readers(folder) for folder in (models.base, models.first, models.second)]
+    readers = [readers(folder) for folder in (models.base, models.first, models.second)]
 
     def largest(name: str) -> Tensor:
         return torch.stack([reader[name](name).float().abs() for reader in readers]).amax(dim=0)
 
     return largest
-
-
-def _readers(folder: Path) -> dict[str, Reader]:
-    files = [safe_open(file, "pt") for file in sorted(folder.glob("*.safetensors"))]
-    return {name: file.get_tensor for file in files for name in file.offset_keys()}  # type: ignore[no-untyped-call]
 
 
 def _dtypes() -> dict[str, Any]:
@@ -323,6 +339,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, help="keep the environment and the fine-tunes here (default: a temporary folder)")
     parser.add_argument(
         "--models-dtype", choices=("bfloat16", "float32"), default="bfloat16", help="what peft's models are saved in"
+    )
+    parser.add_argument(
+        "--dtype", choices=("float32", "bfloat16", "float16"), default="float32", help="what the merge's file says"
     )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="run only the merges with these names in the table")
     return parser.parse_args()

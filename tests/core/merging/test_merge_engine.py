@@ -165,13 +165,27 @@ def test_out_dtypes_are_rounded_once_from_float32(sources: Sources) -> None:
             torch.testing.assert_close(tensor.float(), expected[name], rtol=tolerance, atol=1e-6)
 
 
-def test_maths_in_bfloat16_is_the_methods_in_bfloat16(sources: Sources) -> None:
-    config = merge_of("task_arithmetic", TWO, "base")
-    got = tensors(config, sources, dtype=torch.bfloat16)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_merge_in_few_bits_is_the_nearest_number_to_its_formula(sources: Sources, dtype: torch.dtype) -> None:
+    """The oracle is float64, where nothing but the last rounding counts; the weights have too many bits for both dtypes."""
+    weights = {"first": {"weight": 0.71293}, "second": {"weight": 0.91377}}
+    got = tensors(merge_of("task_arithmetic", weights, "base"), sources, dtype=dtype, out_dtype=dtype)
+    nearest = total = 0
     for name, tensor in got.items():
-        base, *others = (sources[model].read(name) for model in ("base", "first", "second"))
-        total = sum(((one - base) * weight for one, weight in zip(others, (0.7, 0.9), strict=True)), torch.zeros_like(base))
-        assert torch.equal(tensor, base + total)
+        base, *others = (sources[model].read(name).double() for model in ("base", "first", "second"))
+        exact = base + 0.71293 * (others[0] - base) + 0.91377 * (others[1] - base)
+        assert tensor.dtype == dtype
+        nearest += int((tensor == exact.to(dtype)).sum())
+        total += tensor.numel()
+    assert nearest / total > 0.999
+
+
+def test_a_result_is_rounded_to_the_dtype_before_it_is_kept_in_another(sources: Sources) -> None:
+    config = merge_of("slerp", {"first": {}}, "base", t=0.3)
+    rounded = tensors(config, sources, dtype=torch.bfloat16, out_dtype=torch.bfloat16)
+    for name, tensor in tensors(config, sources, dtype=torch.bfloat16, out_dtype=torch.float32).items():
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, rounded[name].float())
 
 
 @pytest.mark.usefixtures("two_threads")
