@@ -72,7 +72,7 @@ parameters: {weight: {low: 0, high: 1}, density: {}}
     "splits": "{search: 48, validation: 64, test: 200}\n",
     "budget": "{evaluations: 200, minutes: 240}\n",
     "search": "{sigma: 0.2, racing: {items: 12}}\n",
-    "evaluation": "{precision: nf4, confirm: [bf16]}\n",
+    "evaluation": "{precision: int8, confirm: [bf16]}\n",
 }
 
 

@@ -119,7 +119,8 @@ def main() -> None:
             folder = (args.out or Path(scratch)) / f"{Path(file).stem}-{scales}-seed-{args.seed}"
             results[name] = run(recipe, folder, args.seed, args.evaluations)
             print(f"{name}: {results[name]['verdict']}; {results[name]['winner']['path']['text']}", file=sys.stderr, flush=True)
-    for precision in ("nf4", "bf16"):
+    first = next(iter(results.values()))
+    for precision in (first["precision"], *first["confirmed"]):
         print(table(results, precision), end="\n\n", flush=True)
 
 

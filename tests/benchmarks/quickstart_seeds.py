@@ -79,7 +79,8 @@ def main() -> None:
         for seed in args.seeds:
             results[seed] = run_quickstart(seed, place / f"seed-{seed}")
             print(f"seed {seed}: {results[seed]['verdict']}", file=sys.stderr, flush=True)
-        for precision in ("nf4", "bf16"):
+        first = next(iter(results.values()))
+        for precision in (first["precision"], *first["confirmed"]):
             print(table(results, precision), end="\n\n", flush=True)
 
 

@@ -18,6 +18,11 @@ from evomerge_core.paths.spec import Paths
 from evomerge_core.tasks.spec import Splits, TaskSpec
 
 Precision = Literal["nf4", "int8", "bf16", "fp32"]
+PrecisionSetting = Precision | Literal["auto"]
+# What a winner's files are written in.
+SHIPPED: Precision = "bf16"
+# Whether these rank merges as what ships does depends on the models.
+FEW_BITS: frozenset[Precision] = frozenset({"nf4", "int8"})
 # What products are computed in.
 Arithmetic = Literal["float32", "bfloat16"]
 ArithmeticSetting = Arithmetic | Literal["auto"]
@@ -159,8 +164,9 @@ def _with_empty_paths(value: Mapping[str, Any]) -> Mapping[str, Any]:
 class EvaluationSettings(Frozen):
     """How candidates are scored."""
 
-    precision: Precision = "nf4"
-    """What candidates are scored in: 4 or 8 bits, or the model's own 16 or 32."""
+    precision: PrecisionSetting = "auto"
+    """What candidates are scored in: 4 or 8 bits, or the model's own 16 or 32. `auto`: bf16, which is what ships, where it
+    fits into the memory; else 8 bits, and 4 where those don't fit either. The choice is frozen into the run."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where candidates are scored. `auto`: on the graphics card where there is one."""
     arithmetic: ArithmeticSetting = "auto"
@@ -168,7 +174,11 @@ class EvaluationSettings(Frozen):
     where the processor has instructions for it. `auto`: float32 on the CPU, bfloat16 on a card; the choice is frozen into
     the run."""
     confirm: tuple[Precision, ...] = ()
-    """Other precisions in which the finalists, the winner and its references are scored too."""
+    """Other precisions in which the finalists, the winner and its references are scored too. The one that `auto` chooses is
+    left out."""
+    agreement: Flag = True
+    """Whether a search in 4 or 8 bits first scores a few merges in bf16 too, and ends there if its own scores plainly don't
+    rank them alike."""
     coherence: Flag = True
     """Whether children that repeat themselves, change language, never end or have forgotten how to speak, more than any
     parent does, rank behind the others."""
@@ -190,6 +200,13 @@ class EvaluationSettings(Frozen):
             raise key_problem("confirm", f"holds {self.precision}, in which candidates are scored anyway", "remove it")
         if len(set(self.confirm)) < len(self.confirm):
             raise key_problem("confirm", "names a precision twice", "keep one")
+        return self
+
+    @model_validator(mode="after")
+    def _compared(self) -> EvaluationSettings:
+        if not self.agreement and self.precision not in ("auto", *FEW_BITS):
+            text = f"has no effect: nothing has to be compared when candidates are scored in {self.precision}"
+            raise key_problem("agreement", text, "remove it")
         return self
 
 

@@ -7,7 +7,9 @@ optimiser the same history; so it ends where an uninterrupted run would have end
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 
 from evomerge_core.genome.space import Space
 from evomerge_core.paths.space import PathSpace
@@ -15,6 +17,7 @@ from evomerge_core.recipe.schema import Precision
 from evomerge_core.run.candidate.cached_evaluation import CachedEvaluator
 from evomerge_core.run.candidate.candidate_loader import CandidateLoader, MakeEvaluator
 from evomerge_core.run.candidate.fitness import fitness
+from evomerge_core.run.compare_precisions import Shipped, compare_precisions
 from evomerge_core.run.generation.finalists import best_finalist, choose_finalists
 from evomerge_core.run.generation.generations import search
 from evomerge_core.run.generation.judging import races
@@ -27,10 +30,18 @@ from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.store.store import Store
 
 
-def run(setup: Setup, store: Store, make_evaluator: MakeEvaluator, *, since: float | None = None) -> Candidate:
+def run(
+    setup: Setup,
+    store: Store,
+    make_evaluator: MakeEvaluator,
+    *,
+    since: float | None = None,
+    shipped: Callable[[], Shipped] | None = None,
+) -> Candidate:
     """Scores references, carries out each stage and tests what came of it; returns the last stage's winner.
 
-    `since` (of `time.perf_counter`) is when the job began: opening the models counts as the run's time too.
+    `since` (of `time.perf_counter`) is when the job began: opening the models counts as the run's time too. `shipped` says how
+    candidates are scored in what ships where the search's precision is compared with it; by default, as in any precision.
     """
     plan = setup.plan
     _write_plan(setup, store)
@@ -43,6 +54,7 @@ def run(setup: Setup, store: Store, make_evaluator: MakeEvaluator, *, since: flo
     if read_facts(store).estimated is None:
         estimated = estimate_from_references(setup, store)
         write_facts(store, foretold=None if estimated is None else asdict(estimated))
+    compare_precisions(setup, store, evaluator, shipped or partial(Shipped, make_evaluator))
     winners = _carry_out(setup, store, evaluator)
     tested = [*references, *winners]
     begin_phase(store, "test", len(tested) * len(plan.precisions))

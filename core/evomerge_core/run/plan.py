@@ -44,7 +44,8 @@ class RunPlan:
 
     `precisions` are the search's, then those that the finalists and the test are scored in as well. `asked` maps each split
     to its questions; `search_items` of them are each task's in the search. `load_items` answers take about as long as merging
-    and loading a candidate. `coherence`: candidates that are incoherent rank behind others.
+    and loading a candidate. `coherence`: candidates that are incoherent rank behind others. `compared`: a few merges are scored
+    in bf16 too before the search, to see whether its precision ranks them alike.
     """
 
     seed: int
@@ -55,6 +56,7 @@ class RunPlan:
     search_items: int
     load_items: float
     coherence: bool = True
+    compared: bool = False
 
     @property
     def precision(self) -> Precision:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from evomerge_core.recipe.schema import Precision
+from evomerge_core.recipe.schema import SHIPPED, Precision
+from evomerge_core.run.agreement import DRAWN, MERGES, compared_items
 from evomerge_core.run.candidate.candidate_loader import CandidateLoader, MakeEvaluator
 from evomerge_core.run.candidate.coherence_guard import questions
 from evomerge_core.run.candidate.scoring import Gate, Responses, ask_candidate
@@ -51,8 +52,8 @@ def rehearse(setup: Setup, make_evaluator: MakeEvaluator) -> Rehearsal:
 
 
 def estimate_run(setup: Setup, rehearsed: Rehearsal) -> dict[str, TimeEstimate]:
-    """What each part of the run will take: references, search, validation, test, and the rest; a search ends when its
-    minutes are over at the latest."""
+    """What each part of the run will take: references, comparing precisions (`agreement`), search, validation, test, and the
+    rest; a search ends when its minutes are over at the latest."""
     plan, references = setup.plan, count_references(setup)
     costs, usual = rehearsed.costs, rehearsed.costs[plan.precision]
 
@@ -64,10 +65,11 @@ def estimate_run(setup: Setup, rehearsed: Rehearsal) -> dict[str, TimeEstimate]:
     finals = asked(FINALISTS * len(plan.stages), "validation", plan.precisions)
     parts = {
         "references": asked(references, "search", [plan.precision]),
+        "agreement": _comparing(plan, references, rehearsed),
         "validation": finals if plan.items("validation") else NOTHING,
         "test": asked(tested, "test", plan.precisions),
     }
-    models = 1 + 2 * (len(plan.precisions) - 1)
+    models = 1 + 2 * (len(plan.precisions) - 1 + plan.compared)
     rest = TimeEstimate(models * rehearsed.build_seconds + _WRITING * usual.load, 0.0)
     return {**parts, "search": _search(plan, rehearsed, parts, rest), "rest": rest}
 
@@ -88,6 +90,16 @@ def _by_costs(plan: RunPlan, stage: StagePlan, costs: Costs, rows: int | None) -
     sizes, count = stage_sizes(plan, stage), len(plan.tasks)
     steps = [plan.items("search")] if sizes is None else [count * (b - a) for a, b in pairwise((0, *sizes))]
     return sum((estimate(costs, work(1, step, rows)) for step in steps), NOTHING)
+
+
+def _comparing(plan: RunPlan, references: int, rehearsed: Rehearsal) -> TimeEstimate:
+    """Comparing the search's precision with bf16: in the first, the equal-weight merges' scores are known."""
+    items = compared_items(plan, references)
+    if not items:
+        return NOTHING
+    merges: dict[str, int] = {plan.precision: DRAWN, SHIPPED: MERGES}
+    ahead = {precision: work(count, items, rehearsed.rows) for precision, count in merges.items()}
+    return estimate_all(rehearsed.costs, ahead)
 
 
 def _search(plan: RunPlan, rehearsed: Rehearsal, parts: Mapping[str, TimeEstimate], rest: TimeEstimate) -> TimeEstimate:

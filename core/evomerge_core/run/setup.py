@@ -21,10 +21,18 @@ from evomerge_core.paths.space import PathSpace
 from evomerge_core.paths.spec import Paths
 from evomerge_core.recipe.absolute_paths import with_absolute_paths
 from evomerge_core.recipe.load import dump_recipe
-from evomerge_core.recipe.schema import Budget, Recipe, Stage
+from evomerge_core.recipe.schema import FEW_BITS, Budget, Recipe, Stage
 from evomerge_core.recipe.stages import PlannedStage, plan_stages
 from evomerge_core.run.plan import Asked, RunPlan, StagePlan
-from evomerge_core.run.store.folder import create_folder, require_empty
+from evomerge_core.run.precision_choice import (
+    ChoosePrecision,
+    PrecisionChoice,
+    as_shipped,
+    search_precision,
+    with_precision,
+)
+from evomerge_core.run.store.facts import write_facts
+from evomerge_core.run.store.folder import create_folder, open_store, require_empty
 from evomerge_core.run.timing.cost import CHARACTERS, load_items
 from evomerge_core.sources.checks.compatibility import require_compatible
 from evomerge_core.sources.checks.finite import refuse, require_finite
@@ -53,7 +61,7 @@ class StageSetup(StagePlan):
 @dataclass(frozen=True)
 class Setup:
     """A recipe with its models opened. `parents` maps labels to references; every source has `layers` layers; `stages` are
-    the plan's."""
+    the plan's. `choice` is what `precision: auto` became, None where the recipe names a precision."""
 
     recipe: Recipe
     plan: RunPlan
@@ -63,6 +71,7 @@ class Setup:
     layers: int
     stages: tuple[StageSetup, ...]
     engine: MergeEngine
+    choice: PrecisionChoice | None = None
 
     @property
     def fingerprints(self) -> dict[str, dict[str, str]]:
@@ -70,8 +79,9 @@ class Setup:
         return {reference: source.fingerprints() for reference, source in self.sources.items()}
 
 
-def prepare(recipe: Recipe, folder: Path) -> Setup:
-    """Opens and checks everything that the recipe names; `folder` is where its relative paths start.
+def prepare(recipe: Recipe, folder: Path, choose: ChoosePrecision = as_shipped) -> Setup:
+    """Opens and checks everything that the recipe names; `folder` is where its relative paths start. `choose` is asked where
+    the recipe says `precision: auto`, and its answer is in the setup's recipe.
 
     Raises `InputError` with the first thing that is wrong. The weights' values are not read: `create_run` does that once.
     """
@@ -81,6 +91,8 @@ def prepare(recipe: Recipe, folder: Path) -> Setup:
     refuse(scoring_problems(base))
     require_compatible(base, [opened[source.model] for source in recipe.sources])
     sources = align_all(base, opened)
+    choice = choose(recipe, base) if recipe.evaluation.precision == "auto" else None
+    recipe = recipe if choice is None else with_precision(recipe, choice.precision)
     stages = make_stages(recipe, base)
     engine = MergeEngine(sources, seed=recipe.seed, device=_device(recipe))
     return Setup(
@@ -92,12 +104,14 @@ def prepare(recipe: Recipe, folder: Path) -> Setup:
         layers=_layer_count(base),
         stages=stages,
         engine=engine,
+        choice=choice,
     )
 
 
 def create_run(
     recipe: Recipe,
     *,
+    choose: ChoosePrecision = as_shipped,
     out: Path | None = None,
     evaluations: int | None = None,
     minutes: float | None = None,
@@ -105,17 +119,20 @@ def create_run(
 ) -> Path:
     """Checks the recipe down to the last weight, and makes the run's folder with the recipe frozen in it.
 
-    What is given replaces the recipe's own. Raises `InputError`; then there is no folder.
+    What is given replaces the recipe's own; `choose` decides what `precision: auto` is. Raises `InputError`; then there is no
+    folder.
     """
     recipe = _with_arithmetic(_overridden(recipe, evaluations, minutes, seed))
     folder = out or run_folder(recipe)
     require_empty(folder)
     frozen = with_absolute_paths(recipe)
-    setup = prepare(frozen, folder)
+    setup = prepare(frozen, folder, choose)
     for source in setup.sources.values():
         require_finite(source)
     require_space(folder, _most_bytes(setup))
-    create_folder(folder, dump_recipe(frozen), setup.fingerprints)
+    create_folder(folder, dump_recipe(setup.recipe), setup.fingerprints)
+    if setup.choice is not None:
+        _record(folder, setup.choice)
     return folder
 
 
@@ -136,6 +153,13 @@ def _overridden(recipe: Recipe, evaluations: int | None, minutes: float | None, 
     budget = recipe.budget.model_copy(update=limits)
     changes = {"budget": budget, "stages": stages, "seed": recipe.seed if seed is None else seed}
     return recipe.model_copy(update=changes)
+
+
+def _record(folder: Path, choice: PrecisionChoice) -> None:
+    store = open_store(folder)
+    write_facts(store, precision_choice=choice.sentence)
+    store.add_event("precision", text=choice.sentence)
+    store.close()
 
 
 def _with_arithmetic(recipe: Recipe) -> Recipe:
@@ -192,15 +216,17 @@ def _device(recipe: Recipe) -> torch.device:
 
 def _plan(recipe: Recipe, folder: Path, base: Source, stages: tuple[StagePlan, ...], device: str) -> RunPlan:
     tasks, asked = _tasks(recipe, folder, base)
+    precision = search_precision(recipe.evaluation)
     return RunPlan(
         seed=recipe.seed,
-        precisions=(recipe.evaluation.precision, *recipe.evaluation.confirm),
+        precisions=(precision, *recipe.evaluation.confirm),
         stages=stages,
         tasks=tasks,
         asked=asked,
         search_items=recipe.splits.search,
         load_items=_load_items(asked["search"], device, len(recipe.sources)),
         coherence=recipe.evaluation.coherence,
+        compared=recipe.evaluation.agreement and precision in FEW_BITS,
     )
 
 

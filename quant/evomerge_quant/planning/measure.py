@@ -11,6 +11,7 @@ from evomerge_core.recipe.schema import Recipe
 from evomerge_core.run.rehearsal import estimate_run, rehearse
 from evomerge_core.run.setup import prepare
 from evomerge_core.run.timing.cost import TimeEstimate
+from evomerge_quant.planning.precision import choose_precision
 from evomerge_quant.resident.model import evaluators
 
 
@@ -38,7 +39,7 @@ def measure(recipe: Recipe) -> MeasuredRun:
     Raises InputError for a recipe that can't be carried out.
     """
     started = time.perf_counter()
-    setup = prepare(with_absolute_paths(recipe), recipe.folder)
+    setup = prepare(with_absolute_paths(recipe), recipe.folder, choose_precision)
     opened = time.perf_counter() - started
     make = evaluators(setup.base_folder, recipe.evaluation.device, recipe.evaluation.arithmetic)
     parts = estimate_run(setup, rehearse(setup, make))

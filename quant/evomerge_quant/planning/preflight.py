@@ -12,10 +12,13 @@ from evomerge_core.recipe.absolute_paths import with_absolute_paths
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.run.setup import run_folder
 from evomerge_core.sources.source import Source
+from evomerge_quant.planning.budget_checks import budget_checks
 from evomerge_quant.planning.capacity import Capacity, measure_capacity
 from evomerge_quant.planning.check import PreflightCheck, problem, refused
-from evomerge_quant.planning.estimate import RunEstimate, estimate, plan_of
+from evomerge_quant.planning.estimate import RunEstimate, estimate
 from evomerge_quant.planning.model_checks import model_checks
+from evomerge_quant.planning.plan import plan_of
+from evomerge_quant.planning.precision import precision_check
 from evomerge_quant.planning.room_checks import folder_check, room_checks
 from evomerge_quant.planning.task_checks import task_report
 from evomerge_quant.planning.timings import Timing
@@ -60,6 +63,8 @@ def preflight(
     except InputError as error:
         checks.append(refused("Search", error))
         return Preflight(tuple(checks), None)
+    checks.append(precision_check(found.precision))
+    checks += budget_checks(recipe, found)
     return Preflight((*checks, *room_checks(found, capacity, out)), found)
 
 

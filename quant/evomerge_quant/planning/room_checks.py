@@ -11,9 +11,8 @@ from evomerge_core.run.store.folder import require_empty
 from evomerge_quant.planning.capacity import Capacity
 from evomerge_quant.planning.check import PreflightCheck, ok, problem, refused, warning
 from evomerge_quant.planning.estimate import RunEstimate
+from evomerge_quant.planning.memory import FEW_ROWS
 
-_FEW_ROWS = 4
-_FEW_GENERATIONS = 3
 _LONG_SECONDS = 48 * 3600
 _SPARE_DISK = 500_000_000
 
@@ -22,7 +21,6 @@ def room_checks(estimate: RunEstimate, capacity: Capacity, out: Path) -> Iterato
     """Whether the run fits this machine; `out` is the run's folder."""
     yield from _memory(estimate, capacity)
     yield from _disk(estimate, out)
-    yield _search(estimate)
     yield _time(estimate)
 
 
@@ -33,7 +31,7 @@ def _memory(estimate: RunEstimate, capacity: Capacity) -> Iterator[PreflightChec
     if estimate.least > capacity.free:
         needed = f"{_gb(estimate.least)} needed at least, {_gb(capacity.free)} free"
         yield problem(name, needed, "choose smaller models or close other programs")
-    elif estimate.rows < _FEW_ROWS:
+    elif estimate.rows < FEW_ROWS:
         yield warning(name, f"{found}: only {estimate.rows} answers at a time", "close other programs, or lower max_new_tokens")
     else:
         yield ok(name, f"{found}, {estimate.rows} answers at a time")
@@ -72,14 +70,6 @@ def folder_check(out: Path) -> PreflightCheck:
     except InputError as error:
         return refused("Run folder", error)
     return ok("Run folder", str(out))
-
-
-def _search(estimate: RunEstimate) -> PreflightCheck:
-    found = f"{estimate.numbers} evolved numbers, {estimate.population} candidates per generation"
-    if estimate.generations < _FEW_GENERATIONS:
-        few = f"{found}; the budget lasts for {estimate.generations:.1f} generations"
-        return warning("Search", few, "raise the budget, or evolve fewer groups")
-    return ok("Search", found)
 
 
 def _time(estimate: RunEstimate) -> PreflightCheck:

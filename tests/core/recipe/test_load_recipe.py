@@ -221,7 +221,7 @@ SPACE = MINIMAL + "search_space:\n"
         (MINIMAL + "name: twice\n", "12: key 'name' is given twice, first in line 2"),
         (MINIMAL + "seed: -1\n", "12: key 'seed' must be at least 0, not -1"),
         (MINIMAL + "search: {sigma: 2.0}\n", "12: key 'search.sigma' must be at most 1"),
-        (MINIMAL + "evaluation: {confirm: [nf4]}\n", "12: key 'evaluation.confirm' holds nf4, in which"),
+        (MINIMAL + "evaluation: {precision: nf4, confirm: [nf4]}\n", "12: key 'evaluation.confirm' holds nf4, in which"),
         (MINIMAL + "folder: elsewhere\n", "12: key 'folder' is unknown"),
     ],
 )

@@ -14,7 +14,8 @@ from evomerge_core.errors import InputError
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.sources.pretrained import read_config
 from evomerge_quant.planning.capacity import Capacity, measure_capacity
-from evomerge_quant.planning.estimate import RunEstimate, estimate, plan_of
+from evomerge_quant.planning.estimate import RunEstimate, estimate
+from evomerge_quant.planning.plan import plan_of
 from evomerge_quant.planning.room import lack_of_room
 from evomerge_quant.planning.timings import Timing, read_timings, remember
 from evomerge_quant.resident import memory
@@ -54,7 +55,7 @@ def estimated(one: Recipe, models: Path, capacity: Capacity = LAPTOP, *timings: 
 
 def timing(models: Path, **changes: Any) -> Timing:
     parameters = plan_of(recipe(models), look_at([str(models / f"llama-{i}") for i in range(3)], relative_to=models)).parameters
-    usual = Timing("a laptop", parameters, "nf4", 2, ("task",), 40, 50.0, 6.0, 3.0)
+    usual = Timing("a laptop", parameters, "bf16", 2, ("task",), 40, 50.0, 6.0, 3.0)
     return dataclasses.replace(usual, **changes)
 
 

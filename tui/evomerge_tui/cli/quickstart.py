@@ -27,10 +27,12 @@ def _quickstart(args: argparse.Namespace) -> int:
 
     from evomerge_core.run.setup import create_run
     from evomerge_core.run.store.folder import require_empty
+    from evomerge_quant.planning.precision import choose_precision
     from evomerge_recipes.quickstart.prepare import prepared_recipe
     from evomerge_tui.cli.quickstart_ending import ship
 
     require_empty(args.out)
     recipe = prepared_recipe(user_cache_path("evomerge-tui"))
-    folder = create_run(recipe, out=args.out, evaluations=args.evaluations, minutes=args.minutes, seed=args.seed)
+    limits = {"evaluations": args.evaluations, "minutes": args.minutes, "seed": args.seed}
+    folder = create_run(recipe, choose=choose_precision, out=args.out, **limits)
     return follow(folder, detach=args.detach, as_json=args.json, ending=ship)

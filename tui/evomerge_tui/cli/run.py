@@ -24,7 +24,9 @@ def add_parser(commands: Subparsers) -> None:
 def _run(args: argparse.Namespace) -> int:
     from evomerge_core.recipe.load import load_recipe
     from evomerge_core.run.setup import create_run
+    from evomerge_quant.planning.precision import choose_precision
 
     recipe = load_recipe(args.recipe)
-    folder = create_run(recipe, out=args.out, evaluations=args.evaluations, minutes=args.minutes, seed=args.seed)
+    limits = {"evaluations": args.evaluations, "minutes": args.minutes, "seed": args.seed}
+    folder = create_run(recipe, choose=choose_precision, out=args.out, **limits)
     return follow(folder, detach=args.detach, as_json=args.json)

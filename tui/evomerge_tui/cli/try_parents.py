@@ -31,12 +31,13 @@ def _try(args: argparse.Namespace) -> int:
     from evomerge_core.recipe.load import load_recipe
     from evomerge_core.run.candidate.trial import try_parents
     from evomerge_core.run.setup import prepare
+    from evomerge_quant.planning.precision import choose_precision
     from evomerge_quant.resident.model import build
 
     if args.items < 1:
         raise InputError("must be at least 1", where=f"--items {args.items}")
     recipe = with_absolute_paths(load_recipe(args.recipe))
-    setup = prepare(recipe, recipe.folder)
+    setup = prepare(recipe, recipe.folder, choose_precision)
     evaluator = build(
         setup.base_folder,
         precision=setup.plan.precision,

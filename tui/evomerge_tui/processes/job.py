@@ -136,6 +136,7 @@ def _carry_out(folder: Path) -> None:
     from evomerge_core.run.verdict.finish import finish
     from evomerge_quant.gguf.plan import gguf_bytes
     from evomerge_quant.planning.capacity import measure_capacity
+    from evomerge_quant.planning.precision import shipped_for
     from evomerge_quant.planning.timings import remember, timing_of
     from evomerge_quant.resident.model import evaluators
 
@@ -143,7 +144,8 @@ def _carry_out(folder: Path) -> None:
     check_unchanged(folder, setup.fingerprints)
     store = open_store(folder)
     device, arithmetic = setup.recipe.evaluation.device, setup.recipe.evaluation.arithmetic
-    winner = run(setup, store, evaluators(setup.base_folder, device, arithmetic), since=since)
+    make = evaluators(setup.base_folder, device, arithmetic)
+    winner = run(setup, store, make, since=since, shipped=shipped_for(setup))
     finish(setup, store, winner, folder, gguf_bytes)
     timing = timing_of(setup, store, measure_capacity(device).name)
     if timing is not None:

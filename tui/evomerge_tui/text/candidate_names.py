@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_KINDS = {"search": "child", "mean": "average", "parent": "parent", "uniform": "uniform"}
+_KINDS = {"search": "child", "mean": "average", "parent": "parent", "uniform": "uniform", "drawn": "drawn"}
 
 
 def kind_word(kind: str) -> str:
@@ -22,5 +22,6 @@ def description(kind: str, generation: int | None) -> str:
         "search": f"child of generation {number}",
         "mean": f"average of generation {number}",
         "uniform": "equal-weight merge",
+        "drawn": "drawn to compare precisions",
     }
     return words.get(kind, kind)

@@ -31,13 +31,17 @@ class CachedEvaluator:
     loader: CandidateLoader
     since: float
 
-    def evaluate(self, candidate: Candidate, split: str, precision: Precision) -> Evaluation:
-        """The candidate's evaluation on all items of a split. Raises `Stopped` when the run is asked to stop."""
+    def evaluate(
+        self, candidate: Candidate, split: str, precision: Precision, asked: Sequence[Asked] | None = None
+    ) -> Evaluation:
+        """The candidate's evaluation on a split: on all of its items, or on those that are `asked`. Raises `Stopped` when the
+        run is asked to stop."""
         known = self.store.evaluation(candidate.id, split, precision)
         if known is not None:
             return known
         neutral = self._neutral if split == "search" else {}
-        responses, clock = self._ask(candidate, split, precision, self.plan.asked[split], neutral, None)
+        some = self.plan.asked[split] if asked is None else asked
+        responses, clock = self._ask(candidate, split, precision, some, neutral, None)
         evaluation = evaluation_of(self.plan, responses)
         self.store.save_evaluation(
             candidate.twin or candidate.id,

@@ -15,7 +15,7 @@ from evomerge_core.recipe.schema import Precision
 from evomerge_core.run.candidate.candidate_merge import PathCandidate, child_of, path_candidate, pool_members
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import batch_size, read_facts, write_facts
-from evomerge_core.run.store.records import Candidate
+from evomerge_core.run.store.records import AGREEMENT, Candidate
 from evomerge_core.run.store.store import Store
 from evomerge_core.tasks.evaluator import CandidateError, Evaluator
 
@@ -37,6 +37,7 @@ class CandidateLoader:
     """Holds one evaluator, made anew when another precision or another number of layers is asked for.
 
     `pool` is the stage whose layers it holds; then a path is a change of route, and nothing is merged or quantised.
+    `keeps_device`: the run's scores are computed on its evaluators, and where that is becomes a fact.
     """
 
     setup: Setup
@@ -45,17 +46,22 @@ class CandidateLoader:
     present: Evaluator | None = None
     layers: tuple[int, ...] = ()
     pool: int | None = None
+    keeps_device: bool = True
 
     def slot(self, candidate: Candidate, split: str, precision: Precision) -> LoadedSlot:
         """Where a candidate is scored. In the search paths run through the layers of all models; elsewhere the child itself is
         merged, as it would be shipped."""
         routed = path_candidate(self.setup, candidate)
-        if routed is not None and split == "search":
+        if routed is not None and split in ("search", AGREEMENT):
             evaluator = self._evaluator(precision, pool_layers(routed.space.pool))
             return LoadedSlot(evaluator, partial(self._follow, evaluator, routed))
         child = child_of(self.setup, self.store, candidate)
         evaluator = self._evaluator(precision, fixed_layers(child, self.setup.sources))
         return LoadedSlot(evaluator, partial(self._take, evaluator, child))
+
+    def release(self) -> None:
+        """Gives the evaluator up: the next slot makes another."""
+        self.present = self.pool = None
 
     @property
     def other_layers(self) -> int | None:
@@ -64,7 +70,7 @@ class CandidateLoader:
 
     def _evaluator(self, precision: Precision, layers: tuple[int, ...]) -> Evaluator:
         if self.present is None or (self.present.precision, self.layers) != (precision, layers):
-            self.present = self.pool = None  # two models at once may not fit
+            self.release()  # two models at once may not fit
             self.layers = layers
             shape = None if self._own_layers(layers) else layers
             self.present = self.make(precision, shape, batch_size(self.store, precision, self.other_layers))
@@ -74,7 +80,7 @@ class CandidateLoader:
     def _record_device(self, scored_on: str) -> None:
         """Keeps what scores are computed on, with an event where a run is resumed in another arithmetic than it began with."""
         before = read_facts(self.store).scored_on
-        if before != scored_on:
+        if self.keeps_device and before != scored_on:
             self.store.add_event("scored_on", device=scored_on, before=before)
             write_facts(self.store, scored_on=scored_on)
 

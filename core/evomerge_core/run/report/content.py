@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_core.run.agreement import read_agreement
 from evomerge_core.run.candidate.fitness import rank
 from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.folder import RECIPE, open_store
@@ -51,12 +52,14 @@ class Report:
     """A run at the moment of reading. `dimensions` are the genome's numbers (name, low, high), none for paths; `result` is
     the verdict, None before there is one; `foretold` are the seconds in all that were estimated from the references' times;
     `races` the items of a race's rungs, by stage; `ranked` the labels of the search's candidates that have a score, the best
-    first."""
+    first. `precision_choice` says what `precision: auto` became, `agreement` how the search's precision ranks merges."""
 
     run: str
     recipe: str
     state: str
     precision: str
+    precision_choice: str | None
+    agreement: str | None
     scored_on: str | None
     dimensions: tuple[tuple[str, float, float], ...]
     scored: tuple[ScoredCandidate, ...]
@@ -87,6 +90,7 @@ def read_report(folder: Path) -> Report:
 
 def _report(folder: Path, store: Store) -> Report:
     facts = read_facts(store)
+    agreement = read_agreement(facts.agreement)
     outcomes = store.outcomes(split="search", precision=facts.precision)
     genomes = {candidate.id: candidate.genome for candidate in store.candidates()}
     children = [o for o in outcomes if o.kind in ("search", "mean") and o.score is not None]
@@ -95,6 +99,8 @@ def _report(folder: Path, store: Store) -> Report:
         recipe=(folder / RECIPE).read_text(encoding="utf-8"),
         state=state_of(folder, store),
         precision=facts.precision,
+        precision_choice=facts.precision_choice,
+        agreement=None if agreement is None else agreement.sentence,
         scored_on=facts.scored_on,
         dimensions=tuple((_name(dimension), dimension["low"], dimension["high"]) for dimension in facts.dimensions),
         scored=tuple(_scored(number, outcome, genomes[outcome.candidate]) for number, outcome in enumerate(outcomes, 1)),

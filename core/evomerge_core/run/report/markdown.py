@@ -28,6 +28,9 @@ def _head(report: Report) -> Iterator[str]:
     yield ""
     where = f" Scored on {report.scored_on}." if report.scored_on else ""
     yield f"State: {report.state}. Time: {report.seconds / 60:.1f} minutes. Searched in {report.precision}.{where}"
+    for note in (report.precision_choice, report.agreement):
+        if note is not None:
+            yield from ("", f"Precision: {note}.")
 
 
 def _verdict(report: Report) -> Iterator[str]:

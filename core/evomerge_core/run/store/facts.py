@@ -43,7 +43,9 @@ class Changes(TypedDict, total=False):
     items: Mapping[str, int]
     weights: Mapping[str, float]
     dimensions: Sequence[Mapping[str, Any]]
+    precision_choice: str
     foretold: Mapping[str, float] | None
+    agreement: Mapping[str, Any]
     phase: str
     phase_total: int | None
     stage: int | None
@@ -67,6 +69,8 @@ class RunFacts:
     computed on `scored_on`; `precisions` are all that finalists and the test are scored in. `evaluations_total` is the budget
     of all stages, `items` the number by split, `weights` the share of each task. `dimensions` are the numbers of the present
     stage's genomes, none for paths. `estimated` are the seconds and tokens in all, by the times of the baselines.
+    `precision_choice` says what `precision: auto` became and why; `agreement` is how the search's precision ranks merges (the
+    fields of `agreement.Agreement`), None where it isn't compared.
 
     `phase` has `phase_total` evaluations (None: not known) and belongs to `stage` (an index; None: to the whole run). By
     stage: its first generation, the active seconds before it, the id of its winner, why its search ended. `winner` is the id
@@ -86,7 +90,9 @@ class RunFacts:
     items: Mapping[str, int] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     dimensions: tuple[Mapping[str, Any], ...] = ()
+    precision_choice: str | None = None
     estimated: Mapping[str, float] | None = None
+    agreement: Mapping[str, Any] | None = None
     phase: str | None = None
     phase_total: int | None = None
     stage: int | None = None

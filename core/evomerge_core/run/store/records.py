@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 # The split that neutral texts are kept under: asked of candidates for their log-likelihood, never scored.
 NEUTRAL = "neutral"
+# The split that scores are kept under which compare a precision with another; its items are some of the search's.
+AGREEMENT = "agreement"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Pass:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What is scored: a parent, an equal-weight merge (kind "uniform"), a genome of the search, or a search's mean.
+    """What is scored: a parent, an equal-weight merge (kind "uniform"), a genome of the search, a search's mean, or a genome
+    that was drawn to compare precisions (kind "drawn").
 
     `twin` is the candidate that had the same genome before it; `stage` the index of the stage that asked for it, None for
     references.

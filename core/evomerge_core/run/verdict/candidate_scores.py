@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evomerge_core.run.statistics import Paired, compare, interval
-from evomerge_core.run.store.records import ItemScore
+from evomerge_core.run.store.records import AGREEMENT, ItemScore
 from evomerge_core.run.store.store import Store
 from evomerge_core.tasks.items.split import SPLITS
 
@@ -60,7 +60,7 @@ def split_scores(store: Store, candidate: int, weights: Mapping[str, float]) -> 
             found.append(
                 _score(split, precision, task, own, mean, sum(losses) / len(losses) if losses else None, {task: 1.0}, None)
             )
-    return sorted(found, key=lambda score: SPLITS.index(score.split))
+    return sorted(found, key=lambda score: (AGREEMENT, *SPLITS).index(score.split))
 
 
 def differences(store: Store, ours: int, theirs: int, split: str, precision: str) -> list[Difference]:

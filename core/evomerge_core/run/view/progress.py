@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evomerge_core.run.agreement import read_agreement
 from evomerge_core.run.candidate.fitness import best_child
 from evomerge_core.run.store.facts import RunFacts, read_facts
 from evomerge_core.run.store.folder import open_store
@@ -38,7 +39,8 @@ class Progress:
     `phase_total` those of the phase; `seconds` is the time spent evaluating, `seconds_left` an estimate for the search (None
     when unknown), `age` the seconds since the last event. `priority` is that of the last job: low or normal, None when there
     was none. `scored_on` is the device and what products are computed in, None before anything was scored. `best` is the
-    search's best candidate so far, `winner` the finished run's.
+    search's best candidate so far, `winner` the finished run's. `precision_choice` says what `precision: auto` became and why,
+    `agreement` how the search's precision ranks merges: sentences, None for nothing to say.
     """
 
     folder: str
@@ -63,6 +65,8 @@ class Progress:
     age: float | None
     tokens_generated: int
     winner: Winner | None = None
+    precision_choice: str | None = None
+    agreement: str | None = None
 
 
 def read_progress(folder: Path) -> Progress:
@@ -80,7 +84,7 @@ def _progress(folder: Path, store: Store) -> Progress:
     search = [outcome for outcome in scored if outcome.kind == "search"]
     best, events = best_child(search, facts), store.last_event_time()
     of_stage = [outcome for outcome in search if facts.stage is None or outcome.stage == facts.stage]
-    result = read_result(folder) if state == "finished" else None
+    result, agreement = read_result(folder) if state == "finished" else None, read_agreement(facts.agreement)
     return Progress(
         folder=str(folder),
         state=state,
@@ -104,6 +108,8 @@ def _progress(folder: Path, store: Store) -> Progress:
         age=None if events is None else max(0.0, time.time() - events),
         tokens_generated=store.generated_tokens(),
         winner=None if result is None else winner_of(result),
+        precision_choice=facts.precision_choice,
+        agreement=None if agreement is None else agreement.sentence,
     )
 
 

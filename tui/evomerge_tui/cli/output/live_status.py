@@ -17,7 +17,7 @@ from evomerge_core.run.view.result import Winner
 from evomerge_tui.text.quantities import duration, score_text, scored_in
 
 _POLL_SECONDS = 0.5
-_PHASES = {"references": "baselines"}
+_PHASES = {"references": "baselines", "agreement": "comparing precisions"}
 ENDED = frozenset({"finished", "failed", "stopped", "interrupted"})
 
 
@@ -75,6 +75,7 @@ def plain_sentences(progress: Progress) -> list[str]:
         lines.append(f"The winner is {progress.winner.label}.")
         lines += [f"Verdict in {line}." for line in _verdicts(progress.winner)]
     lines.append(f"Scores are in {scored_in(progress.precision, progress.scored_on)}.")
+    lines += [f"{note[0].upper()}{note[1:]}." for note in _precision_notes(progress)]
     return [*lines, f"Time: {_clock(progress)}."]
 
 
@@ -93,7 +94,15 @@ def display(progress: Progress) -> Group:
         _add(table, scored, "")
     if progress.best is not None:
         _add(table, progress.best, "bold green")
-    return Group(head, row, Text(_clock(progress), style="dim"), table, *_winner_lines(progress.winner))
+    notes = [Text(note, style="dim") for note in _precision_notes(progress)]
+    return Group(head, row, Text(_clock(progress), style="dim"), table, *notes, *_winner_lines(progress.winner))
+
+
+def _precision_notes(progress: Progress) -> list[str]:
+    """Why the search has its precision, and how that ranks merges; a failed run's message says the latter already."""
+    choice = [] if progress.precision_choice is None else [f"precision {progress.precision_choice}"]
+    told = progress.agreement is None or progress.agreement in (progress.message or "")
+    return [*choice, *([] if told else [str(progress.agreement)])]
 
 
 def _winner_lines(winner: Winner | None) -> list[Text]:

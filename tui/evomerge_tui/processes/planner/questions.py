@@ -25,7 +25,8 @@ from evomerge_core.sources.resolve import hub_id
 from evomerge_core.sources.source import Source
 from evomerge_core.tasks.spec import TaskSpec
 from evomerge_quant.planning.capacity import Capacity, Device, measure_capacity
-from evomerge_quant.planning.estimate import estimate, plan_of
+from evomerge_quant.planning.estimate import estimate
+from evomerge_quant.planning.plan import plan_of
 from evomerge_quant.planning.preflight import preflight
 from evomerge_quant.planning.room import lack_of_room
 from evomerge_quant.planning.timings import read_timings

@@ -12,6 +12,7 @@ from evomerge_tui.text.shown_text import one_line
 
 _PHASES = {
     "references": "Scoring parents and uniform merges",
+    "agreement": "Comparing the search's precision with bf16",
     "search": "Searching: candidates",
     "validation": "Comparing the finalists on new items",
     "test": "Testing winner and baselines on new items",
@@ -59,6 +60,8 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "rung": _rung,
     "started": _started,
     "scored_on": _scored_on,
+    "precision": lambda data, _: f"Precision {data['text']}",
+    "agreement": lambda data, _: f"Compared: {data['text']}",
     "stopped": lambda *_: "Job stopped as requested",
     "finished": lambda *_: "Run finished",
     "failed": lambda data, _: f"Job failed: {data['message']}",

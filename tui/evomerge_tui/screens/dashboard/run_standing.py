@@ -7,6 +7,7 @@ from typing import Any
 
 from textual.content import Content
 
+from evomerge_core.run.agreement import read_agreement
 from evomerge_core.run.store.facts import LIVE, RunFacts
 from evomerge_core.run.timing.time_left import TimeLeft, time_left
 from evomerge_core.run.view.feed import RunUpdates
@@ -20,7 +21,7 @@ from evomerge_tui.text.shown_text import one_line
 # An event is late when it is this many times older than a pass takes.
 _LATE = 3
 _FINALISTS = 4
-_PHASES = {"references": "baselines"}
+_PHASES = {"references": "baselines", "agreement": "comparing precisions"}
 
 
 def standing(news: RunUpdates, history: History, now: float) -> Content:
@@ -93,7 +94,15 @@ def summary(history: History, best: Best | None, facts: RunFacts, result: Mappin
         lines.append(Content.styled(f"search step {facts.sigma:.2f} (smaller = settling)", "$text-muted"))
     if facts.scored_on is not None:
         lines.append(Content.styled(scored_in(facts.precision, facts.scored_on), "$text-muted"))
+    lines += [Content.styled(note, "$text-muted") for note in _precision_notes(facts)]
     return Content("\n").join(lines) + "\n"
+
+
+def _precision_notes(facts: RunFacts) -> list[str]:
+    """Why the search has its precision, and how that ranks merges."""
+    agreement = read_agreement(facts.agreement)
+    choice = [] if facts.precision_choice is None else [f"precision {facts.precision_choice}"]
+    return [*choice, *([] if agreement is None else [one_line(agreement.sentence, 200)])]
 
 
 def _best_line(best: Best | None) -> Content:

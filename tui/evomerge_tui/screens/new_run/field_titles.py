@@ -19,6 +19,7 @@ _TITLES = {
     "search_space.groups.bands": "Bands",
     "search.population": "Population",
     "evaluation.precision": "Precision",
+    "evaluation.confirm": "Also test in bf16",
     "evaluation.device": "Device",
     "seed": "Seed",
 }

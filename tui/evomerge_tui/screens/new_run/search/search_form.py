@@ -18,7 +18,7 @@ GROUPS: Mapping[str, str] = {
     "parts": "attention, MLP, rest",
     "layers": "each layer on its own",
 }
-_PRECISIONS = {"nf4": "4 bits (NF4)", "int8": "8 bits (int8)", "bf16": "bf16", "fp32": "fp32"}
+_PRECISIONS = {"auto": "automatic", "nf4": "4 bits (NF4)", "int8": "8 bits (int8)", "bf16": "bf16", "fp32": "fp32"}
 _DEVICES = {"auto": "GPU if there is one", "cpu": "CPU", "cuda": "GPU"}
 
 
@@ -34,7 +34,7 @@ def form_rows() -> Iterable[FormRow]:
     yield _number("Search items", "items-search", "per task, for every candidate")
     yield _number("Validation", "items-validation", "items on which the finalists compete")
     yield _number("Test items", "items-test", "unseen by the search; for the verdict")
-    yield _choice("Precision", "precision", _PRECISIONS, "fewer bits need less memory")
+    yield _choice("Precision", "precision", _PRECISIONS, "automatic: bf16 where it fits, else fewer bits")
     yield FormRow("", Tick("also test in bf16", id="confirm", compact=True), "the precision of exports")
     yield _choice("Device", "device", _DEVICES)
     yield _number("Population", "population", "candidates per generation", placeholder="automatic")

@@ -13,6 +13,7 @@ from textual.widgets import Button, Checkbox, Input, Select
 
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.efforts import EFFORTS
+from evomerge_core.recipe.schema import FEW_BITS
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.new_run.draft import Draft, effort_of, with_effort
 from evomerge_tui.screens.new_run.search.search_form import GROUPS, OWN, form_rows
@@ -83,7 +84,7 @@ class SearchStep(Step):
             for name, (place, _) in _FIELDS.items():
                 self._set(name, draft.get(*place))
             self._show_space(draft)
-            self.query_one("#precision", Select).value = draft.get("evaluation", "precision", default="nf4")
+            self.query_one("#precision", Select).value = draft.get("evaluation", "precision", default="auto")
             self.query_one("#device", Select).value = draft.get("evaluation", "device", default="auto")
             self.query_one("#confirm", Checkbox).value = "bf16" in (draft.get("evaluation", "confirm") or ())
         effort = effort_of(draft, self._items)
@@ -140,8 +141,9 @@ class SearchStep(Step):
             self._new_space(groups={"bands": 4} if groups == "bands" else groups)
 
     def _choose_precision(self, precision: str) -> None:
-        if precision != self.draft.get("evaluation", "precision", default="nf4"):
+        if precision != self.draft.get("evaluation", "precision", default="auto"):
             draft = self.draft.put(precision, "evaluation", "precision")
+            draft = draft if precision in ("auto", *FEW_BITS) else draft.put(None, "evaluation", "agreement")
             confirm = [other for other in draft.get("evaluation", "confirm") or () if other != precision]
             self.edit(draft.put(confirm or None, "evaluation", "confirm"))
             self.refresh_draft()
@@ -163,7 +165,7 @@ class SearchStep(Step):
     def _ticked_confirm(self, event: Checkbox.Changed) -> None:
         event.stop()
         known = self.draft.get("evaluation", "confirm") or ()
-        scored_in = self.draft.get("evaluation", "precision", default="nf4")
+        scored_in = self.draft.get("evaluation", "precision", default="auto")
         if not self._is_filled or event.checkbox.value == ("bf16" in known) or scored_in == "bf16":
             return
         others = [other for other in known if other != "bf16"]

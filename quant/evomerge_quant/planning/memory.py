@@ -1,0 +1,89 @@
+"""What a run needs in memory, in each precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from evomerge_core.errors import InputError
+from evomerge_core.recipe.schema import ArithmeticSetting, Precision
+from evomerge_core.sources.pretrained import read_config
+from evomerge_quant.planning.capacity import Capacity
+from evomerge_quant.planning.plan import Plan
+from evomerge_quant.planning.workload import Workload
+
+# With fewer answers at a time a batch hardly pays.
+FEW_ROWS = 4
+# torch, transformers and the libraries of the device, once loaded.
+_PROCESS_BYTES = 800_000_000
+_CUDA_BYTES = 600_000_000
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """Bytes of a run in one precision: on the `device` and in `ram` with `rows` answers at a time, as many as the free memory
+    allows; `least` on the device with one answer at a time, `enough` with a few and nothing unpacked."""
+
+    device: int
+    ram: int
+    least: int
+    enough: int
+    rows: int
+
+
+def memory_need(
+    precision: Precision, arithmetic: ArithmeticSetting, plan: Plan, capacity: Capacity, work: Workload
+) -> MemoryNeed:
+    """What a precision needs; one model is in memory at a time. Raises InputError for a model that can't be scored."""
+    import torch
+
+    from evomerge_quant.resident import memory
+    from evomerge_quant.resident.answering.answering import PREFILL_TOKENS
+    from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE
+    from evomerge_quant.resident.model import choose_dtype
+
+    device = torch.device(capacity.device)
+    config = read_config(plan.base.folder)
+    dtype = choose_dtype(precision, device, arithmetic)
+    held = max(search.held_parameters for search in plan.searches) / plan.parameters
+    deepest = max(search.most_parameters for search in plan.searches) / plan.parameters
+    packed, resident = (
+        int(held * _resident_bytes(plan.base.folder, precision, dtype, capacity.device, int(free / held)))
+        for free in (0, capacity.free)
+    )
+    merging = 4 * plan.largest * (plan.sources + 2)
+    workspace = memory.workspace_bytes(config, dtype, PREFILL_TOKENS[device.type], LOGITS_AT_ONCE)
+    token = int(memory.kv_bytes_per_token(config, dtype) * deepest)
+    process = _CUDA_BYTES if device.type == "cuda" else _PROCESS_BYTES
+    budget = memory.MemoryBudget(max(0, capacity.free - resident), workspace, token)
+    rows = min(work.search_items, memory.fit_batch(budget, work.most_tokens, device))
+    few = min(FEW_ROWS, work.search_items)
+
+    def answering(count: int) -> int:
+        return workspace + 2 * token * work.most_tokens * count
+
+    needed = process + resident + merging + answering(rows)
+    return MemoryNeed(
+        device=needed,
+        ram=needed if device.type == "cpu" else _PROCESS_BYTES + 2 * merging,
+        least=process + resident + max(merging, answering(1)),
+        enough=process + packed + max(merging, int(answering(few) / memory.SHARE[device.type])),
+        rows=rows,
+    )
+
+
+@lru_cache(maxsize=64)
+def _resident_bytes(folder: Path, precision: Precision, dtype: Any, device: str, free: int) -> int:
+    """The weights of a model like the base, where so many bytes are free for it."""
+    from evomerge_quant.resident import memory
+
+    config = read_config(folder)
+    try:
+        unpacked = memory.unpacked_fits(config, precision, dtype, device, free)
+        return memory.resident_bytes(config, precision, dtype, unpacked=unpacked)
+    except (ValueError, KeyError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        problem = f"not a model that can be scored ({reason})"
+        raise InputError(problem, where=folder / "config.json", remedy="choose another base") from None
