@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors.torch import load_file
+import torch
+from safetensors.torch import load_file, save_file
 
 from support.tiny_models import ENDS, WORDS
 
@@ -106,6 +108,36 @@ def test_whole_texts_follow_the_start_token(ours: Any, theirs: Any) -> None:
     texts = [f"w{n} w{n + 7} w{n + 1}" for n in range(30, WORDS - 20, 60)]
     requests = [Instance("loglikelihood_rolling", {}, (text,), number) for number, text in enumerate(texts)]
     assert ours.loglikelihood_rolling(requests) == pytest.approx(theirs.loglikelihood_rolling(requests), abs=1e-3)
+
+
+def test_a_model_in_8_bits_answers_as_what_its_codes_stand_for(folder: Path, tmp_path: Path) -> None:
+    """The other backend gets gguf-py's values in a checkpoint."""
+    from gguf import GGMLQuantizationType, dequantize, quantize
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+
+    from evomerge_quant.resident.harness import ResidentHarness
+    from evomerge_quant.resident.model import build
+
+    def held(name: str, tensor: torch.Tensor) -> torch.Tensor:
+        if "_proj.weight" not in name:
+            return tensor.bfloat16().float()
+        values = dequantize(quantize(tensor.numpy(), GGMLQuantizationType.Q8_0), GGMLQuantizationType.Q8_0)
+        return torch.from_numpy(values)
+
+    weights = load_file(folder / "model.safetensors")
+    model = build(folder, precision="int8", device="cpu", batch_size=4)
+    model.load(weights.items())
+    dequantised = shutil.copytree(folder, tmp_path / "dequantised")
+    save_file(
+        {name: held(name, tensor) for name, tensor in weights.items()}, dequantised / "model.safetensors", {"format": "pt"}
+    )
+    theirs = HFLM(pretrained=str(dequantised), dtype="float32", device="cpu", batch_size=1)
+    pairs = [(f"w{30 + n} w{70 + n}", f" w{100 + n} w{41 + n}") for n in range(12)]
+    requests = [Instance("loglikelihood", {}, pair, number) for number, pair in enumerate(pairs)]
+    found, expected = (backend.loglikelihood(requests) for backend in (ResidentHarness(model, folder), theirs))
+    assert [one[0] for one in found] == pytest.approx([one[0] for one in expected], abs=1e-3)
+    assert [one[1] for one in found] == [one[1] for one in expected]
 
 
 def test_sampling_is_refused(ours: Any) -> None:
