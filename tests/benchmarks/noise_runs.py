@@ -2,7 +2,7 @@
 
 Two identical sources, a fine-tune of a tiny random model, and a multiple-choice task whose right answers are drawn at random:
 whatever a merge answers, it is right as often as any other, so that every difference is luck. Each seed is a whole run with
-its own models, items and right answers. Prints how many of them declare a winner, which must beat the best parent in both
+its own models, items and right answers. Prints how many of them declare a winner, which must beat the best reference in both
 precisions; p is the smaller of the two.
 """
 
@@ -21,6 +21,7 @@ import yaml
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.setup import create_run
+from evomerge_core.run.view.result import references_of
 from evomerge_tui.processes.job import work
 
 sys.path.append(str(Path(__file__).parents[1]))
@@ -36,19 +37,19 @@ def main() -> None:
     parser.add_argument("--racing", choices=("on", "off"), default="on")
     args = parser.parse_args()
     winners = 0
-    print("| seed | searched | best on the search, % | child on the test, % | best parent, % | p | verdict |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | --- |")
+    print("| seed | searched | winner | on the search, % | on the test, % | best reference, % | p | verdict |")
+    print("| --- | ---: | --- | ---: | ---: | ---: | ---: | --- |")
     for seed in args.seeds:
         with tempfile.TemporaryDirectory() as place:
             result = noise_run(Path(place), seed, args.evaluations, args.racing)
         parts = [result, *result["confirmed"].values()]
         declared = result["declared"]
         winners += declared
-        parent = max(known["test"] for known in result["parents"])
-        child = result["winner"]
+        best, p = max(known["test"] for known in references_of(result)), min(part["paired"]["p"] for part in parts)
+        winner = result["winner"]
         print(
-            f"| {seed} | {result['evaluations']} | {100 * child['search']:.0f} | {100 * child['test']:.1f} "
-            f"| {100 * parent:.1f} | {min(part['paired']['p'] for part in parts):.2f} | {'winner' if declared else 'none'} |",
+            f"| {seed} | {result['evaluations']} | {winner['name']} | {100 * winner['search']:.0f} "
+            f"| {100 * winner['test']:.1f} | {100 * best:.1f} | {p:.2f} | {'winner' if declared else 'none'} |",
             flush=True,
         )
     print(f"\n{winners} of {len(args.seeds)} runs declare a winner ({len(args.seeds) / 20:g} allowed)")

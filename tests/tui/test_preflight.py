@@ -154,7 +154,7 @@ def test_the_work_that_is_planned_is_the_work_of_a_real_run(finished: tuple[Path
     tests = connection.execute("SELECT count(*) FROM evaluations WHERE split = 'test'").fetchone()[0]
     connection.close()
     assert references == work.references
-    assert finals == work.precisions * work.finalists
+    assert finals == work.precisions * (work.finalists + work.references)
     assert tests == work.precisions * (work.references + 1)
 
 

@@ -7,21 +7,19 @@ optimiser the same history; so it ends where an uninterrupted run would have end
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 
 from evomerge_core.genome.space import Space
 from evomerge_core.paths.space import PathSpace
-from evomerge_core.recipe.schema import Precision
 from evomerge_core.run.candidate.cached_evaluation import CachedEvaluator
 from evomerge_core.run.candidate.candidate_loader import CandidateLoader, MakeEvaluator
-from evomerge_core.run.candidate.fitness import fitness
 from evomerge_core.run.compare_precisions import Shipped, compare_precisions
-from evomerge_core.run.generation.finalists import best_finalist, choose_finalists
 from evomerge_core.run.generation.generations import search
-from evomerge_core.run.generation.judging import races
-from evomerge_core.run.plan import RunPlan, StagePlan
+from evomerge_core.run.generation.start import best_start
+from evomerge_core.run.generation.winner import choose_winner
+from evomerge_core.run.plan import RunPlan
 from evomerge_core.run.references import add_references
 from evomerge_core.run.rehearsal import estimate_from_references
 from evomerge_core.run.setup import Setup, StageSetup
@@ -56,7 +54,7 @@ def run(
         write_facts(store, foretold=None if estimated is None else asdict(estimated))
     compare_precisions(setup, store, evaluator, shipped or partial(Shipped, make_evaluator))
     winners = _carry_out(setup, store, evaluator)
-    tested = [*references, *winners]
+    tested = list({candidate.id: candidate for candidate in (*references, *winners)}.values())
     begin_phase(store, "test", len(tested) * len(plan.precisions))
     for precision in reversed(plan.precisions):
         for candidate in tested:
@@ -97,51 +95,45 @@ def _carry_out(setup: Setup, store: Store, evaluator: CachedEvaluator) -> list[C
     winners: list[Candidate] = []
     first = 0
     for stage in setup.stages:
-        _begin_stage(stage, store, first)
+        _begin_stage(setup.plan, stage, store, first)
         first = search(setup.plan, stage, store, evaluator, first)
-        winners.append(_winner(setup.plan, stage, store, evaluator))
-        known = read_facts(store).stage_winners
-        if len(known) == stage.index:
-            write_facts(store, stage_winners=[*known, winners[-1].id], winner=winners[-1].id)
+        winners.append(_winner(setup, stage, store, evaluator, winners))
     return winners
 
 
-def _begin_stage(stage: StageSetup, store: Store, first: int) -> None:
-    """Records once which generation a stage begins with, and after how much of the run's active time."""
+def _winner(
+    setup: Setup, stage: StageSetup, store: Store, evaluator: CachedEvaluator, earlier: Sequence[Candidate]
+) -> Candidate:
+    """The stage's winner: chosen once, with what can be expected of it on new items, before the test is looked at."""
+    known = read_facts(store).stage_winners
+    if stage.index < len(known):
+        return store.candidate(known[stage.index])
+    choice = choose_winner(setup.plan, stage, store, evaluator, earlier)
+    write_facts(
+        store,
+        stage_winners=[*known, choice.winner.id],
+        winner=choice.winner.id,
+        leading_parent=choice.leading_parent,
+        expected=choice.expected,
+    )
+    store.add_event("chosen", candidate=choice.winner.id, **choice.expected.get(setup.plan.precision, {}))
+    return choice.winner
+
+
+def _begin_stage(plan: RunPlan, stage: StageSetup, store: Store, first: int) -> None:
+    """Records once which generation a stage begins with, after how much of the run's active time, and where it starts."""
     weights = stage.space.dimensions if isinstance(stage.space, Space) else ()
     write_facts(store, dimensions=[asdict(dimension) for dimension in weights])
     facts = read_facts(store)
     if len(facts.stage_starts) == stage.index:
         # the first stage's minutes count from the run's start
         spent = facts.active_seconds if stage.index else 0.0
-        write_facts(store, stage_starts=[*facts.stage_starts, first], stage_seconds=[*facts.stage_seconds, spent])
-
-
-def _winner(plan: RunPlan, stage: StagePlan, store: Store, evaluator: CachedEvaluator) -> Candidate:
-    """Scores the finalists on validation items in every precision; the best over all those items wins.
-
-    The best of many candidates on few items is partly luck, and 4 bits are not what is shipped: both are put right
-    here, on items that the search has not seen, before the test is looked at.
-    """
-    finalists = choose_finalists(plan, stage, store)
-    if not plan.items("validation"):
-        return finalists[0]
-    begin_phase(store, "validation", len(finalists) * len(plan.precisions), stage.index, stage.name)
-    totals = dict.fromkeys((c.id for c in finalists), 0.0)
-
-    def worth(candidate: Candidate, split: str, precision: Precision) -> float:
-        evaluation = evaluator.evaluate(candidate, split, precision)
-        return fitness(evaluation, plan.items(split), break_ties=stage.breaks_ties) or 0.0
-
-    for precision in plan.precisions:
-        for candidate in finalists:
-            totals[candidate.id] += worth(candidate, "validation", precision)
-    if races(plan, stage):
-        # the few items of a race are those that each finalist was lucky on
-        winner = best_finalist(plan, store, totals, finalists)
-        evaluator.evaluate(winner, "search", plan.precision)
-        return winner
-    weight = plan.items("search") / plan.items("validation")
-    for candidate in finalists:
-        totals[candidate.id] += weight * worth(candidate, "search", plan.precision)
-    return best_finalist(plan, store, totals, finalists)
+        # a search that an earlier version began keeps that version's start
+        begun = any(candidate.stage == stage.index for candidate in store.candidates("search"))
+        start = None if begun else best_start(plan, stage, store)
+        write_facts(
+            store,
+            stage_starts=[*facts.stage_starts, first],
+            stage_seconds=[*facts.stage_seconds, spent],
+            starts=[*(facts.start_of(index) for index in range(stage.index)), start],
+        )

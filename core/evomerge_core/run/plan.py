@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evomerge_core.recipe.schema import Budget, Precision, SearchSettings
+from evomerge_core.search.racing.rungs import rung_sizes
 from evomerge_core.tasks.evaluator import Question
 from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.task import Task
 
-# Candidates of each stage that are scored on the validation items.
-FINALISTS = 4
+# Candidates of a stage's search that stand in its final. Chosen by `tests/benchmarks/final_simulation.py`.
+FINALISTS = 8
 
 
 @dataclass(frozen=True)
@@ -71,3 +72,17 @@ class RunPlan:
     def items(self, split: str) -> int:
         """The number of a split's items, of all tasks together."""
         return len(self.asked[split])
+
+    @property
+    def final_sizes(self) -> tuple[int, ...]:
+        """Validation items of each task after each rung of a final; one rung where there are too few for a race to pay."""
+        return rung_sizes(self.items("validation") // len(self.tasks), load_items=self.load_items)
+
+    def final_items(self, others: int) -> list[tuple[int, int]]:
+        """About what a stage's final asks in each precision: so many candidates, so many items each.
+
+        Most of the `others`, which its search did not make, leave it after the first rung; finalists are seldom dropped.
+        """
+        if not self.items("validation"):
+            return []
+        return [(FINALISTS, self.items("validation")), (others, self.final_sizes[0] * len(self.tasks))]

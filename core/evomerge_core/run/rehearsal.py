@@ -16,7 +16,7 @@ from evomerge_core.run.candidate.coherence_guard import questions
 from evomerge_core.run.candidate.scoring import Gate, Responses, ask_candidate
 from evomerge_core.run.generation.broken_gate import GATE_ITEMS, pays
 from evomerge_core.run.generation.judging import stage_sizes
-from evomerge_core.run.plan import FINALISTS, Asked, RunPlan, StagePlan
+from evomerge_core.run.plan import Asked, RunPlan, StagePlan
 from evomerge_core.run.references import count_references
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import batch_size, read_facts
@@ -57,17 +57,16 @@ def estimate_run(setup: Setup, rehearsed: Rehearsal) -> dict[str, TimeEstimate]:
     plan, references = setup.plan, count_references(setup)
     costs, usual = rehearsed.costs, rehearsed.costs[plan.precision]
 
-    def asked(candidates: int, split: str, precisions: Sequence[str]) -> TimeEstimate:
-        ahead = work(candidates, plan.items(split), rehearsed.rows)
-        return estimate_all(costs, dict.fromkeys(precisions, ahead))
+    def asked(candidates: int, items: int, precisions: Sequence[str]) -> TimeEstimate:
+        return estimate_all(costs, dict.fromkeys(precisions, work(candidates, items, rehearsed.rows)))
 
     tested = references + len(plan.stages)
-    finals = asked(FINALISTS * len(plan.stages), "validation", plan.precisions)
+    final = [asked(len(plan.stages) * some, items, plan.precisions) for some, items in plan.final_items(references)]
     parts = {
-        "references": asked(references, "search", [plan.precision]),
+        "references": asked(references, plan.items("search"), [plan.precision]),
         "agreement": _comparing(plan, references, rehearsed),
-        "validation": finals if plan.items("validation") else NOTHING,
-        "test": asked(tested, "test", plan.precisions),
+        "validation": sum(final, NOTHING),
+        "test": asked(tested, plan.items("test"), plan.precisions),
     }
     models = 1 + 2 * (len(plan.precisions) - 1 + plan.compared)
     rest = TimeEstimate(models * rehearsed.build_seconds + _WRITING * usual.load, 0.0)

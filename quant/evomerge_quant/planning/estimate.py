@@ -149,6 +149,8 @@ def _length(plan: Plan, work: Workload, capacity: Capacity, factor: float, compa
     candidates = 0.0
     for index, search in enumerate(plan.searches):
         ends = work.precisions * work.finalists * seconds(search.parameters, work.validation_items)
+        if work.validation_items:
+            ends += work.precisions * work.references * seconds(search.parameters, work.final_first_items)
         ends += work.precisions * seconds(search.parameters, work.test_items)
         ends += seconds(search.parameters, work.search_items)  # the winner, or the last centre
         centre = seconds(search.parameters, work.search_items) / (MEAN_EVERY * search.population)

@@ -14,6 +14,7 @@ from evomerge_core.run.generation.judging import race_sizes
 from evomerge_core.run.plan import FINALISTS
 from evomerge_core.run.references import UNIFORM_WEIGHTS
 from evomerge_core.run.timing.cost import load_items
+from evomerge_core.search.racing.rungs import rung_sizes
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.task import Task
 from evomerge_quant.planning.timings import Timing, question_tokens
@@ -28,7 +29,7 @@ _SAMPLE = 24
 class Workload:
     """What is asked, in items of all tasks together: a candidate of the search is asked `searched_items` of the search's
     `search_items`. `references` are the parents and uniform merges, `finalists` a search's best, each scored in so many
-    `precisions`.
+    `precisions`; most references leave a final after the `final_first_items` of its first rung.
 
     An item has `prompt_tokens` to read and `answer_tokens` to write in the mean, together at most `most_tokens`.
     """
@@ -37,6 +38,7 @@ class Workload:
     search_items: int
     searched_items: int
     validation_items: int
+    final_first_items: int
     test_items: int
     prompt_tokens: float
     answer_tokens: float
@@ -65,6 +67,7 @@ def workload(
         search_items=count * splits.search,
         searched_items=count * _searched_items(recipe, device, read, written),
         validation_items=count * splits.validation,
+        final_first_items=count * rung_sizes(splits.validation, load_items=_load(recipe, device, read, written))[0],
         test_items=count * splits.test,
         prompt_tokens=read,
         answer_tokens=written,
@@ -79,13 +82,17 @@ def _searched_items(recipe: Recipe, device: Literal["cpu", "cuda"], read: float,
     """Items of each task that a candidate is asked in the mean: in a race all meet the first rung's, then half of those left
     the next ones."""
     items, validated = recipe.splits.search, recipe.splits.validation > 0
-    load = load_items(device=device, sources=len(recipe.sources), read=read, written=written)
+    load = _load(recipe, device, read, written)
     sizes = race_sizes(recipe.search, items=items, validated=validated, load=load)
     if sizes is None:
         return items
     steps = [sizes[0], *(later - earlier for earlier, later in pairwise(sizes))]
     mean: float = sum(step / 2**rung for rung, step in enumerate(steps))
     return max(1, round(mean))
+
+
+def _load(recipe: Recipe, device: Literal["cpu", "cuda"], read: float, written: float) -> float:
+    return load_items(device=device, sources=len(recipe.sources), read=read, written=written)
 
 
 def measured_prompt_tokens(task: Task, items: Sequence[Any], tokenizer: Any) -> float:

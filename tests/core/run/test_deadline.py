@@ -1,8 +1,8 @@
 """The end of a stage's minutes against sums done by hand.
 
-Every pass takes a second to load and half a second an item. What follows a search of the only stage: four finalists on four
-validation items (4 * 1 + 16 * 0.5 = 12 s), a parent and the winner on ten test items (2 * 1 + 20 * 0.5 = 12 s), and writing the
-winner (three loads, 3 s). Another candidate on eight items takes 5 s: 32 s in all.
+Every pass takes a second to load and half a second an item. What follows a search of the only stage: eight finalists and a
+parent on four validation items (9 * 1 + 36 * 0.5 = 27 s), a parent and the winner on ten test items (2 * 1 + 20 * 0.5 =
+12 s), and writing the winner (three loads, 3 s). Another candidate on eight items takes 5 s: 47 s in all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from evomerge_core.run.store.store import Store
 from evomerge_core.run.timing.deadline import learn_costs, out_of_time
 from support.run_plans import add_child, make_plan, make_stage
 
-FOLLOWS = 32.0
+FOLLOWS = 47.0
 
 
 @pytest.fixture
@@ -56,20 +56,27 @@ def test_another_candidate_starts_as_long_as_everything_that_follows_fits(store:
 def test_another_precision_scores_finalists_and_test_once_more_and_its_model_is_made(store: Store) -> None:
     plan = make_plan(precisions=("nf4", "bf16"))
     store.set_facts(build_seconds=2.0)
-    more = 12.0 + 12.0 + 2 * 2.0
+    more = 27.0 + 12.0 + 2 * 2.0
     assert not ends(store, 100 + FOLLOWS + more + 0.1, plan)
     assert ends(store, 100 + FOLLOWS + more - 0.1, plan)
 
 
 def test_an_earlier_stage_neither_tests_nor_writes_and_counts_its_own_time(store: Store) -> None:
     plan = make_plan(stages=(make_stage(0), make_stage(1)))
-    assert not ends(store, 100 + 17 + 0.1, plan)
-    assert ends(store, 100 + 17 - 0.1, plan)
-    # the second stage began after 60 s; it has a winner more to test: 1 + 10 * 0.5 = 6 s
+    assert not ends(store, 100 + 32 + 0.1, plan)
+    assert ends(store, 100 + 32 - 0.1, plan)
+    # the second stage began after 60 s; it has a winner more in its final (1 + 4 * 0.5 = 3 s) and to test (1 + 10 * 0.5 = 6 s)
     store.set_facts(stage_starts=[0, 1], stage_seconds=[0.0, 60.0])
     add_pass(store, add_child(store, 0, generation=1, stage=1).id, 8, generation=1)
-    assert not ends(store, 40 + FOLLOWS + 6 + 0.1, plan, index=1)
-    assert ends(store, 40 + FOLLOWS + 6 - 0.1, plan, index=1)
+    assert not ends(store, 40 + FOLLOWS + 9 + 0.1, plan, index=1)
+    assert ends(store, 40 + FOLLOWS + 9 - 0.1, plan, index=1)
+
+
+def test_of_a_final_that_is_a_race_those_that_no_search_made_are_asked_the_first_rung(store: Store) -> None:
+    """Of 32 validation items the first rung has 8: eight finalists take 8 * (1 + 16) s, the parent 1 + 4 s."""
+    plan, rest = make_plan(validation=32), FOLLOWS - 27
+    assert not ends(store, 100 + rest + 136 + 5 + 0.1, plan)
+    assert ends(store, 100 + rest + 136 + 5 - 0.1, plan)
 
 
 def test_a_search_without_minutes_never_runs_out_and_the_first_candidate_is_always_scored(store: Store) -> None:

@@ -44,13 +44,14 @@ def test_in_a_race_a_small_lead_in_score_can_be_outweighed_by_the_loss(store: St
 
 
 def test_the_searchs_mean_takes_the_last_place(store: Store) -> None:
-    for position in range(6):
-        save_score(store, add_child(store, position), position, 8)
+    for position in range(10):
+        save_score(store, add_child(store, position), position, 10)
     plan = make_plan()
-    assert [c.label for c in choose_finalists(plan, plan.stages[0], store)] == ["g1.6", "g1.5", "g1.4", "g1.3"]
+    best = [f"g1.{number}" for number in range(10, 2, -1)]
+    assert [c.label for c in choose_finalists(plan, plan.stages[0], store)] == best
     store.set_facts(generation=1, mean=[0.5, 0.5])
     finalists = choose_finalists(plan, plan.stages[0], store)
-    assert [c.label for c in finalists] == ["g1.6", "g1.5", "g1.4", "mean 1"]
+    assert [c.label for c in finalists] == [*best[:7], "mean 1"]
     assert (finalists[-1].genome, finalists[-1].stage) == ((0.5, 0.5), 0)
 
 

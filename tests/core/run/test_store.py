@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evomerge_core.run.store.records import Evaluation, ItemScore
+from evomerge_core.run.store.records import Evaluation, ItemScore, Pass
 from evomerge_core.run.store.store import Store
 
 FINE = Evaluation(0.5, 1.2, None, 3.0, 40)
@@ -45,6 +45,29 @@ def test_an_evaluation_is_never_replaced(store: Store) -> None:
     store.save_evaluation(candidate.id, "test", "nf4", FINE, [])
     with pytest.raises(sqlite3.IntegrityError):
         store.save_evaluation(candidate.id, "test", "nf4", FINE, [])
+
+
+def test_one_on_fewer_items_is_replaced_where_that_is_said_and_readers_see_the_new_one(store: Store) -> None:
+    candidate = store.add_candidate("search", "g1.1", generation=0, position=0)
+    for number, replace in ((1, False), (2, True)):
+        passed = Pass("validation", "nf4", 8, 24, 0.1, 1.0, generation=0, rung=number - 1)
+        store.save_rung(candidate.id, passed, [item(f"{number} {n}") for n in range(8)])
+        evaluation = Evaluation(0.25 * number, None, None, 1.0, 24 * number)
+        mark = None if replace else "repeats"
+        store.save_evaluation(candidate.id, "validation", "nf4", evaluation, [], mark=mark, replace=replace)
+        seen = store.outcomes(number - 1)
+        assert [(one.score, one.items, one.mark) for one in seen] == [(0.25 * number, 8 * number, mark)]
+    assert len(store.outcomes()) == 1
+
+
+def test_a_rung_of_a_race_is_not_that_of_a_final(store: Store) -> None:
+    candidate = store.add_candidate("search", "g1.1", generation=0, position=0)
+    store.save_rung(candidate.id, Pass("validation", "nf4", 1, 5, 0.1, 1.0, generation=0, rung=0), [item("a")])
+    assert store.rung(candidate.id, "nf4", 0, 0) is None
+    asked = Pass("search", "nf4", 1, 5, 0.1, 1.0, generation=0, rung=0)
+    store.save_rung(candidate.id, asked, [item("b")])
+    assert store.rung(candidate.id, "nf4", 0, 0) == asked
+    assert [done.split for done in store.passes_of(candidate.id, "validation", "nf4")] == ["validation"]
 
 
 def test_a_twin_shares_the_first_ones_scores(store: Store) -> None:

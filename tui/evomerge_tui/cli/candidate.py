@@ -72,10 +72,9 @@ def _facts(store: Store, candidate: Candidate) -> dict[str, Any]:
     against = []
     for split, precision in store.scored_in(candidate.id):
         for other in (*store.candidates("parent"), *store.candidates("uniform")):
-            found = differences(store, candidate.id, other.id, split, precision)
-            if other.id != candidate.id and any(difference.theirs is not None for difference in found):
-                test = paired(found, weights)
-                against.append({"against": other.label, "split": split, "precision": precision, **dataclasses.asdict(test)})  # type: ignore[arg-type]
+            test = paired(differences(store, candidate.id, other.id, split, precision), weights)
+            if other.id != candidate.id and test is not None:
+                against.append({"against": other.label, "split": split, "precision": precision, **dataclasses.asdict(test)})
     scores = [dataclasses.asdict(score) for score in split_scores(store, candidate.id, weights)]
     return {"candidate": candidate.label, "kind": candidate.kind, "genome": genome, "scores": scores, "against": against}
 
@@ -106,12 +105,13 @@ def _print(facts: dict[str, Any]) -> None:
 
     console = Console()
     table = Table(title=Text(f"{facts['candidate']} ({kind_word(facts['kind'])})"), title_justify="left", box=None)
-    for column in ("split", "precision", "task", "score", "95 % interval"):
+    for column in ("split", "precision", "task", "items", "score", "95 % interval"):
         table.add_column(column)
     for score in facts["scores"]:
         interval = "" if score["interval"] is None else percent_range(*score["interval"], decimals=1)
         outcome = score["failure"] if score["score"] is None else percent(score["score"])
-        table.add_row(score["split"], score["precision"], Text(score["task"] or "all"), Text(outcome), interval)
+        what = Text(score["task"] or "all")
+        table.add_row(score["split"], score["precision"], what, str(score["items"]), Text(outcome), interval)
     console.print(table)
     for test in facts["against"]:
         where = f"against {test['against']} on {test['split']} in {test['precision']}"

@@ -66,6 +66,12 @@ class CachedEvaluator:
         passed = _pass(responses, "search", precision, generation, rung)
         self.store.save_rung(place, passed, responses.items, responses.neutral, facts=clock.as_facts())
 
+    def run_final_rung(self, candidate: Candidate, precision: Precision, rung: int, asked: Sequence[Asked]) -> None:
+        """One rung of a final, on validation items that the candidate was not asked before."""
+        responses, clock = self._ask(candidate, "validation", precision, asked, {}, None)
+        passed = _pass(responses, "validation", precision, candidate.generation, rung)
+        self.store.save_rung(candidate.twin or candidate.id, passed, responses.items, facts=clock.as_facts())
+
     @cached_property
     def guard(self) -> Guard | None:
         """The coherence guard; not to be asked for before the parents are scored."""

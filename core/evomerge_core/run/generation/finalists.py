@@ -41,9 +41,10 @@ def best_of_search(plan: RunPlan, stage: StagePlan, store: Store, count: int) ->
 
 def best_finalist(plan: RunPlan, store: Store, totals: Mapping[int, float], finalists: Sequence[Candidate]) -> Candidate:
     """The finalist with the highest total among the sound ones; among all where none is sound."""
+    return max(finalists, key=lambda candidate: (is_sound(plan, store, candidate), totals[candidate.id], -candidate.id))
 
-    def sound(candidate: Candidate) -> bool:
-        marks = [store.mark(candidate.id, "validation", precision) for precision in plan.precisions]
-        return not any([store.mark(candidate.id, "search", plan.precision), *marks])
 
-    return max(finalists, key=lambda candidate: (sound(candidate), totals[candidate.id], -candidate.id))
+def is_sound(plan: RunPlan, store: Store, candidate: Candidate) -> bool:
+    """Whether the coherence guard has nothing against a candidate where it was scored."""
+    marks = [store.mark(candidate.id, "validation", precision) for precision in plan.precisions]
+    return not any([store.mark(candidate.id, "search", plan.precision), *marks])

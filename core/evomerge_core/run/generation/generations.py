@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+
+import numpy as np
 
 from evomerge_core.paths.space import PathSpace
 from evomerge_core.run.candidate.cached_evaluation import CachedEvaluator
@@ -30,7 +33,8 @@ def search(plan: RunPlan, stage: StageSetup, store: Store, evaluator: CachedEval
 
     `first` is the number of the stage's first generation; returns that of the next stage's.
     """
-    optimizer = make_optimizer(stage, plan.seed, whole_ranking=not races(plan, stage))
+    start = read_facts(store).start_of(stage.index)
+    optimizer = make_optimizer(stage, plan.seed, whole_ranking=not races(plan, stage), start=start)
     settings = race_settings(plan, stage, store, evaluator.guard)
     begin_phase(store, "search", stage.budget.evaluations, stage.index, stage.name)
     admission = Admission(stage, store)
@@ -78,13 +82,16 @@ def _ended(store: Store, stage: StagePlan, reason: str, following: int) -> int:
     return following
 
 
-def make_optimizer(stage: StageSetup, seed: int, *, whole_ranking: bool) -> Optimizer:
-    """The stage's optimiser. A search of paths begins with A's own path itself: so it never ends below it on its own items."""
+def make_optimizer(stage: StageSetup, seed: int, *, whole_ranking: bool, start: Sequence[float] | None = None) -> Optimizer:
+    """The stage's optimiser; `start` is a genome in place of the search space's own start.
+
+    A search of paths begins with A's own path itself: so it never ends below it on its own items.
+    """
     space = stage.space
     return CmaEs(
         space.low,
         space.high,
-        space.start,
+        space.start if start is None else np.array(start),
         steps=space.steps,
         integers=space.integers,
         start_first=isinstance(space, PathSpace),

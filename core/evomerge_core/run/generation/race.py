@@ -26,8 +26,9 @@ from evomerge_core.tasks.task import weighted_mean
 # Runs a candidate on a rung of a generation's race: what it is asked, and the gate that it must pass before. The responses are
 # in the store on return.
 RunRung = Callable[[Candidate, int, int, Sequence[Asked], Gate | None], None]
-# One item of each task: what all candidates are compared on, place by place.
+# One item of each task: what all candidates are compared on, place by place; and the answers of one of them there.
 Place = tuple[Asked, ...]
+AnsweredPlace = tuple[ItemScore, ...]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class CandidateProgress:
 
     candidate: Candidate
     passes: tuple[Pass, ...]
-    answers: tuple[tuple[ItemScore, ...], ...]
+    answers: tuple[AnsweredPlace, ...]
     mark: str | None
 
     @property
@@ -93,8 +94,8 @@ def race(
         running = [p.candidate for p in progress if p.candidate in running and not p.failure and not p.mark]
         if cut or rung == len(settings.sizes) - 1 or len(running) <= better:
             break
-        evidence = _evidence(settings, progress, better)
-        running = [c for c in running if evidence[candidates.index(c)] < 1.0 / settings.error]
+        against = evidence(settings.plan, [p.answers for p in progress], better, break_ties=settings.break_ties)
+        running = [c for c in running if against[candidates.index(c)] < 1.0 / settings.error]
     for done in progress:
         _save(settings, done)
     return None if cut else [_result(settings, p, p.candidate in running) for p in progress]
@@ -128,19 +129,25 @@ def _progress(settings: RaceSettings, generation: int, candidate: Candidate, pla
     return CandidateProgress(candidate, passes, answers, mark)
 
 
-def _evidence(settings: RaceSettings, progress: Sequence[CandidateProgress], better: int) -> Vector:
-    """How strongly each candidate's answers speak against its being as good as the better half."""
-    width, weights = max(len(p.answers) for p in progress), settings.plan.weights
-    values = np.full((len(progress), width), np.nan)
+def evidence(plan: RunPlan, answers: Sequence[Sequence[AnsweredPlace]], better: int, *, break_ties: bool) -> Vector:
+    """How strongly each candidate's answers, place by place, speak against its being as good as the `better` ones that lead:
+    its capital, as in `search/racing/evidence.py`; float64 [candidates]."""
+    width = max(len(own) for own in answers)
+    values = np.full((len(answers), width), np.nan)
     points = values.copy()
-    for row, candidate in enumerate(progress):
-        for column, place in enumerate(candidate.answers):
-            values[row, column] = weighted_mean({i.task: i.value for i in place}, weights)
-            points[row, column] = values[row, column] - (_tie_break(place) / (width + 1) if settings.break_ties else 0.0)
+    for row, own in enumerate(answers):
+        for column, place in enumerate(own):
+            values[row, column] = place_value(plan, place)
+            points[row, column] = values[row, column] - (_tie_break(place) / (width + 1) if break_ties else 0.0)
     return capital(values, points, better)
 
 
-def _tie_break(place: Sequence[ItemScore]) -> float:
+def place_value(plan: RunPlan, place: AnsweredPlace) -> float:
+    """The score at a place, in 0..1: that of its items, weighted by task."""
+    return weighted_mean({i.task: i.value for i in place}, plan.weights)
+
+
+def _tie_break(place: AnsweredPlace) -> float:
     """Below 1, so that over all places together it never outweighs one correct answer."""
     loss = mean_loss([i.loss for i in place])
     return 0.0 if loss is None else squeezed(loss)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evomerge_core.run.report.content import Report, ScoredCandidate
+from evomerge_core.run.view.expectation import expectation
+from evomerge_core.run.view.result import references_of
 from evomerge_core.tasks.items.split import SPLITS
 
 _ENDED = {
@@ -40,9 +42,7 @@ def _verdict(report: Report) -> Iterator[str]:
     if report.result is None:
         yield "None yet: the winner has not been scored on the held-out test."
         return
-    if "declared" in report.result:
-        yield f"The child is {'better' if report.result['declared'] else 'no better'} than its best parent."
-        yield ""
+    yield from _conclusion(report.result)
     for precision, part in [(report.result["precision"], report.result), *report.result["confirmed"].items()]:
         yield f"**{precision}: {part['verdict']}.**"
         yield ""
@@ -51,13 +51,24 @@ def _verdict(report: Report) -> Iterator[str]:
     yield from _luck(report.result)
 
 
+def _conclusion(result: Mapping[str, Any]) -> Iterator[str]:
+    """Results of earlier versions only say whether a winner was declared, the first ones not even that."""
+    if "conclusion" in result:
+        sentence = f"{result['conclusion']}."
+        yield sentence[0].upper() + sentence[1:]
+        yield ""
+    elif "declared" in result:
+        yield f"The child is {'better' if result['declared'] else 'no better'} than its best parent."
+        yield ""
+
+
 def _test_results(part: Mapping[str, Any]) -> Iterator[str]:
     yield f"Held-out test, {part['items']} items:"
     yield ""
     yield "| | test | 95 % interval | cut off | wrong language | repeating | child wins | loses | p |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     paired = {comparison["against"]: comparison for comparison in part["against"]}
-    for row in (*part["parents"], *part["uniform"], *part.get("stages", ())):
+    for row in references_of(part):
         yield _test_result(row, paired.get(row["name"]))
     yield _test_result({**part["winner"], "name": f"**{part['winner']['name']}**"}, None)
 
@@ -72,10 +83,14 @@ def _test_result(row: Mapping[str, Any], paired: Mapping[str, Any] | None) -> st
 
 
 def _luck(result: Mapping[str, Any]) -> Iterator[str]:
-    """How much of the search's score was luck: the same child on items that played no part in choosing it."""
+    """How much of the search's score was luck: the winner on items that had no part in choosing it, and what was expected."""
     winner = result["winner"]
     scores = [f"{percent(winner[split])} on {split}" for split in SPLITS if winner.get(split) is not None]
-    yield f"The child scored {', '.join(scores)}. A drop from one to the next shows how much was luck."
+    yield f"The winner scored {', '.join(scores)}. A drop from one to the next shows how much was luck."
+    for precision, known in result.get("expected", {}).items():
+        if told := expectation(known):
+            yield ""
+            yield f"Known before the test, in {precision}: {told}."
 
 
 def _plots(plots: Mapping[str, str]) -> Iterator[str]:

@@ -112,10 +112,12 @@ def _best(report: Report) -> list[tuple[str, tuple[float, ...]]]:
 
 
 def _test_rows(result: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
-    rows = []
+    rows, winner = [], result["winner"]["name"]
     for precision, part in [(result["precision"], result), *result["confirmed"].items()]:
         groups = (("parent", part["parents"]), ("uniform", part["uniform"]), ("winner", [part["winner"]]))
-        rows += [(f"{row['name']}, {precision}", kind, row) for kind, some in groups for row in some]
+        # an equal-weight merge that won is shown once
+        found = [(kind, row) for kind, some in groups for row in some if kind == "winner" or row["name"] != winner]
+        rows += [(f"{row['name']}, {precision}", kind, row) for kind, row in found]
     return rows
 
 

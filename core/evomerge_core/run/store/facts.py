@@ -12,9 +12,6 @@ from typing import Any, TypedDict, Unpack
 
 from evomerge_core.run.store.store import Store
 
-# The states in which a job is running, or was until it ended without saying so.
-LIVE = frozenset({"starting", "running", "paused"})
-
 
 class StageFacts(TypedDict, total=False):
     """A stage as the store keeps it: what it `evolves` (weights or paths) and its `tie_break`; for paths the models of its
@@ -51,8 +48,12 @@ class Changes(TypedDict, total=False):
     stage: int | None
     stage_starts: Sequence[int]
     stage_seconds: Sequence[float]
+    starts: Sequence[Sequence[float] | None]
+    final_sizes: Sequence[int]
     stage_winners: Sequence[int]
     winner: int
+    leading_parent: str | None
+    expected: Mapping[str, Mapping[str, float]]
     generation: int
     sigma: float
     mean: Sequence[float]
@@ -73,9 +74,12 @@ class RunFacts:
     fields of `agreement.Agreement`), None where it isn't compared.
 
     `phase` has `phase_total` evaluations (None: not known) and belongs to `stage` (an index; None: to the whole run). By
-    stage: its first generation, the active seconds before it, the id of its winner, why its search ended. `winner` is the id
-    of the run's. `generation` counts those that the optimiser has learnt from; `sigma` and `mean` are its step and mean now.
-    `active_seconds` leave out pauses; `build_seconds` were the most that making a model ready took.
+    stage: its first generation, the active seconds before it, the genome that its search starts from (None: that of its search
+    space), the id of its winner, why its search ended. `final_sizes` are the items of each task after each rung of a final.
+    `winner` is the id of the run's; `leading_parent` the label of a parent that did at least as well in the last final;
+    `expected`, by precision, what the winner's scores were when it was chosen (`search`, `validation`) and what new items can
+    be `expected` to give. `generation` counts those that the optimiser has learnt from; `sigma` and `mean` are its step and
+    mean now. `active_seconds` leave out pauses; `build_seconds` were the most that making a model ready took.
     """
 
     state: str = "created"
@@ -98,8 +102,12 @@ class RunFacts:
     stage: int | None = None
     stage_starts: tuple[int, ...] = ()
     stage_seconds: tuple[float, ...] = ()
+    starts: tuple[Sequence[float] | None, ...] = ()
+    final_sizes: tuple[int, ...] | None = None
     stage_winners: tuple[int, ...] = ()
     winner: int | None = None
+    leading_parent: str | None = None
+    expected: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     generation: int = 0
     sigma: float | None = None
     mean: tuple[float, ...] | None = None
@@ -120,6 +128,10 @@ class RunFacts:
     def first_generation(self, stage: int) -> int:
         """The number of a stage's first generation; generations are numbered through all stages."""
         return self.stage_starts[stage] if stage < len(self.stage_starts) else 0
+
+    def start_of(self, stage: int) -> Sequence[float] | None:
+        """The genome that a stage's search starts from; None for that of its search space, as in runs of earlier versions."""
+        return self.starts[stage] if stage < len(self.starts) else None
 
     def seconds_before(self, stage: int) -> float:
         """The run's active seconds before a stage began."""

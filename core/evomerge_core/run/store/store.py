@@ -168,17 +168,24 @@ class Store:
         neutral: Sequence[ItemScore] = (),
         mark: str | None = None,
         facts: Mapping[str, Any] | None = None,
+        replace: bool = False,
     ) -> None:
         """An evaluation, its item scores, its event and the facts it changes, in one transaction: whole or not at all.
 
-        `mark` is why the coherence guard ranks the candidate behind others; `neutral` are losses on neutral texts.
+        `mark` is why the coherence guard ranks the candidate behind others; `neutral` are losses on neutral texts. `replace`:
+        an evaluation on fewer items may be there.
         """
         at = time.time()
         values = (evaluation.score, evaluation.loss, evaluation.failure, evaluation.seconds, evaluation.tokens)
         data = {"candidate": candidate, "split": split, "precision": precision, "score": evaluation.score,
                 "failure": evaluation.failure, "seconds": round(evaluation.seconds, 3)}  # fmt: skip
         with self._transaction() as c:
-            c.execute(f"INSERT INTO evaluations VALUES (?, ?, ?{', ?' * 6})", (candidate, split, precision, *values, at))
+            # replaced, it gets a number of its own: readers of what is new see it
+            verb = "INSERT OR REPLACE" if replace else "INSERT"
+            c.execute(f"{verb} INTO evaluations VALUES (?, ?, ?{', ?' * 6})", (candidate, split, precision, *values, at))
+            if replace:
+                place = (candidate, split, precision)
+                c.execute("DELETE FROM marks WHERE candidate = ? AND split = ? AND precision = ?", place)
             _add_items(c, candidate, split, precision, items)
             _add_items(c, candidate, NEUTRAL, precision, neutral)
             if passed is not None:
@@ -197,10 +204,10 @@ class Store:
         *,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
-        """One rung of a race, in one transaction: the items that it added, its event and the facts it changes."""
+        """One rung of a race or a final, in one transaction: the items that it added, its event and the facts it changes."""
         at = time.time()
-        data = {"candidate": candidate, "generation": passed.generation, "rung": passed.rung, "failure": passed.failure,
-                "seconds": round(passed.seconds, 3)}  # fmt: skip
+        data = {"candidate": candidate, "split": passed.split, "precision": passed.precision, "generation": passed.generation,
+                "rung": passed.rung, "failure": passed.failure, "seconds": round(passed.seconds, 3)}  # fmt: skip
         with self._transaction() as c:
             _add_pass(c, at, candidate, passed)
             _add_items(c, candidate, passed.split, passed.precision, items)
@@ -211,11 +218,20 @@ class Store:
     def rung(self, candidate: int, precision: str, generation: int, rung: int) -> Pass | None:
         """A candidate's (or its twin's) pass in one rung of a generation's race."""
         row = self._connection.execute(
-            f"SELECT {_PASS} FROM passes WHERE precision = ? AND generation = ? AND rung = ? "
+            f"SELECT {_PASS} FROM passes WHERE split = 'search' AND precision = ? AND generation = ? AND rung = ? "
             "AND candidate = (SELECT coalesce(twin, id) FROM candidates WHERE id = ?)",
             (precision, generation, rung, candidate),
         ).fetchone()
         return None if row is None else Pass(**row)
+
+    def passes_of(self, candidate: int, split: str, precision: str) -> list[Pass]:
+        """A candidate's (or its twin's) passes on a split in a precision, in the order in which they finished."""
+        rows = self._connection.execute(
+            f"SELECT {_PASS} FROM passes WHERE split = ? AND precision = ? "
+            "AND candidate = (SELECT coalesce(twin, id) FROM candidates WHERE id = ?) ORDER BY id",
+            (split, precision, candidate),
+        )
+        return [Pass(**row) for row in rows]
 
     def passes(self, precision: str | None = None) -> list[Pass]:
         """All passes, or those in one precision, in the order in which they finished."""
@@ -325,7 +341,8 @@ class Store:
             "WHERE e.rowid > ? AND ? IN (e.split, '') AND ? IN (e.precision, '') ORDER BY e.rowid",
             (after, split, precision),
         )
-        return [Outcome(**{**dict(row), "stage": self._stage(row)}) for row in rows]
+        # by position: a long search has thousands
+        return [Outcome(*row[:-1], stage=self._stage(row)) for row in rows]
 
     def count_searched(self) -> int:
         """How many genomes of the search have been evaluated on the search's items."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evomerge_core.run.plan import FINALISTS, RunPlan, StagePlan
+from evomerge_core.run.plan import RunPlan, StagePlan
 from evomerge_core.run.store.facts import batch_size, read_facts
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.timing.cost import Costs, Work, estimate_all, learn, work
@@ -43,13 +43,13 @@ def _begun(plan: RunPlan, stage: StagePlan, store: Store) -> bool:
 
 
 def _ahead(plan: RunPlan, stage: StagePlan, store: Store) -> dict[str, Work]:
-    """What follows the stage's search in each precision: its finalists, and the test after the last stage."""
-    tested = 0
-    if stage.index == len(plan.stages) - 1:
-        tested = len(store.candidates("parent")) + len(store.candidates("uniform")) + len(plan.stages)
-    finalists, test = plan.items("validation"), plan.items("test")
+    """What follows the stage's search in each precision: its final, and the test after the last stage."""
+    parents, uniform = len(store.candidates("parent")), len(store.candidates("uniform"))
+    tested = parents + uniform + len(plan.stages) if stage.index == len(plan.stages) - 1 else 0
     rows = batch_size(store, plan.precision)  # a precision that comes later will answer about as many together
-    return {precision: work(FINALISTS, finalists, rows) + work(tested, test, rows) for precision in plan.precisions}
+    asked = [*plan.final_items(parents + (stage.index or uniform)), (tested, plan.items("test"))]
+    ahead = sum((work(candidates, items, rows) for candidates, items in asked), Work(0, 0, 0))
+    return dict.fromkeys(plan.precisions, ahead)
 
 
 def _in_between(plan: RunPlan, stage: StagePlan, store: Store, costs: Costs) -> float:

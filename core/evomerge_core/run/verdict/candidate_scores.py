@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from evomerge_core.run.statistics import Paired, compare, interval
 from evomerge_core.run.store.records import AGREEMENT, ItemScore
@@ -39,9 +39,10 @@ class Difference:
 
     @property
     def outcome(self) -> str:
-        """won, lost, or even."""
-        theirs = 0.0 if self.theirs is None else self.theirs.value
-        return "even" if self.ours.value == theirs else "won" if self.ours.value > theirs else "lost"
+        """won, lost, even, or not asked (of the other)."""
+        if self.theirs is None:
+            return "not asked"
+        return "even" if self.ours.value == self.theirs.value else "won" if self.ours.value > self.theirs.value else "lost"
 
 
 def split_scores(store: Store, candidate: int, weights: Mapping[str, float]) -> list[SplitScore]:
@@ -73,12 +74,14 @@ def differences(store: Store, ours: int, theirs: int, split: str, precision: str
 
 
 def paired(found: Sequence[Difference], weights: Mapping[str, float]) -> Paired | None:
-    """The paired test of these items; None without any. An item that wasn't asked of the other counts as lost by it."""
-    if not found:
+    """The paired test of the items that both were asked, as many as a race or a final asked of the one that left it first; None
+    without any."""
+    both = [(difference.ours, difference.theirs) for difference in found if difference.theirs is not None]
+    if not both:
         return None
-    ours = [difference.ours for difference in found]
-    theirs = [replace(d.ours, value=0.0 if d.theirs is None else d.theirs.value) for d in found]
-    return compare(weighted_values(ours, weights), weighted_values(theirs, weights))
+    asked = {ours.task for ours, _ in both}
+    some = {task: weight for task, weight in weights.items() if task in asked}
+    return compare(weighted_values([ours for ours, _ in both], some), weighted_values([theirs for _, theirs in both], some))
 
 
 def weighted_values(items: Sequence[ItemScore], weights: Mapping[str, float]) -> list[float]:

@@ -19,6 +19,7 @@ from evomerge_core.run.store.facts import read_facts, write_facts
 from evomerge_core.run.store.folder import RESULT, WINNER
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.store.store import Store
+from evomerge_core.run.verdict.conclusion import conclude, is_declared
 from evomerge_core.run.verdict.verdict import judge
 from evomerge_core.sources.source import Source
 
@@ -65,10 +66,13 @@ def _result(setup: Setup, store: Store, winner: Candidate, folder: Path) -> dict
         for split in ("search", "validation")
         if (evaluation := store.evaluation(winner.id, split, plan.precision)) is not None
     }
-    result["winner"] = {**result["winner"], **_meaning(setup, winner), **scores}
+    result["winner"] = {**result["winner"], "kind": winner.kind, **_meaning(setup, winner), **scores}
     result["confirmed"] = verdicts
-    # two looks at luck are one too many: a child that is called better is so in each precision
-    result["declared"] = all(part["better"] for part in (result, *verdicts.values()))
+    result["declared"] = is_declared(store, [part["better"] for part in (result, *verdicts.values())])
+    result["conclusion"] = conclude(plan, store, winner, declared=result["declared"])
+    result["leading_parent"] = facts.leading_parent
+    # what was known before the test: in each precision the winner's scores, and what new items could be expected to give
+    result["expected"] = facts.expected
     result["evaluations"] = sum(c.kind == "search" for c, _ in store.scored("search", plan.precision))
     result["seconds"] = facts.active_seconds
     result["tokens_generated"] = store.generated_tokens()

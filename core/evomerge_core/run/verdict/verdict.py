@@ -1,8 +1,8 @@
-"""Whether the child is better than its parents: test scores with intervals, and paired tests on the same items."""
+"""Whether the winner is better than its references: test scores with intervals, and paired tests on the same items."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -34,7 +34,7 @@ class TestResult:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The child against one reference: items it wins and loses, two-sided exact p of no difference."""
+    """The winner against one reference: items it wins and loses, two-sided exact p of no difference."""
 
     against: str
     wins: int
@@ -46,30 +46,48 @@ def judge(plan: RunPlan, store: Store, winner: Candidate, precision: str) -> dic
     """The verdict in one precision, ready for JSON: every test result (`stages`: the winners of earlier stages), every
     comparison, and a sentence.
 
-    The child counts as better only when it beats the parent that did best on the very test items.
+    The winner counts as better only when it beats the reference that did best on the very test items. It could as well be
+    compared with the one that the validation named before the test was looked at. But then another reference may stand above
+    both in the same table, and a child "better than its references" below one of them. Chosen by the test, the reference has
+    the test's luck on its side, the more of it the more references there are: where nobody is better than the others, a winner
+    is called so less often than the p of one comparison says, and no correction for their number is needed.
     """
     parents, uniform = store.candidates("parent"), store.candidates("uniform")
-    earlier = [store.candidate(known) for known in read_facts(store).stage_winners if known != winner.id]
-    results = {c.id: _test_result(plan, store, c, precision) for c in (*parents, *uniform, *earlier, winner)}
-    against = {c.id: _compare(plan, store, winner, c, precision) for c in (*parents, *uniform, *earlier)}
-    best = max(parents, key=lambda c: results[c.id].test or 0.0)
+    known = [*parents, *uniform]
+    stages = _earlier_winners(plan, store, [*known, winner])
+    others = [one for one in (*known, *(one for _, one in stages)) if one.id != winner.id]
+    results = {c.id: _test_result(plan, store, c, precision) for c in (*others, winner)}
+    against = {c.id: _compare(plan, store, winner, c, precision) for c in others}
+    # of references with the same score the one that is harder to beat
+    best = max(others, key=lambda c: (results[c.id].test or 0.0, against[c.id].p))
     paired = against[best.id]
     return {
         "items": plan.items("test"),
         "parents": [asdict(results[c.id]) for c in parents],
         "uniform": [asdict(results[c.id]) for c in uniform],
-        "stages": [{"stage": stage.name, **asdict(results[c.id])} for stage, c in zip(plan.stages, earlier, strict=False)],
+        "stages": [{"stage": name, **asdict(results[c.id])} for name, c in stages],
         "winner": asdict(results[winner.id]),
         "paired": asdict(paired),
         "better": beats(paired),
         "against": [asdict(comparison) for comparison in against.values()],
-        "verdict": _sentence(results[winner.id], results[best.id], paired),
+        "verdict": _sentence(spoken_name(winner), results[winner.id], _rival_name(best, dict(stages)), paired),
     }
+
+
+def spoken_name(winner: Candidate) -> str:
+    """What the winner is in a sentence: `the child`, or `the equal-weight merge 0.75`."""
+    return f"the equal-weight merge {equal_weight(winner)}" if winner.kind == "uniform" else "the child"
+
+
+def equal_weight(merge: Candidate) -> str:
+    """The weight of an equal-weight merge, as its label has it."""
+    return merge.label.removeprefix("uniform ")
 
 
 def beats(paired: Comparison | Paired) -> bool:
     """Whether a child is called better: it wins more items than it loses, and chance gives such a difference less than once
-    in 20 times. The items must be new to the search, and the child the one and only that is tested on them."""
+    in 20 times. The items must be new to the search and to the choice, and the winner the one and only that is tested on
+    them."""
     return paired.p < SIGNIFICANT and paired.wins > paired.losses
 
 
@@ -99,13 +117,32 @@ def _values(plan: RunPlan, items: Sequence[ItemScore]) -> list[float]:
     return weighted_values(items, plan.weights)
 
 
-def _sentence(winner: TestResult, best: TestResult, paired: Comparison) -> str:
-    if winner.test is None:
-        return "the child could not be scored on the test items"
+def _earlier_winners(plan: RunPlan, store: Store, known: Sequence[Candidate]) -> list[tuple[str, Candidate]]:
+    """The winners of earlier stages that aren't among those already known, each with the first stage that it won."""
+    seen, found = {one.id for one in known}, []
+    for stage, number in zip(plan.stages, read_facts(store).stage_winners, strict=False):
+        if number not in seen:
+            seen.add(number)
+            found.append((stage.name, store.candidate(number)))
+    return found
+
+
+def _rival_name(best: Candidate, stages: Mapping[str, Candidate]) -> str:
+    if best.kind == "parent":
+        return f"the best parent, {best.label}"
+    if best.kind == "uniform":
+        return f"the best equal-weight merge, {equal_weight(best)}"
+    stage = next(name for name, one in stages.items() if one.id == best.id)
+    return f"{best.label}, the winner of stage {stage}"
+
+
+def _sentence(winner: str, result: TestResult, rival: str, paired: Comparison) -> str:
+    if result.test is None:
+        return f"{winner} could not be scored on the test items"
     figures = f"({paired.wins} items won, {paired.losses} lost, p = {paired.p:.2g})"
-    doubt = "" if winner.incoherent is None else f"; it is incoherent: {winner.incoherent}"
+    doubt = "" if result.incoherent is None else f"; it is incoherent: {result.incoherent}"
     if beats(paired):
-        return f"the child beats the best parent, {best.name} {figures}{doubt}"
+        return f"{winner} beats {rival} {figures}{doubt}"
     if paired.p < SIGNIFICANT:
-        return f"the child is worse than the best parent, {best.name} {figures}{doubt}"
-    return f"the child is no better than the best parent, {best.name} {figures}{doubt}"
+        return f"{winner} is worse than {rival} {figures}{doubt}"
+    return f"{winner} is no better than {rival} {figures}{doubt}"

@@ -15,6 +15,7 @@ from evomerge_core.run.store.folder import open_store
 from evomerge_core.run.store.records import Outcome
 from evomerge_core.run.store.state import state_of
 from evomerge_core.run.store.store import Store
+from evomerge_core.run.view.expectation import expectation
 from evomerge_core.run.view.result import Winner, read_result, winner_of
 
 _RECENT = 15  # candidates whose median time stands for those to come
@@ -39,8 +40,9 @@ class Progress:
     `phase_total` those of the phase; `seconds` is the time spent evaluating, `seconds_left` an estimate for the search (None
     when unknown), `age` the seconds since the last event. `priority` is that of the last job: low or normal, None when there
     was none. `scored_on` is the device and what products are computed in, None before anything was scored. `best` is the
-    search's best candidate so far, `winner` the finished run's. `precision_choice` says what `precision: auto` became and why,
-    `agreement` how the search's precision ranks merges: sentences, None for nothing to say.
+    search's best candidate so far, `chosen` the label of the last stage's winner and `expectation` what is to be expected of
+    it, in words, from the moment that it is known; `winner` is the finished run's. `precision_choice` says what
+    `precision: auto` became and why, `agreement` how the search's precision ranks merges: sentences, None for nothing to say.
     """
 
     folder: str
@@ -65,6 +67,8 @@ class Progress:
     age: float | None
     tokens_generated: int
     winner: Winner | None = None
+    chosen: str | None = None
+    expectation: str | None = None
     precision_choice: str | None = None
     agreement: str | None = None
 
@@ -108,6 +112,8 @@ def _progress(folder: Path, store: Store) -> Progress:
         age=None if events is None else max(0.0, time.time() - events),
         tokens_generated=store.generated_tokens(),
         winner=None if result is None else winner_of(result),
+        chosen=None if facts.winner is None else store.candidate(facts.winner).label,
+        expectation=expectation(facts.expected.get(facts.precision)),
         precision_choice=facts.precision_choice,
         agreement=None if agreement is None else agreement.sentence,
     )

@@ -14,7 +14,7 @@ from evomerge_core.run.store.folder import RESULT, WINNER
 @dataclass(frozen=True)
 class Verdict:
     """The held-out test in one precision: the winner's score in 0..1 (None: it failed), whether it counts as `better` than the
-    best parent, and a sentence."""
+    best of its references, and a sentence."""
 
     precision: str
     test: float | None
@@ -24,10 +24,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Winner(Verdict):
-    """The winner, with the verdict in the search's precision and in those that `confirmed` it."""
+    """The winner, with the verdict in the search's precision and in those that `confirmed` it. `conclusion` is the whole run in
+    a sentence, None in results of earlier versions."""
 
     label: str
     confirmed: tuple[Verdict, ...]
+    conclusion: str | None
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
@@ -43,7 +45,14 @@ def winner_of(result: Mapping[str, Any]) -> Winner:
     """The winner that a result is about."""
     own = _verdict(result["precision"], result)
     confirmed = tuple(_verdict(precision, part) for precision, part in result["confirmed"].items())
-    return Winner(own.precision, own.test, own.better, own.verdict, result["winner"]["name"], confirmed)
+    label = result["winner"]["name"]
+    return Winner(own.precision, own.test, own.better, own.verdict, label, confirmed, result.get("conclusion"))
+
+
+def references_of(part: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The test results of what the winner is compared with in one precision; an equal-weight merge that won isn't there."""
+    rows = (*part["parents"], *part["uniform"], *part.get("stages", ()))
+    return [row for row in rows if row["name"] != part["winner"]["name"]]
 
 
 def _verdict(precision: str, part: Mapping[str, Any]) -> Verdict:

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from evomerge_core.run.store.facts import LIVE
+from evomerge_core.run.store.live_states import LIVE
 from evomerge_core.run.view.progress import Progress, Scored, read_progress
 from evomerge_core.run.view.result import Winner
 from evomerge_tui.text.quantities import duration, score_text, scored_in
@@ -71,8 +71,11 @@ def plain_sentences(progress: Progress) -> list[str]:
     ]
     if progress.best is not None:
         lines.append(f"The best child, {progress.best.label}, has {score_text(progress.best.score)}{_doubt(progress.best)}.")
+    if progress.chosen is not None and progress.expectation is not None:
+        lines.append(f"Chosen before the test: {progress.chosen}, {progress.expectation}.")
     if progress.winner is not None:
         lines.append(f"The winner is {progress.winner.label}.")
+        lines += [] if progress.winner.conclusion is None else [f"In short: {progress.winner.conclusion}."]
         lines += [f"Verdict in {line}." for line in _verdicts(progress.winner)]
     lines.append(f"Scores are in {scored_in(progress.precision, progress.scored_on)}.")
     lines += [f"{note[0].upper()}{note[1:]}." for note in _precision_notes(progress)]
@@ -95,7 +98,8 @@ def display(progress: Progress) -> Group:
     if progress.best is not None:
         _add(table, progress.best, "bold green")
     notes = [Text(note, style="dim") for note in _precision_notes(progress)]
-    return Group(head, row, Text(_clock(progress), style="dim"), table, *notes, *_winner_lines(progress.winner))
+    ends = (*_chosen_lines(progress), *_winner_lines(progress.winner))
+    return Group(head, row, Text(_clock(progress), style="dim"), table, *notes, *ends)
 
 
 def _precision_notes(progress: Progress) -> list[str]:
@@ -105,12 +109,19 @@ def _precision_notes(progress: Progress) -> list[str]:
     return [*choice, *([] if told else [str(progress.agreement)])]
 
 
+def _chosen_lines(progress: Progress) -> list[Text]:
+    if progress.chosen is None or progress.expectation is None:
+        return []
+    return [Text(f"chosen before the test: {progress.chosen}, {progress.expectation}")]
+
+
 def _winner_lines(winner: Winner | None) -> list[Text]:
     if winner is None:
         return []
     verdicts = zip((winner, *winner.confirmed), _verdicts(winner), strict=True)
     lines = [Text(line, style="bold green" if verdict.better else "bold yellow") for verdict, line in verdicts]
-    return [Text(f"winner: {winner.label}", style="bold"), *lines]
+    conclusion = [] if winner.conclusion is None else [Text(winner.conclusion, style="bold")]
+    return [Text(f"winner: {winner.label}", style="bold"), *conclusion, *lines]
 
 
 def _verdicts(winner: Winner) -> list[str]:

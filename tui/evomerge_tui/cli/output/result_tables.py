@@ -9,16 +9,29 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from evomerge_core.run.view.expectation import expectation
+from evomerge_core.run.view.result import references_of
 from evomerge_tui.text.quantities import amount, percent, percent_range, scored_in
 
 
 def result_tables(result: Mapping[str, Any]) -> Group:
-    """One table for each precision, then the verdicts, the child's size, and where its files are."""
+    """One table for each precision, then the verdicts, what was expected, the child's size, where its files are, and what all
+    that comes to."""
     on = result.get("scored_on")  # missing in results of earlier versions
     tables = [_table(precision, part, on) for precision, part in _precisions(result)]
     verdicts = [Text(f"{p}: {r['verdict']}", style="bold") for p, r in _precisions(result)]
     files = [Text(f"{what}: {path}") for what, path in result["files"].items()]
-    return Group(*tables, *verdicts, *_child(result), *files)
+    return Group(*tables, *verdicts, *_before_the_test(result), *_child(result), *files, *_conclusion(result))
+
+
+def _before_the_test(result: Mapping[str, Any]) -> list[Text]:
+    """What was to be expected of the winner. Results of earlier versions don't say."""
+    told = expectation(result.get("expected", {}).get(result["precision"]))
+    return [] if told is None else [Text(f"known before the test: {told}")]
+
+
+def _conclusion(result: Mapping[str, Any]) -> list[Text]:
+    return [Text(result["conclusion"], style="bold")] if "conclusion" in result else []
 
 
 def _child(result: Mapping[str, Any]) -> list[Text]:
@@ -50,7 +63,7 @@ def _table(precision: str, part: Mapping[str, Any], scored_on: str | None) -> Ta
     for column in ("test", "95 % interval", "cut off", "child won", "lost", "p"):
         table.add_column(column, justify="right")
     paired = {comparison["against"]: comparison for comparison in part["against"]}
-    for row in (*part["parents"], *part["uniform"], *part.get("stages", ())):
+    for row in references_of(part):
         _add(table, row, paired.get(row["name"]))
     _add(table, part["winner"], None, "bold green")
     return table

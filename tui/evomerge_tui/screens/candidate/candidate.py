@@ -275,7 +275,7 @@ def read_candidate(folder: Path, candidate: int, against: int, place: tuple[str,
         items = differences(store, candidate, references[against].id, *places[chosen]) if places and references else []
         weights = read_facts(store).weights or {item.task: 1.0 for item in items}
         scores = split_scores(store, candidate, weights) if items else []
-        test = paired(items, weights) if any(item.theirs is not None for item in items) else None
+        test = paired(items, weights)
         dimensions = read_facts(store).dimensions
     finally:
         store.close()
@@ -311,7 +311,7 @@ def _compared(found: ComparedCandidate, outcome: str) -> Content:
     other = one_line(found.references[found.against].label, 30)
     parts = [Content.assemble((f"{split} {precision}", "bold"), " against ", (other, "bold"))]
     if found.test is not None:
-        tied = len(found.items) - found.test.wins - found.test.losses
+        tied = sum(item.outcome == "even" for item in found.items)
         parts.append(
             Content.assemble(
                 (f"✓ {found.test.wins} won", "$success"), "  ", (f"✗ {found.test.losses} lost", "$error"), f"  {tied} tied"

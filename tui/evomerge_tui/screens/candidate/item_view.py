@@ -12,8 +12,13 @@ from evomerge_core.run.view.asked_texts import AskedTexts
 from evomerge_tui.text.shown_text import many_lines, one_line
 from evomerge_tui.widgets.rows_table import Cell, Column
 
-_OUTCOMES = {"won": ("✓ won", "good"), "lost": ("✗ lost", "bad"), "even": ("= tied", "muted")}
-_ORDER = ("lost", "won", "even")
+_OUTCOMES = {
+    "won": ("✓ won", "good"),
+    "lost": ("✗ lost", "bad"),
+    "even": ("= tied", "muted"),
+    "not asked": ("not asked", "muted"),
+}
+_ORDER = ("lost", "won", "even", "not asked")
 
 
 def item_columns(texts: Callable[[], AskedTexts]) -> list[Column[Difference]]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from evomerge_core.run.view.expectation import expectation
 from evomerge_core.run.view.feed import Event
 from evomerge_tui.text.quantities import percent
 from evomerge_tui.text.shown_text import one_line
@@ -14,7 +15,7 @@ _PHASES = {
     "references": "Scoring parents and uniform merges",
     "agreement": "Comparing the search's precision with bf16",
     "search": "Searching: candidates",
-    "validation": "Comparing the finalists on new items",
+    "validation": "Comparing the finalists with the baselines on new items",
     "test": "Testing winner and baselines on new items",
 }
 
@@ -36,7 +37,15 @@ def _evaluation(data: Mapping[str, Any], labels: Mapping[int, str]) -> str:
 
 def _rung(data: Mapping[str, Any], labels: Mapping[int, str]) -> str:
     name = labels.get(data["candidate"], f"candidate {data['candidate']}")
-    return f"  rung {data['rung'] + 1}  {name}" + (f" · failed: {data['failure']}" if data["failure"] else "")
+    # events of earlier versions are all of the search
+    where = "" if data.get("split", "search") == "search" else f" · {data['split']} {data['precision']}"
+    return f"  rung {data['rung'] + 1}  {name}{where}" + (f" · failed: {data['failure']}" if data["failure"] else "")
+
+
+def _chosen(data: Mapping[str, Any], labels: Mapping[int, str]) -> str:
+    name = labels.get(data["candidate"], f"candidate {data['candidate']}")
+    told = expectation(data)
+    return f"Chosen: {name}" + (f" · {told}" if told else "")
 
 
 def _started(data: Mapping[str, Any], _: Mapping[int, str]) -> str:
@@ -58,6 +67,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "evaluation": _evaluation,
     "phase": _phase,
     "rung": _rung,
+    "chosen": _chosen,
     "started": _started,
     "scored_on": _scored_on,
     "precision": lambda data, _: f"Precision {data['text']}",

@@ -8,9 +8,12 @@ from typing import Any
 from textual.content import Content
 
 from evomerge_core.run.agreement import read_agreement
-from evomerge_core.run.store.facts import LIVE, RunFacts
+from evomerge_core.run.store.facts import RunFacts
+from evomerge_core.run.store.live_states import LIVE
 from evomerge_core.run.timing.time_left import TimeLeft, time_left
+from evomerge_core.run.view.expectation import expectation
 from evomerge_core.run.view.feed import RunUpdates
+from evomerge_core.search.racing.rungs import rung_sizes
 from evomerge_tui.screens.dashboard.history import History
 from evomerge_tui.screens.dashboard.watched_run import Best
 from evomerge_tui.text.candidate_names import candidate_name
@@ -20,7 +23,7 @@ from evomerge_tui.text.shown_text import one_line
 
 # An event is late when it is this many times older than a pass takes.
 _LATE = 3
-_FINALISTS = 4
+_FINALISTS = 8
 _PHASES = {"references": "baselines", "agreement": "comparing precisions"}
 
 
@@ -51,7 +54,9 @@ def run_time_left(news: RunUpdates, history: History) -> TimeLeft | None:
     items, total = news.facts.items, news.facts.evaluations_total
     if not items or news.facts.phase != "search" or total is None:
         return None
-    final = _FINALISTS * items["validation"] + (1 + len(history.references)) * items["test"]
+    # most references leave a final after its first rung
+    first, references = rung_sizes(items["validation"])[0], len(history.references)
+    final = _FINALISTS * items["validation"] + references * first + (1 + references) * items["test"]
     candidates = max(0, total - searched(news, history))
     return time_left(news.passes, candidates, final * len(news.facts.precisions))
 
@@ -88,6 +93,8 @@ def summary(history: History, best: Best | None, facts: RunFacts, result: Mappin
         lead = "" if best is None else gain(best.score - score)
         tone = "$success" if lead.startswith("+") else "$text-muted"
         lines.append(Content.assemble(f"{percent(score):>7}", (f"  {name}", "$text-muted"), (f"  {lead}", tone)))
+    if (told := expectation(facts.expected.get(facts.precision))) is not None:
+        lines.append(Content.styled(told, "$text-muted"))
     if facts.sigma is not None:
         failed = f" · {history.failed} failed" if history.failed else ""
         lines.append(Content.styled(f"generation {facts.generation}{failed}", "$text-muted"))
@@ -135,8 +142,9 @@ def _rival_name(kind: str, label: str) -> str:
 
 
 def verdict(result: Mapping[str, Any]) -> Content:
-    """The verdict of the held-out test, a line for each precision."""
-    parts = []
+    """What the run comes to, and the verdict of the held-out test, a line for each precision."""
+    # results of earlier versions have no conclusion
+    parts = [Content.styled(one_line(result["conclusion"], 240), "bold")] if "conclusion" in result else []
     for precision, part in ((result["precision"], result), *result["confirmed"].items()):
         better = part.get("better", False)  # results of the first versions don't say
         head = f"{'✓' if better else '○'} {precision} {percent(part['winner']['test'])}"
