@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.app import App
+from textual.widget import Widget
+from textual.widgets import Input, Select
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.tasks.spec import Splits, TaskSpec
@@ -16,6 +20,7 @@ from evomerge_quant.planning.preflight import preflight
 from evomerge_tui.cli.main import main
 from evomerge_tui.processes.planner.own_file import suggest_task
 from evomerge_tui.processes.planner.preview import preview
+from evomerge_tui.screens.new_run.goal.task_form import TaskEdited, TaskForm
 from evomerge_tui.screens.new_run.goal.task_preview import preview_text
 from support.tiny_run import write_recipe
 
@@ -59,6 +64,33 @@ def test_preflight_and_try_say_it_too(tmp_path: Path, capsys: pytest.CaptureFixt
     assert all(f"quiz: {note}" in said for note in NOTES)
     assert main(["try", str(recipe), "--items", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["notes"] == {"quiz": list(NOTES)}
+
+
+class _Form(App[None]):
+    """The form for one task, and what it posted last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.edited: dict[str, Any] = {}
+
+    def compose(self) -> Iterator[Widget]:
+        yield TaskForm()
+
+    def on_task_edited(self, event: TaskEdited) -> None:
+        self.edited = event.task
+
+
+@pytest.mark.anyio
+async def test_the_form_settles_what_answers_mean() -> None:
+    app = _Form()
+    async with app.run_test() as pilot:
+        app.query_one(TaskForm).show({"name": "quiz", "file": "quiz.jsonl", "fields": {"question": "q", "answer": "a"}})
+        app.query_one("#field-choices", Input).value = "choices.text"
+        app.query_one("#task-answer_is", Select).value = "index_from_1"
+        app.query_one("#task-scorer", Select).value = "multiple_choice"
+        await pilot.pause()
+    spec = TaskSpec.model_validate(app.edited)
+    assert (dict(spec.fields or {})["choices"], spec.choices, spec.answer_is) == ("choices.text", "choices", "index_from_1")
 
 
 ANSWER = {"text": ["Ann"], "answer_start": [3]}

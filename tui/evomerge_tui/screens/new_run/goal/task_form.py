@@ -17,6 +17,12 @@ from evomerge_tui.widgets.form_row import FormRow, Tick
 
 _NUMBERS = {"weight": float, "max_new_tokens": int}
 _LEFT_OUT = "as in the ready task"
+_ANSWERS = (
+    ("a choice's text", "text"),
+    ("a letter, A the first", "letter"),
+    ("an index from 0", "index_from_0"),
+    ("an index from 1", "index_from_1"),
+)
 
 
 @dataclass
@@ -38,6 +44,12 @@ class TaskForm(VerticalScroll, can_focus=False):
         yield FormRow("Items", Input(id="task-file", placeholder="none: the ready task's dataset"), "JSONL, CSV, Parquet, …")
         yield FormRow("Question", Input(id="field-question"), "column name, or 0, 1, 2 …")
         yield FormRow("Answer", Input(id="field-answer"), "column name, or 0, 1, 2 …")
+        yield FormRow("Choices", Input(id="field-choices", placeholder="none: the answer is written"), "column that lists them")
+        yield FormRow(
+            "Answers are",
+            Select(_ANSWERS, id="task-answer_is", prompt="whatever fits the file", compact=True),
+            "with choices only",
+        )
         yield FormRow(
             "Prompt",
             TextArea(id="task-prompt", compact=True, soft_wrap=True),
@@ -70,13 +82,14 @@ class TaskForm(VerticalScroll, can_focus=False):
         with self.prevent(Input.Changed, TextArea.Changed, Select.Changed, Checkbox.Changed):
             for key in ("name", "file", "language", "weight", "max_new_tokens"):
                 self._set(f"#task-{key}", task.get(key))
-            for field in ("question", "answer"):
+            for field in ("question", "answer", "choices"):
                 self._set(f"#field-{field}", (task.get("fields") or {}).get(field))
             prompt = self.query_one("#task-prompt", TextArea)
             if prompt.text != (task.get("prompt") or ""):
                 prompt.load_text(task.get("prompt") or "")
             self.query_one("#task-chat", Checkbox).value = task.get("chat") is not False
-            self.query_one("#task-scorer", Select).value = task.get("scorer") or Select.NULL
+            for key in ("scorer", "answer_is"):
+                self.query_one(f"#task-{key}", Select).value = task.get(key) or Select.NULL
 
     def _set(self, place: str, value: Any) -> None:
         text = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
@@ -108,7 +121,7 @@ class TaskForm(VerticalScroll, can_focus=False):
     @on(Select.Changed)
     def _chose(self, event: Select.Changed) -> None:
         event.stop()
-        self._take("scorer", None if event.value is Select.NULL else event.value)
+        self._take(str(event.select.id).removeprefix("task-"), None if event.value is Select.NULL else event.value)
 
     @on(Checkbox.Changed)
     def _ticked(self, event: Checkbox.Changed) -> None:
@@ -122,6 +135,8 @@ class TaskForm(VerticalScroll, can_focus=False):
         else:
             fields.pop(name, None)
         self._take("fields", fields or None)
+        if name == "choices":
+            self._take("choices", name if text else None)
 
     def _take(self, key: str, value: Any) -> None:
         if self._shown_task is None or self._shown_task.get(key) == value:
