@@ -29,6 +29,8 @@ _TASK_TITLES = {
     "fields": "Question and answer",
     "prompt": "Prompt",
     "scorer": "Scorer",
+    "choices": "Choices",
+    "answer_is": "Answers are",
     "language": "Language",
     "weight": "Weight",
     "max_new_tokens": "Max tokens",
