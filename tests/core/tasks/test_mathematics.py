@@ -65,7 +65,6 @@ BY_HAND = [
     ("合計は１２，０００円です。", "12000"),  # none
     ("時刻は３：３０です。", "7/2"),
     ("Das sind 1.234,50 Euro.", "2469/2"),
-    ("The share is 12.5 %.", "25/2"),  # 1/8; GSM8K's answers in percent are the number before the sign
     ("So the answer is \\boxed{12", "12"),  # none: the answer was cut off
     (r"$x_1 = 5$", "5"),
     (r"It is the $5^{\text{th}}$.", "5"),
@@ -105,6 +104,12 @@ def test_a_root_before_the_result_doesnt_touch_it(text: str, value: str) -> None
     assert last_number(text) == {Fraction(value)}
 
 
+@pytest.mark.parametrize("text", ["12.5%", "12.5 %", r"$12.5\%$", "１２．５％", "12.5 percent", r"\boxed{12.5\%}"])
+def test_a_percentage_is_a_number_of_hundredths_too(text: str) -> None:
+    """As for math-verify 0.9.0, whose `verify` takes 50% for 50 and for 0.5; GSM8K's answers in percent lack the sign."""
+    assert last_number(text) == {Fraction(25, 2), Fraction(1, 8)}
+
+
 @pytest.mark.parametrize(
     ("said", "reference", "value"),
     [
@@ -120,6 +125,9 @@ def test_a_root_before_the_result_doesnt_touch_it(text: str, value: str) -> None
         ("They have 4.", "4 million", 0.0),
         ("So it is 7.", "We add 3 and 4.\n#### 7", 1.0),
         ("So it is 7.", r"We add 3 and 4, which is $\boxed{7}$.", 1.0),
+        ("So it is 0.5.", "50%", 1.0),
+        ("So it is 50%.", "0.5", 1.0),
+        ("So it is 5%.", "0.5", 0.0),
         ("So it is -5.", "- 5", 1.0),
         ("So it is 5.", "- 5", 0.0),
     ],

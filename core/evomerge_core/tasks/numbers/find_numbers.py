@@ -48,6 +48,7 @@ _NUMBER = re.compile(
           (?P<characters>[{"".join(_CHARACTERS)}]*)
           (?:[ ]?(?P<word>{"|".join((*_WORDS, *_ENGLISH_WORDS))})(?!\w))?
       )
+      (?P<percent>[ ]?(?:%|percent(?!\w)))?
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -109,6 +110,8 @@ def _read(match: re.Match[str], language: str) -> Number:
     values, whole = _unsigned(match, language)
     sign = -1 if match["minus"] else 1
     signed = frozenset(sign * value for value in values)
+    if match["percent"]:
+        signed |= {value / 100 for value in signed}
     factor = _word_factor(match, language)
     return Number(frozenset(value * factor for value in signed), signed | {v * factor for v in signed}, whole, *match.span())
 
@@ -121,7 +124,7 @@ def _word_factor(match: re.Match[str], language: str) -> int:
 
 def _unsigned(match: re.Match[str], language: str) -> tuple[Iterable[Fraction], bool]:
     """The readings of one match without sign and words, and whether all of it was read."""
-    if match["unreadable"] or any(len(part) > _MOST_DIGITS for part in re.split(r"[/:： ]", match[0])):
+    if match["unreadable"] or any(len(part) > _MOST_DIGITS for part in re.split(r"[/:： %]", match[0])):
         return (), False
     if match["clock"]:
         return (_hours(match["clock"]),), True

@@ -51,8 +51,8 @@ def last_number(text: str, language: str = "") -> frozenset[Fraction]:
     - In a language with decimal commas, `1.234` and `1,234` have two readings, and either may be meant.
     - A minus (any of Unicode's, also before a currency sign) counts when it touches the number and nothing that could be
       subtracted from stands before it: `-3` and `= -3`, but not `5-3`.
-    - `3/4` is a fraction, `1 3/4` and `1¾` are mixed numbers, `3:30` is 3.5 (a time), `2:3` a ratio. A percentage is the
-      number before its sign.
+    - `3/4` is a fraction, `1 3/4` and `1¾` are mixed numbers, `3:30` is 3.5 (a time), `2:3` a ratio. `25%` has two
+      readings, 25 and 0.25.
     - `1.5e3`, `3 × 10^4` and `2^10` are multiplied out, as are 百, 千, 万, 億 and 兆 after a number, `8万`, `2万6000`. With a
       word such as million, the number before it counts too: it may have been asked for in millions.
     - LaTeX: `\frac`, `9{,}500`, `5\,000`, `\times 10^{4}`, `\text{...}`, `\%`, `\$`, `^\circ`. Exponents of units aren't read.
