@@ -23,7 +23,7 @@ from evomerge_core.sources.adapters.settings import (
 )
 from evomerge_core.sources.adapters.tied import tied_replacement, twin_of_tied
 from evomerge_core.sources.checkpoint import Checkpoint
-from evomerge_core.sources.tensors.names import EMBEDDING, LAYER, is_end, is_tied_name
+from evomerge_core.sources.tensors.names import EMBEDDING, LAYER, is_end, is_head, is_tied_name
 from evomerge_core.sources.tensors.tie import are_here, is_same
 from evomerge_core.sources.weight_file import DTYPES, WeightFile, open_weights
 
@@ -202,9 +202,14 @@ def _magnitude(weights: WeightFile, keys: Keys, config: Mapping[str, Any], modul
 
 
 def _stored_name(name: str, checkpoint: Checkpoint) -> str:
-    """The checkpoint's name for a tensor: one saved without its head may lack the first part (GPT-2's `transformer.`)."""
+    """The checkpoint's name for a tensor that transformers calls `name`: the first part may be missing (GPT-2's)."""
+    if name in checkpoint.tensors:
+        return name
+    heads = [stored for stored in checkpoint.tensors if is_head(stored)]
+    if is_head(name) and heads:
+        return heads[0]  # GPT-NeoX's `embed_out`
     bare = name.partition(".")[2]
-    return bare if name not in checkpoint.tensors and bare in checkpoint.tensors else name
+    return bare if bare in checkpoint.tensors else name
 
 
 def _shape(path: Path, key: str, name: str, checkpoint: Checkpoint) -> tuple[int, ...]:

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from evomerge_core.merging.merge import make_engine
 from evomerge_core.merging.plan.plan import make_plan
@@ -127,6 +135,18 @@ def test_an_adapter_of_a_model_that_was_saved_without_its_first_name_reads_as_pe
     assert {f"transformer.{name}" for name in source.names} == set(expected)
     for name in source.names:
         torch.testing.assert_close(source.read(name), expected[f"transformer.{name}"].data, rtol=1e-6, atol=1e-6)
+
+
+def test_a_head_of_another_name_reads_as_peft_merges(tmp_path: Path) -> None:
+    """GPT-NeoX's is stored as `embed_out.weight`, which transformers calls `lm_head.weight`."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 40}
+    GPTNeoXForCausalLM(GPTNeoXConfig(**sizes)).save_pretrained(tmp_path / "base")
+    settings = {"target_modules": ["dense"], "modules_to_save": ["lm_head"]}
+    adapter = train(tmp_path / "base", tmp_path / "adapter", **settings)
+    source, expected = opened(tmp_path / "base", adapter), merged_by_peft(tmp_path / "base", adapter)
+    assert "embed_out.weight" in source.names
+    torch.testing.assert_close(source.read("embed_out.weight"), expected["lm_head.weight"].data, rtol=0, atol=0)
 
 
 def test_a_transposed_layer_is_none_in_a_family_of_plain_ones(pristine: Path, tmp_path: Path) -> None:
