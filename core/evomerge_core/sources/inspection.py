@@ -17,6 +17,7 @@ from evomerge_core.sources.checks.finite import check_finite
 from evomerge_core.sources.checks.soundness import own_problems
 from evomerge_core.sources.model_card import front_matter, licence_in
 from evomerge_core.sources.source import Source
+from evomerge_core.sources.tensors.left_out import blocks_of
 from evomerge_core.sources.tokens import vocabulary
 
 
@@ -36,7 +37,8 @@ class ModelFacts:
 
     `parameters` counts the model's weights without the adapter's, `dtypes` the number of tensors of each dtype, `rows` the
     embedding's height and `tokens` the tokenizer's entries, `bytes` the size of the files that are read; `sha256` is short
-    and of all of them.
+    and of all of them. `left_out`
+    names stored layers and blocks that are no part of the model, and so of no child.
     """
 
     reference: str
@@ -52,6 +54,7 @@ class ModelFacts:
     rows: int | None
     tokens: int | None
     tied: bool
+    left_out: tuple[str, ...]
     rope: Mapping[str, Any] | None
     context: int | None
     norm: str | None
@@ -83,6 +86,7 @@ def inspect(source: Source) -> ModelFacts:
         rows=next((source.shape(name)[0] for name in source.names if EMBEDDING.search(name)), None),
         tokens=None if tokens is None else len(tokens),
         tied=source.tied,
+        left_out=blocks_of(source.checkpoint.left_out),
         rope=stated.get("rope_parameters"),
         context=stated.get("max_position_embeddings"),
         norm=_norm(source, stated),

@@ -80,7 +80,8 @@ def test_its_file_holds_the_model_and_no_more(tmp_path: Path, converter: Path) -
 def test_the_converter_looks_for_no_blocks_that_guess_ahead(converter: Path) -> None:
     """Its classes of Qwen3-Next and Qwen 3.5 assert that a model has some, unless they are told not to look."""
     script = (
-        "import sys; from pathlib import Path; folder = Path(sys.argv[1]); sys.path[:0] = [str(folder), str(folder / 'gguf-py')];"
+        "import sys; from pathlib import Path; folder = Path(sys.argv[1]);"
+        "sys.path[:0] = [str(folder), str(folder / 'gguf-py')];"
         "from evomerge_quant.gguf.convert.convert_process import _load; _load(folder);"
         "from conversion import get_model_class; print(get_model_class('Qwen3NextForCausalLM').no_mtp)"
     )

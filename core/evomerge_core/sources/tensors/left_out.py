@@ -26,6 +26,18 @@ def left_out(config: Mapping[str, Any], names: Iterable[str]) -> frozenset[str]:
     return frozenset(beyond | {name for name in names if _AHEAD.search(name)})
 
 
+def blocks_of(names: Iterable[str]) -> tuple[str, ...]:
+    """What the names of such tensors begin with: `model.layers.61`, `mtp`."""
+    found = []
+    for name in names:
+        ahead, layer = _AHEAD.search(name), LAYER.match(name)
+        if ahead is not None:
+            found.append(name[: ahead.end() - 1])
+        elif layer is not None:
+            found.append(f"{layer['stack']}{layer['layer']}")
+    return tuple(dict.fromkeys(found))
+
+
 def _depth(config: Mapping[str, Any]) -> int | None:
     """The number of layers that config.json states; a model with a vision tower states it in `text_config`."""
     text = config.get("text_config")
