@@ -65,7 +65,8 @@ def path_of_slices(config: MergeConfig) -> PathMerge | None:
     models = list(dict.fromkeys(source.model for source in passed))
     members = tuple(replace(config, slices=(Slice((SliceSource(model),)),), chat_template=None) for model in models)
     hops = [Hop(models.index(source.model), layer) for source in passed for layer in range(*(source.layers or (0, 0)))]
-    return PathMerge(members, Path(tuple(hops)), config.seed, chat_template=config.chat_template)
+    tokenizer = models[0] if config.tokenizer_named else None
+    return PathMerge(members, Path(tuple(hops)), config.seed, tokenizer, config.chat_template)
 
 
 def slices_of_path(child: PathMerge) -> MergeConfig | None:

@@ -32,7 +32,8 @@ class _Block:
 
 @dataclass(frozen=True)
 class Space(Dimensions):
-    """Which numbers are evolved, and what a vector of them means."""
+    """Which numbers are evolved, and what a vector of them means. `tokenizer` is the model that gives it where that isn't the
+    base."""
 
     base: str
     sources: tuple[str, ...]
@@ -43,6 +44,7 @@ class Space(Dimensions):
     blocks: tuple[_Block, ...]
     fixed: Mapping[str, Scalar]
     seed: int
+    tokenizer: str | None = None
 
     @cached_property
     def dimensions(self) -> tuple[Dimension, ...]:
@@ -59,7 +61,7 @@ class Space(Dimensions):
             slices=(Slice(sources),),
             base=self.base if self.takes_base else None,
             parameters=shared,
-            tokenizer="base" if self.takes_base else self.base,
+            tokenizer=self.tokenizer or ("base" if self.takes_base else self.base),
             seed=self.seed,
         )
 
@@ -124,11 +126,18 @@ def _uniform_value(dimension: Dimension, weight: float) -> float:
 
 
 def make_space(
-    searched: SearchSpace, base: str, sources: Mapping[str, str], layers: int, tensors: Sequence[str], seed: int = 0
+    searched: SearchSpace,
+    base: str,
+    sources: Mapping[str, str],
+    layers: int,
+    tensors: Sequence[str],
+    seed: int = 0,
+    tokenizer: str | None = None,
 ) -> Space:
     """The space of what is `searched` in merges of `base` with `sources` (references by label).
 
-    The base has this many layers and these tensors (names as in its checkpoint); `seed` names the merges' random masks.
+    The base has this many layers and these tensors (names as in its checkpoint); `seed` names the merges' random masks,
+    `tokenizer` the model that gives the children's tokenizer (None: the base).
     InputError when the groups don't fit the model.
     """
     method = get_method(searched.method)
@@ -148,4 +157,5 @@ def make_space(
         blocks=blocks,
         fixed=searched.fixed,
         seed=seed,
+        tokenizer=None if tokenizer == base else tokenizer,
     )

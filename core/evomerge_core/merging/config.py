@@ -47,7 +47,12 @@ class Slice:
 
 @dataclass(frozen=True)
 class MergeConfig:
-    """A fixed merge. `seed` names the random masks of dare and della; other methods ignore it."""
+    """A fixed merge. `seed` names the random masks of dare and della; other methods ignore it.
+
+    The result is rounded to `dtype` and kept as `out_dtype` (`MergeEngine`). `tokenizer` is `base` or a model's reference; a
+    file may say `union` too (`fixed_merge/union_tokenizer.py`). `tokenizer_named`: whether `base` was written, not left out;
+    models may then end texts with other tokens.
+    """
 
     method: str
     slices: tuple[Slice, ...]
@@ -58,9 +63,10 @@ class MergeConfig:
     tokenizer: str = "base"
     chat_template: str | None = None
     seed: int = 0
+    tokenizer_named: bool = field(default=False, compare=False)
 
 
-def whole_model(reference: str, base: str) -> MergeConfig:
-    """One model as it is, in the base's vocabulary."""
-    tokenizer = "base" if reference == base else base
-    return MergeConfig("passthrough", (Slice((SliceSource(reference),)),), tokenizer=tokenizer)
+def whole_model(reference: str, tokenizer: str) -> MergeConfig:
+    """One model as it is, in the vocabulary of the model that `tokenizer` names."""
+    giver = "base" if reference == tokenizer else tokenizer
+    return MergeConfig("passthrough", (Slice((SliceSource(reference),)),), tokenizer=giver)

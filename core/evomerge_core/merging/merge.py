@@ -14,10 +14,13 @@ from evomerge_core.merging.model_folder.card import model_card
 from evomerge_core.merging.model_folder.chat_template import chosen_template
 from evomerge_core.merging.model_folder.child_config import LayerOrigin, child_config
 from evomerge_core.merging.model_folder.folder import ModelFiles, write_model
-from evomerge_core.merging.plan.origins import is_head
+from evomerge_core.merging.model_folder.vocabulary_settings import generation_config, with_vocabulary
+from evomerge_core.merging.open_aligned import tokenizer_reference
 from evomerge_core.merging.plan.plan import TensorMerge, make_plan
 from evomerge_core.merging.plan.slices import PlannedSlice, plan_slices, references
 from evomerge_core.sources.source import Source
+from evomerge_core.sources.tensors.names import is_head
+from evomerge_core.sources.vocabulary.child_vocabulary import child_vocabulary
 
 DTYPES: Mapping[DType, torch.dtype] = {
     "float32": torch.float32,
@@ -54,21 +57,26 @@ def model_files(
     """All that a child's folder holds besides the numbers."""
     merged = {reference: sources[reference] for reference in references(config)}
     slices = plan_slices(config, sources)
-    tied = is_tied(merge.name for merge in plan)
-    tokenizer = slices[0].template.model if config.tokenizer == "base" else config.tokenizer
+    template = sources[slices[0].template.model]
+    tokenizer = tokenizer_reference(config)
     if tokenizer not in sources:
         raise InputError(
             f"{tokenizer!r} is neither base nor one of the models", where="tokenizer_source", remedy="give one of them"
         )
+    chat_template = chosen_template(config.chat_template, merged)
+    speaks = child_vocabulary(sources[tokenizer], merged.values(), chat_template)
+    tied = is_tied(merge.name for merge in plan)
+    stated = child_config(template, layer_origins(slices, sources), tied, config.out_dtype)
     return ModelFiles(
         shapes={merge.name: sources[merge.inputs[0].model].shape(merge.inputs[0].name) for merge in plan},
         dtype=DTYPES[config.out_dtype],
-        config=child_config(sources[slices[0].template.model], layer_origins(slices, sources), tied, config.out_dtype),
-        model_folder=sources[slices[0].template.model].folder,
-        tokenizer_folder=sources[tokenizer].tokenizer_folder,
+        config=with_vocabulary(stated, template, speaks),
+        model_folder=template.folder,
+        tokenizer_folder=speaks.folder,
         card=model_card(config.method, list(merged.values()), mergekit_config),
         recipe=mergekit_config,
-        chat_template=chosen_template(config.chat_template, merged),
+        chat_template=chat_template,
+        generation=generation_config(template, speaks),
     )
 
 

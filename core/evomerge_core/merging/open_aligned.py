@@ -17,19 +17,30 @@ from evomerge_core.sources.tokens import align_all
 def open_aligned(config: MergeConfig, *, relative_to: Path, allow_pickle: bool = False) -> dict[str, Source]:
     """The merge's sources by reference, with embedding and head rows in the order of the child's tokenizer.
 
-    Relative paths start at `relative_to` and stay inside it. Raises InputError for what can't be opened or merged.
+    The model that gives the tokenizer need not be merged; then it must fit the others all the same. Relative paths start at
+    `relative_to` and stay inside it. Raises InputError for what can't be opened or merged.
     """
-    named = references(config)
-    tokenizer = named[0] if config.tokenizer in ("base", "") else config.tokenizer
-    return open_in_vocabulary(named, tokenizer, relative_to=relative_to, allow_pickle=allow_pickle)
+    is_chosen = config.tokenizer_named or config.tokenizer != "base"
+    chosen = tokenizer_reference(config) if is_chosen else None
+    return open_in_vocabulary(references(config), chosen, relative_to=relative_to, allow_pickle=allow_pickle)
+
+
+def tokenizer_reference(config: MergeConfig) -> str:
+    """The model that gives the child its tokenizer."""
+    return references(config)[0] if config.tokenizer == "base" else config.tokenizer
 
 
 def open_in_vocabulary(
-    named: Sequence[str], tokenizer: str, *, relative_to: Path, allow_pickle: bool = False
+    named: Sequence[str], chosen: str | None, *, relative_to: Path, allow_pickle: bool = False
 ) -> dict[str, Source]:
-    """Opens the named models, of which `tokenizer` is one, in that one's vocabulary; else as `open_aligned`."""
-    absolute = {reference: absolute_reference(reference, relative_to) for reference in named}
+    """Opens the named models in the vocabulary of `chosen`; None: the first's, which must begin and end texts as all others do.
+
+    Else as `open_aligned`.
+    """
+    every = dict.fromkeys((*named, *(() if chosen is None else (chosen,))))
+    absolute = {reference: absolute_reference(reference, relative_to) for reference in every}
     opened = open_sources(absolute.values(), relative_to=relative_to, allow_pickle=allow_pickle)
-    sources = {reference: replace(opened[absolute[reference]], reference=reference) for reference in named}
-    require(sources[named[0]], list(sources.values())[1:], tokenizer=sources[tokenizer])
-    return align_all(sources[tokenizer], sources)
+    sources = {reference: replace(opened[absolute[reference]], reference=reference) for reference in every}
+    giver = None if chosen is None else sources[chosen]
+    require(sources[named[0]], list(sources.values())[1:], tokenizer=giver)
+    return align_all(giver or sources[named[0]], sources)

@@ -16,13 +16,15 @@ from evomerge_core.merging.model_folder.card import model_card
 from evomerge_core.merging.model_folder.chat_template import chosen_template
 from evomerge_core.merging.model_folder.child_config import LayerOrigin, child_config
 from evomerge_core.merging.model_folder.folder import ModelFiles, write_model
+from evomerge_core.merging.model_folder.vocabulary_settings import generation_config, with_vocabulary
 from evomerge_core.merging.plan.layers import LayerStack, find_layers
-from evomerge_core.merging.plan.origins import is_head
 from evomerge_core.merging.plan.plan import TensorMerge, make_plan
 from evomerge_core.merging.plan.slices import plan_slices, references
 from evomerge_core.paths.fold import Fold, require_fold
 from evomerge_core.paths.path import Path
 from evomerge_core.sources.source import Source
+from evomerge_core.sources.tensors.names import is_head
+from evomerge_core.sources.vocabulary.child_vocabulary import child_vocabulary
 
 
 @dataclass(frozen=True)
@@ -142,18 +144,22 @@ def path_files(
     used = {reference: sources[reference] for config in child.members for reference in references(config)}
     template = template_of(child.members[child.path.hops[0].source], sources)
     tokenizer = template if child.tokenizer is None else sources[child.tokenizer]
+    chat_template = chosen_template(child.chat_template, used)
+    speaks = child_vocabulary(tokenizer, used.values(), chat_template)
     tied = is_tied(planned.name for planned in placed)
     out_dtype = child.members[0].out_dtype
+    stated = child_config(template, path_layers(child, sources), tied, out_dtype)
     return ModelFiles(
         shapes=path_shapes(placed, sources),
         dtype=DTYPES[out_dtype],
-        config=child_config(template, path_layers(child, sources), tied, out_dtype),
+        config=with_vocabulary(stated, template, speaks),
         model_folder=template.folder,
-        tokenizer_folder=tokenizer.tokenizer_folder,
+        tokenizer_folder=speaks.folder,
         card=model_card("passthrough", list(used.values()), recipe, recipe_file),
         recipe=recipe,
         recipe_file=recipe_file,
-        chat_template=chosen_template(child.chat_template, used),
+        chat_template=chat_template,
+        generation=generation_config(template, speaks),
     )
 
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from evomerge_core.files.json_file import read_json
+from evomerge_core.errors import InputError
 from evomerge_core.sources.adapter import Adapter
 from evomerge_core.sources.architecture import settings
-from evomerge_core.sources.checkpoint import EMBEDDING
 from evomerge_core.sources.checks.finite import check_finite
 from evomerge_core.sources.checks.soundness import own_problems
 from evomerge_core.sources.model_card import front_matter, licence_in
 from evomerge_core.sources.source import Source
 from evomerge_core.sources.tensors.left_out import blocks_of
-from evomerge_core.sources.tokens import vocabulary
+from evomerge_core.sources.tensors.names import EMBEDDING
+from evomerge_core.sources.tokenizer_files import vocabulary_file
+from evomerge_core.sources.tokens import vocabulary, why_without_tokens
+from evomerge_core.sources.vocabulary.chat_template import template_of
+from evomerge_core.sources.vocabulary.rows import row_problems
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,8 @@ class ModelFacts:
     """A model in figures; None where config.json doesn't say.
 
     `parameters` counts the model's weights without the adapter's, `dtypes` the number of tensors of each dtype, `rows` the
-    embedding's height and `tokens` the tokenizer's entries, `bytes` the size of the files that are read; `sha256` is short
-    and of all of them. `left_out`
+    embedding's height with the adapter's rows, `vocab_size` what config.json says it is and `tokens` the tokenizer's entries,
+    `bytes` the size of the files that are read; `sha256` is short and of all of them. `left_out`
     names stored layers and blocks that are no part of the model, and so of no child.
     """
 
@@ -52,6 +56,7 @@ class ModelFacts:
     heads: int | None
     kv_heads: int | None
     rows: int | None
+    vocab_size: int | None
     tokens: int | None
     tied: bool
     left_out: tuple[str, ...]
@@ -84,19 +89,28 @@ def inspect(source: Source) -> ModelFacts:
         heads=stated.get("num_attention_heads"),
         kv_heads=stated.get("num_key_value_heads"),
         rows=next((source.shape(name)[0] for name in source.names if EMBEDDING.search(name)), None),
+        vocab_size=stated.get("vocab_size"),
         tokens=None if tokens is None else len(tokens),
         tied=source.tied,
         left_out=blocks_of(source.checkpoint.left_out),
         rope=stated.get("rope_parameters"),
         context=stated.get("max_position_embeddings"),
         norm=_norm(source, stated),
-        chat_template=_has_chat_template(source),
+        chat_template=_has_chat_template(source.tokenizer_folder),
         adapter=None if adapter is None else _adapter_facts(adapter),
         bytes=sum(path.stat().st_size for path in source.files),
         licence=licence_in(front_matter(source.folder / "README.md")),
         sha256=_digest(source.fingerprints()),
-        problems=tuple(str(problem) for problem in (*own_problems(source), *check_finite(source))),
+        problems=tuple(str(problem) for problem in _problems(source)),
     )
+
+
+def _problems(source: Source) -> Iterator[InputError]:
+    yield from own_problems(source)
+    yield from row_problems(source)
+    if vocabulary(source) is None and vocabulary_file(source.tokenizer_folder) is not None:
+        yield why_without_tokens(source)
+    yield from check_finite(source)
 
 
 def _count(shape: Sequence[int]) -> int:
@@ -117,12 +131,8 @@ def _norm(source: Source, stated: Mapping[str, Any]) -> str | None:
     return kind if eps is None else f"{kind} {eps:.3g}"
 
 
-def _has_chat_template(source: Source) -> bool:
-    folder = source.tokenizer_folder
-    if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
-        return True
-    path = folder / "tokenizer_config.json"
-    return path.is_file() and bool(read_json(path).get("chat_template"))
+def _has_chat_template(folder: Path) -> bool:
+    return template_of(folder) is not None or (folder / "chat_template.json").is_file()
 
 
 def _adapter_facts(adapter: Adapter) -> AdapterFacts:

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
+from evomerge_core.sources.tokenizer_files import why_unreadable
 
 _AS_DATA: Mapping[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 # What the libraries raise for files that they can't make sense of.
@@ -23,13 +24,20 @@ KERNEL_SETTINGS = frozenset({*_CHOICES, *(f"_{name}" for name in _CHOICES)})
 def read_tokenizer(folder: Path) -> Any:
     """transformers' tokenizer of a model's folder.
 
-    InputError when it can't be read, and when it is code of the model's own.
+    InputError when it is missing, when it can't be read, and when it is code of the model's own.
     """
     from transformers import AutoTokenizer
 
+    # transformers would take a class's few special tokens for the whole vocabulary, or name a wrong cause.
+    unreadable = why_unreadable(folder)
+    if unreadable is not None:
+        raise unreadable
     try:
         return AutoTokenizer.from_pretrained(folder, **_AS_DATA)
-    except _UNREADABLE as error:
+    except Exception as error:
+        # The tokenizers library raises plain exceptions for a file that it can't make sense of.
+        if type(error) is not Exception and not isinstance(error, _UNREADABLE):
+            raise
         _refuse_own_code(
             error,
             folder / "tokenizer_config.json",
@@ -68,6 +76,22 @@ def load_network(folder: Path, dtype: Any) -> Any:
 
     config = read_config(folder)
     return AutoModelForCausalLM.from_pretrained(folder, config=config, dtype=dtype, use_safetensors=True, **_AS_DATA)
+
+
+def render_template(template: str, conversation: Sequence[Mapping[str, str]], named: Mapping[str, str]) -> str | None:
+    """A chat template's text for a conversation, in transformers' sandbox; None where the template refuses it or is broken.
+
+    `named` are the tokenizer's special tokens by the names that templates call them by (`eos_token`).
+    """
+    from jinja2 import TemplateError
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    render: Any = render_jinja_template
+    try:
+        (rendered,), _ = render([[dict(message) for message in conversation]], chat_template=template, **named)
+    except (TemplateError, *_UNREADABLE, ArithmeticError, RecursionError):
+        return None
+    return str(rendered)
 
 
 def knows_model(config: Mapping[str, Any]) -> bool:

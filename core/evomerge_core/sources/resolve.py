@@ -13,7 +13,7 @@ from evomerge_core.errors import InputError
 
 HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?")
 FILE_ENDINGS = (".gguf", ".safetensors", ".bin")
-WANTED = ("*.safetensors", "*.json", "tokenizer.model", "merges.txt", "vocab.txt", "*.jinja", "README.md")
+WANTED = ("*.safetensors", "*.json", "*.model", "*.tiktoken", "merges.txt", "vocab.txt", "*.jinja", "README.md")
 # Folders hold other formats of the same weights, `consolidated` a second copy of them.
 UNWANTED = ("*/*", "consolidated*")
 

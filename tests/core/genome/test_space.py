@@ -138,7 +138,7 @@ def test_a_uniform_genome_has_equal_weights_and_keeps_all_entries() -> None:
 
 
 def test_a_source_alone_is_passed_through() -> None:
-    config = whole_model("./models/source-1", base="owner/base")
+    config = whole_model("./models/source-1", tokenizer="owner/base")
     assert (config.method, [source.model for source in config.slices[0].sources]) == ("passthrough", ["./models/source-1"])
 
 

@@ -70,6 +70,15 @@ def test_every_token_needs_a_row(folder: Path) -> None:
         check(folder)
 
 
+def test_vocab_size_must_be_the_number_of_rows(folder: Path) -> None:
+    """llama.cpp's converter ends in an assertion for fewer rows than tokens, transformers refuses either."""
+    rows = len(load_file(folder / "model.safetensors")["lm_head.weight"])
+    for stated in (rows - 2, rows + 2):
+        reconfigure(folder, vocab_size=stated)
+        with pytest.raises(InputError, match=rf"vocab_size is {stated}, but .* has {rows} rows; set it to {rows}"):
+            check(folder)
+
+
 def test_the_tied_flag_must_agree_with_the_tensors(folder: Path) -> None:
     reconfigure(folder, tie_word_embeddings=True)
     with pytest.raises(InputError, match="tie_word_embeddings is true, but"):

@@ -17,21 +17,9 @@ from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
 from evomerge_core.merging.model_folder.shards import plan_shards, tensor_bytes, write_shards
 from evomerge_core.sources.pretrained import KERNEL_SETTINGS, knows_model, knows_tokenizer
+from evomerge_core.sources.tokenizer_files import tokenizer_files
 
 SHARD_BYTES = 5_000_000_000
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "tokenizer.model",
-    "spiece.model",
-    "chat_template.jinja",
-    "chat_template.json",
-)
 # Room for the small files and the file system's own books.
 _SPARE_BYTES = 16 * 2**20
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -42,8 +30,8 @@ class ModelFiles:
     """What goes into a model folder besides the numbers.
 
     `shapes` are the tensors' in the order in which they come, all of `dtype`. `model_folder` gives generation_config.json,
-    `tokenizer_folder` the tokenizer and its chat template, which `chat_template` (Jinja) replaces; each also its own code where
-    transformers needs it. `recipe` is the file `recipe_file` that makes the model again.
+    which `generation` replaces, `tokenizer_folder` the tokenizer and its chat template, which `chat_template` (Jinja) replaces;
+    each also its own code where transformers needs it. `recipe` is the file `recipe_file` that makes the model again.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -55,6 +43,7 @@ class ModelFiles:
     recipe: str
     recipe_file: str = "mergekit_config.yml"
     chat_template: str | None = None
+    generation: Mapping[str, Any] | None = None
 
 
 def write_model(folder: Path, stream: Iterable[tuple[str, Tensor]], files: ModelFiles, shard_bytes: int = SHARD_BYTES) -> None:
@@ -116,9 +105,12 @@ def unwritable(error: OSError) -> str | None:
 
 
 def _write_small_files(folder: Path, files: ModelFiles) -> None:
-    for name in _TOKENIZER_FILES:
-        _copy(files.tokenizer_folder / name, folder)
-    _copy(files.model_folder / "generation_config.json", folder)
+    for file in tokenizer_files(files.tokenizer_folder):
+        _copy(file, folder / file.relative_to(files.tokenizer_folder).parent)
+    if files.generation is None:
+        _copy(files.model_folder / "generation_config.json", folder)
+    else:
+        _write_json(folder / "generation_config.json", files.generation)
     config = _write_code(folder, files)
     if files.chat_template is not None:
         _replace_template(folder, files.chat_template)
@@ -148,6 +140,7 @@ def _write_code(folder: Path, files: ModelFiles) -> dict[str, Any]:
 
 def _copy(file: Path, folder: Path) -> None:
     if file.is_file():
+        folder.mkdir(exist_ok=True)
         shutil.copyfile(file, folder / file.name)
 
 

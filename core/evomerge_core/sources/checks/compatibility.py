@@ -9,12 +9,14 @@ from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.architecture import settings
-from evomerge_core.sources.checkpoint import EMBEDDING, HEAD
 from evomerge_core.sources.checks.finite import check_finite, refuse
 from evomerge_core.sources.checks.soundness import own_problems
 from evomerge_core.sources.checks.special_tokens import special_token_differences
+from evomerge_core.sources.fingerprint import sha256_of
 from evomerge_core.sources.source import Source
-from evomerge_core.sources.tokens import shared_tokens, vocabulary
+from evomerge_core.sources.tensors.names import EMBEDDING, HEAD
+from evomerge_core.sources.tokenizer_files import vocabulary_file
+from evomerge_core.sources.tokens import shared_tokens, vocabulary, why_without_tokens
 
 # Below this part of shared tokens two vocabularies are different ones, and rows would be aligned by accident.
 SHARED_TOKENS = 0.9
@@ -65,13 +67,14 @@ SETTINGS = (
 def check(base: Source, sources: Sequence[Source], *, tokenizer: Source | None = None) -> list[InputError]:
     """An error for each config field or tensor that keeps a source from being merged into the base.
 
-    Vocabularies that differ in height or order are no obstacle: rows are aligned by token. Special tokens are compared with
-    those of `tokenizer`, the model that gives the child its tokenizer (default: the base). Weights aren't scanned.
+    Vocabularies that differ in height or order are no obstacle: rows are aligned by token. `tokenizer` is the model that was
+    chosen to give the child its tokenizer; where nobody chose, it is the base's, and special tokens must be the same ones.
+    Weights aren't scanned.
     """
     errors = [error for model in (base, *sources) for error in own_problems(model)]
     for source in sources:
         if source is not base:
-            errors += _differences(base, source, tokenizer or base)
+            errors += _differences(base, source, chosen=tokenizer is not None)
     return _without_repeats(errors)
 
 
@@ -81,16 +84,17 @@ def require(base: Source, sources: Sequence[Source], *, tokenizer: Source | None
     refuse(_without_repeats([*check(base, sources, tokenizer=tokenizer), *scan]))
 
 
-def require_compatible(base: Source, sources: Sequence[Source]) -> None:
+def require_compatible(base: Source, sources: Sequence[Source], *, tokenizer: Source | None = None) -> None:
     """As `require`, without the scan of all weights: for sources that were scanned when their run was made."""
-    refuse(check(base, sources))
+    refuse(check(base, sources, tokenizer=tokenizer))
 
 
 def _without_repeats(errors: Sequence[InputError]) -> list[InputError]:
     return list({str(error): error for error in errors}.values())
 
 
-def _differences(base: Source, source: Source, tokenizer: Source) -> Iterator[InputError]:
+def _differences(base: Source, source: Source, *, chosen: bool) -> Iterator[InputError]:
+    """`chosen`: whether somebody chose whose tokenizer the child takes."""
     where = f"{source.reference}: config.json"
     ours, theirs = base.config.get("model_type"), source.config.get("model_type")
     if ours != theirs:
@@ -99,8 +103,8 @@ def _differences(base: Source, source: Source, tokenizer: Source) -> Iterator[In
     yield from _config_differences(base, source, where)
     yield from _tensor_differences(base, source)
     yield from _vocabulary_differences(base, source)
-    if source is not tokenizer and vocabulary_matches(tokenizer, source):
-        yield from special_token_differences(tokenizer, source)
+    if not chosen and vocabulary_matches(base, source):
+        yield from special_token_differences(base, source)
 
 
 def _config_differences(base: Source, source: Source, where: str) -> Iterator[InputError]:
@@ -174,12 +178,22 @@ def _vocabulary_differences(base: Source, source: Source) -> Iterator[InputError
         problem = f"only {shared:.0%} of its tokens are those of {base.reference}"
         yield InputError(problem, where=source.tokenizer_folder / "tokenizer.json", remedy=SAME_FAMILY)
     for model in (base, source):
-        if vocabulary(model) is None and _heights(base) != _heights(source):
-            yield InputError(
-                f"no such file, and the vocabularies have {_heights(source)} and {_heights(base)} rows",
-                where=model.tokenizer_folder / "tokenizer.json",
-                remedy="add the tokenizer, so that rows can be aligned by token",
-            )
+        if vocabulary(model) is not None or not _needs_tokens(base, source):
+            continue
+        reason = why_without_tokens(model)
+        yield InputError(
+            f"{reason.problem}, and the vocabularies have {_heights(source)} and {_heights(base)} rows",
+            where=reason.where,
+            remedy=f"{reason.remedy}, so that rows can be aligned by token",
+        )
+
+
+def _needs_tokens(base: Source, source: Source) -> bool:
+    """Whether rows have to be matched: their number differs, or files of one name that can't be read do."""
+    ours, theirs = (vocabulary_file(model.tokenizer_folder) for model in (base, source))
+    if _heights(base) != _heights(source):
+        return True
+    return ours is not None and theirs is not None and ours.name == theirs.name and sha256_of(ours) != sha256_of(theirs)
 
 
 def _heights(source: Source) -> int:

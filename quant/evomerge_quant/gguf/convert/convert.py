@@ -89,4 +89,10 @@ def _why(model: Path, last: Sequence[str]) -> str:
     if refused is not None:
         return f"{model}: llama.cpp's converter was stopped: {refused}; export another model"
     lines = [line for line in last if not _SHARE.match(line)]
+    expected = next((line.strip() for line in reversed(lines) if line.strip().startswith("assert ")), None)
+    if lines and lines[-1].startswith("AssertionError") and expected is not None:
+        return (
+            f"{model}: llama.cpp's converter expects `{expected.removeprefix('assert ')}`, which this model isn't: "
+            f"compare its config.json with its tokenizer, as `evomerge-tui inspect` does"
+        )
     return f"{model}: llama.cpp's converter failed: {lines[-1] if lines else 'it gave no reason'}"

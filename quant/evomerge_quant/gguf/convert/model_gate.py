@@ -9,12 +9,13 @@ from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
-from evomerge_core.merging.model_folder.chat_template import template_of
 from evomerge_core.sources.checkpoint import open_checkpoint
 from evomerge_core.sources.checks.finite import require_finite
 from evomerge_core.sources.checks.soundness import own_problems
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source
+from evomerge_core.sources.vocabulary.chat_template import template_of
+from evomerge_core.sources.vocabulary.rows import row_problems
 from evomerge_quant.gguf.convert.window_pattern import check_windows
 
 # Classes with which tokenizer.json is the whole tokenizer.
@@ -38,8 +39,9 @@ def check(folder: Path) -> tuple[str, ...]:
 
 
 def check_weights(source: Source) -> None:
-    """InputError where the tied flag contradicts the tensors, a token has no embedding row, or a value is NaN or Inf."""
-    problems = own_problems(source)
+    """InputError where the tied flag or `vocab_size` contradicts the tensors, a token has no embedding row, or a value is NaN
+    or Inf."""
+    problems = [*own_problems(source), *row_problems(source)]
     if problems:
         raise problems[0]
     require_finite(source)
@@ -52,10 +54,6 @@ def check_tokenizer(folder: Path) -> tuple[str, ...]:
     transformers' AutoTokenizer gives other ids than tokenizer.json itself, as it does for some families (transformers issues
     45488, 45812, 45920).
     """
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model")):
-        raise InputError(
-            f"{folder / 'tokenizer.json'}: no such file: copy the tokenizer of the original model beside the weights"
-        )
     tokenizer = read_tokenizer(folder)
     _require_same_ids(folder, tokenizer)
     if _roundtrip(tokenizer, _PLAIN) != _PLAIN:

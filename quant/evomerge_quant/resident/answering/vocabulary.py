@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +11,8 @@ from typing import Any, Protocol
 from tokenizers import Tokenizer
 
 from evomerge_core.errors import InputError
+from evomerge_core.sources.pretrained import read_tokenizer
+from evomerge_core.sources.tokenizer_files import vocabulary_file
 
 
 class Encoded(Protocol):
@@ -59,21 +62,31 @@ class Vocabulary:
         return self.tokenizer.decode(ids, skip_special_tokens=True)
 
 
-def read_vocabulary(folder: Path) -> Vocabulary:
-    """The vocabulary of a model folder. InputError when it has no `tokenizer.json`.
+def read_vocabulary(folder: Path, ends: Sequence[int] | None = None) -> Vocabulary:
+    """The vocabulary of a tokenizer's folder; `ends` are the ids that end an answer (None: as the model in it states).
 
-    Reads `tokenizer.json` itself: for some families what transformers 5 builds from it gives other ids.
+    Raises InputError when the tokenizer is missing or can't be read.
     """
-    file = folder / "tokenizer.json"
-    if not file.is_file():
-        raise InputError(f"{file}: not found; save the model's fast tokenizer there")
-    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer = _tokenizer(folder)
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    ends = _end_ids(folder)
+    ends = _end_ids(folder) if ends is None else ends
     named = tokenizer.token_to_id(_end_token(folder))
     end = named if named in ends else next(iter(ends), None)
     return Vocabulary(tokenizer, frozenset(ends), end)
+
+
+def _tokenizer(folder: Path) -> Tokenizer:
+    file = folder / "tokenizer.json"
+    if file.is_file():
+        # For some families what transformers 5 builds from it gives other ids.
+        return Tokenizer.from_file(str(file))
+    if vocabulary_file(folder) is None:
+        raise InputError(f"{file}: not found; save the model's fast tokenizer there")
+    backend = getattr(read_tokenizer(folder), "backend_tokenizer", None)
+    if not isinstance(backend, Tokenizer):
+        raise InputError("its tokenizer has no fast form", where=folder, remedy="save the model's fast tokenizer there")
+    return backend
 
 
 def _end_ids(folder: Path) -> list[int]:

@@ -1,0 +1,47 @@
+"""Chat templates: where they are kept, which are the same, and with which token they end a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from evomerge_core.errors import InputError
+from evomerge_core.files.json_file import read_json
+from evomerge_core.sources.pretrained import render_template
+
+_ANSWER = "evomerge-probe-answer"
+_CONVERSATION = ({"role": "user", "content": "evomerge-probe-question"}, {"role": "assistant", "content": _ANSWER})
+
+
+def template_of(folder: Path) -> str | None:
+    """The default chat template of a tokenizer folder; None when it has none."""
+    file = folder / "chat_template.jinja"
+    if file.is_file():
+        try:
+            return file.read_text(encoding="utf-8")
+        except ValueError:
+            raise InputError("not text in UTF-8", where=file, remedy="download or copy it again") from None
+    if not (folder / "tokenizer_config.json").is_file():
+        return None
+    template = read_json(folder / "tokenizer_config.json").get("chat_template")
+    if isinstance(template, list):
+        named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}
+        template = named.get("default")
+    return template if isinstance(template, str) else None
+
+
+def meaning(template: str) -> str:
+    """The template without what Jinja or a file's editor adds: templates with one meaning are the same one."""
+    return template.replace("\r\n", "\n").strip()
+
+
+def turn_end(template: str | None, special: Iterable[str], named: Mapping[str, str]) -> str | None:
+    """The special token that the template writes after an answer; None where it writes none or refuses a short conversation.
+
+    `named` are the tokenizer's own tokens by the names that templates call them by (`eos_token`).
+    """
+    written = None if template is None else render_template(template, _CONVERSATION, named)
+    if written is None or _ANSWER not in written:
+        return None
+    after = written.rpartition(_ANSWER)[2].lstrip()
+    return max((token for token in special if after.startswith(token)), key=len, default=None)
