@@ -215,7 +215,7 @@ def spread(cross: Cross, count: int, seed: int, score: Callable[[list[float]], S
 
 
 def once(
-    known: Mapping[tuple[str, tuple[float, ...]], Scored],
+    known: dict[tuple[str, tuple[float, ...]], Scored],
     keep: Callable[[Scored], None],
     name: str,
     score: Callable[[Sequence[float]], tuple[list[float], float]],
@@ -225,7 +225,7 @@ def once(
     before = known.get((name, tuple(genome)))
     if before is not None:
         return before
-    scored = Scored(name, genome, *score(genome))
+    scored = known[name, tuple(genome)] = Scored(name, genome, *score(genome))
     print(f"{name}: {np.mean(scored.scores):.1%} in {scored.seconds:.1f} s", file=sys.stderr, flush=True)
     keep(scored)
     return scored
