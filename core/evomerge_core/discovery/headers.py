@@ -132,8 +132,7 @@ def _remote_checkpoint(repo: str, revision: str | None, allow_pickle: bool) -> C
                 "has no safetensors", where=repo, remedy="give the unquantised original, or convert it first"
             ) from None
     files = [_weight_file(folder / name, facts) for name, facts in metadata.files_metadata.items()]
-    # A stored copy of a tied head can't be compared without its numbers.
-    return replace(make_checkpoint(folder, config, files, [file.path for file in files]), tied_copies={})
+    return make_checkpoint(folder, config, files, [file.path for file in files])
 
 
 def _pickle_bytes(repo: str, revision: str | None) -> int:
@@ -213,7 +212,8 @@ def download_bytes(sources: Iterable[Source]) -> int:
 
 
 def _weight_files(source: Source) -> list[WeightFile]:
-    own = list(source.checkpoint.tensors.values())
+    checkpoint = source.checkpoint
+    own = [file for part in (checkpoint.tensors, checkpoint.tied_copies, checkpoint.left_out) for file in part.values()]
     return own if source.adapter is None else [*own, source.adapter.weights]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,17 @@ from transformers import (
     Qwen3Config,
 )
 
+from evomerge_core.discovery.headers import download_bytes
 from evomerge_core.genome.groups import make_grouping
 from evomerge_core.genome.spec import Groups
 from evomerge_core.merging.config import MergeConfig, Slice, SliceSource
 from evomerge_core.merging.merge import write_merge
+from evomerge_core.sources.checkpoint import make_checkpoint, read_config
 from evomerge_core.sources.checks.compatibility import check
 from evomerge_core.sources.inspection import inspect
 from evomerge_core.sources.source import Source, open_source, open_sources
 from evomerge_core.sources.tensors.left_out import left_out
+from evomerge_core.sources.weight_file import TensorFacts, WeightFile, open_weights
 from support.merging_models import merge_of
 from support.source_models import SIZES, change_config
 
@@ -161,6 +165,16 @@ def test_one_model_of_a_merge_may_lack_the_block(tmp_path: Path) -> None:
     config = merge_of("task_arithmetic", {"tuned": {"weight": 1.0}}, "base")
     write_merge(tmp_path / "child", MergeConfig(config.method, config.slices, "base", out_dtype="float32"), sources, "")
     torch.testing.assert_close(logits(tmp_path / "child"), logits(tuned), rtol=1e-4, atol=1e-4)
+
+
+def test_a_model_is_downloaded_with_the_shards_that_hold_no_part_of_it(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m", "llama")
+    here = open_weights(folder / "model.safetensors", allow_pickle=False)
+    block = {"mtp.fc.weight": TensorFacts((64, 128), "F32")}
+    away = [WeightFile(tmp_path / name, facts, here.read) for name, facts in (("1.safetensors", here.facts), ("2", block))]
+    checkpoint = make_checkpoint(folder, read_config(folder), away, [file.path for file in away])
+    every = sum(math.prod(facts.shape) * 4 for file in away for facts in file.facts.values())
+    assert download_bytes([Source("m", checkpoint)]) == every
 
 
 NAMES = [f"model.layers.{layer}.mlp.up_proj.weight" for layer in range(4)]
