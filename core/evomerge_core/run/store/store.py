@@ -342,7 +342,7 @@ class Store:
             (after, split, precision),
         )
         # by position: a long search has thousands
-        return [Outcome(*row[:-1], self._stage(row)) for row in rows]
+        return [Outcome(*(*row[:-1], self._stage(row))) for row in rows]
 
     def count_searched(self) -> int:
         """How many genomes of the search have been evaluated on the search's items."""
