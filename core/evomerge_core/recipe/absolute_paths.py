@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evomerge_core.recipe.schema import Recipe
+from evomerge_core.recipe.tokenizer_source import tokenizer_name
 from evomerge_core.sources.confinement import absolute_path, absolute_reference
 from evomerge_core.tasks.spec import SplitFiles, TaskSpec
 
@@ -18,6 +19,7 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
         update={
             "base": absolute_reference(recipe.base, folder),
             "sources": sources,
+            "tokenizer_source": tokenizer_name(recipe),
             "tasks": tuple(_task(task, folder) for task in recipe.tasks),
             "output": None,
             "about": None,

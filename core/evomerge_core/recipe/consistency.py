@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from evomerge_core.errors import InputError, unknown_name
 from evomerge_core.genome.spec import SearchSpace
 from evomerge_core.recipe.schema import Recipe, SearchSettings
+from evomerge_core.recipe.tokenizer_source import tokenizer_name
 from evomerge_core.tasks.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def _refused(location: Place, error: InputError) -> Inconsistency:
 
 
 def _problems(recipe: Recipe) -> Iterator[Inconsistency]:
+    yield from _tokenizer_problems(recipe)
     yield from _stage_problems(recipe)
     for place, space in _search_spaces(recipe):
         yield from _space_problems(recipe, space, place)
@@ -45,6 +47,13 @@ def _problems(recipe: Recipe) -> Iterator[Inconsistency]:
     if recipe.evaluation.early_end and not any(_ends_early(task) for task in recipe.tasks):
         text = "has no effect: no task has a scorer (exact, contains) that knows before the end, and no language"
         yield Inconsistency(("evaluation", "early_end"), text, "remove it")
+
+
+def _tokenizer_problems(recipe: Recipe) -> Iterator[Inconsistency]:
+    try:
+        tokenizer_name(recipe)
+    except InputError as error:
+        yield _refused(("tokenizer_source",), error)
 
 
 def _search_spaces(recipe: Recipe) -> Iterator[tuple[Place, SearchSpace]]:

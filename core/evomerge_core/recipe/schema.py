@@ -236,10 +236,14 @@ class Recipe(Frozen):
     about: About | None = None
     """What a person should know about the recipe."""
     base: Text
-    """The model that all sources are measured against; it gives the child its tokenizer and its architecture. Written like
-    a source."""
+    """The model that all sources are measured against; it gives the child its architecture, and its tokenizer where
+    `tokenizer_source` names no other. Written like a source."""
     sources: Annotated[tuple[SourceSpec, ...], Field(min_length=1)]
     """The models that are merged."""
+    tokenizer_source: Text | None = None
+    """Whose tokenizer, chat template and tokens at the end of a turn the child takes: `base`, or a source by its name. Rows of
+    the other models are matched by the tokens' text. Needed where models end turns with different tokens; without it the
+    base's."""
     search_space: SearchSpace = Field(default_factory=lambda: SearchSpace.model_validate({}))
     """Evolves weights; this is what a recipe does that says nothing else."""
     paths: Paths | None = None

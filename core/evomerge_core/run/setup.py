@@ -23,6 +23,7 @@ from evomerge_core.recipe.absolute_paths import with_absolute_paths
 from evomerge_core.recipe.load import dump_recipe
 from evomerge_core.recipe.schema import FEW_BITS, Budget, Recipe, Stage
 from evomerge_core.recipe.stages import PlannedStage, plan_stages
+from evomerge_core.recipe.tokenizer_source import chosen_tokenizer
 from evomerge_core.run.plan import Asked, RunPlan, StagePlan
 from evomerge_core.run.precision_choice import (
     ChoosePrecision,
@@ -40,6 +41,7 @@ from evomerge_core.sources.checks.scorable import scoring_problems
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_core.sources.tokens import align_all
+from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary, child_vocabulary
 from evomerge_core.tasks.draw_items import draw_items
 from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.items.split import SPLITS
@@ -61,7 +63,8 @@ class StageSetup(StagePlan):
 @dataclass(frozen=True)
 class Setup:
     """A recipe with its models opened. `parents` maps labels to references; every source has `layers` layers; `stages` are
-    the plan's. `choice` is what `precision: auto` became, None where the recipe names a precision."""
+    the plan's. `tokenizer` is the reference of the model whose vocabulary all sources are in, `speaks` what its children speak
+    with. `choice` is what `precision: auto` became, None where the recipe names a precision."""
 
     recipe: Recipe
     plan: RunPlan
@@ -71,6 +74,8 @@ class Setup:
     layers: int
     stages: tuple[StageSetup, ...]
     engine: MergeEngine
+    tokenizer: str
+    speaks: ChildVocabulary
     choice: PrecisionChoice | None = None
 
     @property
@@ -89,21 +94,27 @@ def prepare(recipe: Recipe, folder: Path, choose: ChoosePrecision = as_shipped) 
     opened = open_sources(references, relative_to=folder, allow_pickle=recipe.allow_pickle)
     base = opened[recipe.base]
     refuse(scoring_problems(base))
-    require_compatible(base, [opened[source.model] for source in recipe.sources])
-    sources = align_all(base, opened)
+    chosen = chosen_tokenizer(recipe)
+    tokenizer = chosen or recipe.base
+    others = [opened[source.model] for source in recipe.sources]
+    require_compatible(base, others, tokenizer=None if chosen is None else opened[chosen])
+    sources = align_all(opened[tokenizer], opened)
+    speaks = child_vocabulary(sources[tokenizer], sources.values())
     choice = choose(recipe, base) if recipe.evaluation.precision == "auto" else None
     recipe = recipe if choice is None else with_precision(recipe, choice.precision)
     stages = make_stages(recipe, base)
     engine = MergeEngine(sources, seed=recipe.seed, device=_device(recipe))
     return Setup(
         recipe=recipe,
-        plan=_plan(recipe, folder, base, stages, engine.device.type),
+        plan=_plan(recipe, folder, speaks.folder, stages, engine.device.type),
         base_folder=base.folder,
         sources=sources,
         parents={source.name: source.model for source in recipe.sources},
         layers=_layer_count(base),
         stages=stages,
         engine=engine,
+        tokenizer=tokenizer,
+        speaks=speaks,
         choice=choice,
     )
 
@@ -191,7 +202,7 @@ def _stage(recipe: Recipe, base: Source, index: int, planned: PlannedStage) -> S
         space = make_path_space(planned.searched, Pool(planned.pool, layers), most_layers(planned.searched, base))
     else:
         sources = {source.name: source.model for source in recipe.sources}
-        space = make_space(planned.searched, recipe.base, sources, layers, base.names, recipe.seed)
+        space = make_space(planned.searched, recipe.base, sources, layers, base.names, recipe.seed, chosen_tokenizer(recipe))
     return StageSetup(index, planned.name, planned.budget, planned.search, space, planned.pool)
 
 
@@ -214,8 +225,8 @@ def _device(recipe: Recipe) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def _plan(recipe: Recipe, folder: Path, base: Source, stages: tuple[StagePlan, ...], device: str) -> RunPlan:
-    tasks, asked = _tasks(recipe, folder, base)
+def _plan(recipe: Recipe, folder: Path, tokenizer: Path, stages: tuple[StagePlan, ...], device: str) -> RunPlan:
+    tasks, asked = _tasks(recipe, folder, tokenizer)
     precision = search_precision(recipe.evaluation)
     return RunPlan(
         seed=recipe.seed,
@@ -238,8 +249,8 @@ def _load_items(asked: tuple[Asked, ...], device: str, sources: int) -> float:
     return load_items(device=device, sources=sources, read=read, written=written)
 
 
-def _tasks(recipe: Recipe, folder: Path, base: Source) -> tuple[tuple[Task, ...], dict[str, tuple[Asked, ...]]]:
-    tokenizer = read_tokenizer(base.tokenizer_folder)
+def _tasks(recipe: Recipe, folder: Path, speaks: Path) -> tuple[tuple[Task, ...], dict[str, tuple[Asked, ...]]]:
+    tokenizer = read_tokenizer(speaks)
     tasks = []
     asked: dict[str, tuple[Asked, ...]] = dict.fromkeys(SPLITS, ())
     for spec in recipe.tasks:

@@ -41,7 +41,7 @@ def measure(recipe: Recipe) -> MeasuredRun:
     started = time.perf_counter()
     setup = prepare(with_absolute_paths(recipe), recipe.folder, choose_precision)
     opened = time.perf_counter() - started
-    make = evaluators(setup.base_folder, recipe.evaluation.device, recipe.evaluation.arithmetic)
+    make = evaluators(setup.base_folder, recipe.evaluation.device, recipe.evaluation.arithmetic, setup.speaks)
     parts = estimate_run(setup, rehearse(setup, make))
     # the job opens and checks the models once more
     rest = parts["rest"] + TimeEstimate(opened, 0.0)

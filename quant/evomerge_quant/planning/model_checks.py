@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from evomerge_core.discovery.headers import OpenedHeaders, is_here
 from evomerge_core.recipe.schema import Recipe
+from evomerge_core.recipe.tokenizer_source import chosen_tokenizer
 from evomerge_core.sources.checks.compatibility import check
 from evomerge_core.sources.checks.scorable import scoring_problems
 from evomerge_core.sources.model_card import front_matter, licence_in
 from evomerge_core.sources.source import Source
-from evomerge_core.sources.tokens import shared_tokens, vocabulary
+from evomerge_core.sources.tokens import shared_tokens, vocabulary, why_without_tokens
 from evomerge_quant.planning.check import PreflightCheck, ok, problem, refused, warning
 
 # Words in the names of licences that forbid uses which a person may have in mind.
@@ -35,25 +36,29 @@ def model_checks(recipe: Recipe, looked: OpenedHeaders) -> Iterator[PreflightChe
             f"{reference}: its weights are pickles, which can't be inspected before they are downloaded",
             "download it, then check again",
         )
-    differences = [*scoring_problems(base), *check(base, sources)]
+    chosen = chosen_tokenizer(recipe)
+    giver = None if chosen is None else opened.get(chosen)
+    differences = [*scoring_problems(base), *check(base, sources, tokenizer=giver)]
     if differences:
         yield from (refused("Compatibility", difference) for difference in differences)
     else:
         yield ok("Compatibility", "same architecture and tensors; weights are scanned for NaN at the start")
-    yield _tokens(base, sources)
+    yield _tokens(giver or base, [base, *sources])
     yield _licences(opened)
 
 
-def _tokens(base: Source, sources: list[Source]) -> PreflightCheck:
+def _tokens(giver: Source, models: list[Source]) -> PreflightCheck:
+    """`giver` is whose tokenizer the child takes."""
     subject = "Tokenizer"
-    if vocabulary(base) is None:
-        return warning(subject, f"{base.reference} has no tokenizer.json, so rows can't be aligned by token", "add it")
-    others = [source for source in sources if vocabulary(source) not in (None, vocabulary(base))]
+    if vocabulary(giver) is None:
+        reason = why_without_tokens(giver)
+        return warning(subject, f"{reason.fault}; rows can't be aligned by token", reason.remedy)
+    others = [model for model in models if vocabulary(model) not in (None, vocabulary(giver))]
     if not others:
         return ok(subject, "the same tokens in all models")
-    least = min(shared_tokens(base, source) for source in others)
-    names = ", ".join(source.label for source in others)
-    return ok(subject, f"{names}: {least:.1%} of the tokens are the base's; rows are aligned by token")
+    least = min(shared_tokens(giver, model) for model in others)
+    names = ", ".join(dict.fromkeys(model.label for model in others))
+    return ok(subject, f"{names}: {least:.1%} of the tokens are those of {giver.label}; rows are aligned by token")
 
 
 def _licences(opened: Mapping[str, Source]) -> PreflightCheck:

@@ -107,7 +107,7 @@ def shipped_for(setup: Setup) -> Callable[[], Shipped]:
         place = _shipped_place(recipe, plan_with(recipe, base), capacity)
         if isinstance(place, str):
             return Shipped(None, place)
-        return Shipped(evaluators(setup.base_folder, place.capacity.device, place.arithmetic))
+        return Shipped(evaluators(setup.base_folder, place.capacity.device, place.arithmetic, setup.speaks))
 
     return find
 

@@ -10,6 +10,7 @@ from evomerge_core.discovery.headers import OpenedHeaders, look_at
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.absolute_paths import with_absolute_paths
 from evomerge_core.recipe.schema import Recipe
+from evomerge_core.recipe.tokenizer_source import chosen_tokenizer
 from evomerge_core.run.setup import run_folder
 from evomerge_core.sources.source import Source
 from evomerge_quant.planning.budget_checks import budget_checks
@@ -50,7 +51,7 @@ def preflight(
     base = looked.opened.get(recipe.base)
     if not checks:
         checks += model_checks(recipe, looked)
-    tasks = task_report(recipe, out, base)
+    tasks = task_report(recipe, out, base, looked.opened.get(chosen_tokenizer(recipe) or recipe.base))
     checks += tasks.checks
     checks.append(folder_check(out))
     if base is None or any(check.state == "problem" and check.subject == "Models" for check in checks):

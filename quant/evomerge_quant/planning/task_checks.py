@@ -33,11 +33,12 @@ class TaskReport:
     prompt_tokens: float | None
 
 
-def task_report(recipe: Recipe, folder: Path, base: Source | None) -> TaskReport:
-    """Draws every task's items and renders a prompt. `base` gives the tokenizer; None when it can't be opened."""
+def task_report(recipe: Recipe, folder: Path, base: Source | None, giver: Source | None) -> TaskReport:
+    """Draws every task's items and renders a prompt. `giver` is whose tokenizer the child takes; None for a model that can't
+    be opened."""
     checks: list[PreflightCheck] = []
     tokens: list[float] = []
-    tokenizer = _tokenizer(base, checks)
+    tokenizer = _tokenizer(giver, checks)
     stated = None if base is None else base.config.get("max_position_embeddings")
     positions = stated if isinstance(stated, int) else None
     for spec in recipe.tasks:
@@ -53,11 +54,11 @@ def task_report(recipe: Recipe, folder: Path, base: Source | None) -> TaskReport
     return TaskReport(tuple(checks), statistics.mean(tokens) if tokens else None)
 
 
-def _tokenizer(base: Source | None, checks: list[PreflightCheck]) -> Any:
-    if base is None:
+def _tokenizer(giver: Source | None, checks: list[PreflightCheck]) -> Any:
+    if giver is None:
         return None
     try:
-        return read_tokenizer(base.tokenizer_folder)
+        return read_tokenizer(giver.tokenizer_folder)
     except InputError as error:
         checks.append(refused("Tokenizer", error))
         return None
@@ -85,7 +86,7 @@ def _asked(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None,
     except InputError as error:
         return [refused(subject, error)]
     return [
-        ok(subject, f"{task.name}: {'the base model’s own' if task.chat else 'none, plain prompts'}"),
+        ok(subject, f"{task.name}: {'the tokenizer’s own' if task.chat else 'none, plain prompts'}"),
         *_long(task, items, tokenizer, positions),
     ]
 

@@ -98,7 +98,7 @@ def _timing(line: str) -> Timing | None:
 
 
 def _prompt_tokens(setup: Setup) -> float:
-    tokenizer = read_tokenizer(setup.sources[setup.recipe.base].tokenizer_folder)
+    tokenizer = read_tokenizer(setup.speaks.folder)
     asked = setup.plan.asked["search"]
     return statistics.mean(question_tokens(asked_item.question, tokenizer) for asked_item in asked)
 

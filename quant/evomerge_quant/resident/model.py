@@ -15,6 +15,7 @@ from evomerge_core.processor import processor_name
 from evomerge_core.recipe.schema import ArithmeticSetting
 from evomerge_core.run.candidate.candidate_loader import MakeEvaluator
 from evomerge_core.sources.pretrained import read_config
+from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary
 from evomerge_core.tasks.evaluator import Answer, CandidateError, Evaluator, Question
 from evomerge_quant.resident import memory
 from evomerge_quant.resident.answering.answering import PREFILL_TOKENS, answer_rows
@@ -160,8 +161,11 @@ def build(
     arithmetic: ArithmeticSetting = "auto",
     layers: Sequence[int] | None = None,
     batch_size: int | None = None,
+    speaks: ChildVocabulary | None = None,
 ) -> ResidentModel:
     """A resident model of the shape of `folder` (its `config.json` and tokenizer; its weights are not read).
+
+    `speaks` is what candidates speak with where that isn't what `folder` says: tokenizer, rows, ends.
 
     `layers` says what layers candidates have where those are not the folder's own: each is of the kind of one of these, given
     by its number. InputError for a folder without config or tokenizer, an architecture that can't be scored, or `cuda` where
@@ -169,7 +173,7 @@ def build(
     """
     place_on = _choose_device(device)
     dtype = choose_dtype(precision, place_on, arithmetic)
-    config = _read_config(folder, layers)
+    config = _read_config(folder, layers, speaks)
     model = make_skeleton(config, precision, dtype)
     place(
         model,
@@ -183,17 +187,27 @@ def build(
         model,
         make_slots(model, rounded=precision != "fp32"),
         make_reader(model, dtype, place_on),
-        read_vocabulary(folder),
+        read_vocabulary(folder) if speaks is None else read_vocabulary(speaks.folder, speaks.ends),
         fixed,
     )
     return ResidentModel(parts, precision, batch_size)
 
 
-def evaluators(folder: Path, device: Device, arithmetic: ArithmeticSetting) -> MakeEvaluator:
-    """What builds a run's resident models as it needs them, all of the shape of `folder`."""
+def evaluators(
+    folder: Path, device: Device, arithmetic: ArithmeticSetting, speaks: ChildVocabulary | None = None
+) -> MakeEvaluator:
+    """What builds a run's resident models as it needs them, all of the shape of `folder` and speaking alike."""
 
     def make(precision: Precision, layers: tuple[int, ...] | None, batch_size: int | None) -> Evaluator:
-        return build(folder, precision=precision, device=device, arithmetic=arithmetic, layers=layers, batch_size=batch_size)
+        return build(
+            folder,
+            precision=precision,
+            device=device,
+            arithmetic=arithmetic,
+            layers=layers,
+            batch_size=batch_size,
+            speaks=speaks,
+        )
 
     return make
 
@@ -213,8 +227,13 @@ def choose_dtype(precision: Precision, device: torch.device, arithmetic: Arithme
     return torch.bfloat16 if device.type == "cuda" or arithmetic == "bfloat16" else torch.float32
 
 
-def _read_config(folder: Path, layers: Sequence[int] | None) -> Any:
+def _read_config(folder: Path, layers: Sequence[int] | None, speaks: ChildVocabulary | None) -> Any:
     config = read_config(folder)
+    if speaks is not None and speaks.rows is not None:
+        text = config.get_text_config()
+        text.vocab_size = speaks.rows
+        # Nothing is padded here, but no embedding is built with a padding token that it has no row for.
+        text.pad_token_id = speaks.pad
     return config if layers is None else with_layers(config, layers)
 
 

@@ -43,6 +43,7 @@ def _try(args: argparse.Namespace) -> int:
         precision=setup.plan.precision,
         device=recipe.evaluation.device,
         arithmetic=recipe.evaluation.arithmetic,
+        speaks=setup.speaks,
     )
     notes = _notes(recipe)
     if not args.json:

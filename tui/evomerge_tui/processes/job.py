@@ -144,7 +144,7 @@ def _carry_out(folder: Path) -> None:
     check_unchanged(folder, setup.fingerprints)
     store = open_store(folder)
     device, arithmetic = setup.recipe.evaluation.device, setup.recipe.evaluation.arithmetic
-    make = evaluators(setup.base_folder, device, arithmetic)
+    make = evaluators(setup.base_folder, device, arithmetic, setup.speaks)
     winner = run(setup, store, make, since=since, shipped=shipped_for(setup))
     finish(setup, store, winner, folder, gguf_bytes)
     timing = timing_of(setup, store, measure_capacity(device).name)

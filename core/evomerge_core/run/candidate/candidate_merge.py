@@ -48,7 +48,7 @@ def path_candidate(setup: Setup, candidate: Candidate) -> PathCandidate | None:
 def child_of(setup: Setup, store: Store, candidate: Candidate) -> FixedMerge:
     """The fixed merge that a candidate stands for."""
     if candidate.kind == "parent":
-        return whole_model(setup.parents[candidate.label], setup.recipe.base)
+        return whole_model(setup.parents[candidate.label], setup.tokenizer)
     routed = path_candidate(setup, candidate)
     if routed is not None:
         members = pool_members(setup, store, routed.stage)
@@ -65,7 +65,7 @@ def pool_members(setup: Setup, store: Store, stage: StageSetup) -> tuple[MergeCo
 
 def _member(setup: Setup, store: Store, name: str) -> MergeConfig:
     if name in setup.parents:
-        return whole_model(setup.parents[name], setup.recipe.base)
+        return whole_model(setup.parents[name], setup.tokenizer)
     winners = read_facts(store).stage_winners
     stage = next(stage for stage in setup.stages if stage.name == name)
     child = child_of(setup, store, store.candidate(winners[stage.index]))
@@ -74,7 +74,7 @@ def _member(setup: Setup, store: Store, name: str) -> MergeConfig:
 
 
 def _tokenizer(setup: Setup, first: MergeConfig) -> str | None:
-    """None where the first member's own tokenizer and vocabulary are the base's."""
-    template, base = template_of(first, setup.sources), setup.sources[setup.recipe.base]
-    own = template.rows is None and template.tokenizer_folder == base.tokenizer_folder
-    return None if own else setup.recipe.base
+    """None where the first member's own tokenizer and vocabulary are the child's."""
+    template, giver = template_of(first, setup.sources), setup.sources[setup.tokenizer]
+    own = template.rows is None and template.tokenizer_folder == giver.tokenizer_folder
+    return None if own else setup.tokenizer

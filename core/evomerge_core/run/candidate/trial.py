@@ -32,7 +32,7 @@ def try_parents(setup: Setup, evaluator: Evaluator, items: int) -> Iterator[Trie
     for label, reference in models.items():
         if label != "base" and reference == setup.recipe.base:
             continue
-        slot = LoadedSlot(evaluator, partial(_take, evaluator, setup, whole_model(reference, setup.recipe.base)))
+        slot = LoadedSlot(evaluator, partial(_take, evaluator, setup, whole_model(reference, setup.tokenizer)))
         evaluation, scores = score_candidate(few, slot, "search")
         yield Tried(label, evaluation, tuple(scores))
 

@@ -42,10 +42,10 @@ def subject_of_candidate(setup: Setup, run: Path, candidate: Candidate, *, is_wi
     ready = run / WINNER / MODEL if is_winner else None
     return Subject(
         label=f"{setup.recipe.name}: {candidate.label}{', the winner' if is_winner else ''}",
-        name=name_model(public_name(base.folder), shapes.parameters, made=made, phi3=is_phi3(base)),
+        name=name_model(public_name(base.folder), shapes.parameters, made=made, phi3=is_phi3(setup.sources[setup.tokenizer])),
         shapes=shapes,
         kind="BF16",
-        vocabulary_bytes=vocabulary_bytes(base),
+        vocabulary_bytes=vocabulary_bytes(setup.sources[setup.tokenizer]),
         home=winner_exports(run) if is_winner else candidate_exports(run, candidate.label),
         folder=ready if ready is not None and _is_merge(ready, file) else None,
         merge=partial(write_fixed, fixed=child, sources=setup.sources, recipe=file.text, recipe_file=file.name),

@@ -41,6 +41,12 @@ class Draft:
         return tuple(self.data.get("sources") or ())
 
     @property
+    def tokenizer(self) -> str:
+        """The model whose tokenizer the child takes."""
+        named = self.data.get("tokenizer_source")
+        return next((source["model"] for source in self.sources if named in (source.get("name"), source["model"])), self.base)
+
+    @property
     def tasks(self) -> tuple[Keys, ...]:
         return tuple(self.data.get("tasks") or ())
 
@@ -120,6 +126,8 @@ def with_source(draft: Draft, reference: str) -> Draft:
 
 def without_source(draft: Draft, reference: str) -> Draft:
     left_out = draft.absolute(reference)
+    if draft.absolute(draft.tokenizer) == left_out:
+        draft = draft.put(None, "tokenizer_source")
     return draft.put([source for source in draft.sources if draft.absolute(source["model"]) != left_out], "sources")
 
 
@@ -158,6 +166,8 @@ def moved_to(draft: Draft, folder: Path) -> Draft:
     if data.get("base"):
         data["base"] = absolute_reference(data["base"], old)
     data["sources"] = [{**source, "model": absolute_reference(source["model"], old)} for source in draft.sources]
+    if data.get("tokenizer_source") in (draft.base, *(source["model"] for source in draft.sources)):
+        data["tokenizer_source"] = absolute_reference(data["tokenizer_source"], old)
     data["tasks"] = [_task_moved(task, old) for task in draft.tasks]
     return replace(draft, data=data, folder=folder)
 

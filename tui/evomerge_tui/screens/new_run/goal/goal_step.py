@@ -108,7 +108,7 @@ class GoalStep(Step):
     # its items
 
     def _preview_key(self, task: Mapping[str, Any]) -> str:
-        return repr((task, self.draft.get("splits"), self.draft.base, str(self.draft.folder)))
+        return repr((task, self.draft.get("splits"), self.draft.tokenizer, str(self.draft.folder)))
 
     @work(exclusive=True, group="items")
     async def _read_items(self) -> None:
@@ -127,7 +127,7 @@ class GoalStep(Step):
                     task=task,
                     splits=self.draft.get("splits", default={}),
                     folder=str(self.draft.folder),
-                    base=self.draft.base or None,
+                    base=self.draft.tokenizer or None,
                 )
             except InputError as error:
                 self._previews[key] = str(error)
