@@ -8,8 +8,10 @@ import pytest
 
 from evomerge_core.run.store.facts import RunFacts, facts_of
 from evomerge_core.run.store.records import Outcome
+from evomerge_core.run.view.feed import Event
+from evomerge_tui.screens.dashboard.event_lines import event_line
 from evomerge_tui.screens.dashboard.history import History
-from evomerge_tui.screens.dashboard.run_standing import fitness_title, legend, verdict
+from evomerge_tui.screens.dashboard.run_standing import fitness_title, legend, summary, verdict
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,29 @@ def test_the_verdicts_sign_is_the_results_flag_whatever_its_sentence() -> None:
     first, second = verdict(result).plain.split("\n")
     assert first.startswith("✓ nf4 50.0 %")
     assert second.startswith("○ bf16 50.0 %")
+
+
+def test_the_verdict_begins_with_what_the_run_comes_to() -> None:
+    part = {"winner": {"test": 0.5}, "verdict": "a sentence", "better": False}
+    result = {"precision": "nf4", **part, "confirmed": {}, "conclusion": "the search found nothing better"}
+    assert verdict(result).plain.split("\n") == ["the search found nothing better", "○ nf4 50.0 % on the test: a sentence"]
+
+
+EXPECTED = {"search": 0.5, "validation": 0.583, "expected": 0.551}
+TOLD = "validation 58.3 %, of which about 3 points are luck; expect about 55 % on new items"
+
+
+def test_what_is_to_be_expected_is_told_as_soon_as_it_is_known() -> None:
+    facts = facts_of({"precision": "nf4", "expected": {"nf4": EXPECTED}})
+    assert TOLD in summary(History(), None, facts, None).plain
+    assert "luck" not in summary(History(), None, facts_of({"precision": "nf4"}), None).plain
+    line = event_line(Event(1, 0.0, "chosen", {"candidate": 7, **EXPECTED}), {7: "g3.2"})
+    assert line.endswith(f"Chosen: g3.2 · {TOLD}")
+
+
+def test_a_rung_of_a_final_says_so() -> None:
+    data = {"candidate": 7, "generation": 2, "rung": 1, "failure": None, "seconds": 1.0}
+    of_final = event_line(Event(1, 0.0, "rung", {**data, "split": "validation", "precision": "bf16"}), {7: "g3.2"})
+    assert of_final.endswith("rung 2  g3.2 · validation bf16")
+    # events of earlier versions have no split
+    assert event_line(Event(1, 0.0, "rung", data), {7: "g3.2"}).endswith("rung 2  g3.2")

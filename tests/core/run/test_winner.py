@@ -85,6 +85,15 @@ def test_an_incoherent_child_never_beats_what_is_free(store: Store) -> None:
     assert validated(store, some, {"g1.1": 8, "uniform 0.5": 1}) == ("uniform 0.5", None)
 
 
+@pytest.mark.parametrize(("marked", "winner"), [(("g1.1",), "g1.2"), (("g1.1", "g1.2"), "g1.1")])
+def test_an_incoherent_earlier_winner_is_no_floor(store: Store, marked: tuple[str, ...], winner: str) -> None:
+    earlier, later = add_child(store, 0), add_child(store, 1)
+    for one in (earlier, later):
+        save_score(store, one, 8, 8, mark="repeats" if one.label in marked else None)
+    some = Contenders((later,), (earlier,), (store.add_candidate("parent", "first"),))
+    assert validated(store, some, {"g1.1": 8, "g1.2": 5})[0] == winner
+
+
 def test_the_searchs_items_count_between_finalists_that_were_all_asked_them(store: Store) -> None:
     """Without races: 4 of 8 on validation and 6 of 8 on search are more than 5 and 3."""
     plan, some = make_plan(search=8, validation=ITEMS), contenders(store)

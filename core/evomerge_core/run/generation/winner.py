@@ -87,10 +87,12 @@ def best_contender(
     `worth` is what everybody is worth by the final, by id. Where all finalists were scored on all of the search's items, those
     count too between them: not against others, which were not chosen by them.
     """
-    floor = max(contenders.free, key=lambda one: (worth[one.id], -one.id), default=None)
-    above = contenders.finalists
+    sound = [one for one in contenders.free if is_sound(plan, store, one)]
+    floor = max(sound, key=lambda one: (worth[one.id], -one.id), default=None)
+    above = [*contenders.finalists, *contenders.free]
     if floor is not None:
-        above = tuple(one for one in above if worth[one.id] > worth[floor.id] and is_sound(plan, store, one))
+        children = contenders.finalists
+        above = [one for one in children if worth[one.id] > worth[floor.id] and is_sound(plan, store, one)]
         if not above:
             return floor
     share = 0.0 if races(plan, stage) or not plan.items("validation") else plan.items("search") / plan.items("validation")
