@@ -29,8 +29,8 @@ from evomerge_core.run.store.records import AGREEMENT, Candidate
 from evomerge_core.run.store.store import Store
 
 # Of the time that a run is expected to take, what scoring in bf16 may take; at least the seconds, where no time is set.
-_SHARE = 0.1
-_LEAST_SECONDS = 60.0
+_SHARE = 0.15
+_LEAST_SECONDS = 120.0
 # Sets the drawn merges apart from the search's own first generation.
 _OTHER_SEED = 2**31
 
@@ -80,7 +80,7 @@ def _compared(setup: Setup, store: Store, evaluator: CachedEvaluator, shipped: C
     loader.release()
     evaluator.since = in_bf16.since
     if len(merges) < FEWEST_MERGES:
-        few_in_time = f"in a tenth of the run's time {SHIPPED} scores only {len(merges)} merges"
+        few_in_time = f"in the time that is set apart {SHIPPED} scores only {len(merges)} merges"
         return Agreement(plan.precision, problem=few_in_time)
     for candidate in (one for one in merges if one in drawn):
         evaluator.evaluate(candidate, AGREEMENT, plan.precision, asked)
