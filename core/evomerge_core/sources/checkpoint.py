@@ -15,8 +15,6 @@ from evomerge_core.errors import InputError, MissingFile
 from evomerge_core.files.json_file import read_json
 from evomerge_core.sources.tensors.left_out import left_out
 from evomerge_core.sources.tensors.names import BUFFERS, CAUSAL_MASK, QUANTISED_NAMES, is_head, is_tied_name
-from evomerge_core.sources.tensors.names import EMBEDDING as EMBEDDING
-from evomerge_core.sources.tensors.names import HEAD as HEAD
 from evomerge_core.sources.tensors.tie import lone_head, second_copies, ties
 from evomerge_core.sources.weight_file import DTYPES, TensorFacts, WeightFile, open_weights, with_name
 

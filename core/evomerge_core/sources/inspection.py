@@ -41,8 +41,8 @@ class ModelFacts:
 
     `parameters` counts the model's weights without the adapter's, `dtypes` the number of tensors of each dtype, `rows` the
     embedding's height with the adapter's rows, `vocab_size` what config.json says it is and `tokens` the tokenizer's entries,
-    `bytes` the size of the files that are read; `sha256` is short and of all of them. `left_out`
-    names stored layers and blocks that are no part of the model, and so of no child.
+    `bytes` the size of the files that are read; `sha256` is short and of all of them. `left_out` names
+    stored layers and blocks that are no part of the model, and so of no child.
     """
 
     reference: str

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from evomerge_core.errors import InputError
 from evomerge_core.merging.plan.slices import PlannedSlice
 from evomerge_core.sources.source import Source
-from evomerge_core.sources.tensors.names import EMBEDDING
-from evomerge_core.sources.tensors.names import is_head as is_head
+from evomerge_core.sources.tensors.names import EMBEDDING, is_head
 
 
 @dataclass(frozen=True)

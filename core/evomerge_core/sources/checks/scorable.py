@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.source import Source
@@ -22,10 +23,11 @@ def scoring_problems(base: Source) -> list[InputError]:
 
 def _converted(kind: str) -> Iterator[re.Pattern[str]]:
     """The names of a model type's tensors that transformers computes others from when it loads them."""
-    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+    from transformers import conversion_mapping
     from transformers.core_model_loading import WeightConverter
 
-    for step in get_checkpoint_conversion_mapping(kind) or ():
+    steps_of: Any = conversion_mapping.get_checkpoint_conversion_mapping
+    for step in steps_of(kind) or ():
         if isinstance(step, WeightConverter):
             for source in step.source_patterns:
                 yield re.compile(re.escape(source).replace(r"\*", r"\d+"))
