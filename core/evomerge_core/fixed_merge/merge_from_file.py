@@ -11,6 +11,8 @@ from evomerge_core.files.yaml_file import YamlFile, read_documents
 from evomerge_core.fixed_merge.fixed_merge import open_fixed, write_fixed
 from evomerge_core.fixed_merge.merge_file import fixed_in
 from evomerge_core.fixed_merge.stages import Stage, order_stages, with_children
+from evomerge_core.fixed_merge.union_tokenizer import with_union
+from evomerge_core.merging.config import MergeConfig
 from evomerge_core.merging.model_folder.folder import require_free, unwritable
 
 
@@ -53,8 +55,12 @@ def _merge_all(stages: Sequence[Stage], between: Path, out: Path, allow_pickle: 
 
 def _merge(file: YamlFile, out: Path, allow_pickle: bool) -> tuple[str, ...]:
     read = fixed_in(file)
-    sources = open_fixed(read.fixed, relative_to=file.path.parent, allow_pickle=allow_pickle)
-    write_fixed(out, read.fixed, sources, read.text, read.name)
+    fixed = read.fixed
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        if isinstance(fixed, MergeConfig):
+            fixed = with_union(fixed, Path(folder).resolve(), relative_to=file.path.parent, allow_pickle=allow_pickle)
+        sources = open_fixed(fixed, relative_to=file.path.parent, allow_pickle=allow_pickle)
+        write_fixed(out, fixed, sources, read.text, read.name)
     return read.notices
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.yaml_file import Location, YamlFile, dump_yaml, read_yaml
-from evomerge_core.fixed_merge.child_settings import chat_template_in, dtypes_in, seed_comment, seed_in, tokenizer_in
-from evomerge_core.fixed_merge.mergekit_parameters import read_parameters, write_parameters
-from evomerge_core.fixed_merge.model_references import with_text_references
-from evomerge_core.fixed_merge.one_module import without_modules
-from evomerge_core.fixed_merge.passed_over import without_passed_over
-from evomerge_core.fixed_merge.typed_values import list_at, require_mapping, text_at
+from evomerge_core.fixed_merge.reading.child_settings import chat_template_in, dtypes_in, seed_comment, seed_in, tokenizer_in
+from evomerge_core.fixed_merge.reading.model_references import with_text_references
+from evomerge_core.fixed_merge.reading.one_module import without_modules
+from evomerge_core.fixed_merge.reading.parameters import read_parameters, write_parameters
+from evomerge_core.fixed_merge.reading.passed_over import without_passed_over
+from evomerge_core.fixed_merge.reading.typed_values import list_at, require_mapping, text_at
 from evomerge_core.merging.config import MergeConfig, Parameters, Slice, SliceSource
 from evomerge_core.methods.method import Method
 from evomerge_core.methods.registry import get_method
@@ -63,6 +63,7 @@ def merge_in(file: YamlFile) -> MergeConfig:
         base=base,
         parameters=read_parameters(file, ("parameters",), method, of_source=False),
         tokenizer=tokenizer_in(file),
+        tokenizer_named=any(file.data.get(key) is not None for key in ("tokenizer_source", "tokenizer")),
         chat_template=chat_template_in(file, models),
         seed=seed_in(file),
         **dtypes_in(file),

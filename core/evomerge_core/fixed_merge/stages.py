@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 from evomerge_core.files.yaml_file import YamlFile
 from evomerge_core.fixed_merge.mergekit import in_plain_words
-from evomerge_core.fixed_merge.model_references import reference_places
-from evomerge_core.fixed_merge.typed_values import text_at
+from evomerge_core.fixed_merge.reading.model_references import reference_places
+from evomerge_core.fixed_merge.reading.typed_values import text_at
 
 _NAME = re.compile(r"\w[\w.-]*")
 

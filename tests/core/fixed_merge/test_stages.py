@@ -81,7 +81,7 @@ def test_what_is_wrong_in_the_last_merge_is_told_before_the_first_is_carried_out
     [
         (f"{CORE}---\n{LAST}", "stages.yml:1: two merges of the file have no name"),
         (f"name: core\n{CORE}---\nname: core\n{LAST}", "stages.yml:1: key 'name' is 'core' twice"),
-        (f"name: core\n{CORE}---\nname: last\n{LAST}", "stages.yml:9: key 'name' leaves no merge for the result"),
+        (f"name: core\n{CORE}---\nname: last\n{LAST}", "stages.yml:8: key 'name' leaves no merge for the result"),
         (f"name: cor\n{CORE}---\n{LAST}", "stages.yml:1: key 'name' is 'cor', which no other merge uses"),
         (f"name: ../core\n{CORE}---\n{LAST}", "stages.yml:1: key 'name' is '../core'"),
         (f"name: 3\n{CORE}---\n{LAST}", "stages.yml:1: key 'name' must be text"),

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evomerge_core.files.yaml_file import Location, YamlFile
-from evomerge_core.fixed_merge.typed_values import text_at
+from evomerge_core.fixed_merge.reading.typed_values import text_at
 from evomerge_core.sources.resolve import HUB_ID
 
 _REFUSED = {"override_architecture": "isn't supported; remove it: a model's architecture is that of its config.json"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from evomerge_core.files.yaml_file import Location, YamlFile
-from evomerge_core.fixed_merge.model_references import reference_places
+from evomerge_core.fixed_merge.reading.model_references import reference_places
 from evomerge_core.methods.method import registered
 
 _OLD = {"embed_slerp": "is an older mergekit's: embeddings are merged like every other tensor"}

@@ -8,10 +8,11 @@ from typing import TypedDict, cast, get_args
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.yaml_file import Location, YamlFile, parse_yaml
-from evomerge_core.fixed_merge.named_templates import NAMED_TEMPLATES
-from evomerge_core.fixed_merge.typed_values import require_mapping, text_at
+from evomerge_core.fixed_merge.reading.named_templates import NAMED_TEMPLATES
+from evomerge_core.fixed_merge.reading.typed_values import require_mapping, text_at
 from evomerge_core.merging.config import DType
 
+UNION = "union"
 _VERSION = 1
 _HEADER = re.compile(r"^#\s*evomerge:\s*(?P<data>.*)$")
 _REFUSED = {
@@ -38,7 +39,7 @@ def dtypes_in(file: YamlFile) -> DTypes:
 
 
 def tokenizer_in(file: YamlFile) -> str:
-    """`base`, or the reference of the model whose tokenizer the child takes; files of older mergekits write `model:NAME`."""
+    """`base`, `union`, or the reference of the model whose tokenizer the child takes, which was once written `model:NAME`."""
     if "tokenizer" not in file.data:
         location: Location = ("tokenizer_source",)
         source = text_at(file, location) or "base"
@@ -48,9 +49,7 @@ def tokenizer_in(file: YamlFile) -> str:
         location = ("tokenizer", "source")
         require_mapping(file, ("tokenizer",))
         file.require_keys(("tokenizer",), ("source",), _REFUSED)
-        source = text_at(file, location) or "union"
-    if source == "union":
-        raise file.error(location, "a union of vocabularies isn't supported", "use 'tokenizer_source: base' or a model")
+        source = text_at(file, location) or UNION
     source = source.removeprefix("model:")
     if not source:
         raise file.key_error(location, "names no model after 'model:'", "use 'base' or a model")

@@ -1,0 +1,1 @@
+"""What the words of a merge file mean, part by part."""
