@@ -1,0 +1,58 @@
+"""`python -m fuzz [--seed N] [--first N] [--count N]`, in the folder `tests`: mutations that end in anything but one line.
+
+A finding is printed with its number; `--seed N --first NUMBER --count 1 --show` does it again and shows the whole error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+
+def main() -> int:
+    """Status 1 when there were findings; each kind is printed once, with how often it came."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fuzz", description="Has the commands read files that are broken at random."
+    )
+    parser.add_argument("--seed", type=int, default=0, help="another seed is another series of mutations")
+    parser.add_argument("--first", type=int, default=0, help="number of the first mutation of the series")
+    parser.add_argument("--count", type=int, default=1000, help="how many mutations")
+    parser.add_argument("--show", action="store_true", help="print the whole error of each kind of finding")
+    arguments = parser.parse_args()
+    # No mutated name may be looked up on the hub.
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "critical"}
+    from fuzz.attempt import attempt
+    from fuzz.seeds import write_seeds
+
+    kinds: Counter[str] = Counter()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as place:
+        folder = Path(place).resolve()
+        write_seeds(folder)
+        for number in range(arguments.first, arguments.first + arguments.count):
+            finding = attempt(folder, arguments.seed, number)
+            if finding is None:
+                continue
+            kinds[finding.kind] += 1
+            if kinds[finding.kind] == 1:
+                _say(f"{finding.kind}\n  --first {number}: {finding.file}: {finding.what} ({finding.command})")
+                _say(finding.details if arguments.show else "")
+    _say(f"{arguments.count} mutations in {time.monotonic() - started:.0f} s, {sum(kinds.values())} findings")
+    for kind, times in kinds.most_common():
+        _say(f"{times:6} {kind}")
+    return 1 if kinds else 0
+
+
+def _say(text: str) -> None:
+    if text:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""One change of a file's bytes, drawn at random: in its values where it holds JSON or YAML, in its header, or in its bytes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import struct
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any, NamedTuple
+
+import yaml
+
+
+class Mutation(NamedTuple):
+    """The changed bytes (None: the file is removed), and what was done, in a few words."""
+
+    data: bytes | None
+    what: str
+
+
+_ODD: tuple[Any, ...] = (
+    *(None, True, False, "", " ", "x", "text", "0", "1e9", "NaN", "base", "./base", "owner/name", "../base", "/", "model:base"),
+    *(0, 1, -1, 2, 7, 255, 256, 2**31, 2**31 - 1, 2**63, 2**64, -(2**63), 10**30, 0.5, 1.5, -0.0, 1e-30, 1e38, 1e308),
+    *(float("nan"), float("inf"), float("-inf"), [], {}, [None], [[]], [{}], {"": 1}, {"x": {}}, ["a", "a"], [0, 1], [1, 0]),
+    *("\x00", "\ud800", "\u202e", "é\u0301", "日本", "\U0001f469\u200d\U0001f467", "a\nb", "{", "{{", "{x}", "{0.__class__}"),
+    *("%s", "[", "(", "(a+)+$", "*", "\\", "a" * 5000, "+", "@", "a+b+c", "~x", "<<", "<s>", "auto", "union", "{% for %}"),
+)
+Data = Any
+
+
+def mutate(data: bytes, name: str, draw: Random) -> Mutation:
+    """Changes a file's content once, or a few times in a row."""
+    mutation = _once(data, name, draw)
+    while mutation.data is not None and draw.random() < 0.2:
+        more = _once(mutation.data, name, draw)
+        mutation = Mutation(more.data, f"{mutation.what}, {more.what}")
+    return mutation
+
+
+def _once(data: bytes, name: str, draw: Random) -> Mutation:
+    if draw.random() < 0.85:
+        try:
+            if name.endswith(".safetensors"):
+                return _in_header(data, draw)
+            if name.endswith((".json", ".yml", ".yaml", ".jsonl")):
+                return _in_values(data, name, draw)
+        except (ValueError, RecursionError, yaml.YAMLError, struct.error, TypeError):
+            pass  # it was broken already: its bytes can still be changed
+    return _in_bytes(data, draw)
+
+
+def _in_values(data: bytes, name: str, draw: Random) -> Mutation:
+    text = data.decode("utf-8")
+    if name.endswith(".jsonl"):
+        lines = text.splitlines()
+        index = draw.randrange(len(lines))
+        changed, what = _change(json.loads(lines[index]), draw)
+        lines[index] = json.dumps(changed)
+        return Mutation("\n".join(lines).encode("utf-8", "surrogatepass"), f"line {index + 1}: {what}")
+    if name.endswith(".json"):
+        changed, what = _change(json.loads(text), draw)
+        return Mutation(json.dumps(changed, ensure_ascii=draw.random() < 0.9).encode("utf-8", "surrogatepass"), what)
+    documents = list(yaml.safe_load_all(text))
+    index = draw.randrange(len(documents))
+    documents[index], what = _change(documents[index], draw)
+    return Mutation(yaml.safe_dump_all(documents, sort_keys=False).encode("utf-8", "surrogatepass"), what)
+
+
+def _in_header(data: bytes, draw: Random) -> Mutation:
+    (length,) = struct.unpack("<Q", data[:8])
+    header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
+    kind = draw.randrange(6)
+    if kind == 0:
+        wrong = draw.choice([0, 1, length - 1, length + 1, 2**31, 2**63, 2**64 - 1])
+        return Mutation(struct.pack("<Q", wrong) + data[8:], f"header length {wrong}")
+    if kind == 1:
+        cut = draw.randrange(len(body) + 1)
+        return Mutation(data[: 8 + length] + body[:cut], f"weights cut at {cut}")
+    if kind == 2:
+        # A weight itself: not a number, infinite, huge.
+        at = draw.randrange(max(1, len(body) // 2)) * 2
+        bits = draw.choice([0x7FC0, 0x7F80, 0xFF80, 0x7F7F])
+        return Mutation(data[: 8 + length] + body[:at] + struct.pack("<H", bits) + body[at + 2 :], f"weight bits {bits:#x}")
+    header, what = _change(header, draw)
+    text = json.dumps(header).encode()
+    return Mutation(struct.pack("<Q", len(text)) + text + body, f"header: {what}")
+
+
+def _change(data: Data, draw: Random) -> tuple[Data, str]:
+    """The same data with one value, key or item changed."""
+    data = copy.deepcopy(data)
+    places = list(_places(data))
+    if not places or draw.random() < 0.03:
+        value = copy.deepcopy(draw.choice(_ODD))
+        return value, f"all of it is {_short(value)}"
+    container, key, path = draw.choice(places)
+    change = draw.choice((_replace, _replace, _replace, _scale, _remove, _rename, _repeat, _wrap, _nest, _swap))
+    return data, f"{path}: {change(container, key, places, draw)}"
+
+
+def _places(data: Data, path: str = "") -> Iterator[tuple[Any, Any, str]]:
+    entries = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in list(entries):
+        yield data, key, f"{path}.{key}"
+        yield from _places(value, f"{path}.{key}")
+
+
+Change = Callable[[Any, Any, list[tuple[Any, Any, str]], Random], str]
+
+
+def _replace(container: Any, key: Any, _: Any, draw: Random) -> str:
+    container[key] = copy.deepcopy(draw.choice(_ODD))
+    return f"= {_short(container[key])}"
+
+
+def _scale(container: Any, key: Any, _: Any, draw: Random) -> str:
+    value = container[key]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        container[key] = str(value) if draw.random() < 0.5 else [value]
+    else:
+        container[key] = draw.choice([-value, value + 1, value - 1, value * 2, value * 10**6, value / 2, str(value), [value]])
+    return f"= {_short(container[key])}"
+
+
+def _remove(container: Any, key: Any, _: Any, __: Random) -> str:
+    del container[key]
+    return "removed"
+
+
+def _rename(container: Any, key: Any, _: Any, draw: Random) -> str:
+    if not isinstance(container, dict):
+        container.reverse()
+        return "its list reversed"
+    name = draw.choice([f"{key}x", str(key).upper(), "", "x", "é", str(draw.choice(list(container)))])
+    container[name] = container.pop(key)
+    return f"renamed {name!r}"
+
+
+def _repeat(container: Any, key: Any, _: Any, draw: Random) -> str:
+    if isinstance(container, list):
+        container.extend([copy.deepcopy(container[key])] * draw.choice([1, 2, 50]))
+        return "repeated in its list"
+    container[f"{key}_2"] = copy.deepcopy(container[key])
+    return "repeated under another key"
+
+
+def _wrap(container: Any, key: Any, _: Any, draw: Random) -> str:
+    container[key] = draw.choice([[container[key]], {"value": container[key]}, {str(key): container[key]}])
+    return f"= {_short(container[key])}"
+
+
+def _nest(container: Any, key: Any, _: Any, draw: Random) -> str:
+    value: Any = container[key]
+    for _step in range(draw.choice([3, 40])):
+        value = [value] if draw.random() < 0.5 else {"x": value}
+    container[key] = value
+    return "nested"
+
+
+def _swap(container: Any, key: Any, places: list[tuple[Any, Any, str]], draw: Random) -> str:
+    _, other, path = draw.choice([place for place in places if place[0] is container])
+    container[key], container[other] = container[other], container[key]
+    return f"swapped with {path}"
+
+
+def _in_bytes(data: bytes, draw: Random) -> Mutation:
+    at = draw.randrange(len(data) + 1)
+    end = min(len(data), at + draw.choice([1, 2, 8, 100]))
+    noise = bytes(draw.randrange(256) for _ in range(draw.choice([1, 2, 30])))
+    mutations: tuple[Callable[[], Mutation], ...] = (
+        lambda: Mutation(None, "removed"),
+        lambda: Mutation(b"", "emptied"),
+        lambda: Mutation(data[:at], f"cut at {at}"),
+        lambda: Mutation(data[:at] + data[end:], f"without bytes {at} to {end}"),
+        lambda: Mutation(data[:at] + noise + data[at:], f"{noise!r} put in at {at}"),
+        lambda: Mutation(data[:at] + noise + data[at + len(noise) :], f"{noise!r} over {at}"),
+        lambda: Mutation(data[:end] + data[at:], f"bytes {at} to {end} twice"),
+        lambda: Mutation(b"\xef\xbb\xbf" + data, "a byte order mark before it"),
+        lambda: Mutation(data.decode("latin-1").encode("utf-16"), "in UTF-16"),
+        lambda: Mutation(data.replace(b"\n", b"\r\n"), "with Windows' line ends"),
+        lambda: Mutation(data.replace(b",", draw.choice([b";", b"\t", b",,"])), "other commas"),
+        lambda: Mutation(b"[" * 20000 + data, "20,000 brackets before it"),
+        lambda: Mutation(b'{"a":' * 20000 + data, "20,000 objects around it"),
+        lambda: Mutation(data + data, "twice"),
+    )
+    return draw.choice(mutations)()
+
+
+def _short(value: Data) -> str:
+    text = ascii(value)
+    return text if len(text) < 40 else f"{text[:37]}..."
