@@ -23,6 +23,7 @@ from evomerge_core.tasks.right_choices import LABELS, find_right_choices
 from evomerge_core.tasks.spec import SplitFiles, Splits, TaskSpec
 from evomerge_core.tasks.task import Task
 
+_COMPLETE = "add it or remove the row"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -43,7 +44,7 @@ def draw_items(spec: TaskSpec, task: Task, sizes: Splits, *, folder: Path, exclu
     score, answers that can be read in two ways, the same question with two answers or in two splits' files, and too few items.
     """
     if spec.files is not None:
-        reader = _reader(spec, folder)
+        reader = _reader(spec, task, folder)
         return _from_files(spec.files, reader, task, sizes, () if exclude is None else reader.questions(exclude))
     read = read_items(spec, task, folder=folder, exclude=exclude)
     drawn = split_items(
@@ -54,15 +55,15 @@ def draw_items(spec: TaskSpec, task: Task, sizes: Splits, *, folder: Path, exclu
 
 def read_items(spec: TaskSpec, task: Task, *, folder: Path, exclude: str | None = None) -> ReadItems:
     """All items of an entry whose splits have no files of their own, checked, before any split is drawn."""
-    reader = _reader(spec, folder)
+    reader = _reader(spec, task, folder)
     held_out = () if exclude is None else reader.questions(exclude)
     items = _without(reader.items(spec.file) if spec.file is not None else reader.dataset(), held_out, task)
     ((kept,), notes) = _checked([items], spec, task)
     return ReadItems(kept, notes)
 
 
-def _reader(spec: TaskSpec, folder: Path) -> _Reader:
-    return _Reader(spec, None if spec.task is None else get_ready(spec.task), folder)
+def _reader(spec: TaskSpec, task: Task, folder: Path) -> _Reader:
+    return _Reader(spec, task, None if spec.task is None else get_ready(spec.task), folder)
 
 
 def _from_files(files: SplitFiles, reader: _Reader, task: Task, sizes: Splits, held_out: Sequence[Item]) -> ItemSplits:
@@ -96,8 +97,9 @@ def _checked(files: Sequence[Sequence[Item]], spec: TaskSpec, task: Task) -> tup
     """The items of each file that can be asked and scored, their answers read alike, none twice; and how that went."""
     items = tuple(item for file in files for item in file)
     named = task.named_fields
+    answered = any("answer" in item.fields for item in items)
     for item in items:
-        _check(item, task, named)
+        _check(item, task, named, answered)
     notes = []
     if task.scorer.choices and items:
         items, note = find_right_choices(items, task, spec.answer_is)
@@ -122,21 +124,27 @@ def _answer(task: Task, item: Item) -> Hashable:
     return tuple(sorted(fold(reference) for reference in expected.references))
 
 
-def _check(item: Item, task: Task, named: frozenset[str]) -> None:
+def _check(item: Item, task: Task, named: frozenset[str], answered: bool) -> None:
+    """Whether an item can be asked and scored; `named` are the fields that the task names, `answered` is whether any item of
+    it has an answer."""
     where = f"{item.origin}: {task.name}"
     for name in sorted(named.intersection(item.unread)):
         raise _unread(item, name, where)
     if isinstance(task.choices, str) and task.choices not in item.fields:
         raise InputError(f"no field {task.choices!r}", where=f"{where}: choices", remedy="add it to `fields`")
-    gold = task.gold_text(item)
+    try:
+        texts = (task.plain_prompt(item), task.gold_text(item), *task.expected(item).choices)
+    except InputError as error:
+        raise error.within(item.origin) from None
     fault = task.scorer.fault(task.expected(item))
     if fault and "answer" in item.unread:
         raise _unread(item, "answer", where)
+    if fault and answered and "answer" not in item.fields:
+        raise InputError("no `answer`, which other items have", where=where, remedy=_COMPLETE)
     if fault:
         raise InputError(fault, where=where)
-    for text in (task.plain_prompt(item), gold, *task.expected(item).choices):
-        if _SURROGATE.search(text):
-            raise InputError("the text has half a character (a lone surrogate)", where=where, remedy="correct it")
+    if any(_SURROGATE.search(text) for text in texts):
+        raise InputError("the text has half a character (a lone surrogate)", where=where, remedy="correct it")
 
 
 def _unread(item: Item, name: str, where: str) -> InputError:
@@ -149,6 +157,7 @@ class _Reader:
     """Reads items as one entry names and shapes them."""
 
     spec: TaskSpec
+    task: Task
     ready: ReadyTask | None
     folder: Path
 
@@ -174,7 +183,7 @@ class _Reader:
 
     def _read(self, path: Path) -> tuple[Item, ...]:
         if self.ready is None:
-            return load_items(path, self.spec.fields, _labels(self.spec))
+            return load_items(path, self.spec.fields, _nested(self.spec, self.task))
         fields = self.spec.fields or _columns(path, self.ready.columns, self.ready.numbers)
         return tuple(self.ready.refine(item) for item in load_items(path, fields))
 
@@ -182,12 +191,14 @@ class _Reader:
         return self.folder / Path(file).expanduser()
 
 
-def _labels(spec: TaskSpec) -> Mapping[str, Column]:
-    """Where the choices' labels are by themselves: `label` beside `text`, as in ARC and CommonsenseQA."""
-    column = (spec.fields or {}).get(spec.choices) if isinstance(spec.choices, str) else None
+def _nested(spec: TaskSpec, task: Task) -> Mapping[str, Column]:
+    """What an entry names by dots without a column in `fields`, and where the labels of its choices are by themselves: `label`
+    beside `text`, as in ARC and CommonsenseQA."""
+    named = {name: name for name in task.named_fields if "." in name and spec.fields is None}
+    column = (spec.fields or named).get(spec.choices) if isinstance(spec.choices, str) else None
     if not isinstance(column, str) or not column.endswith(".text"):
-        return {}
-    return {LABELS: f"{column.removesuffix('.text')}.label"}
+        return named
+    return {**named, LABELS: f"{column.removesuffix('.text')}.label"}
 
 
 def _columns(path: Path, columns: Mapping[str, tuple[str, ...]], numbers: Mapping[str, int]) -> Mapping[str, Column]:

@@ -133,8 +133,8 @@ def _text(row: _Row) -> int | None:
 
 
 def _letter(row: _Row) -> int | None:
-    letter = row.answer.upper()
-    return _within(ord(letter) - ord("A"), row) if re.fullmatch("[A-Z]", letter) else None
+    letter = re.fullmatch(r"\(?([A-Z])[.:)]?", row.answer.upper())
+    return _within(ord(letter[1]) - ord("A"), row) if letter else None
 
 
 def _index(row: _Row, first: int) -> int | None:

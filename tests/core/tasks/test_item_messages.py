@@ -106,7 +106,7 @@ def test_decimal_commas_dont_cut_the_rows_of_a_csv_without_header(tmp_path: Path
         (
             "a.tsv",
             _table(",").encode(),
-            r"no column 'question' .*; separate the cells of a \.tsv by tabs, or name the file \.csv",
+            r"a\.tsv: no tabs between .*'question,answer'; give it the ending \.csv",
         ),
     ],
 )
@@ -131,11 +131,14 @@ def test_a_folder_is_no_item_file(tmp_path: Path) -> None:
         ({"question": " ", "answer": "1"}, r"a\.jsonl:3: sums: the column `question` holds no text: it is empty"),
         (
             {"question": "x", "answer": {"text": ["1"]}},
-            r"a\.jsonl:3: .* an object with the keys text; reach into it by `fields`",
+            r"a\.jsonl:3: .* an object with the keys text; name what is in it under `fields`, such as `answer\.text`",
         ),
-        ({"question": "x", "answer": [{"text": "1"}]}, r"a\.jsonl:3: .* a list of objects with the keys text; reach into it"),
+        (
+            {"question": "x", "answer": [{"text": "1"}]},
+            r"a\.jsonl:3: .* a list of objects with the keys text; name what is in it",
+        ),
         ({"question": "x", "answer": []}, r"a\.jsonl:3: sums: the column `answer` holds no text: it is an empty list"),
-        ({"question": "x"}, r"a\.jsonl:3: sums: no field `answer` to compare with"),
+        ({"question": "x"}, r"a\.jsonl:3: sums: no `answer`, which other items have; add it"),
     ],
 )
 def test_a_cell_without_text_is_told_by_its_row_and_column(tmp_path: Path, row: dict[str, Any], message: str) -> None:

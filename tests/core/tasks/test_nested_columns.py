@@ -40,8 +40,16 @@ def test_dots_lead_into_objects_and_lists(tmp_path: Path, row: dict[str, Any], c
     [
         (SQUAD, "answers.txt", r"a\.jsonl:1: no column 'answers\.txt' .* `answer` \(`answers` has text, answer_start\)"),
         (SQUAD, "question.text", r"`question` holds nothing that has a name"),
-        (SQUAD, "answers", r"it is an object with the keys text, answer_start; reach into it by `fields`: .*`\.text`"),
-        (CHAT, "turns", r"it is a list of objects with the keys from, value; reach into it"),
+        (
+            SQUAD,
+            "answers",
+            r"it is an object with the keys text, answer_start; name what is in it under `fields`, such as `answers\.text`",
+        ),
+        (
+            CHAT,
+            "turns",
+            r"it is a list of objects with the keys from, value; name what is in it under `fields`, such as `turns\.from`",
+        ),
         ({"answers": None}, "answers.text", "it is empty"),
         ({"answers": {"text": []}}, "answers.text", "it is an empty list"),
         ({"answers": [["a"]]}, "answers", "it is a list of lists"),

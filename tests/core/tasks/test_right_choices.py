@@ -65,6 +65,7 @@ def test_whole_numbers_up_to_the_number_of_choices_count_from_1(tmp_path: Path) 
     [
         (WORDS, ["fox", "owl", "dog"], ["fox", "owl", "dog"], "the text of a choice"),
         (WORDS, ["A", "d", "B"], ["fox", "fox", "owl"], "letters"),
+        (WORDS, ["(A)", "D.", "B)"], ["fox", "fox", "owl"], "letters"),
         # a text that would be a place, were it not for the other rows
         (["2", "4", "6", "8"], ["2", "8", "4"], ["2", "8", "4"], "the text of a choice"),
         ([12, 15, 20, 31], [12, 31, 15], ["12", "31", "15"], "the text of a choice"),
@@ -149,6 +150,12 @@ def test_arcs_labels_name_the_choices(tmp_path: Path) -> None:
     fields = {"question": "question", "choices": "choices.text", "answer": "answerKey"}
     right, notes = _read(tmp_path / "arc.jsonl", ARC, fields=fields)
     assert (right, notes) == (["hen", "dog", "fox"], ("answers are read as labels of the choices",))
+
+
+def test_choices_can_be_named_by_dots_without_fields(tmp_path: Path) -> None:
+    rows = [{"question": row["question"], "choices": row["choices"], "answer": row["answerKey"]} for row in ARC]
+    right, _ = _read(tmp_path / "arc.jsonl", rows, choices="choices.text")
+    assert right == ["hen", "dog", "fox"]
 
 
 def test_nested_columns_of_parquet_are_those_of_json(tmp_path: Path) -> None:

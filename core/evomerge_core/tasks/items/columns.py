@@ -44,14 +44,14 @@ def has_column(row: FileRow, column: Column) -> bool:
         return False
 
 
-def as_value(cell: object) -> Value | Unread:
-    """A cell as a field's text, or texts; numbers become text as JSON writes them. Else why it holds no text."""
+def as_value(cell: object, column: Column) -> Value | Unread:
+    """A cell as a field's text, or texts; numbers become text as JSON writes them. Else why the column holds no text."""
     if not isinstance(cell, Sequence) or isinstance(cell, str | bytes):
         text = _text(cell)
-        return Unread(*_why_not(cell)) if text is None else text
+        return _why_not(cell, column) if text is None else text
     texts = [_text(element) for element in cell]
     kept = tuple(text for text in texts if text is not None)
-    return kept if kept and len(kept) == len(texts) else Unread(*_why_not(cell))
+    return kept if kept and len(kept) == len(texts) else _why_not(cell, column)
 
 
 def is_number(cell: object) -> bool:
@@ -90,22 +90,22 @@ def _text(cell: object) -> str | None:
     return json.dumps(cell) if isinstance(cell, bool | int | float) else None
 
 
-def _why_not(cell: object) -> tuple[str, str]:
+def _why_not(cell: object, column: Column) -> Unread:
     if cell is None or isinstance(cell, str):
-        return "it is empty", _FILL
+        return Unread("it is empty", _FILL)
     if isinstance(cell, Mapping):
-        return f"it is an object with the keys {', '.join(map(str, cell))}", _reach_into(cell)
+        return Unread(f"it is an object with the keys {', '.join(map(str, cell))}", _reach_into(cell, column))
     if not isinstance(cell, list):
-        return f"it is a value of the type {type(cell).__name__}", "write it as text"
+        return Unread(f"it is a value of the type {type(cell).__name__}", "write it as text")
     inner = next((element for element in cell if _text(element) is None), None)
     if not cell:
-        return "it is an empty list", _FILL
+        return Unread("it is an empty list", _FILL)
     if isinstance(inner, Mapping):
-        return f"it is a list of objects with the keys {', '.join(map(str, inner))}", _reach_into(inner)
+        return Unread(f"it is a list of objects with the keys {', '.join(map(str, inner))}", _reach_into(inner, column))
     if isinstance(inner, list):
-        return "it is a list of lists", "write one list of texts"
-    return "it is a list with an empty entry", _FILL
+        return Unread("it is a list of lists", "write one list of texts")
+    return Unread("it is a list with an empty entry", _FILL)
 
 
-def _reach_into(inner: Mapping[object, object]) -> str:
-    return f"reach into it by `fields`: the column's name, a dot and a key, such as `.{next(iter(inner), 'text')}`"
+def _reach_into(inner: Mapping[object, object], column: Column) -> str:
+    return f"name what is in it under `fields`, such as `{column}.{next(iter(inner), 'text')}`"

@@ -130,6 +130,8 @@ def _parsed(text: str, origin: str) -> object:
 
 
 def _json_remedy(text: str, error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
+        return "put the objects into one list, or each on a line of its own in a .jsonl"
     start = text.lstrip()[:1]
     if start not in ("{", "["):
         return "correct it, or give a table the ending .csv or .tsv"
@@ -145,8 +147,12 @@ def _object(value: object, origin: str) -> FileRow:
 
 
 def _tsv(path: Path, header: bool) -> Iterator[FileRow]:
-    lines = ((number, line.split("\t")) for number, line in _lines(_table_text(path)))
-    return _table(path, lines, header)
+    text = _table_text(path)
+    first = next((line for _, line in _lines(text)), "")
+    if header and re.fullmatch(r"\S+[,;|]\S+", first):
+        problem = f"no tabs between the names of its columns, {first!r}"
+        raise InputError(problem, where=path, remedy="give it the ending .csv, or separate its cells by tabs")
+    return _table(path, ((number, line.split("\t")) for number, line in _lines(text)), header)
 
 
 def _csv(path: Path, header: bool) -> Iterator[FileRow]:

@@ -16,7 +16,7 @@ def _fault(expected: Expected) -> str:
     if not expected.references:
         return needs_reference(expected)
     if len(expected.choices) < 2:
-        return "fewer than two choices; `choices` must be a list, in the recipe or in each item"
+        return f"fewer than two choices, {', '.join(map(repr, expected.choices))}; `choices` must be a list, as JSON has lists"
     if len(set(expected.choices)) < len(expected.choices):
         return "two equal choices; remove one"
     return ""

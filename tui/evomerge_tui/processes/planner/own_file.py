@@ -67,11 +67,11 @@ def _known(row: FileRow, wanted: Iterable[str]) -> str | None:
 def _several(row: FileRow) -> str | None:
     """The column of choices, when the row has one."""
     column = _known(row, _CHOICES)
-    return column if column is not None and isinstance(as_value(cell_of(row, column, "choices")), tuple) else None
+    return column if column is not None and isinstance(as_value(cell_of(row, column, "choices"), column), tuple) else None
 
 
 def _holds_text(row: FileRow, column: str) -> bool:
-    return isinstance(as_value(cell_of(row, column, "")), str | tuple)
+    return isinstance(as_value(cell_of(row, column, ""), column), str | tuple)
 
 
 def _scorer(items: tuple[Item, ...]) -> str:
