@@ -25,6 +25,7 @@ from evomerge_core.sources.adapters.tied import tied_replacement, twin_of_tied
 from evomerge_core.sources.checkpoint import Checkpoint
 from evomerge_core.sources.tensors.names import EMBEDDING, LAYER, is_end, is_head, is_tied_name
 from evomerge_core.sources.tensors.tie import are_here, is_same
+from evomerge_core.sources.tokenizer_files import vocabulary_file
 from evomerge_core.sources.weight_file import DTYPES, WeightFile, open_weights
 
 # Families whose linear layers store their weights transposed (Conv1D): peft goes by the layer, not by `fan_in_fan_out`.
@@ -155,8 +156,9 @@ def fit_adapter(folder: Path, config: Mapping[str, Any], weights: WeightFile, ch
     _require_targets(weights.path, config, checkpoint, pairs)
     files = [folder / "adapter_config.json", weights.path]
     # A tokenizer counts only where the adapter brings its own embedding rows.
-    if any(EMBEDDING.search(name) for name in (*replaced, *rows)) and (folder / "tokenizer.json").is_file():
-        files.append(folder / "tokenizer.json")
+    tokenizer = vocabulary_file(folder)
+    if tokenizer is not None and any(EMBEDDING.search(name) for name in (*replaced, *rows)):
+        files.append(tokenizer)
     return Adapter(folder, config, weights, pairs, replaced, tuple(files), rows)
 
 

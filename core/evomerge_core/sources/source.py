@@ -14,6 +14,7 @@ from evomerge_core.sources.adapter import Adapter, LowRank, open_adapter
 from evomerge_core.sources.checkpoint import Checkpoint, open_checkpoint
 from evomerge_core.sources.fingerprint import sha256_of
 from evomerge_core.sources.resolve import locate
+from evomerge_core.sources.tokenizer_files import vocabulary_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ class Source:
     def tokenizer_folder(self) -> Path:
         """The folder whose tokenizer fits the embedding: the adapter's, where that brings its own rows and tokenizer."""
         adapter = self.adapter
-        if adapter is not None and adapter.folder / "tokenizer.json" in adapter.files:
+        if adapter is not None and vocabulary_file(adapter.folder) in adapter.files:
             return adapter.folder
         return self.folder
 

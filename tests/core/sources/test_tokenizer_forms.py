@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import sentencepiece
+import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 from evomerge_core.errors import InputError
@@ -18,7 +20,7 @@ from evomerge_core.sources.inspection import inspect
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source, open_source
 from evomerge_core.sources.tokens import align, special_tokens, vocabulary
-from support.speaking_models import change_json, write_weights
+from support.speaking_models import EMBEDDING, HEAD, WIDTH, change_json, write_weights
 
 TEXTS = ("hello world, how are you", "what is two plus three? five.", "13 lazy dogs", "naïve café 東京")
 
@@ -135,6 +137,18 @@ def test_unreadable_tokenizers_hinder_a_merge_only_where_they_differ(tmp_path: P
         lines = [str(error) for error in check(base, [opened(tmp_path / name)])]
         assert lines
         assert all("a tiktoken file" in line and "rows can be aligned by token" in line for line in lines)
+
+
+def test_an_adapters_new_rows_go_with_the_sentencepiece_model_beside_them(tmp_path: Path) -> None:
+    write_weights(tmp_path / "base", write_pieces(tmp_path / "base", size=300).vocab_size())
+    pieces = write_pieces(tmp_path / "adapter")
+    rows = {f"base_model.model.{name}": torch.ones(pieces.vocab_size(), WIDTH) for name in (EMBEDDING, HEAD)}
+    save_file(rows, tmp_path / "adapter" / "adapter_model.safetensors", metadata={"format": "pt"})
+    config = '{"peft_type": "LORA", "r": 2, "lora_alpha": 2, "modules_to_save": ["embed_tokens", "lm_head"]}'
+    (tmp_path / "adapter" / "adapter_config.json").write_text(config, encoding="utf-8")
+    source = open_source("base+adapter", relative_to=tmp_path)
+    assert source.tokenizer_folder == tmp_path / "adapter"
+    assert vocabulary(source) == {pieces.id_to_piece(row): row for row in range(pieces.vocab_size())}
 
 
 def test_a_vocabulary_with_merges_and_no_tokenizer_json_is_read(tmp_path: Path) -> None:
