@@ -43,7 +43,7 @@ def hill(height: float, mean: float, top: tuple[float, float] = (1.4, 0.6)) -> S
 
 def made(ability: Surface, *, shared: float = 0.5, difficulty: Numbers | None = None) -> Landscape:
     difficulty = np.zeros(40) if difficulty is None else difficulty
-    loss = replace(ability, strengths=-ability.strengths, mean=2.0)
+    loss = replace(ability, strengths=-ability.strengths, mean=1.0)
     return Landscape(HEAD, ability, loss, difficulty, 0 * difficulty, shared, 0.2, loss_slope=0.5, loss_noise=0.2)
 
 

@@ -16,8 +16,8 @@ _FEATURES = 64  # cosines that stand for a smooth random function
 
 @dataclass(frozen=True)
 class Landscape:
-    """A cross without its models. `ability` and `loss` (nats per token) are functions of the genome; `difficulty` and
-    `loss_offset` [items] what each item adds.
+    """A cross without its models. `ability` and `log_loss` (the logarithm of nats per token: a broken merge's loss is many
+    times a good one's) are functions of the genome; `difficulty` and `loss_offset` [items] what each item adds.
 
     What is left of an answer's luck is an item's own: `shared` of its variance is a smooth function of the genome, so that
     near merges answer alike, with the length `reach` (a share of the range); the rest differs from merge to merge. An answer
@@ -26,7 +26,7 @@ class Landscape:
 
     head: Head
     ability: Surface
-    loss: Surface
+    log_loss: Surface
     difficulty: Numbers
     loss_offset: Numbers
     shared: float
@@ -52,7 +52,7 @@ def fit_landscape(matrix: Matrix) -> Landscape:
     return Landscape(
         head=head,
         ability=fit_surface(matrix.genomes, fitted.ability, fitted.error, width),
-        loss=fit_surface(matrix.genomes, mean_loss, np.full(len(mean_loss), 0.01), width),
+        log_loss=fit_surface(matrix.genomes, np.log(mean_loss), np.full(len(mean_loss), 0.01), width),
         difficulty=fitted.difficulty,
         loss_offset=offset,
         shared=shared,
@@ -106,7 +106,8 @@ class World:
         lead = of.ability(genome[None])[0] - of.difficulty[kinds]
         right = (lead + np.sqrt(of.shared) * smooth[0] + np.sqrt(1 - of.shared) * rough > 0).astype(float)
         luck = right - chance(lead, np.zeros(1))
-        loss = of.loss(genome[None])[0] + of.loss_offset[kinds] - of.loss_slope * luck + of.loss_noise * smooth[1]
+        level = np.exp(of.log_loss(genome[None])[0])
+        loss = level + of.loss_offset[kinds] - of.loss_slope * luck + of.loss_noise * smooth[1]
         return right, np.maximum(loss, 0.0)
 
 
