@@ -46,7 +46,7 @@ def _problems(count: int, seed: int, names: Sequence[str], things: Sequence[str]
 
 
 def _pairs() -> list[Pair]:
-    found = _problems(2400, 24, TRAIN_NAMES, TRAIN_THINGS, 0)
+    found = _problems(1600, 24, TRAIN_NAMES, TRAIN_THINGS, 0)
     return [(question, _STYLES[n % len(_STYLES)].format(r=number)) for n, (question, number) in enumerate(found)]
 
 

@@ -87,8 +87,8 @@ def describe(landscape: Landscape) -> str:
     head = landscape.head
     known, uniform = landscape.quality(landscape.ability.points), landscape.quality(np.array(head.uniform))
     return (
-        f"{head.cross} ({head.precision}): {len(known)} merges, {len(landscape.difficulty)} items; of merges left out, abilities "
-        f"are foretold with r = {landscape.ability.foresight:.2f}, losses with {landscape.log_loss.foresight:.2f}; near merges "
+        f"{head.cross} ({head.precision}): {len(known)} merges, {len(landscape.difficulty)} items; of merges left out, "
+        f"abilities are foretold with r = {landscape.ability.foresight:.2f}, losses with {landscape.log_loss.foresight:.2f}; near merges "
         f"share {100 * landscape.shared:.0f} % of an answer's luck within {landscape.reach:.2f} of the range; true quality of "
         f"the best equal-weight merge {100 * uniform.max():.1f} %, of the best known merge {100 * known.max():.1f} %"
     )
