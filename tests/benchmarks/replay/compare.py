@@ -86,11 +86,13 @@ def describe(landscape: Landscape) -> str:
     """How well the fit foretells merges that it has not seen, and how good a person's merges and the best known ones are."""
     head = landscape.head
     known, uniform = landscape.quality(landscape.ability.points), landscape.quality(np.array(head.uniform))
+    ability, loss = landscape.ability.foresight, landscape.log_loss.foresight
     return (
-        f"{head.cross} ({head.precision}): {len(known)} merges, {len(landscape.difficulty)} items; of merges left out, "
-        f"abilities are foretold with r = {landscape.ability.foresight:.2f}, losses with {landscape.log_loss.foresight:.2f}; near merges "
-        f"share {100 * landscape.shared:.0f} % of an answer's luck within {landscape.reach:.2f} of the range; true quality of "
-        f"the best equal-weight merge {100 * uniform.max():.1f} %, of the best known merge {100 * known.max():.1f} %"
+        f"{head.cross} ({head.precision}): {len(known)} merges, {len(landscape.difficulty)} items; "
+        f"of merges left out, abilities are foretold with r = {ability:.2f}, losses with {loss:.2f}; "
+        f"near merges share {100 * landscape.shared:.0f} % of an answer's luck within {landscape.reach:.2f} of the range; "
+        f"true quality of the best equal-weight merge {100 * uniform.max():.1f} %, of the best known merge "
+        f"{100 * known.max():.1f} %"
     )
 
 
