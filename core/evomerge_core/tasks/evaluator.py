@@ -54,7 +54,7 @@ class Evaluator(Protocol):
 
     @property
     def precision(self) -> str:
-        """The precision that answers are given in: `nf4`, `bf16` or `fp32`."""
+        """The precision that answers are given in: `nf4`, `int8`, `bf16` or `fp32`."""
         ...
 
     @property
