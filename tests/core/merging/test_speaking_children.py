@@ -256,6 +256,21 @@ def test_an_adapter_with_new_tokens_merges_into_its_base(tmp_path: Path) -> None
     torch.testing.assert_close(logits(out, (*IDS, START, END)), logits(right, (*IDS, START, END)), rtol=0, atol=1e-5)
 
 
+def test_an_adapter_that_cut_the_padding_merges_with_its_base(tmp_path: Path) -> None:
+    """Rows that it lacks are the base's; it brings no tokenizer of its own."""
+    base = write_speaking(tmp_path / "base", padded=24)
+    adapter = write_adapter(tmp_path / "adapter", base, 280, (), **TRAINED)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        (adapter / file).unlink()
+    config = replace(merge_of("task_arithmetic", {"base+adapter": {"weight": 0.5}}, "base"), out_dtype="float32")
+    out = merge(tmp_path, config, tmp_path / "out")
+    right = unloaded(tmp_path / "right", base, adapter, 280)
+    before, after, found = (load_file(folder / "model.safetensors")[HEAD] for folder in (base, right, out))
+    expected = torch.cat([before[:280] + 0.5 * (after - before[:280]), before[280:]])
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    assert logits(out, IDS).shape == (5, 304)
+
+
 def test_a_padding_token_beyond_the_rows_is_left_out(tmp_path: Path) -> None:
     """torch refuses to build an embedding with a padding index that it has no row for."""
     base = write_speaking(tmp_path / "base", padded=8, pad_token_id=287)

@@ -76,6 +76,13 @@ def test_the_generation_config_counts_before_the_config_as_in_transformers(model
     assert (found.ends, found.bos, found.pad) == ((2, START), 1, 0)
 
 
+def test_the_tokenizer_says_what_begins_a_text_and_what_pads(models: Path, tmp_path: Path) -> None:
+    shutil.copytree(models / "chat", tmp_path / "chat")
+    change_json(tmp_path / "chat" / "tokenizer_config.json", bos_token="<|im_start|>", pad_token="<unk>")
+    found = of(tmp_path, "chat")
+    assert (found.bos, found.pad) == (START, 0)
+
+
 def with_rows(folder: Path, rows: int, *names: str) -> Path:
     """An adapter that holds these tensors of `base` whole, with so many rows."""
     torch.manual_seed(5)

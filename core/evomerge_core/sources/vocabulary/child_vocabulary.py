@@ -65,13 +65,21 @@ def _beyond(giver: Source, rows: int | None) -> bool:
 
 
 def _stated(giver: Source, kind: Kind, rows: int | None) -> tuple[int, ...]:
-    """The ids that the giver's files state; an adapter's tokenizer before its model's config, whose ids mean other rows."""
-    ids = ids_of_model(giver, kind)
+    """The ids that the giver's files state, in the order in which they count.
+
+    The tokenizer's word counts before the config's, which is often a default that nobody set; but not for the ends of turns,
+    of which the configs of chat models list more. An adapter's tokenizer always counts before its model's config, whose ids
+    mean other rows.
+    """
     named = (vocabulary(giver) or {}).get(token_of_tokenizer(giver, kind) or "")
+    of_tokenizer = () if named is None else (named,)
+    of_model = ids_of_model(giver, kind)
     if _brings_its_own(giver):
-        ids = (*(() if named is None else (named,)), *_moved(giver, ids))
-    elif not ids and named is not None:
-        ids = (named,)
+        ids = (*of_tokenizer, *_moved(giver, of_model))
+    elif kind == "eos":
+        ids = of_model or of_tokenizer
+    else:
+        ids = (*of_tokenizer, *of_model)
     return tuple(row for row in dict.fromkeys(ids) if row >= 0 and (rows is None or row < rows))
 
 
