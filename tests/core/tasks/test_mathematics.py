@@ -166,6 +166,12 @@ def test_a_reference_that_isnt_one_number_is_a_fault(reference: str, fault: str)
     assert fault in get_scorer("final_number").fault(Expected((reference,)))
 
 
+def test_a_reference_as_long_as_a_book_is_a_fault_at_once() -> None:
+    fault = get_scorer("final_number").fault(Expected(("word " * 10_000_000,)))
+    assert "is 50,000,000 characters long, too long for a number" in fault
+    assert len(fault) < 200
+
+
 def _flexible_extract(text: str) -> Fraction:
     """What lm-evaluation-harness's gsm8k makes of an answer: the last match of its pattern, without commas and dollars."""
     (folder,) = find_spec("lm_eval").submodule_search_locations  # type: ignore[union-attr, misc]

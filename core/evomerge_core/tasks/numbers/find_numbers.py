@@ -33,24 +33,27 @@ _SPACED_MINUS = re.compile(r"(?<=[=≈($])(\s?-)\s(?=[0-9.])")
 _DIGITS = r"(?:[0-9]+(?:[.,][0-9]+)*|(?<![0-9A-Za-z])\.[0-9]+)"
 _NUMBER = re.compile(
     rf"""
-    (?P<unreadable>{UNREADABLE})
-    | (?P<minus>(?<![0-9A-Za-z)\]}}{UNREADABLE}])-[$€£¥₹]?)?
-      (?:
-        (?P<clock>[0-9]{{1,2}}[:：][0-5][0-9](?:[:：][0-5][0-9])?)(?![0-9:：])
-        | (?<![A-Za-z])(?P<ratio>{_DIGITS}:{_DIGITS})(?!:)
-        | (?P<mixed>[0-9]{{1,3}}[ ][0-9]+/[0-9]+)(?![0-9/])
-        | (?P<digits>{_DIGITS}(?:[ ]?/[ ]?{_DIGITS})*)
-          (?:
-            [eE](?P<e>[+-]?[0-9]{{1,3}})(?![0-9A-Za-z])
-            | [ ]?[×x*·][ ]?10\^(?P<ten>\([+-]?[0-9]+\)|[+-]?[0-9]+)
-            | \^(?P<power>\(-?[0-9]+\)|-?[0-9]+)
-          )?
-          (?P<characters>[{"".join(_CHARACTERS)}]*)
-          (?:[ ]?(?P<word>{"|".join((*_WORDS, *_ENGLISH_WORDS))})(?!\w))?
-      )
-      (?P<percent>[ ]?(?:%|percent(?!\w)))?
+    (?=[-.0-9{UNREADABLE}])
+    (?:
+      (?P<unreadable>{UNREADABLE})
+      | (?P<minus>(?<![0-9A-Za-z)\]}}{UNREADABLE}])-[$€£¥₹]?)?
+        (?:
+          (?P<clock>[0-9]{{1,2}}[:：][0-5][0-9](?:[:：][0-5][0-9])?)(?![0-9:：])
+          | (?<![A-Za-z])(?P<ratio>{_DIGITS}:{_DIGITS})(?!:)
+          | (?P<mixed>[0-9]{{1,3}}[ ][0-9]+/[0-9]+)(?![0-9/])
+          | (?P<digits>{_DIGITS}(?:[ ]?/[ ]?{_DIGITS})*)
+            (?:
+              [eE](?P<e>[+-]?[0-9]{{1,3}})(?![0-9A-Za-z])
+              | [ ]?[×xX*·][ ]?10\^(?P<ten>\([+-]?[0-9]+\)|[+-]?[0-9]+)
+              | \^(?P<power>\(-?[0-9]+\)|-?[0-9]+)
+            )?
+            (?P<characters>[{"".join(_CHARACTERS)}]*)
+            (?:[ ]?(?P<word>(?i:{"|".join((*_WORDS, *_ENGLISH_WORDS))}))(?!\w))?
+        )
+        (?P<percent>[ ]?(?:%|percent(?!\w)))?
+    )
     """,
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE,
 )
 # What may stand between parts of one expression.
 _JOINT = re.compile(r"[)\]]{0,3}\s?[-+×*·/÷^]?\s?[(\[]{0,3}")
@@ -80,11 +83,24 @@ def plain_text(text: str) -> str:
 
 def find_numbers(plain: str, language: str = "") -> list[Number]:
     """The numbers of a plain text in their order. What touches something unreadable is one unreadable number with it."""
+    return _joined(_NUMBER.finditer(plain), plain, language)
+
+
+def find_last(plain: str, language: str = "") -> Number | None:
+    """The last of `find_numbers`; those that can't touch it aren't read."""
+    matches = list(_NUMBER.finditer(plain))
+    first = len(matches) - 1
+    while first > 0 and _JOINT.fullmatch(plain, matches[first - 1].end(), matches[first].start()):
+        first -= 1
+    return _joined(matches[first:], plain, language)[-1] if matches else None
+
+
+def _joined(matches: Iterable[re.Match[str]], plain: str, language: str) -> list[Number]:
     found: list[Number] = []
     chained = False
-    for match in _NUMBER.finditer(plain):
+    for match in matches:
         number = _read(match, language)
-        if chained and found and found[-1].end == number.start and not match["minus"]:
+        if chained and found[-1].end == number.start and not match["minus"]:
             # 2万6000 is one number
             number = _sum(found.pop(), number)
         chained = bool(match["characters"])

@@ -73,10 +73,15 @@ def without_latex(text: str) -> str:
 
     Units lose their exponents, other commands their names; `UNREADABLE` stands where there is a root or the like.
     """
-    if any(sign in text for sign in "\\{"):
+    if "\\" in text or "{" in text:
         text = _without_braces(text)
-    text = _INDEX.sub(_index, _ORDINAL.sub(" ", _NO_NUMBER.sub(UNREADABLE, text)))
-    return _UNREADABLE_POWER.sub(UNREADABLE, _EXPONENT.sub("", _FLAT_EXPONENT.sub(r"\1", text)))
+    elif not text.isascii():
+        text = _NO_NUMBER.sub(UNREADABLE, text)
+    if "_" in text:
+        text = _INDEX.sub(_index, text)
+    if "^" in text:
+        text = _UNREADABLE_POWER.sub(UNREADABLE, _EXPONENT.sub("", _ORDINAL.sub(" ", text)))
+    return _FLAT_EXPONENT.sub(r"\1", text)
 
 
 def _without_braces(text: str) -> str:
@@ -89,7 +94,7 @@ def _without_braces(text: str) -> str:
         text = _GROUP.sub(r" \1 ", _COMMAND.sub(r"\1", _INDEX.sub(_index, _POWER.sub(_power, text))))
         if text == before:
             break
-    return re.sub(r"\\[A-Za-z]+\*?|[\\{}]", " ", text)
+    return re.sub(r"\\[A-Za-z]+\*?|[\\{}]", " ", _NO_NUMBER.sub(UNREADABLE, text))
 
 
 def _fraction(match: re.Match[str]) -> str:

@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from evomerge_core.tasks.numbers.find_numbers import Number, find_numbers, plain_text
+from evomerge_core.tasks.numbers.find_numbers import Number, find_last, find_numbers, plain_text
 from evomerge_core.tasks.numbers.latex import UNREADABLE, boxed
 from evomerge_core.tasks.scorers.scorer import Expected, needs_reference, register
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _RESULT = "####"
 _ONE_NUMBER = "correct it, or use another scorer"
 _SHOWN = 60
+# Of a reference in characters: a worked solution is far shorter.
+_LONGEST = 100_000
 
 # What makes a text with one number something else: a comparison, an unknown, a pair.
 _COMPARISON = re.compile(r"[≤≥≠]|(?:^|\s|(?<![A-Za-z</])[A-Za-z])[<>]=?\s*-?[0-9]|[0-9]\s*[<>]=?\s*[A-Za-z(]")
@@ -61,13 +63,13 @@ def last_number(text: str, language: str = "") -> frozenset[Fraction]:
     - What is left of marks fits no rule (`3,5,7`, `1.2.3`): the last run of digits counts.
     """
     final = boxed(text)
-    numbers = find_numbers(plain_text(text if final is None else final), language)
-    return numbers[-1].asked if numbers else frozenset()
+    number = find_last(plain_text(text if final is None else final), language)
+    return frozenset() if number is None else number.asked
 
 
 def _reference_values(reference: str, language: str) -> frozenset[Fraction]:
-    numbers = find_numbers(_result(reference), language)
-    return numbers[-1].values if numbers else frozenset()
+    number = find_last(_result(reference), language)
+    return frozenset() if number is None else number.values
 
 
 def _result(reference: str) -> str:
@@ -80,9 +82,11 @@ def _result(reference: str) -> str:
 
 def _reference_fault(reference: str, language: str) -> str:
     """Why a reference isn't one number; "" when it is. After an equals sign stands the result."""
+    shown = repr(reference if len(reference) <= _SHOWN else f"{reference[:_SHOWN]}…")
+    if len(reference) > _LONGEST:
+        return f"the answer {shown} is {len(reference):,} characters long, too long for a number; {_ONE_NUMBER}"
     plain = _result(reference)
     numbers = find_numbers(plain, language)
-    shown = repr(reference if len(reference) <= _SHOWN else f"{reference[:_SHOWN]}…")
     if not numbers:
         return f"no number in the answer {shown}; {_ONE_NUMBER}"
     left, equals, right = plain.rpartition("=")
