@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +27,13 @@ class Decision:
         if self.scorer == "exact":
             begun = text.rstrip(_UNFINISHED).strip()
             return not any(reference.strip().startswith(begun) for reference in self.references)
-        # what follows may still change the last character (an accent, say)
-        settled = fold(text[:-1])
+        settled = _settled(text)
         return any(fold(reference) in settled for reference in self.references)
+
+
+def _settled(text: str) -> str:
+    """The folded text without its last letter and that letter's accents: an accent that follows may still change it."""
+    folded = fold(text.rstrip(_UNFINISHED))
+    while folded and unicodedata.combining(folded[-1]):
+        folded = folded[:-1]
+    return folded[:-1]

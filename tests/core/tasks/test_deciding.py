@@ -24,6 +24,12 @@ def test_no_continuation_changes_a_decided_score(scorer: str, references: list[s
         assert score(Answer(text=begun), expected) == score(Answer(text=whole), expected)
 
 
+def test_an_accent_that_is_there_or_may_follow_decides_nothing() -> None:
+    contains = Decision("contains", ("a",))
+    assert not any(contains.made(text) for text in ("a", "a\u0301", "A\u0301", "a\u0315", "a\ufffd", "a\ufffd\ufffd"))
+    assert contains.made("ab")
+
+
 def test_a_beginning_of_the_reference_is_not_decided() -> None:
     exact = Decision("exact", ("Paris", "the city of Paris"))
     assert not any(exact.made(text) for text in ("", " ", "Par", " Paris", "the ", "the city"))
