@@ -37,8 +37,8 @@ def settings(source: Source) -> Mapping[str, Any]:
     try:
         text: Any = CONFIG_MAPPING[kind].from_dict(copy.deepcopy(dict(source.config))).get_text_config()
         values: dict[str, Any] = text.to_dict()
-    except (StrictDataclassError, ValueError, TypeError, KeyError, AttributeError) as error:
-        reason = " ".join(str(error).split())
+    except (StrictDataclassError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
             reason, where=source.folder / "config.json", remedy="correct it, or download the model again"
         ) from None

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from evomerge_core.errors import InputError, MissingFile
 from evomerge_core.files.json_file import read_json
+from evomerge_core.sources.config_kinds import require_kinds
 from evomerge_core.sources.tensors.left_out import left_out
 from evomerge_core.sources.tensors.names import BUFFERS, CAUSAL_MASK, QUANTISED_NAMES, is_head, is_tied_name
 from evomerge_core.sources.tensors.tie import lone_head, second_copies, ties
@@ -93,6 +94,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """A model folder's config.json; raises InputError where it can't be read or says that the model is quantised."""
     config = read_json(folder / "config.json")
     _refuse_quantised_config(folder, config)
+    require_kinds(folder / "config.json", config)
     return config
 
 

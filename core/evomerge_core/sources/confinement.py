@@ -21,9 +21,12 @@ def absolute_reference(reference: str, folder: Path) -> str:
 def absolute_path(path: str, folder: Path) -> Path:
     """A local path, absolute; what is absolute already, or begins with `~`, is the writer's own choice.
 
-    Raises InputError for a relative path that leads outside `folder`, by `..` or by a link.
+    Raises InputError for a relative path that leads outside `folder`, by `..` or by a link, and for a home that isn't there.
     """
-    given = Path(path).expanduser()
+    try:
+        given = Path(path).expanduser()
+    except RuntimeError:
+        raise InputError("there is no such home folder", where=path, remedy="give the path from the root") from None
     if given.is_absolute() or PureWindowsPath(path).is_absolute():
         return given
     meant = (folder / given).absolute()

@@ -104,10 +104,10 @@ def _first_cut_tensor(path: Path) -> str | None:
             if size < 0:
                 return None
             header = json.loads(file.read(length))
-            ends = [(facts["data_offsets"][1], name) for name, facts in header.items() if name != "__metadata__"]
+            ends = sorted((facts["data_offsets"][1], name) for name, facts in header.items() if name != "__metadata__")
+            return next((name for end, name in ends if end > size), None)
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
         return None
-    return next((name for end, name in sorted(ends) if end > size), None)
 
 
 def _open_pickle(path: Path) -> WeightFile:

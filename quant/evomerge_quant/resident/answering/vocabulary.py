@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 from tokenizers import Tokenizer
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.json_file import read_json
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.tokenizer_files import vocabulary_file
 
@@ -99,11 +99,10 @@ def _end_ids(folder: Path) -> list[int]:
 
 def _end_token(folder: Path) -> str:
     token = _read(folder / "tokenizer_config.json").get("eos_token") or ""
-    return str(token["content"] if isinstance(token, dict) else token)
+    return str(token.get("content") or "" if isinstance(token, dict) else token)
 
 
 def _read(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return content
+    return read_json(file)

@@ -1,0 +1,46 @@
+"""Values of another kind in config.json are named, whatever would have gone wrong with them later."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import CONFIG_MAPPING
+
+from evomerge_core.errors import InputError
+from evomerge_core.sources.checkpoint import read_config
+
+
+def write(folder: Path, **settings: Any) -> Path:
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama", "hidden_size": 64} | settings), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("architectures", one) for one in (1e308, "LlamaForCausalLM", [3])),
+        *(("hidden_size", one) for one in ("64", 64.0, 0, -64, True, 10**30, [64], float("nan"))),
+        *(("num_attention_heads", one) for one in ([4, "4"], {"x": 4})),
+        *(("eos_token_id", one) for one in ("2", [2, None], 2.0, {"id": 2})),
+        ("tie_word_embeddings", "true"),
+        ("model_type", ["llama"]),
+        ("text_config", "none"),
+    ],
+)
+def test_a_value_of_another_kind_is_named(tmp_path: Path, key: str, value: Any) -> None:
+    with pytest.raises(InputError, match=rf"config\.json: {key}: must be "):
+        read_config(write(tmp_path, **{key: value}))
+
+
+def test_a_language_models_own_settings_are_looked_at_too(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"config\.json: text_config\.vocab_size: must be a whole number above 0, not 'x'"):
+        read_config(write(tmp_path, text_config={"vocab_size": "x"}))
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "qwen2", "gemma3", "mamba", "deepseek_v3", "falcon", "phi3", "mixtral"])
+def test_what_transformers_writes_is_taken(tmp_path: Path, kind: str) -> None:
+    CONFIG_MAPPING[kind]().save_pretrained(tmp_path)
+    assert read_config(tmp_path)["model_type"] == kind
