@@ -132,6 +132,17 @@ def test_two_equal_matrices_are_two_where_the_config_says_so(tmp_path: Path) -> 
     assert HEAD in opened(folder).names
 
 
+def test_a_copy_that_was_saved_as_untied_merges_as_the_refusal_says(tmp_path: Path) -> None:
+    base, untied = (write_model(tmp_path / name, tie_word_embeddings=True) for name in ("base", "untied"))
+    store(untied, lambda state: state | {HEAD: state["model.embed_tokens.weight"]})
+    change_config(untied, tie_word_embeddings=False)
+    for one, other in ((base, untied), (untied, base)):
+        (line,) = [str(error) for error in check(opened(one), [opened(other)])]
+        assert f"set it to true in {untied / 'config.json'}, since lm_head.weight there is a copy" in line
+    change_config(untied, tie_word_embeddings=True)
+    assert check(opened(base), [opened(untied)]) == []
+
+
 def test_two_matrices_that_differ_are_two_whatever_the_config_says(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "m")
     expected = logits(folder)

@@ -14,7 +14,8 @@ from evomerge_core.sources.checks.soundness import own_problems
 from evomerge_core.sources.checks.special_tokens import special_token_differences
 from evomerge_core.sources.fingerprint import sha256_of
 from evomerge_core.sources.source import Source
-from evomerge_core.sources.tensors.names import EMBEDDING, HEAD
+from evomerge_core.sources.tensors.names import EMBEDDING, HEAD, is_head
+from evomerge_core.sources.tensors.tie import second_copies
 from evomerge_core.sources.tokenizer_files import vocabulary_file
 from evomerge_core.sources.tokens import shared_tokens, vocabulary, why_without_tokens
 
@@ -116,7 +117,7 @@ def _config_differences(base: Source, source: Source, where: str) -> Iterator[In
         yield from _field_differences(field, our_settings.get(field), their_settings.get(field), where, base.reference)
     if base.tied != source.tied:
         problem = f"tie_word_embeddings: the head is {_tie(source)}, but {_tie(base)} in {base.reference}"
-        yield InputError(problem, where=where, remedy=f"choose a source that is {_tie(base)} like the base")
+        yield InputError(problem, where=where, remedy=_tie_remedy(base, source))
 
 
 def _field_differences(field: str, ours: Any, theirs: Any, where: str, base: str) -> Iterator[InputError]:
@@ -136,6 +137,16 @@ def _is_same(ours: Any, theirs: Any) -> bool:
 
 def _tie(source: Source) -> str:
     return "tied" if source.tied else "not tied"
+
+
+def _tie_remedy(base: Source, source: Source) -> str:
+    """A model may be saved as untied, its head a copy of the embedding; then nothing but its config stands in the way."""
+    untied = source if base.tied else base
+    head = next(name for name in untied.names if is_head(name))
+    here = all(path.exists() for path in untied.checkpoint.files)
+    if here and second_copies({}, untied.checkpoint.tensors):
+        return f"set it to true in {untied.folder / 'config.json'}, since {head} there is a copy of the embedding"
+    return f"choose a source that is {_tie(base)} like the base"
 
 
 def _tensor_differences(base: Source, source: Source) -> Iterator[InputError]:
