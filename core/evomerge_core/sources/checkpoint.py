@@ -13,6 +13,7 @@ from torch import Tensor
 
 from evomerge_core.errors import InputError, MissingFile
 from evomerge_core.files.json_file import read_json
+from evomerge_core.files.path_text import is_path
 from evomerge_core.sources.config_kinds import require_kinds
 from evomerge_core.sources.tensors.left_out import left_out
 from evomerge_core.sources.tensors.names import BUFFERS, CAUSAL_MASK, QUANTISED_NAMES, is_head, is_tied_name
@@ -178,8 +179,9 @@ def _read_index(index: Path) -> _Listing:
         raise InputError("weight_map is missing or empty", where=index, remedy="download or copy the model again")
     for name, shard in weight_map.items():
         # A shard elsewhere would let a downloaded folder read any file.
-        if not isinstance(shard, str) or re.search(r"[/\\:]", shard) or shard in ("", ".", ".."):
-            raise InputError(f"{name} is listed in {shard!r}", where=index, remedy="shards must lie beside the index")
+        if not isinstance(shard, str) or re.search(r"[/\\:]", shard) or shard in ("", ".", "..") or not is_path(shard):
+            listed = f"{name[:200]} is listed in {ascii(shard)[:200]}"
+            raise InputError(listed, where=index, remedy="shards must lie beside the index")
         if not (index.parent / shard).is_file():
             raise MissingFile(
                 f"missing shard, it holds {name}", where=index.parent / shard, remedy="download or copy the model again"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PureWindowsPath
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.path_text import written_path
 from evomerge_core.sources.resolve import FILE_ENDINGS, HUB_ID, split_reference
 
 
@@ -21,12 +22,9 @@ def absolute_reference(reference: str, folder: Path) -> str:
 def absolute_path(path: str, folder: Path) -> Path:
     """A local path, absolute; what is absolute already, or begins with `~`, is the writer's own choice.
 
-    Raises InputError for a relative path that leads outside `folder`, by `..` or by a link, and for a home that isn't there.
+    Raises InputError for a relative path that leads outside `folder`, by `..` or by a link, and for what is no path.
     """
-    try:
-        given = Path(path).expanduser()
-    except RuntimeError:
-        raise InputError("there is no such home folder", where=path, remedy="give the path from the root") from None
+    given = written_path(path)
     if given.is_absolute() or PureWindowsPath(path).is_absolute():
         return given
     meant = (folder / given).absolute()

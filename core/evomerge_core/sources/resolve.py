@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.path_text import written_path
 
 HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?")
 FILE_ENDINGS = (".gguf", ".safetensors", ".bin")
@@ -61,10 +62,7 @@ def _is_known(part: str, relative_to: Path) -> bool:
 
 
 def _local(part: str, relative_to: Path) -> Path:
-    try:
-        return relative_to / Path(part).expanduser()
-    except RuntimeError:
-        raise InputError("there is no such home folder", where=part, remedy="give the path from the root") from None
+    return relative_to / written_path(part)
 
 
 def _folder(part: str, relative_to: Path, allow_pickle: bool) -> Path:

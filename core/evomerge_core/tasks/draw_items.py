@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.path_text import written_path
 from evomerge_core.tasks.folded_text import fold
 from evomerge_core.tasks.items.columns import Column
 from evomerge_core.tasks.items.held_out import leave_out
@@ -188,7 +189,7 @@ class _Reader:
         return tuple(self.ready.refine(item) for item in load_items(path, fields))
 
     def _path(self, file: str) -> Path:
-        return self.folder / Path(file).expanduser()
+        return self.folder / written_path(file)
 
 
 def _nested(spec: TaskSpec, task: Task) -> Mapping[str, Column]:
