@@ -191,9 +191,10 @@ def _vocabulary_differences(base: Source, source: Source) -> Iterator[InputError
     for model in (base, source):
         if vocabulary(model) is not None or not _needs_tokens(base, source):
             continue
-        reason = why_without_tokens(model)
+        reason, ours, theirs = why_without_tokens(model), _heights(base), _heights(source)
+        other = "the tokenizers differ" if ours == theirs else f"the vocabularies have {theirs} and {ours} rows"
         yield InputError(
-            f"{reason.problem}, and the vocabularies have {_heights(source)} and {_heights(base)} rows",
+            f"{reason.problem}, and {other}",
             where=reason.where,
             remedy=f"{reason.remedy}, so that rows can be aligned by token",
         )
