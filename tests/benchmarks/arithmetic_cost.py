@@ -72,7 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("base", type=Path, help="the base's folder")
     parser.add_argument("adapters", type=Path, nargs="*", help="LoRA adapters that are added to it")
     parser.add_argument("--items", type=int, default=48)
-    parser.add_argument("--precision", choices=["nf4", "int8", "bf16", "fp32"], default="nf4")
+    parser.add_argument("--precision", choices=["nf4", "int5", "int8", "bf16", "fp32"], default="nf4")
     parser.add_argument("--repeats", type=int, default=3)
     return parser.parse_args()
 

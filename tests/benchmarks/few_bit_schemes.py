@@ -16,7 +16,9 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from torch import Tensor, nn
 
 from evomerge_core.compiled import compiled
-from evomerge_quant.resident.network.few_bits import int8, nf4
+from evomerge_quant.resident.network.few_bits import nf4
+from evomerge_quant.resident.network.few_bits.block_linear import BlockScheme, Int8Linear
+from evomerge_quant.resident.network.few_bits.blocks import block_count
 
 # What llama.cpp takes instead where a row is no whole number of a type's blocks (src/llama-quant.cpp, tensor_type_fallback).
 _FALLBACK = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
@@ -49,13 +51,17 @@ def plain_nf4(_: str, weight: Tensor) -> Coded:
     return Coded(values, 8 * codes.nbytes + 8 * absmax.nbytes)
 
 
-def eight(_: str, weight: Tensor) -> Coded:
-    """The product's int8."""
-    codes = torch.empty(weight.shape, dtype=torch.int8)
-    scales = torch.empty(weight.shape[0], int8.block_count(weight.shape[1]), dtype=torch.float16)
-    values = torch.empty(weight.shape)
-    int8.quantize(weight, codes, scales, values)
-    return Coded(values, 8 * codes.nbytes + 8 * scales.nbytes)
+def in_blocks(blocks: BlockScheme) -> Scheme:
+    """The product's blocks of 32: its int8 or int5."""
+
+    def quantise(_: str, weight: Tensor) -> Coded:
+        rows, width = weight.shape
+        codes = torch.empty(rows, blocks.row_entries(width), dtype=blocks.dtype)
+        scales, values = torch.empty(rows, block_count(width), dtype=torch.float16), torch.empty(weight.shape)
+        blocks.quantize(weight, codes, scales, values)
+        return Coded(values, 8 * codes.nbytes + 8 * scales.nbytes)
+
+    return quantise
 
 
 def finer_nf4(block: int, *, least_error: bool) -> Scheme:
@@ -78,7 +84,8 @@ def finer_nf4(block: int, *, least_error: bool) -> Scheme:
 
 
 def mixed(more: Collection[str]) -> Scheme:
-    """int8 for the tensors that are named, the product's NF4 for all others."""
+    """The product's int8 for the tensors that are named, its NF4 for all others."""
+    eight = in_blocks(Int8Linear.scheme)
     return lambda name, weight: (eight if name in more else plain_nf4)(name, weight)
 
 

@@ -1,6 +1,6 @@
 """Whether few bits rank merges as bf16 does: `python tests/benchmarks/precision_ranks.py [RECIPE | BASE ADAPTER ADAPTER...]`.
 
-    [--merges 30] [--items 80] [--seed 0] [--schemes bf16 int8 nf4 ...] [--out FILE]
+    [--merges 30] [--items 80] [--seed 0] [--schemes bf16 int8 int5 nf4 ...] [--out FILE]
 
 Merges of a cross (the quickstart's, a recipe's first stage, or the quickstart's with other models) are scored on the same test
 items: a third with equal weights, a third drawn at random, a third near the best by bf16. What the product has is scored as a
@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from few_bit_schemes import Coded, Scheme, eight, finer_nf4, ggml, mixed, plain_nf4, sixteen
+from few_bit_schemes import Coded, Scheme, finer_nf4, ggml, in_blocks, mixed, plain_nf4, sixteen
 from platformdirs import user_cache_path
 from scipy.stats import spearmanr
 from torch import Tensor, nn
@@ -44,11 +44,12 @@ from evomerge_core.run.plan import Asked
 from evomerge_core.run.setup import Setup, prepare
 from evomerge_core.sources.pretrained import read_config
 from evomerge_quant.resident.model import ResidentModel, build
+from evomerge_quant.resident.network.few_bits.block_linear import Int5Linear, Int8Linear
 from evomerge_quant.resident.network.skeleton import few_bit_layers, make_skeleton
 from evomerge_recipes.quickstart.prepare import prepared_recipe
 
-PRODUCT = ("bf16", "int8", "nf4")
-SIMULATED = ("nf4-32", "nf4-fitted", "nf4-32-fitted", "mixed", "Q5_0", "Q4_K", "Q5_K", "Q6_K")
+PRODUCT = ("bf16", "int8", "int5", "nf4")
+SIMULATED = ("nf4-32", "nf4-fitted", "nf4-32-fitted", "mixed", "Q4_K", "Q5_K", "Q6_K")
 # How far merges near the best are from it: standard deviation as a share of each number's range.
 NEAR = 0.12
 # The share of the weights that the mixed scheme holds in 8 bits, and the questions by which it chooses them.
@@ -158,7 +159,8 @@ def held_in(scheme: Scheme, cross: Cross, tensors: Iterable[tuple[str, Tensor]])
 def make_scheme(name: str, cross: Cross, plain: ResidentScorer, genome: Sequence[float]) -> Scheme:
     ready: Mapping[str, Scheme] = {
         "bf16": sixteen,
-        "int8": eight,
+        "int8": in_blocks(Int8Linear.scheme),
+        "int5": in_blocks(Int5Linear.scheme),
         "nf4": plain_nf4,
         "nf4-32": finer_nf4(32, least_error=False),
         "nf4-fitted": finer_nf4(64, least_error=True),

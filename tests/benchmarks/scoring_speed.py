@@ -113,7 +113,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("base", type=Path, help="the base model's folder")
     parser.add_argument("adapters", type=Path, nargs="*", help="PEFT adapter folders whose task vectors are added")
     parser.add_argument("--items", type=int, default=32)
-    parser.add_argument("--precision", choices=("nf4", "int8", "bf16", "fp32"), default="nf4")
+    parser.add_argument("--precision", choices=("nf4", "int5", "int8", "bf16", "fp32"), default="nf4")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--repeats", type=int, default=3)
     return parser.parse_args()

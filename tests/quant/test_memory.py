@@ -36,7 +36,7 @@ def held_bytes(model: torch.nn.Module) -> int:
 
 
 @pytest.mark.parametrize("family", ["llama", "llama-tied", "qwen2"])
-@pytest.mark.parametrize("precision", ["nf4", "int8", "bf16", "fp32"])
+@pytest.mark.parametrize("precision", ["nf4", "int5", "int8", "bf16", "fp32"])
 @pytest.mark.parametrize("unpacked", [True, False])
 def test_resident_bytes_are_what_torch_holds(
     model_folder: MakeFolder, family: str, precision: Precision, unpacked: bool, monkeypatch: pytest.MonkeyPatch
@@ -48,14 +48,15 @@ def test_resident_bytes_are_what_torch_holds(
     assert held_bytes(model.module) == memory.resident_bytes(config, precision, model.compute_dtype, unpacked=unpacked)
 
 
-def test_8_bits_take_a_float16_scale_for_32_weights(model_folder: MakeFolder) -> None:
-    """8.5 bits a weight; what is no linear layer's matrix stays as it is."""
+@pytest.mark.parametrize(("precision", "bits"), [("int5", 5.5), ("int8", 8.5)])
+def test_blocks_of_32_take_a_float16_scale_each(model_folder: MakeFolder, precision: Precision, bits: float) -> None:
+    """What is no linear layer's matrix stays as it is."""
     config = AutoConfig.from_pretrained(model_folder("llama"))
     with torch.device("meta"):
         plain = AutoModelForCausalLM.from_config(config)
     matrices = sum(p.numel() for name, p in plain.named_parameters() if "_proj.weight" in name)
     rest = sum(p.numel() for name, p in plain.named_parameters() if "_proj.weight" not in name)
-    assert memory.resident_bytes(config, "int8", torch.bfloat16) == matrices * 8.5 / 8 + 2 * rest
+    assert memory.resident_bytes(config, precision, torch.bfloat16) == matrices * bits / 8 + 2 * rest
 
 
 @pytest.mark.parametrize("family", FAMILIES)

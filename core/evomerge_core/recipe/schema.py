@@ -17,12 +17,12 @@ from evomerge_core.genome.spec import SearchSpace
 from evomerge_core.paths.spec import Paths
 from evomerge_core.tasks.spec import Splits, TaskSpec
 
-Precision = Literal["nf4", "int8", "bf16", "fp32"]
+Precision = Literal["nf4", "int5", "int8", "bf16", "fp32"]
 PrecisionSetting = Precision | Literal["auto"]
 # What a winner's files are written in.
 SHIPPED: Precision = "bf16"
 # Whether these rank merges as what ships does depends on the models.
-FEW_BITS: frozenset[Precision] = frozenset({"nf4", "int8"})
+FEW_BITS: frozenset[Precision] = frozenset({"nf4", "int5", "int8"})
 # What products are computed in.
 Arithmetic = Literal["float32", "bfloat16"]
 ArithmeticSetting = Arithmetic | Literal["auto"]
@@ -165,8 +165,8 @@ class EvaluationSettings(Frozen):
     """How candidates are scored."""
 
     precision: PrecisionSetting = "auto"
-    """What candidates are scored in: 4 or 8 bits, or the model's own 16 or 32. `auto`: bf16, which is what ships, where it
-    fits into the memory; else 8 bits, and 4 where those don't fit either. The choice is frozen into the run."""
+    """What candidates are scored in: 4, 5 or 8 bits, or the model's own 16 or 32. `auto`: bf16, which is what ships, where it
+    fits into the memory; else the most bits that do. The choice is frozen into the run."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where candidates are scored. `auto`: on the graphics card where there is one."""
     arithmetic: ArithmeticSetting = "auto"
@@ -177,7 +177,7 @@ class EvaluationSettings(Frozen):
     """Other precisions in which the finalists, the winner and its references are scored too. The one that `auto` chooses is
     left out."""
     agreement: Flag = True
-    """Whether a search in 4 or 8 bits first scores a few merges in bf16 too, and ends there if its own scores plainly don't
+    """Whether a search in few bits first scores a few merges in bf16 too, and ends there if its own scores plainly don't
     rank them alike."""
     coherence: Flag = True
     """Whether children that repeat themselves, change language, never end or have forgotten how to speak, more than any

@@ -2,7 +2,7 @@
 
 What ships is bf16, so it ranks right by definition. It is also the fastest: a CPU multiplies in float32 whatever the weights
 are held in, and a card unpacks fewer bits before it multiplies. Fewer bits save memory and nothing else. So bf16 comes first;
-where it does not fit come 8 bits, which change the weights far less than 4 do, and 4 only where those do not fit either.
+where it does not fit come 8 bits, then 5, and 4 only where those do not fit either: the fewer, the more the weights change.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from evomerge_quant.planning.plan import Plan, plan_with
 from evomerge_quant.planning.workload import workload
 
 # From the cheapest in time to the cheapest in memory; `precision_choice` says why.
-_ORDER: tuple[Precision, ...] = (SHIPPED, "int8", "nf4")
+_ORDER: tuple[Precision, ...] = (SHIPPED, "int8", "int5", "nf4")
 
 
 @dataclass(frozen=True)

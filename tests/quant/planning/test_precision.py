@@ -67,13 +67,14 @@ def enough(one: Recipe, models: Path, precision: Any, machine: Capacity) -> int:
 @MACHINES
 def test_the_first_that_fits_is_chosen_from_bf16_downwards(models: Path, machine: Capacity) -> None:
     one = recipe(models)
-    needs = {precision: enough(one, models, precision, machine) for precision in ("bf16", "int8", "nf4")}
-    assert needs["bf16"] > needs["int8"] > needs["nf4"]
+    needs = {precision: enough(one, models, precision, machine) for precision in ("bf16", "int8", "int5", "nf4")}
+    assert needs["bf16"] > needs["int8"] > needs["int5"] > needs["nf4"]
     for bytes_free, chosen in [
         (needs["bf16"], "bf16"),
         (needs["bf16"] - 1, "int8"),
         (needs["int8"], "int8"),
-        (needs["int8"] - 1, "nf4"),
+        (needs["int8"] - 1, "int5"),
+        (needs["int5"] - 1, "nf4"),
         (0, "nf4"),
     ]:
         assert choose_for(one, planned(one, models), free(machine, bytes_free)).precision == chosen

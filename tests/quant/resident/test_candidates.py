@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import bitsandbytes.functional as bnb
@@ -27,7 +28,7 @@ from evomerge_quant.resident.network.skeleton import FEW_BITS, Precision, few_bi
 MakeFolder = Callable[..., Path]
 IDS = torch.tensor([[30, 31, 140, 32, 299, 33]])
 QUESTIONS = [Question(f"w{30 + i} w{100 + i} w31", gold=f"w{60 + i} w61", max_new_tokens=8) for i in range(10)]
-IN_FEW_BITS = pytest.mark.parametrize("precision", ["nf4", "int8"])
+IN_FEW_BITS = pytest.mark.parametrize("precision", ["nf4", "int5", "int8"])
 ROOMS = pytest.mark.parametrize("unpacked", [True, False], ids=["unpacked", "packed"])
 
 
@@ -44,16 +45,21 @@ def nf4_values(weight: Tensor) -> Tensor:
     return bnb.dequantize_4bit(codes, state).reshape(weight.shape)
 
 
-def int8_values(weight: Tensor) -> Tensor:
-    """The float32 values that gguf-py's Q8_0 gives a matrix; a row that is no whole blocks has zeros after it."""
+def gguf_values(weight: Tensor, gguf_type: GGMLQuantizationType) -> Tensor:
+    """The float32 values that gguf-py gives a matrix; a row that is no whole blocks of 32 has zeros after it."""
     padded = torch.nn.functional.pad(weight.float(), (0, -weight.shape[1] % 32)).numpy()
-    values = gguf_dequantize(gguf_quantize(padded, GGMLQuantizationType.Q8_0), GGMLQuantizationType.Q8_0)
-    return torch.from_numpy(values)[:, : weight.shape[1]]
+    return torch.from_numpy(gguf_dequantize(gguf_quantize(padded, gguf_type), gguf_type))[:, : weight.shape[1]]
+
+
+GGUF_VALUES = {
+    "int5": partial(gguf_values, gguf_type=GGMLQuantizationType.Q5_0),
+    "int8": partial(gguf_values, gguf_type=GGMLQuantizationType.Q8_0),
+}
 
 
 def dequantized(tensors: dict[str, Tensor], precision: Precision) -> dict[str, Tensor]:
     """The decoder layers' matrices as a precision of few bits has them; the rest as it is."""
-    values = {"nf4": nf4_values, "int8": int8_values}[precision]
+    values = {"nf4": nf4_values, **GGUF_VALUES}[precision]
     return {name: values(tensor) if "_proj.weight" in name else tensor.float() for name, tensor in tensors.items()}
 
 
@@ -109,7 +115,7 @@ def test_logits_are_those_of_the_dequantised_weights(
 
 
 @ROOMS
-@pytest.mark.parametrize("precision", ["nf4", "int8", "bf16"])
+@pytest.mark.parametrize("precision", ["nf4", "int5", "int8", "bf16"])
 @pytest.mark.parametrize("family", ["llama", "llama-tied", "qwen2", "gemma2"])
 def test_logits_in_bfloat16_are_transformers_own_bit_for_bit(
     model_folder: MakeFolder, family: str, precision: Precision, unpacked: bool, monkeypatch: pytest.MonkeyPatch
@@ -144,7 +150,7 @@ def test_layers_of_any_width_give_the_products_of_what_the_codes_stand_for(
     torch.manual_seed(width)
     weight, x = torch.randn(shape).bfloat16(), torch.randn(6, width)
     dtype = getattr(torch, arithmetic)
-    values = {"nf4": bitsandbytes_values, "int8": int8_values}[precision](weight)
+    values = {"nf4": bitsandbytes_values, **GGUF_VALUES}[precision](weight)
     expected = x.to(dtype).double() @ values.to(dtype).double().t()
     products = []
     for unpacked in (True, False):
@@ -184,7 +190,7 @@ def test_nf4_layers_hold_what_bitsandbytes_holds_for_the_same_checkpoint(model_f
 
 
 @ROOMS
-@pytest.mark.parametrize("precision", ["nf4", "int8", "bf16", "fp32"])
+@pytest.mark.parametrize("precision", ["nf4", "int5", "int8", "bf16", "fp32"])
 def test_a_then_b_then_a(
     model_folder: MakeFolder, precision: Precision, unpacked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,7 +231,7 @@ def test_the_swap_with_bitsandbytes_own_quantising_gives_the_same_products() -> 
         torch.testing.assert_close(product, x @ values.t())
 
 
-@pytest.mark.parametrize("precision", ["nf4", "int8", "bf16", "fp32"])
+@pytest.mark.parametrize("precision", ["nf4", "int5", "int8", "bf16", "fp32"])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("name", ["model.layers.1.mlp.up_proj.weight", "model.embed_tokens.weight", "model.norm.weight"])
 def test_a_tensor_with_nan_or_inf_is_named_and_nothing_is_answered(

@@ -48,9 +48,10 @@ def test_answers_and_log_probabilities_are_the_same_in_batches_of_any_size(model
     assert alone.scored_on == "CPU, float32 in fixed order"
 
 
+@pytest.mark.parametrize("precision", ["int5", "int8"])
 @pytest.mark.parametrize("unpacked", [True, False], ids=["unpacked", "packed"])
-def test_8_bits_give_the_same_answers_in_batches_of_any_size_with_any_number_of_threads(
-    model_folder: MakeFolder, unpacked: bool, monkeypatch: pytest.MonkeyPatch
+def test_5_and_8_bits_give_the_same_answers_in_batches_of_any_size_with_any_number_of_threads(
+    model_folder: MakeFolder, precision: Precision, unpacked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = model_folder("qwen2")
     if not unpacked:
@@ -58,10 +59,10 @@ def test_8_bits_give_the_same_answers_in_batches_of_any_size_with_any_number_of_
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        alone = resident(folder, 1, "int8")
+        alone = resident(folder, 1, precision)
         expected = alone.answer(QUESTIONS)
         torch.set_num_threads(3)
-        assert resident(folder, 64, "int8").answer(QUESTIONS) == expected
+        assert resident(folder, 64, precision).answer(QUESTIONS) == expected
     finally:
         torch.set_num_threads(before)
     assert alone.scored_on == "CPU, float32 in fixed order"

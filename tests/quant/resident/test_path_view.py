@@ -142,7 +142,7 @@ def test_the_identity_path_is_the_first_model_bit_for_bit_in_bf16(
     assert torch.equal(transformers_states(child), expected)
 
 
-@pytest.mark.parametrize("precision", ["nf4", "int8"])
+@pytest.mark.parametrize("precision", ["nf4", "int5", "int8"])
 def test_paths_share_every_weight_and_leave_the_model_as_it_was(tmp_path: Folder, precision: Precision) -> None:
     pair = write_pair(tmp_path, "llama")
     model = resident(pair, precision)

@@ -16,7 +16,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("model", metavar="MODEL", help="a folder, a hub id, or either with +ADAPTER")
     parser.add_argument("tasks", nargs="+", metavar="TASK", help="task names of the harness, such as arc_easy gsm8k")
     parser.add_argument(
-        "--precision", choices=("nf4", "int8", "bf16", "fp32"), default="nf4", help="weight precision (default: nf4)"
+        "--precision", choices=("nf4", "int5", "int8", "bf16", "fp32"), default="nf4", help="weight precision (default: nf4)"
     )
     parser.add_argument("--limit", type=int, metavar="N", help="items per task (default: all)")
     parser.add_argument("--chat", action="store_true", help="wrap prompts in the model's chat template")

@@ -12,23 +12,33 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 
 from evomerge_core.errors import InputError
-from evomerge_quant.resident.network.few_bits.int8_linear import Int8Linear
+from evomerge_quant.resident.network.few_bits.block_linear import BlockLinear, Int5Linear, Int8Linear
 from evomerge_quant.resident.network.few_bits.linear import FewBitLinear
 from evomerge_quant.resident.network.few_bits.nf4_linear import Nf4Linear
 
-Precision = Literal["nf4", "int8", "bf16", "fp32"]
+Precision = Literal["nf4", "int5", "int8", "bf16", "fp32"]
 
+# What transformers' and torch's classes raise for settings that they can't make sense of.
+_UNBUILDABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, ImportError)
 # What holds a layer in the precisions of few bits.
-FEW_BITS: Mapping[Precision, type[Nf4Linear | Int8Linear]] = MappingProxyType({"nf4": Nf4Linear, "int8": Int8Linear})
+FEW_BITS: Mapping[Precision, type[Nf4Linear | BlockLinear]] = MappingProxyType(
+    {"nf4": Nf4Linear, "int5": Int5Linear, "int8": Int8Linear}
+)
 
 
 def make_skeleton(config: Any, precision: Precision, compute_dtype: torch.dtype) -> Any:
     """The causal language model of a config, its parameters on the meta device.
 
-    For `nf4` and `int8`, each linear layer inside of the decoder layers is a `FewBitLinear`; InputError when there is none.
+    In few bits, each linear layer inside of the decoder layers is a `FewBitLinear`; InputError when there is none.
     """
-    with init_empty_weights(include_buffers=False):
-        model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+    try:
+        with init_empty_weights(include_buffers=False):
+            model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+    except _UNBUILDABLE as error:
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise InputError(
+            f"transformers can't build the model ({reason})", where="config.json", remedy="correct it, or take another model"
+        ) from None
     model.tie_weights()
     model.eval().requires_grad_(False)
     few_bits = FEW_BITS.get(precision)

@@ -14,15 +14,10 @@ from torch import Tensor
 
 from evomerge_core.compiled import compiled, compiled_for_threads
 from evomerge_core.fixed_order.products import COLUMNS_AT_ONCE, fill_columns
-from evomerge_quant.resident.network.few_bits.number_bits import bits_of, largest_of, number_at
+from evomerge_quant.resident.network.few_bits.blocks import BLOCK, quantize_blocks
+from evomerge_quant.resident.network.few_bits.number_bits import largest_of, number_at
 
-BLOCK = 32
 LARGEST_CODE = 127
-
-
-def block_count(width: int) -> int:
-    """Blocks, and so scales, of a row of `width` weights; the last may be short."""
-    return -(-width // BLOCK)
 
 
 def quantize(weight: Tensor, codes: Tensor, scales: Tensor, dense: Tensor | None = None) -> bool:
@@ -32,20 +27,12 @@ def quantize(weight: Tensor, codes: Tensor, scales: Tensor, dense: Tensor | None
     codes stand for). False when the tensor holds NaN, Inf, or a weight above 8.3 million, whose scale float16 can't hold;
     what was written is then of no use.
     """
-    bits = bits_of(weight.detach().contiguous())
-    exact = torch.empty(scales.shape)
-    _measure(bits, exact.numpy())
-    scales.copy_(exact)
-    if not bool(torch.isfinite(scales).all()):
-        return False
-    values = torch.empty(0, 0) if dense is None else dense
-    _write_codes(bits, exact.numpy(), scales.float().numpy(), codes.numpy(), values.numpy())
-    return True
+    return quantize_blocks(_measure, _write_codes, weight, codes, scales, dense)
 
 
-def dequantize(codes: Tensor, scales: Tensor) -> Tensor:
-    """The values that codes [out, in] and scales stand for, float32: code * scale."""
-    values = torch.empty(codes.shape)
+def dequantize(codes: Tensor, scales: Tensor, shape: tuple[int, int]) -> Tensor:
+    """The values that codes and scales stand for, float32 of that shape: code * scale."""
+    values = torch.empty(shape)
     _write_all(codes.numpy(), scales.float().numpy(), values.numpy())
     return values
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from evomerge_quant.resident.network.few_bits.int8 import BLOCK, LARGEST_CODE
-
-# Weights that are quantised at a time: each takes some float32 numbers meanwhile.
-_AT_ONCE = 1 << 22
+from evomerge_quant.resident.network.few_bits.blocks_on_card import in_blocks, inverse_of, quantize_in_parts, values_of
+from evomerge_quant.resident.network.few_bits.int8 import LARGEST_CODE
 
 
 def quantize(weight: Tensor, codes: Tensor, scales: Tensor) -> bool:
@@ -16,36 +14,22 @@ def quantize(weight: Tensor, codes: Tensor, scales: Tensor) -> bool:
 
     False when the tensor holds NaN, Inf, or a weight above 8.3 million; what was written is then of no use.
     """
-    at_once = max(1, _AT_ONCE // weight.shape[1])
-    for first in range(0, weight.shape[0], at_once):
-        some = slice(first, first + at_once)
-        _quantize_rows(weight[some], codes[some], scales[some])
-    return bool(torch.isfinite(scales).all())
+    return quantize_in_parts(_quantize_rows, weight, codes, scales)
 
 
-def dequantize(codes: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
+def dequantize(codes: Tensor, scales: Tensor, shape: tuple[int, int], dtype: torch.dtype) -> Tensor:
     """The values that codes and scales stand for: code * scale in float32, rounded to `dtype`."""
-    rows, width = codes.shape
-    values = _blocks(codes) * scales.to(torch.float32).unsqueeze(2)
-    return values.reshape(rows, -1)[:, :width].to(dtype)
+    return values_of(in_blocks(codes), scales, shape, dtype)
 
 
 def _quantize_rows(weight: Tensor, codes: Tensor, scales: Tensor) -> None:
     rows, width = weight.shape
-    blocks = _blocks(weight.to(torch.float32))
+    blocks = in_blocks(weight)
     largest = blocks.abs().amax(dim=2, keepdim=True)
     exact = largest / torch.full_like(largest, LARGEST_CODE)  # by a number, cards multiply by its inverse
     scales.copy_(exact.squeeze(2))
-    inverse = exact.reciprocal().nan_to_num(nan=0.0, posinf=0.0)
-    scaled = blocks * inverse
+    scaled = blocks * inverse_of(exact)
     size = scaled.abs()
     whole = size.floor()
     rounded = (whole + (size - whole >= 0.5)) * scaled.sign()
     codes.copy_(rounded.reshape(rows, -1)[:, :width])
-
-
-def _blocks(matrix: Tensor) -> Tensor:
-    """[out, blocks, 32], with zeros at the end of a row that is no whole blocks."""
-    missing = -matrix.shape[1] % BLOCK
-    whole = nn.functional.pad(matrix, (0, missing)) if missing else matrix
-    return whole.reshape(matrix.shape[0], -1, BLOCK)

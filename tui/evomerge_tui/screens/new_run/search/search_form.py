@@ -18,7 +18,14 @@ GROUPS: Mapping[str, str] = {
     "parts": "attention, MLP, rest",
     "layers": "each layer on its own",
 }
-_PRECISIONS = {"auto": "automatic", "nf4": "4 bits (NF4)", "int8": "8 bits (int8)", "bf16": "bf16", "fp32": "fp32"}
+_PRECISIONS = {
+    "auto": "automatic",
+    "nf4": "4 bits (NF4)",
+    "int5": "5 bits (int5)",
+    "int8": "8 bits (int8)",
+    "bf16": "bf16",
+    "fp32": "fp32",
+}
 _DEVICES = {"auto": "GPU if there is one", "cpu": "CPU", "cuda": "GPU"}
 
 
