@@ -41,7 +41,7 @@ FEWEST_ITEMS = 24
 MOST_ITEMS = 96
 FEWEST_MERGES = 5
 # Of all answers of a run, what comparing may take.
-_SHARE = 0.1
+_SHARE = 0.15
 # Candidates of a search that is limited by minutes alone, for that share.
 _USUAL_CANDIDATES = 60
 # Of the search's items, what a candidate is asked about, for that share.

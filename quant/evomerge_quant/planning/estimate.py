@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from evomerge_core.recipe.schema import Recipe
+from evomerge_core.recipe.schema import Precision, Recipe
 from evomerge_core.run.agreement import DRAWN, MERGES, answers_in_all, items_to_compare
 from evomerge_core.run.generation.generations import MEAN_EVERY
 from evomerge_core.run.precision_choice import with_precision
@@ -42,7 +42,8 @@ class RunEstimate:
     """`seconds` of the whole run without downloads, `candidate_seconds` of one candidate of the search; `candidates` that it
     will score and the `fewest_candidates` that make a search, `numbers` in a genome. Bytes: `vram`, `ram` (processes included),
     `least` (what the device needs with one answer at a time), `download`, `written` in the run's folder. `rows` are answered
-    together. `basis` says what the times rest on; `measured`, whether past runs are part of that. `precision` is the search's.
+    together. `basis` says what the times rest on; `measured`, whether past runs are part of that. `precision` is the search's,
+    `neediest` the one that takes most memory: the search's too, or one that confirms.
     """
 
     seconds: Span
@@ -61,6 +62,7 @@ class RunEstimate:
     basis: str
     measured: bool
     precision: PrecisionPlan
+    neediest: Precision
 
 
 def estimate(
@@ -76,7 +78,8 @@ def estimate(
     comparing = _comparing(plan, work, capacity, planned)
     slow, fast = (_length(plan, work, capacity, factor * by, comparing) for by in (spread, 1 / spread))
     first = _seconds(plan, work, capacity, plan.searches[0].parameters, work.searched_items)
-    memory = _needs(recipe, planned, plan, capacity, work)
+    needs = _needs(recipe, planned, plan, capacity, work)
+    memory = _most(needs)
     most = max(search.most_parameters for search in plan.searches)
     return RunEstimate(
         seconds=Span(fast.seconds, slow.seconds),
@@ -95,13 +98,23 @@ def estimate(
         basis=basis,
         measured=kind != "rule",
         precision=planned,
+        neediest=max(needs, key=lambda precision: needs[precision].least),
     )
 
 
-def _needs(recipe: Recipe, planned: PrecisionPlan, plan: Plan, capacity: Capacity, work: Workload) -> MemoryNeed:
-    """What the precision that needs most needs; one model is in memory at a time."""
-    precisions = (planned.precision, *recipe.evaluation.confirm)
-    each = [memory_need(precision, recipe.evaluation.arithmetic, plan, capacity, work) for precision in precisions]
+def _needs(
+    recipe: Recipe, planned: PrecisionPlan, plan: Plan, capacity: Capacity, work: Workload
+) -> dict[Precision, MemoryNeed]:
+    """What each precision needs, the search's first."""
+    return {
+        precision: memory_need(precision, recipe.evaluation.arithmetic, plan, capacity, work)
+        for precision in (planned.precision, *recipe.evaluation.confirm)
+    }
+
+
+def _most(needs: Mapping[Precision, MemoryNeed]) -> MemoryNeed:
+    """What the precision that needs most needs, with the search's rows; one model is in memory at a time."""
+    each = list(needs.values())
     return MemoryNeed(
         device=max(need.device for need in each),
         ram=max(need.ram for need in each),

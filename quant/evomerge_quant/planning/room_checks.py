@@ -30,7 +30,9 @@ def _memory(estimate: RunEstimate, capacity: Capacity) -> Iterator[PreflightChec
     found = f"{_gb(wanted)} of {_gb(capacity.free)} free ({capacity.name})"
     if estimate.least > capacity.free:
         needed = f"{_gb(estimate.least)} needed at least, {_gb(capacity.free)} free"
-        yield problem(name, needed, "choose smaller models or close other programs")
+        confirms = estimate.neediest != estimate.precision.precision
+        less = f"take {estimate.neediest} out of evaluation.confirm, " if confirms else ""
+        yield problem(name, needed, f"{less}choose smaller models or close other programs")
     elif estimate.rows < FEW_ROWS:
         yield warning(name, f"{found}: only {estimate.rows} answers at a time", "close other programs, or lower max_new_tokens")
     else:

@@ -17,6 +17,7 @@ from evomerge_quant.planning.estimate import estimate
 from evomerge_quant.planning.memory import memory_need
 from evomerge_quant.planning.plan import Plan, plan_of
 from evomerge_quant.planning.precision import choose_for, choose_precision, plan_precision, precision_check, shipped_for
+from evomerge_quant.planning.room_checks import room_checks
 from evomerge_quant.planning.workload import workload
 from support.tiny_models import make_folder
 
@@ -156,6 +157,17 @@ def test_preflight_says_when_nothing_can_be_compared(models: Path) -> None:
     assert state == "warning"
     assert "can't be measured: bf16 needs" in text
     assert text.endswith("0.0 GB are free")
+
+
+@MACHINES
+def test_a_precision_that_only_confirms_and_does_not_fit_is_named(models: Path, machine: Capacity, tmp_path: Path) -> None:
+    few = free(machine, enough(recipe(models), models, "int8", machine))
+    for confirm, named in [(["bf16"], True), ([], False)]:
+        one = recipe(models, evaluation={"confirm": confirm})
+        found = dataclasses.replace(estimate(one, planned(one, models), few, (), 50.0), least=few.free + 1)
+        (problem,) = [check for check in room_checks(found, few, tmp_path) if check.state == "problem"]
+        assert problem.remedy.startswith("take bf16 out of evaluation.confirm, ") == named
+        assert "choose smaller models" in problem.remedy
 
 
 def test_what_ships_is_scored_wherever_it_fits(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
