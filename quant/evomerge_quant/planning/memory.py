@@ -24,7 +24,7 @@ _CUDA_BYTES = 600_000_000
 @dataclass(frozen=True)
 class MemoryNeed:
     """Bytes of a run in one precision: on the `device` and in `ram` with `rows` answers at a time, as many as the free memory
-    allows; `least` on the device with one answer at a time, `enough` with a few and nothing unpacked."""
+    allows; with nothing unpacked, `least` on the device with one answer at a time, `enough` with a few."""
 
     device: int
     ram: int
@@ -68,7 +68,7 @@ def memory_need(
     return MemoryNeed(
         device=needed,
         ram=needed if device.type == "cpu" else _PROCESS_BYTES + 2 * merging,
-        least=process + resident + max(merging, answering(1)),
+        least=process + packed + max(merging, answering(1)),
         enough=process + packed + max(merging, int(answering(few) / memory.SHARE[device.type])),
         rows=rows,
     )

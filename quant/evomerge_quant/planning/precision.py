@@ -59,7 +59,7 @@ def choose_for(recipe: Recipe, plan: Plan, capacity: Capacity) -> PrecisionChoic
     if chosen == SHIPPED:
         return PrecisionChoice(chosen, "it fits, and is what ships")
     tried = [f"{more} needs {_gb(need.enough)}" for more, need in needs.items() if more != chosen]
-    return PrecisionChoice(chosen, f"{' and '.join(tried)}, {_gb(capacity.free)} are free")
+    return PrecisionChoice(chosen, f"{', '.join(tried)}, {_gb(capacity.free)} are free")
 
 
 def plan_precision(recipe: Recipe, choice: PrecisionChoice | None, plan: Plan, capacity: Capacity) -> PrecisionPlan:
