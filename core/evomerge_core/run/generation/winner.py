@@ -82,7 +82,8 @@ def choose_winner(
 def best_contender(
     plan: RunPlan, stage: StagePlan, store: Store, contenders: Contenders, worth: Mapping[int, float]
 ) -> Candidate:
-    """The best of the finalists that are sound and worth more than all that is free; what is free where there is none.
+    """The best of the finalists that are sound and worth more than all that is free (in a later stage: no less); what is free
+    where there is none.
 
     `worth` is what everybody is worth by the final, by id. Where all finalists were scored on all of the search's items, those
     count too between them: not against others, which were not chosen by them.
@@ -91,8 +92,10 @@ def best_contender(
     floor = max(sound, key=lambda one: (worth[one.id], -one.id), default=None)
     above = [*contenders.finalists, *contenders.free]
     if floor is not None:
-        children = contenders.finalists
-        above = [one for one in children if worth[one.id] > worth[floor.id] and is_sound(plan, store, one)]
+        above = [one for one in contenders.finalists if is_sound(plan, store, one) and worth[one.id] >= worth[floor.id]]
+        if not stage.index:
+            # of equals the simpler; in a later stage it is the search's own first candidate, the model that it builds on
+            above = [one for one in above if worth[one.id] > worth[floor.id]]
         if not above:
             return floor
     share = 0.0 if races(plan, stage) or not plan.items("validation") else plan.items("search") / plan.items("validation")
