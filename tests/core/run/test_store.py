@@ -90,3 +90,9 @@ def test_commands_are_taken_once_and_acknowledged(store: Store) -> None:
 def test_adding_a_known_candidate_gives_the_known_one(store: Store) -> None:
     assert store.add_candidate("parent", "a") == store.add_candidate("parent", "a")
     assert len(store.candidates()) == 1
+
+
+def test_a_merge_that_is_of_a_stage_and_of_no_generation_keeps_its_stage(store: Store) -> None:
+    drawn = store.add_candidate("drawn", "drawn 1", genome=[0.5], stage=1)
+    assert (drawn.stage, store.candidate(drawn.id).stage) == (1, 1)
+    assert store.add_candidate("parent", "a").stage is None

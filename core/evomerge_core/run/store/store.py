@@ -434,11 +434,11 @@ class Store:
         return "c.stage" if self._has_stages else "NULL"
 
     def _stage(self, row: sqlite3.Row) -> int | None:
-        """The stage of a row with a generation."""
-        if row["generation"] is None:
-            return None
+        """The stage of a row; None for references."""
         kept: int | None = row["stage"] if self._has_stages else None
-        return self._stage_of_generation(row["generation"]) if kept is None else kept
+        if kept is not None or row["generation"] is None:
+            return kept
+        return self._stage_of_generation(row["generation"])
 
     def _stage_of_generation(self, generation: int) -> int:
         """By the generations that the stages began with: generations are numbered through all stages."""
