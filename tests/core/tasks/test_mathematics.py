@@ -67,6 +67,13 @@ BY_HAND = [
     ("Das sind 1.234,50 Euro.", "2469/2"),
     ("So the answer is \\boxed{12", "12"),  # none: the answer was cut off
     (r"$x_1 = 5$", "5"),
+    ("The area is 25m^2.", "25"),
+    ("−½", "-1/2"),
+    ("２／３", "2/3"),
+    (r"\boxed{12 \frac12}", "25/2"),
+    (r"$\frac{12}{5} = 2.4$", "12/5"),
+    (r"It is $3.0 \times 10^{8} \text{ m/s}$.", "300000000"),
+    ("1.5×10³", "1500"),
     (r"It is the $5^{\text{th}}$.", "5"),
     (r"The speed is $60 \frac{\text{miles}}{\text{hour}}$.", "60"),
     ("Rs.500", "500"),  # 0.5
@@ -76,7 +83,8 @@ BY_HAND = [
 
 NO_FRACTION = [
     r"\boxed{2\sqrt{3}}", r"\sqrt{2}", r"\boxed{\frac{\sqrt{3}}{2}}", "(1 + √5)/2", r"9\pi", "It is 25π cm.", r"5 \pm 2", "±2",
-    r"101_2", r"101_{2}", r"\log_2 8", r"\sin 30^\circ", "2^n", "2^{n+1}", "(-2)^3", r"\binom{5}{2}", r"\infty", r"\frac{x}{2}",
+    r"101_2", r"101_{2}", r"\log_2 8", r"\sin 30^\circ", "2^n", "2^{n+1}", "2e^3", "It is 5x^{2}.",
+    "(-2)^3", r"\binom{5}{2}", r"\infty", r"\frac{x}{2}",
     r"0.5\overline{3}", r"\boxed{\text{Friday}}", r"The 3 boxes hold \boxed{\text{apples}}.",
 ]  # fmt: skip
 

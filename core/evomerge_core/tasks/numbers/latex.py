@@ -45,8 +45,11 @@ _PIECES = (
 # The exponent of a unit or a variable, and a unit whose exponent isn't raised (`m2`).
 _EXPONENT = re.compile(r"(?<=[A-Za-z°])\s?\^\s?(?:\(-?[0-9]+\)|-?[0-9]+)")
 _FLAT_EXPONENT = re.compile(r"(?<=[0-9])(\s?(?:[kcdm]?m|ft|in|mi|yd))[23](?![0-9A-Za-z])")
+# A power of an unknown, a power with an unknown in it, a power of what stands in brackets.
 _UNREADABLE_POWER = re.compile(
-    r"(?<=[0-9)\]])\s?\^\s?(?:-?[A-Za-z]+|\((?!-?[0-9]+\))[^()]{0,40}\))|(?<=[)\]])\s?\^\s?(?:\(-?[0-9]+\)|-?[0-9]+)"
+    r"(?<=[0-9])[enrxyz]\s?\^\s?(?:\([^()]{0,40}\)|-?[0-9A-Za-z]+)"
+    r"|(?<=[0-9)\]])\s?\^\s?(?:-?[A-Za-z]+|\((?!-?[0-9]+\))[^()]{0,40}\))"
+    r"|(?<=[)\]])\s?\^\s?(?:\(-?[0-9]+\)|-?[0-9]+)"
 )
 
 
@@ -80,7 +83,7 @@ def without_latex(text: str) -> str:
     if "_" in text:
         text = _INDEX.sub(_index, text)
     if "^" in text:
-        text = _UNREADABLE_POWER.sub(UNREADABLE, _EXPONENT.sub("", _ORDINAL.sub(" ", text)))
+        text = _EXPONENT.sub("", _UNREADABLE_POWER.sub(UNREADABLE, _ORDINAL.sub(" ", text)))
     return _FLAT_EXPONENT.sub(r"\1", text)
 
 

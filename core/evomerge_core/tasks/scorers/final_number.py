@@ -22,7 +22,7 @@ _LONGEST = 100_000
 
 # What makes a text with one number something else: a comparison, an unknown, a pair.
 _COMPARISON = re.compile(r"[≤≥≠]|(?:^|\s|(?<![A-Za-z</])[A-Za-z])[<>]=?\s*-?[0-9]|[0-9]\s*[<>]=?\s*[A-Za-z(]")
-_UNKNOWN = re.compile(r"[ijnxyz](?![A-Za-z])|\s?(?:[-+*×^]\s?[A-Za-z]|/\s?[nxyz])(?![A-Za-z])")
+_UNKNOWN = re.compile(r"[eijnxyz](?![A-Za-z])|\s?(?:[-+*×^]\s?[A-Za-z]|/\s?[nxyz])(?![A-Za-z])")
 _UNKNOWN_BEFORE = re.compile(r"(?<![A-Za-z])[A-Za-z]\s?[-+*×/^]\s?$")
 _PAIR = re.compile(r"[(\[{]\s*-?[0-9.]+,[0-9.]+\s*[)\]}]")
 _SEVERAL_EQUATIONS = re.compile(r"[,;](?:\s|[A-Za-z])|\b(?:and|or)\b")
