@@ -78,6 +78,8 @@ class Adapter:
     replaced: Mapping[str, str] = field(compare=False, repr=False)
     files: tuple[Path, ...] = field(compare=False)
     rows: Mapping[str, Rows] = field(compare=False, repr=False, default_factory=dict)
+    # What DoRA multiplies each output's weights by: the same for every candidate of a run.
+    _factors_of: dict[str, Tensor] = field(compare=False, repr=False, default_factory=dict)
 
     def low_rank(self, name: str) -> LowRank | None:
         """What is added to the checkpoint's tensor; None where the adapter does nothing to it, or more than that."""
@@ -92,7 +94,7 @@ class Adapter:
         tensor = stored if key is None else self.weights.read(key)
         pair, rows = self.pairs.get(name), self.rows.get(name)
         if pair is not None:
-            tensor = self._added(pair, tensor)
+            tensor = self._added(name, pair, tensor)
         return tensor if rows is None else self._with_rows(rows, tensor)
 
     def dtype(self, name: str, stored: torch.dtype) -> torch.dtype:
@@ -110,19 +112,23 @@ class Adapter:
         a, b = (self.weights.read(key).to(torch.float32) for key in (pair.a, pair.b))
         return LowRank(a.T, b.T, pair.scale) if pair.swapped else LowRank(b, a, pair.scale)
 
-    def _added(self, pair: Pair, tensor: Tensor) -> Tensor:
-        # Compiled loops take a while to load.
-        from evomerge_core.fixed_order.products import product
-        from evomerge_core.methods.parts.reductions import row_norms
+    def _added(self, name: str, pair: Pair, tensor: Tensor) -> Tensor:
+        from evomerge_core.fixed_order.products import product  # compiled loops take a while to load
 
         added = self._factors(pair)
-        whole = tensor.to(torch.float32) + added.scale * product(added.up, added.down.t())
+        whole = product(added.up, added.down.t()).mul_(added.scale).add_(tensor)
         if pair.magnitude is None:
             return whole
-        # DoRA: the direction is LoRA's, the length of each output's weights is a number of its own (arXiv 2402.09353).
-        magnitude = self.weights.read(pair.magnitude).to(torch.float32).reshape(-1)
-        factor = magnitude / row_norms(whole.t() if pair.swapped else whole)
-        return whole * (factor if pair.swapped else factor.unsqueeze(1))
+        if name not in self._factors_of:
+            self._factors_of[name] = self._lengthening(pair.magnitude, whole.t() if pair.swapped else whole)
+        factor = self._factors_of[name]
+        return whole.mul_(factor if pair.swapped else factor.unsqueeze(1))
+
+    def _lengthening(self, magnitude: str, whole: Tensor) -> Tensor:
+        """DoRA: the direction is LoRA's, the length of each output's weights a number of its own (arXiv 2402.09353)."""
+        from evomerge_core.methods.parts.reductions import row_norms
+
+        return self.weights.read(magnitude).to(torch.float32).reshape(-1) / row_norms(whole)
 
     def _with_rows(self, rows: Rows, tensor: Tensor) -> Tensor:
         trained = self.weights.read(rows.key)
