@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from torch import Tensor
 
 from evomerge_core.errors import InputError
+from evomerge_core.paths.space import PathSpace
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.agreement import DRAWN, agreement
 from evomerge_core.run.compare_precisions import Shipped
@@ -47,8 +49,8 @@ class Pretended:
         values = [tensor.double().abs().mean().item() for _, tensor in tensors]
         self.loaded = float(np.mean(values))
 
-    def follow(self, route: Sequence[tuple[int, float]]) -> None:  # noqa: ARG002
-        raise AssertionError("no paths here")
+    def follow(self, route: Sequence[tuple[int, float]]) -> None:
+        self.loaded = share(repr(route))
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         self.asked.append(len(questions))
@@ -146,6 +148,24 @@ def test_a_choice_that_memory_forced_has_another_remedy(tmp_path: Path) -> None:
     store.set_facts(precision_choice="nf4: bf16 needs 14.9 GB, 7.6 GB are free")
     with pytest.raises(InputError, match="smaller models or more memory"):
         run(setup, store, made(BLIND)[0])
+
+
+def test_paths_are_compared_with_the_parents_beside_them(tmp_path: Path) -> None:
+    place = write_recipe(tmp_path, splits=SPLITS, evaluation={"precision": "nf4", "device": "cpu"}, budget={"evaluations": 8})
+    data = {key: value for key, value in yaml.safe_load(place.read_text()).items() if key != "search_space"}
+    place.write_text(yaml.safe_dump({**data, "paths": {}}, sort_keys=False))
+    folder = create_run(load_recipe(place), out=tmp_path / "run")
+    setup, store = prepare(load_recipe(folder / RECIPE), folder), open_store(folder)
+    run(setup, store, made(HONEST)[0])
+    asked = {candidate.label for candidate, split, *_ in store.all_evaluations() if split == AGREEMENT}
+    drawn = [candidate.label for candidate in store.candidates("drawn")]
+    assert asked == {"first", "second", *drawn}
+    assert len(drawn) > 1
+    # the first path of a search is the first parent's own, which is there already
+    space = setup.stages[0].space
+    assert isinstance(space, PathSpace)
+    assert space.to_path(np.array(store.candidates("drawn")[0].genome)) != space.to_path(space.start)
+    assert read_facts(store).agreement is not None
 
 
 def test_a_person_may_search_all_the_same(tmp_path: Path) -> None:
