@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import venv
@@ -23,6 +24,23 @@ model.save_pretrained(out)
 AutoTokenizer.from_pretrained(base).save_pretrained(out)
 """
 
+# Runs in mergekit's environment: one process for all merges, as its libraries take longer to load than to merge.
+MERGE_ALL = """
+import json, os, sys
+os.environ["HF_HUB_OFFLINE"] = "1"
+from mergekit.scripts.multimerge import main as several
+from mergekit.scripts.run_yaml import main as one
+quiet = ["--quiet", "--no-write-model-card"]
+for file, out, documents in json.loads(sys.argv[1]):
+    try:
+        if documents > 1:
+            several([file, "--out-path", out, "-I", out + "-between", *quiet], standalone_mode=False)
+        else:
+            one([file, out, *quiet], standalone_mode=False)
+    except Exception as error:
+        print(f"{file}: {error!r}"[:200])
+"""
+
 
 @dataclass(frozen=True)
 class Models:
@@ -42,6 +60,13 @@ def mergekit_environment(folder: Path) -> Path:
             subprocess.run([python, "-m", "pip", "install", "--quiet", *requirement], check=True)
         (folder / "complete").touch()
     return python
+
+
+def merge_all(python: Path, jobs: Sequence[tuple[str, str, int]], folder: Path) -> str:
+    """Merges (file, out folder, number of documents) in `folder`, each where mergekit takes it; what it said of the others."""
+    line = [str(python), "-c", MERGE_ALL, json.dumps(jobs)]
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True)
+    return "".join(said for said in done.stdout.splitlines(keepends=True) if said.startswith(tuple(job[0] for job in jobs)))
 
 
 def fine_tunes(base: Path, given: Sequence[Path], python: Path, folder: Path, dtype: str) -> Models:

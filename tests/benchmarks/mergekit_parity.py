@@ -1,6 +1,6 @@
 """Compares `evomerge-tui merge` with mergekit 0.1.5, tensor by tensor, for every deterministic method.
 
-    python tests/benchmarks/mergekit_parity.py BASE FIRST SECOND [--dtype DTYPE] [--work FOLDER] [--only NAME...]
+    python tests/benchmarks/mergekit_parity.py [BASE FIRST SECOND] [--dtype DTYPE] [--work FOLDER] [--only NAME...]
 
 BASE is a model folder; FIRST and SECOND are fine-tunes of it, as model folders or as PEFT adapter folders, which peft
 merges into the base and saves in bfloat16. mergekit gets an environment of its own in the work folder; both programs
@@ -32,9 +32,15 @@ from typing import Any
 
 import torch
 import yaml
-from mergekit_environment import Models, fine_tunes, mergekit_environment, run_command
+from mergekit_environment import Models, fine_tunes, merge_all, mergekit_environment, run_command
 from mergekit_few_bits import FEW_BITS_HEAD, few_bits, few_bits_row, readers, steps_apart
 from torch import Tensor
+
+from evomerge_core.fixed_merge.merge_from_file import merge_from_file
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.published_models import write_wide_models
 
 NOISE = 4 * 2.0**-24
 
@@ -87,6 +93,8 @@ def main() -> int:
     work.mkdir(parents=True, exist_ok=True)
     try:
         python = mergekit_environment(work / "environment")
+        if arguments.base is None:
+            arguments.base, arguments.first, arguments.second = write_wide_models(work / "random-models")
         models = fine_tunes(arguments.base, (arguments.first, arguments.second), python, work / "models-bfloat16", "bfloat16")
         if arguments.dtype != "float32":
             print_few_bits(
@@ -113,20 +121,21 @@ def main() -> int:
 
 
 def print_few_bits(cases: Sequence[Case], models: Models, python: Path, work: Path, dtype: str) -> None:
-    """The table of merges whose files say a dtype of few bits."""
+    """The table of merges whose files say a dtype of few bits; both programs merge all of them in a process of their own."""
+    merges = work / "merges"
+    shutil.rmtree(merges, ignore_errors=True)
+    merges.mkdir(parents=True)
+    jobs = []
+    for number, case in enumerate(cases):
+        for name, maths in (("mergekit", dtype), ("float64", "float64")):
+            _write_yaml(merges / f"{number}-{name}.yml", {**case.config, "dtype": maths, "out_dtype": dtype})
+            jobs.append((f"{number}-{name}.yml", f"{number}-{name}", 1))
+    print(merge_all(python.absolute(), jobs, merges))
     print(f"\n{FEW_BITS_HEAD}", flush=True)
-    for case in cases:
-        config = {**case.config, "dtype": dtype, "out_dtype": dtype}
-        ours, theirs, exact = (work / "merges" / name for name in ("evomerge", "mergekit", "float64"))
-        shutil.rmtree(work / "merges", ignore_errors=True)
-        (work / "merges").mkdir(parents=True)
-        file = work / "merges" / "merge.yml"
-        _write_yaml(file, config)
-        run_command([sys.executable, "-m", "evomerge_tui", "merge", file, ours])
-        _merge_with_mergekit(python, file, theirs)
-        _write_yaml(file, {**config, "dtype": "float64"})
-        _merge_with_mergekit(python, file, exact)
-        print(few_bits_row(case.name, few_bits(ours, theirs, exact, _tied_entries(case, models))), flush=True)
+    for number, case in enumerate(cases):
+        merge_from_file(merges / f"{number}-mergekit.yml", merges / f"{number}-evomerge")
+        folders = [merges / f"{number}-{name}" for name in ("evomerge", "mergekit", "float64")]
+        print(few_bits_row(case.name, few_bits(*folders, _tied_entries(case, models))), flush=True)
 
 
 def _wanted(case: Case, arguments: argparse.Namespace) -> bool:
@@ -333,9 +342,9 @@ def _dtypes() -> dict[str, Any]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Compares evomerge-tui merge with mergekit 0.1.5.")
-    parser.add_argument("base", type=Path, help="the base model's folder")
-    parser.add_argument("first", type=Path, help="a fine-tune of it: a model folder, or a PEFT adapter's")
-    parser.add_argument("second", type=Path, help="another")
+    parser.add_argument("base", type=Path, nargs="?", help="the base model's folder; without it, three random models are made")
+    parser.add_argument("first", type=Path, nargs="?", help="a fine-tune of it: a model folder, or a PEFT adapter's")
+    parser.add_argument("second", type=Path, nargs="?", help="another")
     parser.add_argument("--work", type=Path, help="keep the environment and the fine-tunes here (default: a temporary folder)")
     parser.add_argument(
         "--models-dtype", choices=("bfloat16", "float32"), default="bfloat16", help="what peft's models are saved in"

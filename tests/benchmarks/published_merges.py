@@ -10,14 +10,12 @@ refuses are named on the way.
 from __future__ import annotations
 
 import argparse
-import json
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from mergekit_environment import mergekit_environment
+from mergekit_environment import merge_all, mergekit_environment
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -30,22 +28,6 @@ PUBLISHED = Path(__file__).parents[1] / "core" / "fixed_merge" / "data" / "publi
 KEPT = 8
 # A tensor of each kind; all of them would make a large file.
 COMPARED = re.compile(r"q_proj|down_proj|input_layernorm|embed_tokens|model\.norm|lm_head")
-# Runs in mergekit's environment: one process for all merges, as its libraries take longer to load than to merge.
-MERGE_ALL = """
-import json, os, sys
-os.environ["HF_HUB_OFFLINE"] = "1"
-from mergekit.scripts.multimerge import main as several
-from mergekit.scripts.run_yaml import main as one
-quiet = ["--quiet", "--no-write-model-card"]
-for file, out, documents in json.loads(sys.argv[1]):
-    try:
-        if documents > 1:
-            several([file, "--out-path", out, "-I", out + "-between", *quiet], standalone_mode=False)
-        else:
-            one([file, out, *quiet], standalone_mode=False)
-    except Exception as error:
-        print(f"{file}: {error!r}"[:200])
-"""
 
 
 def main() -> int:
@@ -65,9 +47,7 @@ def main() -> int:
                 name = f"{file.stem}-{dtype}"
                 (models / f"{name}.yml").write_text(text, encoding="utf-8")
                 jobs.append((f"{name}.yml", f"{name}-out", text.count("\n---\n") + 1))
-        line = [str(python), "-c", MERGE_ALL, json.dumps(jobs)]
-        done = subprocess.run(line, cwd=models, capture_output=True, text=True, check=True)
-        print(done.stdout)
+        print(merge_all(python, jobs, models))
         made = {file[:-4]: tensors(models / out) for file, out, _ in jobs}
     expected = {f"{name}/{key}": kept(child[key]) for name, child in made.items() for key in child if COMPARED.search(key)}
     save_file(expected, PUBLISHED / "expected.safetensors")

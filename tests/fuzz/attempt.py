@@ -120,7 +120,7 @@ def _origin(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _limited(seconds: float) -> Iterator[None]:
-    """Raises TooLong in what takes longer, where the system has such an alarm."""
+    """Raises TooLong in what takes longer, where the system has such an alarm; it counts the process's own time."""
     if not hasattr(signal, "setitimer"):
         yield
         return
@@ -128,10 +128,10 @@ def _limited(seconds: float) -> Iterator[None]:
     def ring(*_: object) -> None:
         raise TooLong(f"longer than {seconds:g} s")
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)

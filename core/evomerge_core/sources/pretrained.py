@@ -33,7 +33,7 @@ def read_tokenizer(folder: Path) -> Any:
     if unreadable is not None:
         raise unreadable
     try:
-        return AutoTokenizer.from_pretrained(folder, **_AS_DATA)
+        return _sound(folder, AutoTokenizer.from_pretrained(folder, **_AS_DATA))
     except Exception as error:
         # The tokenizers library raises plain exceptions for a file that it can't make sense of.
         if type(error) is not Exception and not isinstance(error, _UNREADABLE):
@@ -48,6 +48,15 @@ def read_tokenizer(folder: Path) -> Any:
         raise InputError(
             f"transformers can't read the tokenizer ({_reason(error)})", where=folder, remedy="copy it again"
         ) from None
+
+
+def _sound(folder: Path, tokenizer: Any) -> Any:
+    """The tokenizer, unless its length, which every text is compared with, is no number."""
+    length = tokenizer.model_max_length
+    if isinstance(length, bool) or not isinstance(length, int | float):
+        where = f"{folder / 'tokenizer_config.json'}: model_max_length"
+        raise InputError(f"must be a number, not {ascii(length)[:60]}", where=where, remedy="correct or remove it")
+    return tokenizer
 
 
 def read_config(folder: Path) -> Any:

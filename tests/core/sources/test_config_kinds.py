@@ -11,6 +11,8 @@ from transformers import CONFIG_MAPPING
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.checkpoint import read_config
+from evomerge_core.sources.pretrained import read_tokenizer
+from support.source_models import write_tokenizer
 
 
 def write(folder: Path, **settings: Any) -> Path:
@@ -44,3 +46,10 @@ def test_a_language_models_own_settings_are_looked_at_too(tmp_path: Path) -> Non
 def test_what_transformers_writes_is_taken(tmp_path: Path, kind: str) -> None:
     CONFIG_MAPPING[kind]().save_pretrained(tmp_path)
     assert read_config(tmp_path)["model_type"] == kind
+
+
+@pytest.mark.parametrize("length", ["512", [512], {"x": 1}])
+def test_a_tokenizers_length_is_a_number(tmp_path: Path, length: Any) -> None:
+    write_tokenizer(tmp_path, ["<unk>", "a"], tokenizer_class="PreTrainedTokenizerFast", model_max_length=length)
+    with pytest.raises(InputError, match=r"tokenizer_config\.json: model_max_length: must be a number"):
+        read_tokenizer(tmp_path)
