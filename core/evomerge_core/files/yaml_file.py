@@ -116,8 +116,8 @@ def parse_documents(text: str, path: Path) -> tuple[YamlFile, ...]:
 def _parse_documents(text: str, path: Path) -> tuple[YamlFile, ...]:
     loader = _Loader(text)
     nodes: list[yaml.Node] = []
-    while loader.check_node():
-        nodes.append(loader.get_node())
+    while loader.check_node() and (node := loader.get_node()) is not None:
+        nodes.append(node)
     held = [node for node in nodes if node.tag != "tag:yaml.org,2002:null"] or nodes[:1]
     for node in held:
         if not isinstance(node, yaml.MappingNode):
