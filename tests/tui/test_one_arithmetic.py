@@ -36,9 +36,11 @@ def finished_run(recipe: Path, run: Path, environment: dict[str, str]) -> Path:
     return run
 
 
-@pytest.mark.parametrize("method", ["task_arithmetic", "nuslerp"])
-def test_a_run_with_one_thread_and_avx2_is_the_run_without_limits(tmp_path: Path, method: str) -> None:
-    recipe = write_recipe(tmp_path / "recipe", search_space={"method": method, "groups": {"bands": 2}})
+@pytest.mark.parametrize(("method", "precision"), [("task_arithmetic", "nf4"), ("nuslerp", "int8")])
+def test_a_run_with_one_thread_and_avx2_is_the_run_without_limits(tmp_path: Path, method: str, precision: str) -> None:
+    evaluation = {"precision": precision, "confirm": ["bf16"], "device": "cpu"}
+    space = {"method": method, "groups": {"bands": 2}}
+    recipe = write_recipe(tmp_path / "recipe", search_space=space, evaluation=evaluation)
     free = finished_run(recipe, tmp_path / "free", {})
     limited = finished_run(recipe, tmp_path / "limited", LIMITS | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")})
     assert scores(limited) == scores(free)
