@@ -39,6 +39,8 @@ MERGES = 9
 LEAST = 0.5
 FEWEST_ITEMS = 24
 MOST_ITEMS = 96
+# A run whose search has fewer items can't tell: their luck is all that is seen.
+_LEAST_ITEMS = 8
 FEWEST_MERGES = 5
 # Of all answers of a run, what comparing may take.
 _SHARE = 0.15
@@ -89,10 +91,11 @@ def agreement(precision: str, few: Matrix, shipped: Matrix) -> Agreement:
     Without a value where bf16's own scores don't tell the merges apart: then there is no ranking to agree with.
     """
     merges, items = shipped.shape
-    if merges < 2 or items < 2:
+    if merges < 2 or items < _LEAST_ITEMS:
         return Agreement(precision, merges, items, problem=f"{merges} merges on {items} items are too few")
     ours, theirs = few - few.mean(axis=0), shipped - shipped.mean(axis=0)
     draws = np.random.default_rng(0).multinomial(items, np.full(items, 1 / items), size=_RESAMPLES).astype(np.float64)
+    draws = draws[(draws > 0).sum(axis=1) > 1]  # one item alone has no products with others
     tail = (1 - _CONFIDENCE) / 2
     if np.quantile(_covariance(theirs, theirs, draws), tail) <= 0:
         alike = f"{SHIPPED} scores {merges} merges too much alike on {items} items to rank them"

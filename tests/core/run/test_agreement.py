@@ -96,11 +96,18 @@ def test_shared_luck_is_no_agreement(seed: int) -> None:
     assert "too much alike" in found.sentence
 
 
-@pytest.mark.parametrize("shape", [(1, 24), (9, 1), (0, 0)])
+@pytest.mark.parametrize("shape", [(1, 24), (9, 7), (9, 1), (0, 0)])
 def test_too_few_are_told(shape: tuple[int, int]) -> None:
     found = agreement("nf4", np.zeros(shape), np.zeros(shape))
     assert found.value is None
     assert "too few" in found.sentence
+
+
+@pytest.mark.parametrize("items", [8, 12])
+@pytest.mark.parametrize("seed", range(20))
+def test_what_few_items_say_is_a_number_or_nothing(items: int, seed: int) -> None:
+    found = agreement("nf4", answers(ABLE, seed, items), answers(ABLE, 100 + seed, items))
+    assert found.value is None or -1 <= (found.low or 0.0) <= found.value <= (found.high or 0.0) <= 1
 
 
 def test_the_order_of_merges_and_items_does_not_matter() -> None:
