@@ -35,7 +35,8 @@ class ParameterRange(Frozen):
     high: Number
     """The largest value. Without it: the usual one for the parameter."""
     start: Number
-    """Where the search starts. Without it: the usual start, or the middle."""
+    """Where the search starts. Without it: at the best equal-weight merge where no parameter has a start of its own, else at
+    the usual value, or in the middle."""
 
     @model_validator(mode="after")
     def _ordered(self) -> ParameterRange:

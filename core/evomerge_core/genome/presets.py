@@ -99,6 +99,14 @@ def _range(given: object, usual: Range | None) -> object:
     filled = {**(usual or {}), **given}
     low, high, start = filled.get("low"), filled.get("high"), filled.get("start")
     if isinstance(low, int | float) and isinstance(high, int | float) and "start" not in given:
-        inside = isinstance(start, int | float) and low <= start <= high
-        filled["start"] = start if inside else (low + high) / 2
+        filled["start"] = _start_within(start, low, high)
     return filled
+
+
+def usual_start(parameter: str, low: float, high: float) -> float:
+    """Where the search of a parameter within these bounds starts when a recipe doesn't say."""
+    return _start_within(USUAL_RANGES.get(parameter, {}).get("start"), low, high)
+
+
+def _start_within(start: object, low: float, high: float) -> float:
+    return start if isinstance(start, int | float) and low <= start <= high else (low + high) / 2

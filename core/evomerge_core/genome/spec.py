@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from evomerge_core.files.fields import Count, Flag, Frozen, ParameterRange, Text, key_problem
-from evomerge_core.genome.presets import complete
+from evomerge_core.genome.presets import complete, usual_start
 
 
 def _bands(value: Any) -> Any:
@@ -96,6 +96,12 @@ class SearchSpace(Frozen):
     @classmethod
     def _from_preset(cls, value: Any) -> Any:
         return complete(value) if isinstance(value, Mapping) else value
+
+    @property
+    def has_own_start(self) -> bool:
+        """Whether it says where the search starts: as the paper does, or by a start that isn't the usual one."""
+        ranges = self.parameters.items()
+        return self.preset == "paper" or any(one.start != usual_start(name, one.low, one.high) for name, one in ranges)
 
     @model_validator(mode="after")
     def _apart(self) -> SearchSpace:

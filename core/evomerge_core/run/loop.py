@@ -19,7 +19,6 @@ from evomerge_core.run.compare_precisions import Shipped, compare_precisions
 from evomerge_core.run.generation.generations import search
 from evomerge_core.run.generation.start import best_start
 from evomerge_core.run.generation.winner import choose_winner
-from evomerge_core.run.plan import RunPlan
 from evomerge_core.run.references import add_references
 from evomerge_core.run.rehearsal import estimate_from_references
 from evomerge_core.run.setup import Setup, StageSetup
@@ -95,7 +94,7 @@ def _carry_out(setup: Setup, store: Store, evaluator: CachedEvaluator) -> list[C
     winners: list[Candidate] = []
     first = 0
     for stage in setup.stages:
-        _begin_stage(setup.plan, stage, store, first)
+        _begin_stage(setup, stage, store, first)
         first = search(setup.plan, stage, store, evaluator, first)
         winners.append(_winner(setup, stage, store, evaluator, winners))
     return winners
@@ -120,7 +119,7 @@ def _winner(
     return choice.winner
 
 
-def _begin_stage(plan: RunPlan, stage: StageSetup, store: Store, first: int) -> None:
+def _begin_stage(setup: Setup, stage: StageSetup, store: Store, first: int) -> None:
     """Records once which generation a stage begins with, after how much of the run's active time, and where it starts."""
     weights = stage.space.dimensions if isinstance(stage.space, Space) else ()
     write_facts(store, dimensions=[asdict(dimension) for dimension in weights])
@@ -130,7 +129,7 @@ def _begin_stage(plan: RunPlan, stage: StageSetup, store: Store, first: int) -> 
         spent = facts.active_seconds if stage.index else 0.0
         # a search that an earlier version began keeps that version's start
         begun = any(candidate.stage == stage.index for candidate in store.candidates("search"))
-        start = None if begun else best_start(plan, stage, store)
+        start = None if begun else best_start(setup, stage, store)
         write_facts(
             store,
             stage_starts=[*facts.stage_starts, first],

@@ -29,7 +29,7 @@ def started(file: Path, store: Store, right: tuple[int, ...]) -> tuple[Setup, li
     references = [one for one in add_references(setup, store) if one.kind == "uniform"]
     for one, count in zip(references, right, strict=False):
         save_score(store, one, count, 12, loss=1.0)
-    return setup, best_start(setup.plan, setup.stages[0], store)
+    return setup, best_start(setup, setup.stages[0], store)
 
 
 @pytest.fixture
@@ -64,10 +64,23 @@ def test_it_lies_within_the_bounds(place: Path, store: Store) -> None:
     assert all((genome >= 0).all() and (genome <= 0.6).all() for genome in genomes)
 
 
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"groups": "whole", "parameters": {"weight": {"low": 0.0, "high": 2.0, "start": 1.0}}},
+        {"preset": "paper"},
+    ],
+)
+def test_a_start_that_the_recipe_names_stands(place: Path, store: Store, space: dict[str, object]) -> None:
+    recipe = yaml.safe_load((place / "recipe.yaml").read_text(encoding="utf-8"))
+    (place / "own.yaml").write_text(yaml.safe_dump({**recipe, "search_space": space}, sort_keys=False), encoding="utf-8")
+    assert started(place / "own.yaml", store, (1, 9, 1))[1] is None
+
+
 def test_a_search_of_paths_begins_with_the_first_models_own(place: Path, store: Store) -> None:
     stages = [{"search_space": {"groups": "whole"}}, {"paths": {"sources": ["weights", "first"]}}]
     recipe = yaml.safe_load((place / "recipe.yaml").read_text(encoding="utf-8"))
     del recipe["search_space"]
     (place / "stages.yaml").write_text(yaml.safe_dump({**recipe, "stages": stages}, sort_keys=False), encoding="utf-8")
     setup, _ = started(place / "stages.yaml", store, (1, 2, 3))
-    assert best_start(setup.plan, setup.stages[1], store) is None
+    assert best_start(setup, setup.stages[1], store) is None
