@@ -1,6 +1,6 @@
 """Where a search of weights starts: at the best equal-weight merge, unless the recipe says where.
 
-Over replays of real scores (`tests/benchmarks/replay`) that is 2.7 points better than the usual start where another of these
+Over replays of real scores (`tests/benchmarks/replay`) that is 3 points better than the usual start where another of these
 merges is better, and 1 to 3 points worse than a start that was chosen for the models: how high the line of equal weights is
 says little of what lies around it.
 """
