@@ -44,7 +44,8 @@ class Draft:
     def tokenizer(self) -> str:
         """The model whose tokenizer the child takes."""
         named = self.data.get("tokenizer_source")
-        return next((source["model"] for source in self.sources if named in (source.get("name"), source["model"])), self.base)
+        called = (source["model"] for source in self.sources if named in (source.get("name", ""), source["model"]))
+        return self.base if named is None else next(called, self.base)
 
     @property
     def tasks(self) -> tuple[Keys, ...]:
