@@ -6,16 +6,21 @@ A finding is printed with its number; `--seed N --first NUMBER --count 1 --show`
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fuzz.attempt import Finding
 
 
 def main() -> int:
-    """Status 1 when there were findings; each kind is printed once, with how often it came."""
+    """Status 1 when there were findings; each kind is printed once, with how often it came. Ctrl+C ends the series."""
     parser = argparse.ArgumentParser(
         prog="python -m fuzz", description="Has the commands read files that are broken at random."
     )
@@ -34,18 +39,25 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as place:
         folder = Path(place).resolve()
         write_seeds(folder)
-        for number in range(arguments.first, arguments.first + arguments.count):
-            finding = attempt(folder, arguments.seed, number)
-            if finding is None:
-                continue
-            kinds[finding.kind] += 1
-            if kinds[finding.kind] == 1:
-                _say(f"{finding.kind}\n  --first {number}: {finding.file}: {finding.what} ({finding.command})")
-                _say(finding.details if arguments.show else "")
-    _say(f"{arguments.count} mutations in {time.monotonic() - started:.0f} s, {sum(kinds.values())} findings")
+        tried = 0
+        with contextlib.suppress(KeyboardInterrupt):
+            for number in range(arguments.first, arguments.first + arguments.count):
+                _tell(attempt(folder, arguments.seed, number), kinds, whole=arguments.show)
+                tried += 1
+    _say(f"{tried} mutations in {time.monotonic() - started:.0f} s, {sum(kinds.values())} findings")
     for kind, times in kinds.most_common():
         _say(f"{times:6} {kind}")
     return 1 if kinds else 0
+
+
+def _tell(finding: Finding | None, kinds: Counter[str], *, whole: bool) -> None:
+    """Counts a finding, and prints the first of its kind."""
+    if finding is None:
+        return
+    kinds[finding.kind] += 1
+    if kinds[finding.kind] == 1:
+        _say(f"{finding.kind}\n  --first {finding.number}: {finding.file}: {finding.what} ({finding.command})")
+        _say(finding.details if whole else "")
 
 
 def _say(text: str) -> None:

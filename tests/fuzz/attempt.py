@@ -90,6 +90,8 @@ def _judged(words: Sequence[str], folder: Path) -> tuple[str, str]:
     try:
         with contextlib.chdir(folder), contextlib.redirect_stdout(said), contextlib.redirect_stderr(errors), _limited(SECONDS):
             status = main(words)
+        if status == 130:
+            raise KeyboardInterrupt
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever escapes is what is looked for, a library's panic too
