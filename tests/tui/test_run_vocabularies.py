@@ -26,6 +26,7 @@ from evomerge_quant.gguf.plan import gguf_bytes
 from evomerge_quant.planning.preflight import preflight
 from evomerge_quant.resident.model import build, evaluators
 from evomerge_tui.cli.main import main
+from evomerge_tui.screens.new_run.draft import Draft, without_source
 from support.speaking_models import CHATML, TURNS, read, write_speaking, write_tokenizer
 
 END = 281
@@ -172,3 +173,12 @@ def test_the_run_keeps_whose_tokenizer_it_is(models: Path, tmp_path: Path) -> No
     recipe = load_recipe(write_recipe(models, base="base", sources=["alpaca", "chatml"], tokenizer_source="./chatml"))
     folder = create_run(recipe, out=tmp_path / "run")
     assert yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))["tokenizer_source"] == "chatml"
+
+
+def test_a_draft_knows_whose_tokenizer_its_child_takes(tmp_path: Path) -> None:
+    draft = Draft({"base": "b/base", "sources": [{"model": "o/one"}, {"model": "o/two", "name": "second"}]}, tmp_path)
+    assert draft.tokenizer == "b/base"
+    for named, model in (("base", "b/base"), ("o/one", "o/one"), ("second", "o/two")):
+        assert draft.put(named, "tokenizer_source").tokenizer == model
+    assert without_source(draft.put("second", "tokenizer_source"), "o/two").get("tokenizer_source") is None
+    assert without_source(draft.put("second", "tokenizer_source"), "o/one").get("tokenizer_source") == "second"
