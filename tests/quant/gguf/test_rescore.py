@@ -62,6 +62,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
         "splits": {"search": 4, "validation": 12, "test": 1},
         "budget": {"evaluations": 3},
+        "evaluation": {"precision": "nf4"},
     }  # fmt: skip
     (place / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
     folder = create_run(load_recipe(place / "recipe.yaml"), out=place / "run")
