@@ -60,9 +60,10 @@ def truncate(place: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1000])
 
 
-def duplicate_item(place: Path) -> None:
+def contradict_item(place: Path) -> None:
     path = place / "items.jsonl"
-    path.write_text(path.read_text() + path.read_text().splitlines()[4] + "\n")
+    again = json.loads(path.read_text().splitlines()[4]) | {"answer": "12345"}
+    path.write_text(path.read_text() + json.dumps(again) + "\n")
 
 
 def lead_outside(place: Path) -> None:
@@ -84,9 +85,9 @@ CASES: dict[str, tuple[Change, list[str]]] = {
     "a corrupt file": (lambda p: (p / "second" / "model.safetensors").write_bytes(b"x" * 5000) and None, ["model.safetensors"]),  # type: ignore[func-returns-value]
     "another width": (lambda p: save_model(p / "second", 1, intermediate_size=96) and None, ["intermediate_size", "96", "128"]),  # type: ignore[func-returns-value]
     "another depth": (lambda p: save_model(p / "second", 1, num_hidden_layers=3) and None, ["num_hidden_layers", "3", "2"]),  # type: ignore[func-returns-value]
-    "an empty task": (lambda p: (p / "items.jsonl").write_text("") and None, ["items.jsonl", "no items"]),
+    "an empty task": (lambda p: (p / "items.jsonl").write_text("") and None, ["items.jsonl", "the file is empty"]),
     "a missing task file": (lambda p: (p / "items.jsonl").unlink(), ["items.jsonl"]),
-    "the same item twice": (duplicate_item, ["items.jsonl:61", "items.jsonl:5"]),
+    "a question with two answers": (contradict_item, ["items.jsonl:61", "items.jsonl:5"]),
     "too few items": (lambda p: rewrite(p, splits={"search": 50, "validation": 8, "test": 20}), ["78", "60"]),
     "a path that leads outside": (lead_outside, ["../first", "outside"]),
     "no base": (lambda p: rewrite(p, base="./nowhere"), ["nowhere"]),
