@@ -108,7 +108,7 @@ async def test_with_the_mouse_alone(recipe: Path) -> None:
 
 async def _start(app: EvomergeApp, pilot: Pilot[int], do: Any) -> None:
     """Starts once the checklist lets one."""
-    await until(pilot, lambda: re.search("ok +Time", shown(app)), PATIENCE)
+    await until(pilot, lambda: re.search("ok +RAM", shown(app)), PATIENCE)
     await do()
 
 
