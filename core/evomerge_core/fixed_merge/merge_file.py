@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path as File
 
-from evomerge_core.files.yaml_file import YamlFile, read_yaml
+from evomerge_core.files.yaml_file import YamlFile
 from evomerge_core.fixed_merge.fixed_merge import FixedMerge
 from evomerge_core.fixed_merge.mergekit import merge_in, notices_in, write_mergekit
 from evomerge_core.fixed_merge.path_file import MARK, one_model, path_in, straight_runs, write_path_file
@@ -30,16 +29,11 @@ class FixedFile:
     notices: tuple[str, ...] = ()
 
 
-def read_fixed(path: File) -> FixedFile:
+def fixed_in(file: YamlFile) -> FixedFile:
     """The merge that a file describes; models stay as written. InputError in one line when it is not right.
 
     mergekit's passthrough of layers (a frankenmerge) is a path without scales.
     """
-    return fixed_in(read_yaml(path))
-
-
-def fixed_in(file: YamlFile) -> FixedFile:
-    """The same for a file that was read already."""
     if MARK in file.data:
         return FixedFile(path_in(file), PATH_FILE, file.text)
     config = merge_in(file)
@@ -47,7 +41,7 @@ def fixed_in(file: YamlFile) -> FixedFile:
 
 
 def write_fixed_file(fixed: FixedMerge) -> FixedFile:
-    """The merge as a file that `read_fixed` reads back: mergekit's wherever that has the words."""
+    """The merge as a file that `fixed_in` reads back: mergekit's wherever that has the words."""
     config = fixed if isinstance(fixed, MergeConfig) else slices_of_path(fixed)
     if config is not None:
         return FixedFile(fixed, MERGEKIT_FILE, write_mergekit(config))

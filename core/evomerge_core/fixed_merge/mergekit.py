@@ -6,11 +6,10 @@ random masks, which mergekit has no key for, stands in a comment at the top: `# 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
-from evomerge_core.files.yaml_file import Location, YamlFile, dump_yaml, read_yaml
+from evomerge_core.files.yaml_file import Location, YamlFile, dump_yaml
 from evomerge_core.fixed_merge.reading.child_settings import chat_template_in, dtypes_in, seed_comment, seed_in, tokenizer_in
 from evomerge_core.fixed_merge.reading.model_references import with_text_references
 from evomerge_core.fixed_merge.reading.one_module import without_modules
@@ -44,13 +43,8 @@ _REFUSED = {
 }
 
 
-def read_mergekit(path: Path) -> MergeConfig:
-    """The merge that a mergekit configuration means; models stay as written. InputError in one line when it's not right."""
-    return merge_in(read_yaml(path))
-
-
 def merge_in(file: YamlFile) -> MergeConfig:
-    """The same for a file that was read already."""
+    """The merge that a mergekit configuration means; models stay as written. InputError in one line when it's not right."""
     file, _ = without_passed_over(in_plain_words(file))
     file.require_keys((), _TOP_KEYS, _REFUSED)
     method = _method(file)
@@ -81,7 +75,7 @@ def in_plain_words(file: YamlFile) -> YamlFile:
 
 
 def write_mergekit(config: MergeConfig) -> str:
-    """YAML that mergekit accepts and that `read_mergekit` reads back to an equal configuration.
+    """YAML that mergekit accepts and that `merge_in` reads back to an equal configuration.
 
     ValueError when mergekit has no way to say it: a slice with a method of its own, slices without layers.
     """

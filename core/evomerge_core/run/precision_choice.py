@@ -31,7 +31,7 @@ class PrecisionChoice:
 ChoosePrecision = Callable[[Recipe, Source], PrecisionChoice]
 
 
-def as_shipped(recipe: Recipe, base: Source) -> PrecisionChoice:  # noqa: ARG001
+def as_shipped(_recipe: Recipe, _base: Source) -> PrecisionChoice:
     """What ships, for whoever knows nothing of the memory."""
     return PrecisionChoice(SHIPPED, "it is what ships")
 

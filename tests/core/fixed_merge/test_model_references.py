@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from evomerge_core.errors import InputError
-from evomerge_core.files.yaml_file import parse_yaml
-from evomerge_core.fixed_merge.mergekit import merge_in, read_mergekit, write_mergekit
+from evomerge_core.files.yaml_file import parse_yaml, read_yaml
+from evomerge_core.fixed_merge.mergekit import merge_in, write_mergekit
 from evomerge_core.merging.config import MergeConfig
 
 TEXT = """\
@@ -80,7 +80,7 @@ def test_written_files_name_models_by_text(tmp_path: Path) -> None:
     text = write_mergekit(read(LONG))
     (tmp_path / "again.yml").write_text(text, encoding="utf-8")
     assert yaml.safe_load(text)["base_model"] == "owner/base@v1"
-    assert read_mergekit(tmp_path / "again.yml") == read(TEXT)
+    assert merge_in(read_yaml(tmp_path / "again.yml")) == read(TEXT)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evomerge_core.errors import InputError
-from evomerge_core.fixed_merge.mergekit import read_mergekit, write_mergekit
+from evomerge_core.files.yaml_file import read_yaml
+from evomerge_core.fixed_merge.mergekit import merge_in, write_mergekit
 from evomerge_core.genome.space import Space, make_space
 from evomerge_core.genome.spec import SearchSpace
 from evomerge_core.merging.config import MergeConfig, Setting, whole_model
@@ -60,7 +61,7 @@ def test_genome_config_and_file_lead_back_exactly(tmp_path: Path, drawn: tuple[S
     assert space.to_vector(config).tobytes() == vector.tobytes()
     path = tmp_path / "mergekit_config.yml"
     path.write_text(write_mergekit(config), encoding="utf-8")
-    read = read_mergekit(path)
+    read = merge_in(read_yaml(path))
     assert read == config
     assert space.to_vector(read).tobytes() == vector.tobytes()
 

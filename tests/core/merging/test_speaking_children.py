@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.yaml_file import read_yaml
 from evomerge_core.fixed_merge.fixed_merge import open_fixed, write_fixed
-from evomerge_core.fixed_merge.merge_file import read_fixed
+from evomerge_core.fixed_merge.merge_file import fixed_in
 from evomerge_core.merging.config import MergeConfig
 from evomerge_core.merging.model_folder.vocabulary_settings import with_vocabulary
 from evomerge_core.sources.source import open_source
@@ -137,7 +138,7 @@ dtype: float32
 
 def merge_file(folder: Path, text: str, out: Path) -> Path:
     out.with_suffix(".yml").write_text(text, encoding="utf-8")
-    file = read_fixed(out.with_suffix(".yml"))
+    file = fixed_in(read_yaml(out.with_suffix(".yml")))
     write_fixed(out, file.fixed, open_fixed(file.fixed, relative_to=folder), file.text, file.name)
     return out
 

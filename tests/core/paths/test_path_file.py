@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.yaml_file import read_yaml
 from evomerge_core.fixed_merge.fixed_merge import open_fixed, write_fixed
-from evomerge_core.fixed_merge.merge_file import read_fixed, write_fixed_file
-from evomerge_core.fixed_merge.mergekit import read_mergekit
+from evomerge_core.fixed_merge.merge_file import fixed_in, write_fixed_file
+from evomerge_core.fixed_merge.mergekit import merge_in
 from evomerge_core.merging.config import MergeConfig, Setting, Slice, SliceSource
 from evomerge_core.merging.merge import write_merge
 from evomerge_core.paths.path_merge import PathMerge
@@ -37,7 +38,7 @@ def test_a_scaled_path_over_a_merge_comes_back_and_rebuilds_its_child(place: Fol
     written = write_fixed_file(child)
     assert written.name == "evomerge_path.yml"
     (place / written.name).write_text(written.text)
-    again = read_fixed(place / written.name)
+    again = fixed_in(read_yaml(place / written.name))
     assert isinstance(again.fixed, PathMerge)
     assert again.fixed.path == child.path
     assert write_fixed_file(again.fixed).text == written.text
@@ -56,7 +57,7 @@ def test_a_path_without_scales_is_mergekits_passthrough(place: Folder) -> None:
     ranges = [(piece["sources"][0]["model"], piece["sources"][0]["layer_range"]) for piece in data["slices"]]
     assert ranges == [("./first", [0, 2]), ("./second", [2, 4]), ("./first", [1, 2]), ("./first", [3, 4])]
     (place / written.name).write_text(written.text)
-    again = read_fixed(place / written.name)
+    again = fixed_in(read_yaml(place / written.name))
     assert isinstance(again.fixed, PathMerge)
     assert again.fixed.path == child.path
 
@@ -69,11 +70,11 @@ def test_a_frankenmerge_through_the_paths_code_is_the_one_through_the_merges(pla
     )
     file = place / "mergekit_config.yml"
     file.write_text(text)
-    read = read_fixed(file)
+    read = fixed_in(read_yaml(file))
     assert isinstance(read.fixed, PathMerge)
     sources = open_models(place, "./first", "./second")
     write_fixed(place / "path", read.fixed, sources, read.text, read.name)
-    write_merge(place / "merge", read_mergekit(file), sources, text)
+    write_merge(place / "merge", merge_in(read_yaml(file)), sources, text)
     assert files(place / "path") == files(place / "merge")
 
 
@@ -81,7 +82,7 @@ def test_a_frankenmerge_through_the_paths_code_is_the_one_through_the_merges(pla
 def test_a_passthrough_that_says_more_than_a_path_stays_a_merge(place: Folder, extra: str) -> None:
     file = place / "mergekit_config.yml"
     file.write_text(f"merge_method: passthrough\nslices: [{{sources: [{{model: ./first, layer_range: [0, 2]}}]}}]\n{extra}\n")
-    assert isinstance(read_fixed(file).fixed, MergeConfig)
+    assert isinstance(fixed_in(read_yaml(file)).fixed, MergeConfig)
 
 
 GOOD = """evomerge_path: 1
@@ -122,9 +123,9 @@ seed: 0
 def test_a_wrong_file_is_refused_with_its_line(place: Folder, old: str, new: str, problem: str) -> None:
     file = place / "evomerge_path.yml"
     file.write_text(GOOD)
-    assert isinstance(read_fixed(file).fixed, PathMerge)
+    assert isinstance(fixed_in(read_yaml(file)).fixed, PathMerge)
     assert old in GOOD
     file.write_text(GOOD.replace(old, new))
     with pytest.raises(InputError, match=problem) as caught:
-        read_fixed(file)
+        fixed_in(read_yaml(file))
     assert "\n" not in str(caught.value)

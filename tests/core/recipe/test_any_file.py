@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evomerge_core.errors import InputError
-from evomerge_core.fixed_merge.mergekit import read_mergekit
+from evomerge_core.files.yaml_file import read_yaml
+from evomerge_core.fixed_merge.mergekit import merge_in
 from evomerge_core.recipe.load import load_recipe
 
 RECIPE = {
@@ -78,7 +79,11 @@ def places(data: Any) -> Iterator[tuple[Any, Any]]:
             yield from places(value)
 
 
-FILES = [(RECIPE, load_recipe), (GENOME, load_recipe), (MERGE, read_mergekit)]
+def read_merge(path: Path) -> object:
+    return merge_in(read_yaml(path))
+
+
+FILES = [(RECIPE, load_recipe), (GENOME, load_recipe), (MERGE, read_merge)]
 
 
 @pytest.mark.parametrize(("data", "read"), FILES)

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evomerge_core.errors import InputError
-from evomerge_core.fixed_merge.mergekit import read_mergekit, write_mergekit
+from evomerge_core.files.yaml_file import read_yaml
+from evomerge_core.fixed_merge.mergekit import merge_in, write_mergekit
 from evomerge_core.merging.config import MergeConfig, Parameters, Setting, Slice, SliceSource
 
 TIES = """\
@@ -75,7 +76,7 @@ out_dtype: float16
 def read(folder: Path, text: str) -> MergeConfig:
     path = folder / "mergekit_config.yml"
     path.write_text(text, encoding="utf-8")
-    return read_mergekit(path)
+    return merge_in(read_yaml(path))
 
 
 def setting(*values: float | bool, filter: str | None = None) -> tuple[Setting, ...]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from evomerge_core.compiled import compiled, compiled_for_threads
 from evomerge_core.fixed_order.products import COLUMNS_AT_ONCE, fill_columns
 from evomerge_quant.resident.network.few_bits.blocks import BLOCK, block_count, quantize_blocks
-from evomerge_quant.resident.network.few_bits.number_bits import number_at
+from evomerge_quant.resident.network.few_bits.number_bits import inverse_of, number_at
 
 BLOCK_BYTES = 20
 MIDDLE_CODE = 16
@@ -80,8 +80,7 @@ def _write_codes(bits, exact, scales, codes, dense):  # type: ignore[no-untyped-
         found = np.empty(BLOCK, np.uint8)
         for block in range(scales.shape[1]):
             first, end = block * BLOCK, min(bits.shape[1], (block + 1) * BLOCK)
-            inverse = np.float32(1) / exact[row, block]
-            _find_codes(bits[row, first:end], inverse if np.isfinite(inverse) else np.float32(0), found)
+            _find_codes(bits[row, first:end], inverse_of(exact[row, block]), found)
             _pack(found, codes[row, block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES])
             if dense.size:
                 _scale(found, scales[row, block], dense[row, first:end])

@@ -15,7 +15,7 @@ from torch import Tensor
 from evomerge_core.compiled import compiled, compiled_for_threads
 from evomerge_core.fixed_order.products import COLUMNS_AT_ONCE, fill_columns
 from evomerge_quant.resident.network.few_bits.blocks import BLOCK, quantize_blocks
-from evomerge_quant.resident.network.few_bits.number_bits import largest_of, number_at
+from evomerge_quant.resident.network.few_bits.number_bits import inverse_of, largest_of, number_at
 
 LARGEST_CODE = 127
 
@@ -58,7 +58,7 @@ def _write_codes(bits, exact, scales, codes, dense):  # type: ignore[no-untyped-
     for row in prange(bits.shape[0]):
         for block in range(scales.shape[1]):
             own = _block(codes, row, block)
-            _round(_block(bits, row, block), _inverse(exact[row, block]), own)
+            _round(_block(bits, row, block), inverse_of(exact[row, block]), own)
             if dense.size:
                 _scale(own, scales[row, block], _block(dense, row, block))
 
@@ -66,13 +66,6 @@ def _write_codes(bits, exact, scales, codes, dense):  # type: ignore[no-untyped-
 @compiled
 def _block(matrix, row, block):  # type: ignore[no-untyped-def]
     return matrix[row, block * BLOCK : min(matrix.shape[1], (block + 1) * BLOCK)]
-
-
-@compiled
-def _inverse(scale):  # type: ignore[no-untyped-def]
-    """1 / scale; 0 where that is none, or too large for a number. Q8_0 multiplies by it, and doesn't divide."""
-    inverse = np.float32(1) / scale
-    return inverse if np.isfinite(inverse) else np.float32(0)
 
 
 @compiled

@@ -44,6 +44,13 @@ def largest_of(bits):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def inverse_of(scale):  # type: ignore[no-untyped-def]
+    """1 / scale; 0 where that is none, or too large for a number. GGUF's codes are made by it, not by a division."""
+    inverse = np.float32(1) / scale
+    return inverse if np.isfinite(inverse) else np.float32(0)
+
+
+@compiled
 def _wide(bits, i):  # type: ignore[no-untyped-def]
     if bits.itemsize == 2:
         return np.uint32(np.uint32(bits[i]) << np.uint32(16))
