@@ -10,7 +10,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.files.yaml_file import YamlFile, read_documents
 from evomerge_core.fixed_merge.fixed_merge import open_fixed, write_fixed
 from evomerge_core.fixed_merge.merge_file import fixed_in
-from evomerge_core.fixed_merge.stages import Stage, order_stages, with_children
+from evomerge_core.fixed_merge.named_merges import NamedMerge, order_merges, with_children
 from evomerge_core.fixed_merge.union_tokenizer import with_union
 from evomerge_core.merging.config import MergeConfig
 from evomerge_core.merging.model_folder.folder import require_free, unwritable
@@ -26,15 +26,15 @@ def merge_from_file(path: Path, out: Path, *, allow_pickle: bool = False) -> tup
     first, *others = read_documents(path)
     if not others:
         return _merge(first, out, allow_pickle)
-    stages = order_stages((first, *others))
-    for stage in stages:
+    merges = order_merges((first, *others))
+    for merge in merges:
         # What is wrong in the last merge's words is told before the first one is carried out.
-        fixed_in(stage.file)
+        fixed_in(merge.file)
     try:
         # Windows can't remove files that are still mapped.
         place = _made(out.absolute().parent)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=place, ignore_cleanup_errors=True) as folder:
-            return _merge_all(stages, Path(folder), out, allow_pickle)
+            return _merge_all(merges, Path(folder), out, allow_pickle)
     except OSError as error:
         reason = unwritable(error)
         if reason is None:
@@ -42,14 +42,14 @@ def merge_from_file(path: Path, out: Path, *, allow_pickle: bool = False) -> tup
         raise InputError(reason, where=out, remedy="give another folder") from None
 
 
-def _merge_all(stages: Sequence[Stage], between: Path, out: Path, allow_pickle: bool) -> tuple[str, ...]:
+def _merge_all(merges: Sequence[NamedMerge], between: Path, out: Path, allow_pickle: bool) -> tuple[str, ...]:
     notices: list[str] = []
     children: dict[str, str] = {}
-    for stage in stages:
-        folder = out if stage.name is None else between / stage.name
-        notices += _merge(with_children(stage.file, children), folder, allow_pickle)
-        if stage.name is not None:
-            children[stage.name] = str(folder)
+    for merge in merges:
+        folder = out if merge.name is None else between / merge.name
+        notices += _merge(with_children(merge.file, children), folder, allow_pickle)
+        if merge.name is not None:
+            children[merge.name] = str(folder)
     return tuple(notices)
 
 

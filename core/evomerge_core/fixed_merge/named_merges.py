@@ -26,33 +26,33 @@ _NAME = re.compile(r"\w[\w.-]*")
 
 
 @dataclass(frozen=True)
-class Stage:
+class NamedMerge:
     """One merge of several: its name, None for the last, and its document, models named by text."""
 
     name: str | None
     file: YamlFile
 
 
-def order_stages(documents: Sequence[YamlFile]) -> tuple[Stage, ...]:
+def order_merges(documents: Sequence[YamlFile]) -> tuple[NamedMerge, ...]:
     """A file's merges, each after those whose children it merges; the one without a name comes last.
 
     InputError for names that are missing, twice there, used by no merge, or that lead in a circle.
     """
-    stages = [_stage(document) for document in documents]
-    _require_names(stages)
-    waiting = {stage.name: stage for stage in stages}
-    needed = {stage.name: _named_in(stage.file, waiting) for stage in stages}
-    for stage in stages:
-        if stage.name is not None and not any(stage.name in names for names in needed.values()):
-            raise stage.file.key_error(("name",), f"is {stage.name!r}, which no other merge uses", "remove this merge")
-    ordered: list[Stage] = []
+    merges = [_named_merge(document) for document in documents]
+    _require_names(merges)
+    waiting = {merge.name: merge for merge in merges}
+    needed = {merge.name: _named_in(merge.file, waiting) for merge in merges}
+    for merge in merges:
+        if merge.name is not None and not any(merge.name in names for names in needed.values()):
+            raise merge.file.key_error(("name",), f"is {merge.name!r}, which no other merge uses", "remove this merge")
+    ordered: list[NamedMerge] = []
     while waiting:
-        ready = [stage for name, stage in waiting.items() if not needed[name] & waiting.keys()]
+        ready = [merge for name, merge in waiting.items() if not needed[name] & waiting.keys()]
         if not ready:
             first = next(iter(waiting.values()))
             raise first.file.error((), "the merges need each other's children", "let one of them merge models alone")
         ordered += ready
-        waiting = {name: stage for name, stage in waiting.items() if stage not in ready}
+        waiting = {name: merge for name, merge in waiting.items() if merge not in ready}
     return tuple(ordered)
 
 
@@ -69,25 +69,25 @@ def with_children(file: YamlFile, children: Mapping[str, str]) -> YamlFile:
     return file
 
 
-def _stage(document: YamlFile) -> Stage:
+def _named_merge(document: YamlFile) -> NamedMerge:
     name = text_at(document, ("name",))
     if name is not None and _NAME.fullmatch(name) is None:
         raise document.key_error(("name",), f"is {name!r}", "use letters, digits, '_', '-' and '.'")
-    return Stage(name, in_plain_words(document))
+    return NamedMerge(name, in_plain_words(document))
 
 
-def _require_names(stages: Sequence[Stage]) -> None:
-    names = [stage.name for stage in stages]
-    for stage, name in zip(stages, names, strict=True):
+def _require_names(merges: Sequence[NamedMerge]) -> None:
+    names = [merge.name for merge in merges]
+    for merge, name in zip(merges, names, strict=True):
         if name is None and names.count(None) > 1:
-            raise stage.file.error((), "two merges of the file have no name", "give each but the last key 'name'")
+            raise merge.file.error((), "two merges of the file have no name", "give each but the last key 'name'")
         if names.count(name) > 1:
-            raise stage.file.key_error(("name",), f"is {name!r} twice", "give each merge a name of its own")
+            raise merge.file.key_error(("name",), f"is {name!r} twice", "give each merge a name of its own")
     if None not in names:
-        raise stages[-1].file.key_error(("name",), "leaves no merge for the result", "remove it from the last merge")
+        raise merges[-1].file.key_error(("name",), "leaves no merge for the result", "remove it from the last merge")
 
 
-def _named_in(file: YamlFile, known: Mapping[str | None, Stage]) -> set[str | None]:
+def _named_in(file: YamlFile, known: Mapping[str | None, NamedMerge]) -> set[str | None]:
     references = (file.value(place) for place in reference_places(file))
     return {_model_of(one) for one in references if isinstance(one, str) and _model_of(one) in known}
 

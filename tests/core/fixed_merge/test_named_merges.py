@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from evomerge_core.errors import InputError
 from evomerge_core.files.yaml_file import parse_documents
 from evomerge_core.fixed_merge.merge_from_file import merge_from_file
-from evomerge_core.fixed_merge.stages import order_stages
+from evomerge_core.fixed_merge.named_merges import order_merges
 from support.merging_models import write_base, write_fine_tune
 
 CORE = """\
@@ -93,5 +93,5 @@ def test_what_is_wrong_in_the_last_merge_is_told_before_the_first_is_carried_out
 )
 def test_names_that_do_not_fit_are_refused(text: str, expected: str) -> None:
     with pytest.raises(InputError) as caught:
-        order_stages(parse_documents(text, Path("stages.yml")))
+        order_merges(parse_documents(text, Path("stages.yml")))
     assert str(caught.value).startswith(expected)
