@@ -100,6 +100,33 @@ async def test_the_form_begins_with_auto_and_keeps_what_goes_with_it(tmp_path: P
             assert screen.draft.get("evaluation") == {"precision": precision, **left}
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("name", "value", "place", "kept"),
+    [
+        ("precision", "int8", ("evaluation", "precision"), "int8"),
+        ("device", "cpu", ("evaluation", "device"), "cpu"),
+        ("confirm", True, ("evaluation", "confirm"), ["bf16"]),
+    ],
+)
+async def test_a_choice_is_kept_when_the_form_shows_the_draft_again_before_it_hears_of_it(
+    tmp_path: Path, name: str, value: object, place: tuple[str, ...], kept: object
+) -> None:
+    app = make_app(tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.open_new_run(None)
+        await until(pilot, lambda: len(app.screen.query("#precision")) == 1)
+        screen = app.screen
+        assert isinstance(screen, NewRunScreen)
+        step = screen.query_one(SearchStep)
+        control = step.query_one(f"#{name}", Checkbox if name == "confirm" else Select)
+        await until(pilot, lambda: step.query_one("#precision", Select).value == "auto")
+        control.value = value
+        step.refresh_draft()
+        await until(pilot, lambda: screen.draft.get(*place) == kept, 10.0)
+        await until(pilot, lambda: control.value == value, 10.0)
+
+
 def test_preflight_tells_the_precision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_recipe(tmp_path, evaluation={"device": "cpu"})
     assert load_recipe(path).evaluation.precision == "auto"

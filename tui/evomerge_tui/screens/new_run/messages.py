@@ -12,8 +12,9 @@ from evomerge_tui.screens.new_run.draft import Draft
 
 @dataclass
 class Edited(Message):
-    """A step changed the recipe."""
+    """The step of this name changed the recipe."""
 
+    step: str
     draft: Draft
 
 

@@ -84,7 +84,10 @@ class NewRunScreen(Page):
     @on(Edited)
     def _edited(self, event: Edited) -> None:
         event.stop()
-        self._take(event.draft)
+        # a step that was changed again since is not set back: its next message is on its way
+        newest = self.query_one(f"#{event.step}", Step).draft
+        if newest is event.draft or newest is self.draft:
+            self._take(event.draft)
 
     @on(ItemsRead)
     def _items_read(self, event: ItemsRead) -> None:

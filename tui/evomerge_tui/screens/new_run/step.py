@@ -51,7 +51,7 @@ class Step(Vertical):
         """Takes a change, and posts it."""
         if draft.data != self.draft.data:
             self.draft = draft
-            self.post_message(Edited(draft))
+            self.post_message(Edited(self.SCOPE, draft))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """A hidden step's own actions can't be done; scrolling and focus are everybody's."""

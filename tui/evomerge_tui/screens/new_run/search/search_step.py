@@ -118,7 +118,8 @@ class SearchStep(Step):
         event.stop()
         # controls post messages when they are made, before they show the draft
         if self._is_filled:
-            value = str(event.select.value)
+            # what was chosen: the control may show an older draft again by the time that the message arrives
+            value = str(event.value)
             {
                 "effort": self._choose_effort,
                 "method": self._choose_method,
@@ -151,6 +152,7 @@ class SearchStep(Step):
     def _choose_device(self, device: str) -> None:
         if device != self.draft.get("evaluation", "device", default="auto"):
             self.edit(self.draft.put(device, "evaluation", "device"))
+            self.refresh_draft()
 
     def _new_space(self, **changes: Any) -> None:
         """Another method has other parameters: what the old one had is left to the preset."""
@@ -166,11 +168,12 @@ class SearchStep(Step):
         event.stop()
         known = self.draft.get("evaluation", "confirm") or ()
         scored_in = self.draft.get("evaluation", "precision", default="auto")
-        if not self._is_filled or event.checkbox.value == ("bf16" in known) or scored_in == "bf16":
+        if not self._is_filled or event.value == ("bf16" in known) or scored_in == "bf16":
             return
         others = [other for other in known if other != "bf16"]
-        confirm = [*others, "bf16"] if event.checkbox.value else others
+        confirm = [*others, "bf16"] if event.value else others
         self.edit(self.draft.put(confirm or None, "evaluation", "confirm"))
+        self.refresh_draft()
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
