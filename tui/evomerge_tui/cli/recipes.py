@@ -36,9 +36,10 @@ def _list(ready: tuple[ReadyRecipe, ...], *, as_json: bool) -> int:
     if as_json:
         print_json({"recipes": [_facts(recipe) for recipe in ready]})
         return 0
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from evomerge_tui.terminal.safe_output import SafeConsole
 
     table = Table(box=None, pad_edge=False)
     for column in ("recipe", "VRAM", "what it merges"):
@@ -46,15 +47,15 @@ def _list(ready: tuple[ReadyRecipe, ...], *, as_json: bool) -> int:
     for recipe in ready:
         room = f"{recipe.memory} GB" if recipe.memory else "no GPU"
         table.add_row(Text(recipe.name, style="bold"), Text(room), Text(f"{recipe.title}\n{recipe.summary}"))
-    Console().print(table)
+    SafeConsole().print(table)
     return 0
 
 
 def _write(chosen: ReadyRecipe, out: Path, *, as_json: bool) -> int:
     from evomerge_core.errors import InputError
+    from evomerge_core.files.durable import write_whole
     from evomerge_core.recipe.load import dump_recipe
     from evomerge_recipes.catalogue import load_ready
-    from evomerge_tui.user.atomic_write import write_whole
     from evomerge_tui.user.user_paths import cache_folder
 
     if out.exists():

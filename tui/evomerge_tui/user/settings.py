@@ -67,8 +67,8 @@ def load_settings(path: Path | None = None) -> Settings:
 
 def save_settings(settings: Settings, path: Path | None = None) -> None:
     """Writes what differs from the defaults, completely or not at all."""
+    from evomerge_core.files.durable import write_whole
     from evomerge_core.files.yaml_file import dump_yaml
-    from evomerge_tui.user.atomic_write import write_whole
 
     usual = asdict(Settings())
     changed: dict[str, Any] = {name: value for name, value in asdict(settings).items() if value != usual[name]}
@@ -79,7 +79,7 @@ def save_hub_token(token: str) -> Path:
     """Keeps the hub's token where its own library looks for it, readable by this user only; returns the file."""
     from huggingface_hub import constants
 
-    from evomerge_tui.user.atomic_write import write_whole
+    from evomerge_core.files.durable import write_whole
 
     path = Path(constants.HF_TOKEN_PATH)
     write_whole(path, token.strip(), mode=0o600)

@@ -16,6 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Button
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.durable import write_whole
 from evomerge_core.run.store.folder import STORE
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.processes.planner.client import Planner
@@ -35,7 +36,6 @@ from evomerge_tui.screens.new_run.step import Step
 from evomerge_tui.screens.new_run.step_bar import STEPS, StepBar
 from evomerge_tui.screens.new_run.summary import Summary
 from evomerge_tui.screens.page import Page
-from evomerge_tui.user.atomic_write import write_whole
 from evomerge_tui.widgets.top_bar import TopBar
 
 _TYPING_SECONDS = 0.15

@@ -1,0 +1,67 @@
+"""Files that outlast a power cut: bytes are flushed to the disk before they get their name, and the name after that."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from evomerge_core.errors import InputError
+from evomerge_core.files.full_disk import AGAIN, full_disk, is_full
+
+
+def write_whole(path: Path, text: str, *, mode: int = 0o644, then: str = AGAIN) -> None:
+    """Replaces a small file (UTF-8) in one step and makes its folder: a reader sees the old text or the new one.
+
+    InputError when it can't be written; `then` is what to do once a full disk has room.
+    """
+    data = text.encode("utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(part).chmod(mode)
+            rename(Path(part), path)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        if is_full(error):
+            raise full_disk(path, len(data), then=then) from error
+        raise InputError(f"can't be written ({error.strerror})", where=path, remedy="fix its permissions") from error
+
+
+def flush_file(path: Path) -> None:
+    """Has a file's bytes written to the disk itself."""
+    # for writing: Windows flushes no file that is open for reading
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Has the names in a folder written to the disk itself, where the system can do that."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def flush_tree(folder: Path) -> None:
+    """Has all files of a folder, its folders and their names written to the disk itself."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            flush_file(Path(place, name))
+        flush_folder(Path(place))
+
+
+def rename(source: Path, target: Path) -> None:
+    """Gives a flushed file or folder its name, over a file that has it, for good."""
+    source.replace(target)
+    flush_folder(target.parent)
