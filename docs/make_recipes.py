@@ -68,6 +68,11 @@ parameters: {weight: {low: 0, high: 1}, density: {}}
   prompt: "{question} Answer in one word."
   scorer: normalized
   weight: 0.5
+- name: exam
+  file: exam.csv # question, A, B, C, D, answer: MMLU's layout
+  fields: {question: question, choices: [A, B, C, D], answer: answer}
+  scorer: multiple_choice
+  choices: choices
 """,
     "splits": "{search: 48, validation: 64, test: 200}\n",
     "budget": "{evaluations: 200, minutes: 240}\n",

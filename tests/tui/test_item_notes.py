@@ -93,6 +93,20 @@ async def test_the_form_settles_what_answers_mean() -> None:
     assert (dict(spec.fields or {})["choices"], spec.choices, spec.answer_is) == ("choices.text", "choices", "index_from_1")
 
 
+@pytest.mark.anyio
+async def test_the_form_takes_a_column_for_each_choice() -> None:
+    app = _Form()
+    async with app.run_test() as pilot:
+        app.query_one(TaskForm).show({"name": "quiz", "file": "quiz.csv", "fields": {"question": 0, "answer": 5}})
+        app.query_one("#field-choices", Input).value = "1, 2,3"
+        app.query_one("#task-scorer", Select).value = "multiple_choice"
+        await pilot.pause()
+        edited = app.edited
+        app.query_one(TaskForm).show({**edited, "fields": {**edited["fields"], "choices": ["A", "B"]}})
+        assert app.query_one("#field-choices", Input).value == "A, B"
+    assert dict(TaskSpec.model_validate(edited).fields or {})["choices"] == (1, 2, 3)
+
+
 ANSWER = {"text": ["Ann"], "answer_start": [3]}
 TARGETS = {"choices": ["x", "y"], "labels": [0, 1]}
 
@@ -122,16 +136,44 @@ TARGETS = {"choices": ["x", "y"], "labels": [0, 1]}
             {"question": "question", "answer": "answers.text", "context": "context"},
             "normalized",
         ),
+        (
+            {"question": "q", "options": {"A": "x", "B": "y"}, "answer": "y", "answer_idx": "B"},
+            {"question": "question", "answer": "answer", "choices": "options"},
+            "multiple_choice",
+        ),
+        (
+            {"question": "q", "A": "x", "B": "y", "C": "z", "answer": "B"},
+            {"question": "question", "answer": "answer", "choices": ["A", "B", "C"]},
+            "multiple_choice",
+        ),
+        (
+            {"sentence": "q", "option1": "x", "option2": "y", "answer": "2"},
+            {"question": "sentence", "answer": "answer", "choices": ["option1", "option2"]},
+            "multiple_choice",
+        ),
+        (
+            {"question": "q", "opa": "x", "opb": "y", "opc": "z", "opd": "w", "cop": 1, "subject_name": "s"},
+            {"question": "question", "answer": "cop", "choices": ["opa", "opb", "opc", "opd"]},
+            "multiple_choice",
+        ),
+        # what is asked about isn't what can be chosen
+        (
+            {"question": "q", "a": 7, "b": 8, "answer": 15},
+            {"question": "question", "answer": "answer"},
+            "final_number",
+        ),
     ],
-    ids=["GSM8K", "text", "ARC", "HellaSwag", "TruthfulQA", "SQuAD"],
+    ids=["GSM8K", "text", "ARC", "HellaSwag", "TruthfulQA", "SQuAD", "MedQA", "MMLU", "Winogrande", "MedMCQA", "operands"],
 )
 def test_a_file_of_a_known_layout_gives_a_task_that_reads_it(
-    tmp_path: Path, row: dict[str, Any], fields: dict[str, str], scorer: str
+    tmp_path: Path, row: dict[str, Any], fields: dict[str, Any], scorer: str
 ) -> None:
     question = fields["question"]
     rows = [{**row, question: f"{row[question]} {n}"} for n in range(4)]
     if "label" in row:
         rows[0]["label"] = "0"
+    if "cop" in row:
+        rows[0]["cop"] = 0
     path = _write(tmp_path / "own.jsonl", rows)
     task = suggest_task(path)
     assert (task["fields"], task["scorer"]) == (fields, scorer)
@@ -139,5 +181,14 @@ def test_a_file_of_a_known_layout_gives_a_task_that_reads_it(
     assert shown.total == 4
     if scorer == "multiple_choice":
         for item in shown.items:
-            first = "label" in row and item.prompt == "q 0"
+            first = ("label" in row or "cop" in row) and item.prompt == "q 0"
             assert item.right == (0 if first else 1)
+
+
+def test_a_table_without_names_whose_last_column_is_a_letter_is_mmlus(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("".join(f"q{n},x,y,z,w,B\n" for n in range(4)), encoding="utf-8")
+    task = suggest_task(path)
+    assert task["fields"] == {"question": 0, "choices": [1, 2, 3, 4], "answer": 5}
+    shown = preview(TaskSpec.model_validate(task), SIZES, tmp_path, None)
+    assert [(item.choices, item.right) for item in shown.items[:1]] == [(("x", "y", "z", "w"), 1)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from evomerge_core.errors import InputError
 from evomerge_core.files.path_text import written_path
 from evomerge_core.tasks.folded_text import fold
+from evomerge_core.tasks.items.choices import LABELS
 from evomerge_core.tasks.items.columns import Column
 from evomerge_core.tasks.items.held_out import leave_out
 from evomerge_core.tasks.items.hub import fetch_dataset
@@ -20,7 +21,7 @@ from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.items.rows import first_names
 from evomerge_core.tasks.items.split import ItemSplits, refuse_shared, split_items, without_repeats
 from evomerge_core.tasks.ready import ReadyTask, get_ready
-from evomerge_core.tasks.right_choices import LABELS, find_right_choices
+from evomerge_core.tasks.right_choices import find_right_choices
 from evomerge_core.tasks.spec import SplitFiles, Splits, TaskSpec
 from evomerge_core.tasks.task import Task
 
@@ -45,7 +46,7 @@ def draw_items(spec: TaskSpec, task: Task, sizes: Splits, *, folder: Path, exclu
     score, answers that can be read in two ways, the same question with two answers or in two splits' files, and too few items.
     """
     if spec.files is not None:
-        reader = _reader(spec, task, folder)
+        reader = open_items(spec, task, folder)
         return _from_files(spec.files, reader, task, sizes, () if exclude is None else reader.questions(exclude))
     read = read_items(spec, task, folder=folder, exclude=exclude)
     drawn = split_items(
@@ -56,18 +57,19 @@ def draw_items(spec: TaskSpec, task: Task, sizes: Splits, *, folder: Path, exclu
 
 def read_items(spec: TaskSpec, task: Task, *, folder: Path, exclude: str | None = None) -> ReadItems:
     """All items of an entry whose splits have no files of their own, checked, before any split is drawn."""
-    reader = _reader(spec, task, folder)
+    reader = open_items(spec, task, folder)
     held_out = () if exclude is None else reader.questions(exclude)
     items = _without(reader.items(spec.file) if spec.file is not None else reader.dataset(), held_out, task)
     ((kept,), notes) = _checked([items], spec, task)
     return ReadItems(kept, notes)
 
 
-def _reader(spec: TaskSpec, task: Task, folder: Path) -> _Reader:
-    return _Reader(spec, task, None if spec.task is None else get_ready(spec.task), folder)
+def open_items(spec: TaskSpec, task: Task, folder: Path) -> ItemReader:
+    """What reads an entry's items; relative paths start from `folder`."""
+    return ItemReader(spec, task, None if spec.task is None else get_ready(spec.task), folder)
 
 
-def _from_files(files: SplitFiles, reader: _Reader, task: Task, sizes: Splits, held_out: Sequence[Item]) -> ItemSplits:
+def _from_files(files: SplitFiles, reader: ItemReader, task: Task, sizes: Splits, held_out: Sequence[Item]) -> ItemSplits:
     search = reader.items(files.search)
     validation = reader.items(files.validation)
     test = reader.items(files.test)
@@ -154,7 +156,7 @@ def _unread(item: Item, name: str, where: str) -> InputError:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class ItemReader:
     """Reads items as one entry names and shapes them."""
 
     spec: TaskSpec
@@ -184,7 +186,8 @@ class _Reader:
 
     def _read(self, path: Path) -> tuple[Item, ...]:
         if self.ready is None:
-            return load_items(path, self.spec.fields, _nested(self.spec, self.task))
+            choices = self.task.choices if isinstance(self.task.choices, str) else None
+            return load_items(path, self.spec.fields, _nested(self.spec, self.task), choices=choices)
         fields = self.spec.fields or _columns(path, self.ready.columns, self.ready.numbers)
         return tuple(self.ready.refine(item) for item in load_items(path, fields))
 

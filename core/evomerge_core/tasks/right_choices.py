@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evomerge_core.errors import InputError
+from evomerge_core.tasks.items.choices import LABELS
 from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.spec import Reading
 from evomerge_core.tasks.task import Task
 
-LABELS = "labels"
 _LABEL = "label"
 _FLAGS = "flags"
 _WORDS: Mapping[str, str] = {
@@ -142,8 +142,18 @@ def _index(row: _Row, first: int) -> int | None:
 
 
 def _label(row: _Row) -> int | None:
-    fits = len(row.labels) == len(row.choices) == len(set(row.labels)) and row.answer in row.labels
-    return row.labels.index(row.answer) if fits else None
+    if len(row.labels) != len(row.choices):
+        return None
+    for spelt in (str, _bare):
+        labels, answer = [spelt(label) for label in row.labels], spelt(row.answer)
+        if len(set(labels)) == len(labels) and answer in labels:
+            return labels.index(answer)
+    return None
+
+
+def _bare(label: str) -> str:
+    """A label without what is written around it: `(A)`, `A.` and `a` are one."""
+    return label.strip("(). :").casefold()
 
 
 def _flags(row: _Row) -> int | None:

@@ -36,10 +36,18 @@ def _scorer(value: Any) -> Any:
     raise key_problem(None, f"must be {listed}, not {value!r}", "" if near is None else f"did you mean {near!r}?")
 
 
-def _column(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, str | int) or value == "" or (isinstance(value, int) and value < 0):
-        raise key_problem(None, f"must be a column's name, or its number from 0, not {value!r}")
-    return value
+def _columns(value: Any) -> Any:
+    several = value if isinstance(value, list | tuple) else [value]
+    if not several or not all(map(_is_column, several)):
+        raise key_problem(None, f"must be a column's name, or its number from 0, or a list of these, not {value!r}")
+    repeated = next((column for place, column in enumerate(several) if column in several[:place]), None)
+    if repeated is not None:
+        raise key_problem(None, f"names the column {repeated!r} twice")
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _is_column(value: Any) -> bool:
+    return (isinstance(value, str) and value != "") or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
 
 
 def _choices(value: Any) -> Any:
@@ -70,9 +78,10 @@ class TaskSpec(Frozen):
     """The dataset's configuration."""
     split: Text | None = None
     """The dataset's split."""
-    fields: Mapping[str, Annotated[str | int, BeforeValidator(_column)]] | None = None
+    fields: Mapping[str, Annotated[str | int | tuple[str | int, ...], BeforeValidator(_columns)]] | None = None
     """Names of fields and the columns that they come from: a column's name, or its number from 0 in a file without a
-    header. Dots lead into objects and lists: `choices.text`, `turns.0.value`."""
+    header. Dots lead into objects and lists: `choices.text`, `turns.0.value`. A list of columns makes a field of several
+    texts: `[A, B, C, D]`."""
     prompt: Text | None = None
     """The question, as a template of fields, such as `{question}`."""
     system: Text | None = None
@@ -86,8 +95,9 @@ class TaskSpec(Frozen):
     pattern: Text | None = None
     """`regex` only: the regular expression."""
     choices: Annotated[tuple[str, ...] | str | None, BeforeValidator(_choices)] = None
-    """`multiple_choice` only: the texts to choose from, or the field that lists them. A field `labels` names them; beside
-    `choices.text` that is `choices.label` by itself."""
+    """`multiple_choice` only: the texts to choose from, or the field that lists them. A field `labels` names them; by itself
+    that is the names of several columns, the keys of an object such as `{"A": "...", "B": "..."}`, or the `label` beside each
+    `text`."""
     answer_is: Reading | None = None
     """`multiple_choice` only: how `answer` names the correct choice, in all items alike; A and the first index are the first
     choice. Without it: what fits all items, refused where several do."""

@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 
 from evomerge_core.errors import InputError
+from evomerge_core.tasks.items.choices import without_empty_end
 from evomerge_core.tasks.items.items import Unread, Value
 from evomerge_core.tasks.items.rows import FileRow
 
 Column = str | int
+Columns = Column | tuple[Column, ...]
 
 _FILL = "fill it or remove the row"
 _SEPARATORS = ",;\t|"
@@ -36,6 +38,11 @@ def cell_of(row: FileRow, column: Column, name: str) -> object:
     return value
 
 
+def cells_of(row: FileRow, columns: Sequence[Column], name: str) -> list[object]:
+    """The cells of several columns, without the ones at the end that are empty or, in a row of JSON, not there."""
+    return without_empty_end([cell_of(row, column, name) if has_column(row, column) else None for column in columns])
+
+
 def has_column(row: FileRow, column: Column) -> bool:
     """Whether the row has the column, with something in it."""
     try:
@@ -52,6 +59,17 @@ def as_value(cell: object, column: Column) -> Value | Unread:
     texts = [_text(element) for element in cell]
     kept = tuple(text for text in texts if text is not None)
     return kept if kept and len(kept) == len(texts) else _why_not(cell, column)
+
+
+def as_values(cells: Sequence[object], columns: Sequence[Column]) -> Value | Unread:
+    """The cells of several columns as a field's texts, one each. Else which of them holds no text, and why."""
+    for cell, column in zip(cells, columns, strict=False):
+        if isinstance(cell, list):
+            return Unread(f"of `{column}`, it is a list", "name one column that is a list, or several of texts")
+        if _text(cell) is None:
+            why = _why_not(cell, column)
+            return Unread(f"of `{column}`, {why.reason}", why.remedy)
+    return tuple(text for text in map(_text, cells) if text is not None) or Unread("all of them are empty", _FILL)
 
 
 def is_number(cell: object) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_core.tasks.items.choices import texts_and_labels
 from evomerge_core.tasks.items.columns import Column, as_value, cell_of, has_column
 from evomerge_core.tasks.items.item_files import load_items
 from evomerge_core.tasks.items.items import Item
@@ -14,12 +17,17 @@ from evomerge_core.tasks.items.rows import FileRow, first_names, read_rows
 from evomerge_core.tasks.scorers.registry import get_scorer
 from evomerge_core.tasks.scorers.scorer import Expected
 
-_QUESTIONS = ("question", "prompt", "instruction", "input", "problem", "query", "text", "ctx", "question_stem")
-_ANSWERS = (
-    "answer", "answer_number", "output", "response", "target", "label", "completion", "gold", "answerkey", "answers.text",
-    "answer.text", "answer.value", "mc1_targets.labels",
+_QUESTIONS = (
+    "question", "prompt", "instruction", "input", "problem", "query", "text", "ctx", "question_stem", "sentence", "goal",
 )  # fmt: skip
-_CHOICES = ("choices", "choices.text", "options", "endings", "mc1_targets.choices")
+_ANSWERS = (
+    "answer", "answer_number", "output", "response", "target", "label", "completion", "gold", "answerkey", "answer_key",
+    "correct_answer", "correct_option", "correct", "cop", "answers.text", "answer.text", "answer.value", "mc1_targets.labels",
+)  # fmt: skip
+_CHOICES = ("choices.text", "choices", "options", "endings", "mc1_targets.choices")
+# Columns of a choice each: what is before the letter or number in their names, and what the first of them has.
+_FIRST_CHOICE = re.compile(r"((?:option|choice|ending|answer|sol|solution|op|opt)s?[ _-]?)([aA01])|()([aA])", re.IGNORECASE)
+_LETTERS = "ABCDEFGHIJ"
 _TABLES = (".tsv", ".csv")
 _SHORT = 40
 
@@ -30,7 +38,8 @@ def suggest_task(path: Path) -> dict[str, Any]:
     if not names:
         raise InputError("holds no items", where=path, remedy="a task needs at least one")
     fields = _fields(path, names)
-    items = load_items(path, fields)
+    columns = {name: tuple(of) if isinstance(of, list) else of for name, of in fields.items()}
+    items = load_items(path, columns, choices="choices")
     prompt = "{context}\n\n{question}" if "context" in fields else "{question}"
     task: dict[str, Any] = {"name": path.stem, "file": str(path.absolute()), "fields": fields, "prompt": prompt}
     if "answer" not in fields:
@@ -40,17 +49,17 @@ def suggest_task(path: Path) -> dict[str, Any]:
     return {**task, "scorer": _scorer(items), "max_new_tokens": 256}
 
 
-def _fields(path: Path, names: tuple[str, ...]) -> dict[str, Column]:
+def _fields(path: Path, names: tuple[str, ...]) -> dict[str, Column | list[Column]]:
     """Fields by column name where the names are known ones; else the first two columns."""
     table = path.suffix.lower() in _TABLES
     row = next(iter(read_rows(path, header=True)), None)
     question = None if row is None else _known(row, _QUESTIONS)
     answer = None if row is None else _known(row, _ANSWERS)
     if row is not None and question is not None and answer is not None:
-        others = {"context": _known(row, ("context",)), "choices": _several(row)}
-        return {"question": question, "answer": answer, **{name: way for name, way in others.items() if way is not None}}
+        others = {"context": _known(row, ("context",)), "choices": _several(row) or _spread(row, answer)}
+        return {"question": question, "answer": answer, **{name: way for name, way in others.items() if way}}
     if table:
-        return {"question": 0, "answer": 1} if len(names) > 1 else {"question": 0}
+        return _of_numbers(path, len(names))
     known = [name for name in names if name not in (question, answer)]
     first = question or (known.pop(0) if known else names[0])
     last = answer or (known.pop(0) if known else None)
@@ -64,10 +73,46 @@ def _known(row: FileRow, wanted: Iterable[str]) -> str | None:
     return next((column for column in columns if has_column(row, column) and _holds_text(row, column)), None)
 
 
+def _of_numbers(path: Path, width: int) -> dict[str, Column | list[Column]]:
+    """The columns of a table without names: MMLU's, where the last one is a letter in all rows, or question and answer."""
+    letters = _LETTERS[: max(width - 2, 0)]
+    last = {str(row.cells.get(width - 1)).strip() for row in read_rows(path, header=False)}
+    if len(letters) > 1 and last <= {*letters}:
+        return {"question": 0, "choices": list(range(1, width - 1)), "answer": width - 1}
+    return {"question": 0, "answer": 1} if width > 1 else {"question": 0}
+
+
 def _several(row: FileRow) -> str | None:
     """The column of choices, when the row has one."""
-    column = _known(row, _CHOICES)
-    return column if column is not None and isinstance(as_value(cell_of(row, column, "choices"), column), tuple) else None
+    spelt = {str(name).casefold(): str(name) for name in row.cells}
+    columns = [spelt.get(name, name) for name in _CHOICES]
+    return next((column for column in columns if has_column(row, column) and _lists_texts(row, column)), None)
+
+
+def _lists_texts(row: FileRow, column: str) -> bool:
+    texts, _ = texts_and_labels(cell_of(row, column, "choices"))
+    return isinstance(as_value(texts, column), tuple)
+
+
+def _spread(row: FileRow, answer: str) -> list[Column]:
+    """The columns of a choice each, when the row has some and its answer can be one of them."""
+    given = _text(row, answer)
+    for first in filter(None, (_FIRST_CHOICE.fullmatch(str(name)) for name in row.cells)):
+        start, mark = first[1] or "", first[2] or first[4]
+        series = (f"{start}{chr(ord(mark) + step)}" for step in range(len(_LETTERS)))
+        columns = list(takewhile(lambda name: _text(row, name) is not None, series))
+        letters = _LETTERS[: len(columns)]
+        indexes = map(str, range(len(columns) + 1))
+        told = {*columns, *letters, *letters.lower(), *indexes, *(_text(row, name) for name in columns)}
+        if len(columns) > (1 if start else 2) and given in told:
+            return list(columns)
+    return []
+
+
+def _text(row: FileRow, column: str) -> str | None:
+    """The column's one text, when the row has it."""
+    text = as_value(cell_of(row, column, ""), column) if has_column(row, column) else None
+    return text.strip() if isinstance(text, str) else None
 
 
 def _holds_text(row: FileRow, column: str) -> bool:

@@ -44,7 +44,7 @@ class TaskForm(VerticalScroll, can_focus=False):
         yield FormRow("Items", Input(id="task-file", placeholder="none: the ready task's dataset"), "JSONL, CSV, Parquet, …")
         yield FormRow("Question", Input(id="field-question"), "column name, or 0, 1, 2 …")
         yield FormRow("Answer", Input(id="field-answer"), "column name, or 0, 1, 2 …")
-        yield FormRow("Choices", Input(id="field-choices", placeholder="none: the answer is written"), "column that lists them")
+        yield FormRow("Choices", Input(id="field-choices", placeholder="none: the answer is written"), "a column, or A, B, C")
         yield FormRow(
             "Answers are",
             Select(_ANSWERS, id="task-answer_is", prompt="whatever fits the file", compact=True),
@@ -83,7 +83,7 @@ class TaskForm(VerticalScroll, can_focus=False):
             for key in ("name", "file", "language", "weight", "max_new_tokens"):
                 self._set(f"#task-{key}", task.get(key))
             for field in ("question", "answer", "choices"):
-                self._set(f"#field-{field}", (task.get("fields") or {}).get(field))
+                self._set(f"#field-{field}", _written((task.get("fields") or {}).get(field)))
             prompt = self.query_one("#task-prompt", TextArea)
             if prompt.text != (task.get("prompt") or ""):
                 prompt.load_text(task.get("prompt") or "")
@@ -131,7 +131,7 @@ class TaskForm(VerticalScroll, can_focus=False):
     def _field(self, name: str, text: str) -> None:
         fields = {**((self._shown_task or {}).get("fields") or {})}
         if text:
-            fields[name] = int(text) if text.isdigit() else text
+            fields[name] = _columns(text) if name == "choices" else _column(text)
         else:
             fields.pop(name, None)
         self._take("fields", fields or None)
@@ -147,3 +147,17 @@ class TaskForm(VerticalScroll, can_focus=False):
             task = {**self._shown_task, key: value}
         self._shown_task = task
         self.post_message(TaskEdited(dict(task)))
+
+
+def _columns(text: str) -> Any:
+    """A column, or the list of several that commas stand between."""
+    columns = [_column(part.strip()) for part in text.split(",") if part.strip()]
+    return columns if len(columns) > 1 else _column(text)
+
+
+def _column(text: str) -> Any:
+    return int(text) if text.isdecimal() else text
+
+
+def _written(columns: Any) -> Any:
+    return ", ".join(map(str, columns)) if isinstance(columns, list | tuple) else columns
