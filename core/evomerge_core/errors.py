@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from evomerge_core.visible_text import visible_line
+
+# Names that a file gives may be of any length; a path may have 4,096 bytes.
+_LONGEST = 6000
+
 
 class InputError(Exception):
     """Bad input. `problem` says what is wrong, `where` names file, line and key, `remedy` what to do about it ("": not stated).
 
-    As text it is one line, `WHERE: PROBLEM; REMEDY`. Commands end with status 2.
+    As text it is one line, `WHERE: PROBLEM; REMEDY`, without control characters whatever a file holds. Commands end with
+    status 2.
     """
 
     def __init__(self, problem: str, *, where: str | Path = "", remedy: str = "") -> None:
-        self.problem = problem
-        self.where = str(where)
-        self.remedy = remedy
+        self.problem, self.where, self.remedy = (visible_line(text, most=_LONGEST) for text in (problem, str(where), remedy))
+        problem, remedy = self.problem, self.remedy
         place = f"{self.where}: " if self.where else ""
         super().__init__(f"{place}{problem}; {remedy}" if remedy else f"{place}{problem}")
 

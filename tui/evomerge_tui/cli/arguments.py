@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
+
+from evomerge_core.visible_text import visible_json
 
 Subparsers = Any  # argparse's own class for them is private
 
@@ -19,4 +20,4 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+    print(visible_json(value), flush=True)

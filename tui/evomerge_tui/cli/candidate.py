@@ -96,14 +96,14 @@ def _meaning(run: Path, store: Store, candidate: Candidate) -> dict[str, Any]:
 
 
 def _print(facts: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from evomerge_tui.terminal.safe_console import SafeConsole
     from evomerge_tui.text.candidate_names import kind_word
     from evomerge_tui.text.quantities import percent, percent_range
 
-    console = Console()
+    console = SafeConsole()
     table = Table(title=Text(f"{facts['candidate']} ({kind_word(facts['kind'])})"), title_justify="left", box=None)
     for column in ("split", "precision", "task", "items", "score", "95 % interval"):
         table.add_column(column)

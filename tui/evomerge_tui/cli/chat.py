@@ -50,12 +50,12 @@ def _chat(args: argparse.Namespace) -> int:
         raise InputError("needs --prompt TEXT: an interactive chat can't be printed as one JSON object", where="--json")
     if args.context is not None and args.context < 1:
         raise InputError("must be at least 1", where=f"--context {args.context}")
-    from rich.console import Console
+    from evomerge_tui.terminal.safe_console import SafeConsole
 
     with ExitStack() as resources:
         models = _open_models(args, resources)
         if args.prompt is None:
-            return _converse(models, Console(highlight=False))
+            return _converse(models, SafeConsole())
         prompt = sys.stdin.read() if args.prompt == "-" else args.prompt
         return _answer_once(models, prompt, as_json=args.json)
 
@@ -82,15 +82,14 @@ def _open_models(args: argparse.Namespace, resources: ExitStack) -> list[LoadedM
 
 
 def _answer_once(models: list[LoadedModel], prompt: str, *, as_json: bool) -> int:
-    from rich.console import Console
-
     from evomerge_tui.cli.output.terminal_chat import ask, ask_quietly
+    from evomerge_tui.terminal.safe_console import SafeConsole
 
     if as_json:
         first, *others = [_reported(model, ask_quietly(model, prompt)) for model in models]
         print_json({"prompt": prompt, **first, **({"compared": others[0]} if others else {})})
         return 0
-    ask(models, prompt, Console(highlight=False))
+    ask(models, prompt, SafeConsole())
     return 0
 
 

@@ -26,10 +26,11 @@ def _doctor(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"checks": [dataclasses.asdict(check) for check in checks], "missing": missing})
         return 0
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console()
+    from evomerge_tui.terminal.safe_console import SafeConsole
+
+    console = SafeConsole()
     for check in checks:
         word, colour = _SIGNS[check.state]
         console.print(Text.assemble((f"{word:<8}", colour), f"{check.name}: {check.found}"), soft_wrap=True)

@@ -144,15 +144,14 @@ def export_winner(run: Path, type_names: Sequence[str], console: Console) -> Exp
 
 
 def _export(args: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from evomerge_tui.cli.output.export_display import json_steps, progress_bar
+    from evomerge_tui.terminal.safe_console import SafeConsole
 
     request = _request(args)
     if args.plan:
         _show_plan_only(request, as_json=args.json)
         return 0
-    console = Console(stderr=args.json)
+    console = SafeConsole(stderr=args.json)
     show_steps = partial(json_steps, print_json) if args.json else partial(progress_bar, console)
     result = carry_out(request, console, show_steps)
     if args.json:
@@ -180,13 +179,12 @@ def _request(args: argparse.Namespace) -> ExportRequest:
 
 
 def _show_plan_only(request: ExportRequest, *, as_json: bool) -> None:
-    from rich.console import Console
-
     from evomerge_quant.gguf.subject.find_subject import find_subject
     from evomerge_tui.cli.output.export_display import plan_facts, show_plan
+    from evomerge_tui.terminal.safe_console import SafeConsole
 
     plan = _plan(request, find_subject(request.model, request.candidate), only_look=True)
-    print_json(plan_facts(plan)) if as_json else show_plan(Console(), plan)
+    print_json(plan_facts(plan)) if as_json else show_plan(SafeConsole(), plan)
 
 
 def _plan(request: ExportRequest, subject: Subject, *, only_look: bool = False) -> ExportPlan:

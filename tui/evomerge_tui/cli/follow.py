@@ -30,12 +30,11 @@ def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None =
 
     With `as_json` progress goes to standard error and the last line of standard output is the result.
     """
-    from rich.console import Console
-
     from evomerge_core.run.store.folder import LOG, open_store
     from evomerge_core.run.view.progress import read_progress
     from evomerge_tui.cli.output.live_status import watch
     from evomerge_tui.processes import job
+    from evomerge_tui.terminal.safe_console import SafeConsole
 
     open_store(folder).close()
     if read_progress(folder).state != "finished":
@@ -44,7 +43,7 @@ def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None =
         state = read_progress(folder).state
         print_json({"run": str(folder), "state": state}) if as_json else print(f"{folder}: {state}")
         return 0
-    console = Console(stderr=as_json)
+    console = SafeConsole(stderr=as_json)
     try:
         progress = watch(folder, console)
     except KeyboardInterrupt:

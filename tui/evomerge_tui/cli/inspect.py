@@ -28,11 +28,10 @@ def _inspect(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"models": facts, "refusals": refusals, "mergeable": not refusals})
         return 0
-    from rich.console import Console
-
     from evomerge_tui.cli.output.inspect_table import facts_table
+    from evomerge_tui.terminal.safe_console import SafeConsole
 
-    console = Console()
+    console = SafeConsole()
     console.print(facts_table(facts))
     for line in refusals:
         console.print(line, style="red", markup=False)

@@ -30,6 +30,7 @@ from evomerge_tui.cli import (
     stop,
     try_parents,
 )
+from evomerge_tui.terminal.guarded_output import guarded_output
 
 # A list and not a look into the folder: `--help` shows the commands in this order, a run's own first.
 COMMANDS = (
@@ -63,6 +64,11 @@ def main(argv: Sequence[str] | None = None, *, open_screens: Command | None = No
 
     Without a command, `open_screens` is called: this module never loads screens itself.
     """
+    with guarded_output():
+        return _carried_out(argv, open_screens)
+
+
+def _carried_out(argv: Sequence[str] | None, open_screens: Command | None) -> int:
     command_line = parser()
     args = command_line.parse_args(argv)
     command: Command | None = args.command or open_screens

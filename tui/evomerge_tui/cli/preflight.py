@@ -36,11 +36,10 @@ def _preflight(args: argparse.Namespace) -> int:
     if args.json:
         print_json({**dataclasses.asdict(report), "ready": report.ready, "measured": measured})
         return 0 if report.ready else 1
-    from rich.console import Console
-
+    from evomerge_tui.terminal.safe_console import SafeConsole
     from evomerge_tui.text.checklist import checklist
 
-    Console().print(checklist(report))
+    SafeConsole().print(checklist(report))
     if measured is not None:
         print(f"measured: about {measured['seconds'] / 60:.1f} minutes, {measured['tokens']:,.0f} generated tokens")
     return 0 if report.ready else 1

@@ -39,7 +39,7 @@ def _list(ready: tuple[ReadyRecipe, ...], *, as_json: bool) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    from evomerge_tui.terminal.safe_output import SafeConsole
+    from evomerge_tui.terminal.safe_console import SafeConsole
 
     table = Table(box=None, pad_edge=False)
     for column in ("recipe", "VRAM", "what it merges"):

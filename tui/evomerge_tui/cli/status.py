@@ -31,11 +31,10 @@ def _status(args: argparse.Namespace) -> int:
     if args.json:
         print_json(dataclasses.asdict(progress))
         return 0
-    from rich.console import Console
-
     from evomerge_tui.cli.output.live_status import display, watch
+    from evomerge_tui.terminal.safe_console import SafeConsole
 
-    console = Console()
+    console = SafeConsole()
     if args.watch:
         progress = watch(args.run, console, plain=args.plain)
     if args.plain:

@@ -69,12 +69,13 @@ def _notes(recipe: Recipe) -> dict[str, tuple[str, ...]]:
 
 
 def _print_notes(notes: Mapping[str, Sequence[str]]) -> None:
-    from rich.console import Console
     from rich.text import Text
+
+    from evomerge_tui.terminal.safe_console import SafeConsole
 
     for task, lines in notes.items():
         for line in lines:
-            Console().print(Text(f"{task}: {line}", style="dim"))
+            SafeConsole().print(Text(f"{task}: {line}", style="dim"))
 
 
 def _facts(tried: Tried) -> dict[str, Any]:
@@ -83,11 +84,11 @@ def _facts(tried: Tried) -> dict[str, Any]:
 
 
 def _print(tried: Tried) -> None:
-    from rich.console import Console
     from rich.text import Text
 
+    from evomerge_tui.terminal.safe_console import SafeConsole
     from evomerge_tui.text.quantities import percent
 
     score = tried.evaluation.score
     outcome = tried.evaluation.failure if score is None else f"{percent(score, 0)}  ({tried.evaluation.seconds:.1f} s)"
-    Console().print(Text(f"{tried.label}: {outcome}"))
+    SafeConsole().print(Text(f"{tried.label}: {outcome}"))

@@ -22,6 +22,7 @@ from evomerge_core.run.store.facts import read_facts, write_facts
 from evomerge_core.run.store.folder import LOG, RECIPE, check_unchanged, hold, is_held, open_store
 from evomerge_core.run.store.known_runs import remember as remember_run
 from evomerge_tui.processes.priority import lower_this_session
+from evomerge_tui.terminal.guarded_output import guarded_output
 from evomerge_tui.user.settings import PRIORITIES, Priority, load_settings
 from evomerge_tui.user.user_paths import timings_path
 
@@ -153,4 +154,6 @@ def _carry_out(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Its log is read in terminals.
+    with guarded_output():
+        sys.exit(main())

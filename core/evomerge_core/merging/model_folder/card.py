@@ -10,6 +10,7 @@ import yaml
 
 from evomerge_core.sources.model_card import FENCE, front_matter
 from evomerge_core.sources.source import Source
+from evomerge_core.visible_text import visible, visible_line
 
 
 def model_card(method: str, sources: Sequence[Source], recipe: str, recipe_file: str = "mergekit_config.yml") -> str:
@@ -25,12 +26,13 @@ def model_card(method: str, sources: Sequence[Source], recipe: str, recipe_file:
     if languages:
         head["language"] = languages
     front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
-    listing = "\n".join(f"- {part} (licence: {licences.get(part, 'see its own card')})" for part in parts)
-    return (
+    listing = "\n".join(f"- {part} (licence: {visible_line(licences.get(part, 'see its own card'), most=100)})" for part in parts)
+    text = (
         f"{FENCE}\n{front}{FENCE}\n\n# A merge of {len(parts)} models\n\n"
         f"Merged with evomerge-tui by the method `{method}` from:\n\n{listing}\n\n"
         f"## Recipe\n\nAlso in `{recipe_file}`.\n\n```yaml\n{recipe.rstrip()}\n```\n"
     )
+    return visible(text, keep="\n\t")
 
 
 def stated_licences(sources: Sequence[Source]) -> dict[str, str | None]:

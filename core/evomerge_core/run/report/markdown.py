@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -70,16 +71,17 @@ def _test_results(part: Mapping[str, Any]) -> Iterator[str]:
     paired = {comparison["against"]: comparison for comparison in part["against"]}
     for row in references_of(part):
         yield _test_result(row, paired.get(row["name"]))
-    yield _test_result({**part["winner"], "name": f"**{part['winner']['name']}**"}, None)
+    yield _test_result(part["winner"], None, mark="**")
 
 
-def _test_result(row: Mapping[str, Any], paired: Mapping[str, Any] | None) -> str:
+def _test_result(row: Mapping[str, Any], paired: Mapping[str, Any] | None, *, mark: str = "") -> str:
+    name = f"{mark}{_plain(row['name'])}{mark}"
     if row["test"] is None:
-        return f"| {row['name']} | failed | | | | | | | |"
+        return f"| {name} | failed | | | | | | | |"
     low, high = row["interval"]
     against = f"{paired['wins']} | {paired['losses']} | {paired['p']:.2g}" if paired else " | | "
     shares = " | ".join(percent(row.get(key, 0.0)) for key in ("truncated", "wrong_language", "repeating"))
-    return f"| {row['name']} | {percent(row['test'])} | {percent(low)} to {percent(high)} | {shares} | {against} |"
+    return f"| {name} | {percent(row['test'])} | {percent(low)} to {percent(high)} | {shares} | {against} |"
 
 
 def _luck(result: Mapping[str, Any]) -> Iterator[str]:
@@ -116,7 +118,7 @@ def _search(report: Report) -> Iterator[str]:
 def _listed(title: str, some: list[tuple[ScoredCandidate, str | None]]) -> Iterator[str]:
     if some:
         yield from ("", f"{title}:", "")
-        yield from (f"- {candidate.label}: {reason}" for candidate, reason in some)
+        yield from (f"- {_plain(candidate.label)}: {_plain(reason or '')}" for candidate, reason in some)
 
 
 def _cost(report: Report) -> Iterator[str]:
@@ -137,6 +139,11 @@ def _cost(report: Report) -> Iterator[str]:
 
 def _recipe(report: Report) -> Iterator[str]:
     yield from ("", "## Recipe", "", "```yaml", report.recipe.rstrip(), "```")
+
+
+def _plain(text: str) -> str:
+    """A name or message in one line that Markdown takes as text."""
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 
 def percent(share: float) -> str:

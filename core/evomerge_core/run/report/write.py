@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.report.content import Report
 from evomerge_core.run.report.markdown import to_markdown
 from evomerge_core.run.report.plots import fitness_plot, genome_plot, parents_plot
+from evomerge_core.visible_text import visible, visible_json
 
 
 def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
@@ -19,10 +19,12 @@ def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
         "Genomes": ("genomes.svg", genome_plot(report)),
     }
     pictures = {title: (name, text) for title, (name, text) in made.items() if text is not None}
+    markdown = to_markdown(report, {title: name for title, (name, _) in pictures.items()})
+    shown = {"report.md": markdown, **dict(pictures.values())}
     texts = {
-        "report.md": to_markdown(report, {title: name for title, (name, _) in pictures.items()}),
-        "report.json": json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n",
-        **dict(pictures.values()),
+        # Names, messages and answers come from files and models, and a report is printed in terminals too.
+        **{name: visible(text, keep="\n\t") for name, text in shown.items()},
+        "report.json": visible_json(report.to_json(), indent=2) + "\n",
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
