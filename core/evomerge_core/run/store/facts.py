@@ -30,6 +30,8 @@ class Changes(TypedDict, total=False):
 
     state: str
     message: str | None
+    frozen_recipe: str
+    item_hashes: Mapping[str, Mapping[str, str]]
     pid: int
     priority: str
     precision: str
@@ -66,12 +68,13 @@ class Changes(TypedDict, total=False):
 class RunFacts:
     """What a run's store says of the run itself.
 
-    `message` is why it failed; `pid` and `priority` are those of the last job. Scores are in `precision` (the search's) and
-    computed on `scored_on`; `precisions` are all that finalists and the test are scored in. `evaluations_total` is the budget
-    of all stages, `items` the number by split, `weights` the share of each task. `dimensions` are the numbers of the present
-    stage's genomes, none for paths. `estimated` are the seconds and tokens in all, by the times of the baselines.
-    `precision_choice` says what `precision: auto` became and why; `agreement` is how the search's precision ranks merges (the
-    fields of `agreement.Agreement`), None where it isn't compared.
+    `message` is why it failed; `pid` and `priority` are those of the last job. `frozen_recipe` is the text of the recipe that
+    the run began with, `item_hashes` by task what `tasks.item_hashes` gave: runs of earlier versions have neither. Scores are
+    in `precision` (the search's) and computed on `scored_on`; `precisions` are all that finalists and the test are scored in.
+    `evaluations_total` is the budget of all stages, `items` the number by split, `weights` the share of each task. `dimensions`
+    are the numbers of the present stage's genomes, none for paths. `estimated` are the seconds and tokens in all, by the times
+    of the baselines. `precision_choice` says what `precision: auto` became and why; `agreement` is how the search's precision
+    ranks merges (the fields of `agreement.Agreement`), None where it isn't compared.
 
     `phase` has `phase_total` evaluations (None: not known) and belongs to `stage` (an index; None: to the whole run). By
     stage: its first generation, the active seconds before it, the genome that its search starts from (None: that of its search
@@ -84,6 +87,8 @@ class RunFacts:
 
     state: str = "created"
     message: str | None = None
+    frozen_recipe: str | None = None
+    item_hashes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     pid: int | None = None
     priority: str | None = None
     precision: str = "nf4"

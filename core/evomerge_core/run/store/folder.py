@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Unpack
 
 from filelock import FileLock, Timeout
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.store.facts import write_facts
+from evomerge_core.run.store.facts import Changes, write_facts
 from evomerge_core.run.store.store import Store
 
 RECIPE = "recipe.yaml"
@@ -31,8 +32,9 @@ def require_empty(folder: Path) -> None:
         raise InputError("is not empty", where=folder, remedy=remedy)
 
 
-def create_folder(folder: Path, recipe: str, fingerprints: Mapping[str, Mapping[str, str]]) -> None:
-    """Makes a run folder with its frozen recipe (YAML) and the sha256 of every source file; no job runs yet."""
+def create_folder(folder: Path, recipe: str, fingerprints: Mapping[str, Mapping[str, str]], **facts: Unpack[Changes]) -> None:
+    """Makes a run folder with its frozen recipe (YAML), the sha256 of every source file, and its first facts; no job runs
+    yet."""
     require_empty(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +44,7 @@ def create_folder(folder: Path, recipe: str, fingerprints: Mapping[str, Mapping[
     except OSError as error:
         problem = f"the run folder can't be written ({error.strerror})"
         raise InputError(problem, where=folder, remedy="name another with --out") from error
-    write_facts(store, state="created")
+    write_facts(store, **{"state": "created", **facts})
     store.close()
 
 
@@ -54,14 +56,37 @@ def open_store(folder: Path) -> Store:
     return Store(folder / STORE)
 
 
-def check_unchanged(folder: Path, fingerprints: Mapping[str, Mapping[str, str]]) -> None:
-    """Refuses sources that are not byte for byte those that the run began with."""
-    began: dict[str, dict[str, str]] = json.loads((folder / SOURCES).read_text(encoding="utf-8"))
+def check_unchanged(folder: Path, fingerprints: Mapping[str, Mapping[str, str]], *, added: bool = False) -> None:
+    """Refuses sources that are not byte for byte those that the run began with; `added`: and have a file more."""
+    began = _read_fingerprints(folder / SOURCES)
     for reference, files in began.items():
         for file, digest in files.items():
             if fingerprints.get(reference, {}).get(file) != digest:
-                problem = f"changed since the run began (source {reference})"
-                raise InputError(problem, where=file, remedy="restore it, or start a new run")
+                raise _changed(file, f"changed since the run began (source {reference})")
+    for reference, files in fingerprints.items():
+        if reference not in began:
+            remedy = "restore it from a copy, or start a new run"
+            raise InputError(f"has no hashes of the source {reference}", where=folder / SOURCES, remedy=remedy)
+        for file in files if added else ():
+            if file not in began[reference]:
+                raise _changed(file, f"is new since the run began (source {reference})", "remove it")
+
+
+def _changed(file: str, problem: str, remedy: str = "restore it") -> InputError:
+    return InputError(problem, where=file, remedy=f"{remedy}, or start a new run")
+
+
+def _read_fingerprints(path: Path) -> dict[str, dict[str, str]]:
+    remedy = "restore it from a copy, or start a new run"
+    try:
+        began = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"can't be read ({error.strerror})", where=path, remedy=remedy) from None
+    except ValueError:
+        raise InputError("isn't JSON any more", where=path, remedy=remedy) from None
+    if not isinstance(began, dict) or not all(isinstance(files, dict) for files in began.values()):
+        raise InputError("doesn't hold the hashes of the sources any more", where=path, remedy=remedy)
+    return began
 
 
 def hold(folder: Path) -> AbstractContextManager[object]:

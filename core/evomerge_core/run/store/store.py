@@ -7,11 +7,14 @@ import sqlite3
 import time
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from evomerge_core.errors import InputError
+from evomerge_core.files.durable import flush_file, rename
+from evomerge_core.run.store.connection import Connection, DamagedStore, connect, connect_to_read
 from evomerge_core.run.store.records import NEUTRAL, Candidate, Evaluation, ItemScore, Outcome, Pass
 
 _SCHEMA = """
@@ -94,32 +97,72 @@ _ITEMS = (
 
 
 class Store:
-    """Reads and writes a run's store; every write is one transaction. Any number of processes may read."""
+    """Reads and writes a run's store; every write is one transaction. Any number of processes may read.
 
-    def __init__(self, path: Path, *, create: bool = False) -> None:
+    `read_only`: nothing is written into the run's folder, whatever the version that made the store. `copy`: where `keep_copy`
+    keeps a copy that a damaged store is made again from. Every error of the file is an InputError, but for a locked one.
+    """
+
+    def __init__(self, path: Path, *, create: bool = False, read_only: bool = False, copy: Path | None = None) -> None:
         if not create and not path.exists():
             raise FileNotFoundError(path)
-        self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-        self._connection.row_factory = sqlite3.Row
+        if not create and path.stat().st_size == 0:
+            # to SQLite it is a new file
+            raise DamagedStore(path, "it is empty")
+        self._path, self._copy, self._copied = path, copy, 0.0
+        self._connection = connect_to_read(path) if read_only else connect(path)
         if create:
             self._connection.execute("PRAGMA journal_mode = WAL")
-        # also the tables that an earlier version did not make
-        self._connection.executescript(_SCHEMA)
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._has_stages = self._add_stages()
+        if read_only:
+            self._supply_tables()
+        else:
+            # also the tables that an earlier version did not make
+            self._connection.executescript(_SCHEMA)
+            self._connection.execute("PRAGMA synchronous = FULL")
+        self._has_stages = self._keeps_stages() if read_only else self._add_stages()
 
     def close(self) -> None:
         self._connection.close()
+
+    def keep_copy(self, *, unless_within: float = 0.0) -> None:
+        """Copies the store to the place of copies, if it has one: whole or not at all, and not again within some seconds.
+
+        A disk without room for it keeps the copy before.
+        """
+        if self._copy is None or (self._copied and time.monotonic() - self._copied < unless_within):
+            return
+        part = self._copy.with_name(f"{self._copy.name}.part")
+        try:
+            part.unlink(missing_ok=True)
+            copy = sqlite3.connect(part)
+            try:
+                self._connection.backup(copy)
+            finally:
+                copy.close()
+            flush_file(part)
+            rename(part, self._copy)
+        except (OSError, sqlite3.Error):
+            # the run itself goes on: what it writes next says what is wrong with the disk
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+        self._copied = time.monotonic()
+
+    def require_sound(self) -> None:
+        """Raises DamagedStore when a look through the whole file finds damage."""
+        found = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise DamagedStore(self._path, " ".join(str(found).split()))
 
     # facts: single values such as the state of the run
 
     def fact(self, key: str, default: Any = None) -> Any:
         row = self._connection.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
-        return default if row is None else json.loads(row["value"])
+        return default if row is None else self._json(row["value"])
 
     def facts(self) -> dict[str, Any]:
         """All facts by key; `store/facts.py` knows the keys and their types."""
-        return {row["key"]: json.loads(row["value"]) for row in self._connection.execute("SELECT key, value FROM facts")}
+        rows = self._connection.execute("SELECT key, value FROM facts").fetchall()
+        return {row["key"]: self._json(row["value"]) for row in rows}
 
     def set_facts(self, **facts: Any) -> None:
         with self._transaction() as c:
@@ -154,7 +197,10 @@ class Store:
         return [self._candidate(row) for row in rows]
 
     def candidate(self, candidate: int) -> Candidate:
-        return self._candidate(self._connection.execute("SELECT * FROM candidates WHERE id = ?", (candidate,)).fetchone())
+        row = self._connection.execute("SELECT * FROM candidates WHERE id = ?", (candidate,)).fetchone()
+        if row is None:
+            raise DamagedStore(self._path, f"candidate {candidate} is missing")
+        return self._candidate(row)
 
     def save_evaluation(
         self,
@@ -372,7 +418,7 @@ class Store:
     def events(self, after: int = 0) -> list[tuple[int, float, str, dict[str, Any]]]:
         """Events after number `after`: (number, unix time in seconds, kind, data)."""
         rows = self._connection.execute("SELECT * FROM events WHERE id > ? ORDER BY id", (after,))
-        return [(row["id"], row["at"], row["kind"], json.loads(row["data"])) for row in rows]
+        return [(row["id"], row["at"], row["kind"], self._json(row["data"])) for row in rows]
 
     def last_event(self) -> int:
         """The number of the last event; 0 when there is none."""
@@ -420,9 +466,7 @@ class Store:
                     rows = c.execute("SELECT DISTINCT generation FROM candidates WHERE generation IS NOT NULL").fetchall()
                     stages = [(self._stage_of_generation(row["generation"]), row["generation"]) for row in rows]
                     c.executemany("UPDATE candidates SET stage = ? WHERE generation = ?", stages)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
-                raise
+        except InputError:
             return False
         return True
 
@@ -445,20 +489,39 @@ class Store:
         return bisect_right(self.fact("stage_starts", [0]), generation) - 1
 
     def _candidate(self, row: sqlite3.Row) -> Candidate:
-        genome = None if row["genome"] is None else tuple(json.loads(row["genome"]))
+        genome = None if row["genome"] is None else tuple(self._json(row["genome"]))
         return Candidate(
             row["id"], row["kind"], row["label"], row["generation"], row["position"], genome, row["twin"], self._stage(row)
         )
 
+    def _supply_tables(self) -> None:
+        """Gives a reader the tables that an earlier version did not make, empty and in memory."""
+        known = {row["name"] for row in self._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if not known:
+            raise DamagedStore(self._path, "it holds no tables")
+        self._connection.execute("PRAGMA temp_store = MEMORY")
+        for made in _SCHEMA.split(";"):
+            name = made.removeprefix("\nCREATE TABLE IF NOT EXISTS ").split(" ")[0]
+            if made.strip() and name not in known:
+                self._connection.execute(made.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+
+    def _json(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise DamagedStore(self._path, f"{text!r:.40} is not JSON") from error
+
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Iterator[Connection]:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield self._connection
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            # SQLite has taken some failed transactions back by itself
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
 
 def _set_facts(connection: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
