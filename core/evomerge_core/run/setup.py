@@ -43,6 +43,7 @@ from evomerge_core.sources.source import Source, open_sources
 from evomerge_core.sources.tokens import align_all
 from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary, child_vocabulary
 from evomerge_core.tasks.draw_items import draw_items
+from evomerge_core.tasks.item_hashes import item_hashes
 from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.items.split import SPLITS
 from evomerge_core.tasks.make_task import make_task
@@ -141,7 +142,9 @@ def create_run(
     for source in setup.sources.values():
         require_finite(source)
     require_space(folder, _most_bytes(setup))
-    create_folder(folder, dump_recipe(setup.recipe), setup.fingerprints)
+    text = dump_recipe(setup.recipe)
+    hashes = {task.name: item_hashes(task, folder=folder) for task in setup.recipe.tasks}
+    create_folder(folder, text, setup.fingerprints, frozen_recipe=text, item_hashes=hashes)
     if setup.choice is not None:
         _record(folder, setup.choice)
     return folder

@@ -19,10 +19,10 @@ import psutil
 from evomerge_core.errors import InputError
 from evomerge_core.run.store.commands import Stopped
 from evomerge_core.run.store.facts import read_facts, write_facts
-from evomerge_core.run.store.folder import LOG, RECIPE, check_unchanged, hold, is_held, open_store
+from evomerge_core.run.store.folder import LOG, hold, is_held, open_store
 from evomerge_core.run.store.known_runs import remember as remember_run
+from evomerge_core.run.store.store import Store
 from evomerge_tui.processes.priority import lower_this_session
-from evomerge_tui.terminal.guarded_output import guarded_output
 from evomerge_tui.user.settings import PRIORITIES, Priority, load_settings
 from evomerge_tui.user.user_paths import timings_path
 
@@ -110,7 +110,7 @@ def work(folder: Path, priority: Priority = "normal") -> int:
         write_facts(store, pid=os.getpid(), priority=priority)
         store.add_event("started", pid=os.getpid(), priority=priority)
         try:
-            _carry_out(folder)
+            _carry_out(folder, store)
         except Stopped:
             store.add_event("stopped")
             return 0
@@ -129,11 +129,10 @@ def work(folder: Path, priority: Priority = "normal") -> int:
         return 0
 
 
-def _carry_out(folder: Path) -> None:
+def _carry_out(folder: Path, store: Store) -> None:
     since = time.perf_counter()
-    from evomerge_core.recipe.load import load_recipe
     from evomerge_core.run.loop import run
-    from evomerge_core.run.setup import prepare
+    from evomerge_core.run.reopen import reopen
     from evomerge_core.run.verdict.finish import finish
     from evomerge_quant.gguf.plan import gguf_bytes
     from evomerge_quant.planning.capacity import measure_capacity
@@ -141,9 +140,7 @@ def _carry_out(folder: Path) -> None:
     from evomerge_quant.planning.timings import remember, timing_of
     from evomerge_quant.resident.model import evaluators
 
-    setup = prepare(load_recipe(folder / RECIPE), folder)
-    check_unchanged(folder, setup.fingerprints)
-    store = open_store(folder)
+    setup = reopen(folder, read_facts(store), asks=True)
     device, arithmetic = setup.recipe.evaluation.device, setup.recipe.evaluation.arithmetic
     make = evaluators(setup.base_folder, device, arithmetic, setup.speaks)
     winner = run(setup, store, make, since=since, shipped=shipped_for(setup))
@@ -154,6 +151,4 @@ def _carry_out(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    # Its log is read in terminals.
-    with guarded_output():
-        sys.exit(main())
+    sys.exit(main())

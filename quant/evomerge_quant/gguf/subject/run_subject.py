@@ -11,11 +11,11 @@ from evomerge_core.fixed_merge.fixed_merge import FixedMerge, fixed_layers, fixe
 from evomerge_core.fixed_merge.merge_file import FixedFile, write_fixed_file
 from evomerge_core.merging.config import MergeConfig
 from evomerge_core.merging.model_folder.card import public_name, stated_licences
-from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.candidate.candidate_merge import child_of
-from evomerge_core.run.setup import Setup, prepare
+from evomerge_core.run.reopen import reopen
+from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import read_facts
-from evomerge_core.run.store.folder import RECIPE, WINNER, check_unchanged, open_store
+from evomerge_core.run.store.folder import WINNER, open_store
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.verdict.finish import MODEL
 from evomerge_core.sources.source import Source
@@ -27,8 +27,11 @@ from evomerge_quant.gguf.subject.subject import Subject, is_phi3, shapes_of, voc
 def subject_of_run(run: Path, label: str | None) -> Subject:
     """The winner of a run, or its candidate of that label; errors as `find_subject`."""
     candidate, is_winner = _candidate(run, label)
-    setup = prepare(load_recipe(run / RECIPE), run)
-    check_unchanged(run, setup.fingerprints)
+    store = open_store(run)
+    try:
+        setup = reopen(run, read_facts(store))
+    finally:
+        store.close()
     return subject_of_candidate(setup, run, candidate, is_winner=is_winner)
 
 
