@@ -86,13 +86,15 @@ def _config_or_nothing(folder: Path) -> Mapping[str, Any]:
 
 def _model(folder: Path, reference: str, where: Where, card: Mapping[str, Any]) -> FoundModel:
     checkpoint = open_checkpoint(folder)
-    files = {file.path: file for file in checkpoint.tensors.values()}
+    body = checkpoint.body
+    files = {file.path: file for file in (checkpoint.tensors.values() if body is None else body.files)}
     return FoundModel(
         reference,
         "model",
         where,
         architecture=architecture_of(checkpoint.config),
-        parameters=sum(math.prod(checkpoint.facts(name).shape) for name in checkpoint.tensors),
+        parameters=sum(math.prod(checkpoint.facts(name).shape) for name in checkpoint.tensors)
+        + (0 if body is None else body.parameters(tuple(body.tensors))),
         bytes=sum(path.stat().st_size for path in files),
         licence=licence_in(card),
         made_from=base_models(card),

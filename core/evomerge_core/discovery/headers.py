@@ -213,7 +213,10 @@ def download_bytes(sources: Iterable[Source]) -> int:
 
 def _weight_files(source: Source) -> list[WeightFile]:
     checkpoint = source.checkpoint
-    own = [file for part in (checkpoint.tensors, checkpoint.tied_copies, checkpoint.left_out) for file in part.values()]
+    if checkpoint.body is None:
+        own = [file for part in (checkpoint.tensors, checkpoint.tied_copies, checkpoint.left_out) for file in part.values()]
+    else:
+        own = list(checkpoint.body.files)
     return own if source.adapter is None else [*own, source.adapter.weights]
 
 

@@ -13,7 +13,16 @@ from evomerge_core.merging.merge import layer_origins, model_files, write_merge
 from evomerge_core.merging.open_aligned import open_aligned, open_in_vocabulary
 from evomerge_core.merging.plan.plan import make_plan
 from evomerge_core.merging.plan.slices import plan_slices, references
-from evomerge_core.paths.path_merge import PathMerge, fold_of, path_files, path_layers, plan_path, stream_path, write_path
+from evomerge_core.paths.path_merge import (
+    PathMerge,
+    fold_of,
+    path_files,
+    path_layers,
+    path_references,
+    plan_path,
+    stream_path,
+    write_path,
+)
 from evomerge_core.sources.source import Source
 
 FixedMerge = MergeConfig | PathMerge
@@ -23,17 +32,14 @@ def fixed_references(fixed: FixedMerge) -> tuple[str, ...]:
     """Every model that the merge names, the one whose names the child has first, each once."""
     if isinstance(fixed, MergeConfig):
         return references(fixed)
-    named = [reference for config in fixed.members for reference in references(config)]
-    return tuple(dict.fromkeys([*named, *([fixed.tokenizer] if fixed.tokenizer else [])]))
+    return tuple(dict.fromkeys([*path_references(fixed), *([fixed.tokenizer] if fixed.tokenizer else [])]))
 
 
 def open_fixed(fixed: FixedMerge, *, relative_to: Folder, allow_pickle: bool = False) -> dict[str, Source]:
     """The merge's sources by reference, in the vocabulary of the child's tokenizer; paths and errors as `open_aligned`."""
     if isinstance(fixed, MergeConfig):
         return open_aligned(fixed, relative_to=relative_to, allow_pickle=allow_pickle)
-    first = references(fixed.members[fixed.path.hops[0].source])[0]
-    named = tuple(dict.fromkeys((first, *fixed_references(fixed))))
-    return open_in_vocabulary(named, fixed.tokenizer, relative_to=relative_to, allow_pickle=allow_pickle)
+    return open_in_vocabulary(path_references(fixed), fixed.tokenizer, relative_to=relative_to, allow_pickle=allow_pickle)
 
 
 def stream_fixed(fixed: FixedMerge, sources: Mapping[str, Source], engine: MergeEngine) -> Iterator[tuple[str, Tensor]]:

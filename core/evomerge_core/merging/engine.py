@@ -57,10 +57,14 @@ class MergeEngine:
         """The child's tensors by name, merged one at a time, each in memory of its own."""
         if self._device.type == "cuda":
             for loaded in loaded_ahead(plan, self._sources, self._device):
-                yield loaded.merge.name, self._merge_loaded(loaded).to(self._out_dtype)
+                yield loaded.merge.name, self._finished(loaded.merge, self._merge_loaded(loaded))
             return
         for merge in plan:
-            yield merge.name, self._merge(merge).to(self._out_dtype)
+            yield merge.name, self._finished(merge, self._merge(merge))
+
+    def _finished(self, merge: TensorMerge, merged: Tensor) -> Tensor:
+        tensor = merged.to(self._out_dtype)
+        return tensor if merge.kept is None else merge.kept.keep(tensor, self._sources[merge.kept.model])
 
     def _merge(self, merge: TensorMerge) -> Tensor:
         if is_elementwise(merge):

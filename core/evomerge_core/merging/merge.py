@@ -16,6 +16,7 @@ from evomerge_core.merging.model_folder.child_config import LayerOrigin, child_c
 from evomerge_core.merging.model_folder.folder import ModelFiles, write_model
 from evomerge_core.merging.model_folder.vocabulary_settings import generation_config, with_vocabulary
 from evomerge_core.merging.open_aligned import tokenizer_reference
+from evomerge_core.merging.plan.eyes import eyes_of, require_places
 from evomerge_core.merging.plan.plan import TensorMerge, make_plan
 from evomerge_core.merging.plan.slices import PlannedSlice, plan_slices, references
 from evomerge_core.sources.source import Source
@@ -57,8 +58,12 @@ def model_files(
     """All that a child's folder holds besides the numbers."""
     merged = {reference: sources[reference] for reference in references(config)}
     slices = plan_slices(config, sources)
-    template = sources[slices[0].template.model]
-    tokenizer = tokenizer_reference(config)
+    origins = layer_origins(slices, sources)
+    eyes = eyes_of(references(config), sources)
+    template = sources[eyes or slices[0].template.model]
+    tokenizer = eyes or tokenizer_reference(config)
+    if eyes is not None:
+        require_places(template, [layer for _, layer in origins])
     if tokenizer not in sources:
         raise InputError(
             f"{tokenizer!r} is neither base nor one of the models", where="tokenizer_source", remedy="give one of them"
@@ -66,7 +71,7 @@ def model_files(
     chat_template = chosen_template(config.chat_template, merged)
     speaks = child_vocabulary(sources[tokenizer], merged.values(), chat_template)
     tied = is_tied(merge.name for merge in plan)
-    stated = child_config(template, layer_origins(slices, sources), tied, config.out_dtype)
+    stated = child_config(template, origins, tied, config.out_dtype)
     return ModelFiles(
         shapes={merge.name: sources[merge.inputs[0].model].shape(merge.inputs[0].name) for merge in plan},
         dtype=DTYPES[config.out_dtype],
@@ -77,6 +82,7 @@ def model_files(
         recipe=mergekit_config,
         chat_template=chat_template,
         generation=generation_config(template, speaks),
+        body=template.checkpoint.body,
     )
 
 

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from evomerge_core.errors import InputError
 from evomerge_core.merging.config import MergeConfig
+from evomerge_core.merging.plan.eyes import eyes_of
 from evomerge_core.merging.plan.slices import references
 from evomerge_core.sources.checks.compatibility import require
 from evomerge_core.sources.confinement import absolute_reference
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_core.sources.tokens import align_all
+from evomerge_core.sources.vocabulary.own_head import with_own_head
 
 
 def open_aligned(config: MergeConfig, *, relative_to: Path, allow_pickle: bool = False) -> dict[str, Source]:
@@ -41,6 +44,22 @@ def open_in_vocabulary(
     absolute = {reference: absolute_reference(reference, relative_to) for reference in every}
     opened = open_sources(absolute.values(), relative_to=relative_to, allow_pickle=allow_pickle)
     sources = {reference: replace(opened[absolute[reference]], reference=reference) for reference in every}
+    eyes = eyes_of(named, sources)
+    if eyes is not None:
+        _require_own_tokens(eyes, chosen)
+    chosen = eyes or chosen
     giver = None if chosen is None else sources[chosen]
     require(sources[named[0]], list(sources.values())[1:], tokenizer=giver)
-    return align_all(giver or sources[named[0]], sources)
+    if eyes is not None and not sources[eyes].tied:
+        sources = {reference: with_own_head(source) for reference, source in sources.items()}
+    return align_all(sources[chosen or named[0]], sources)
+
+
+def _require_own_tokens(eyes: str, chosen: str | None) -> None:
+    """A child with eyes takes the tokenizer of the model that gives them: no other knows the picture's tokens."""
+    if chosen not in (None, eyes):
+        raise InputError(
+            f"{chosen} doesn't have the picture's tokens of {eyes}",
+            where="tokenizer_source",
+            remedy=f"write {eyes}, or leave it out",
+        )

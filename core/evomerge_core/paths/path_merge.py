@@ -17,6 +17,7 @@ from evomerge_core.merging.model_folder.chat_template import chosen_template
 from evomerge_core.merging.model_folder.child_config import LayerOrigin, child_config
 from evomerge_core.merging.model_folder.folder import ModelFiles, write_model
 from evomerge_core.merging.model_folder.vocabulary_settings import generation_config, with_vocabulary
+from evomerge_core.merging.plan.eyes import eyes_of, require_places
 from evomerge_core.merging.plan.layers import LayerStack, find_layers
 from evomerge_core.merging.plan.plan import TensorMerge, make_plan
 from evomerge_core.merging.plan.slices import plan_slices, references
@@ -78,9 +79,9 @@ class MemberTensors:
         yield from (self.plan[name] for name in outside if is_head(name))
 
 
-def plan_member(config: MergeConfig, sources: Mapping[str, Source]) -> MemberTensors:
-    """The tensors of a member; InputError as `make_plan`."""
-    plan = {merge.name: merge for merge in make_plan(config, sources)}
+def plan_member(config: MergeConfig, sources: Mapping[str, Source], eyes: str | None = None) -> MemberTensors:
+    """The tensors of a member; `eyes` and InputError as in `make_plan`."""
+    plan = {merge.name: merge for merge in make_plan(config, sources, eyes)}
     return MemberTensors(plan, find_layers(plan, "child"))
 
 
@@ -89,7 +90,8 @@ def plan_path(child: PathMerge, sources: Mapping[str, Source]) -> tuple[PathTens
 
     InputError for a layer that a member doesn't have, and for scales that the architecture can't fold.
     """
-    members = [plan_member(config, sources) for config in child.members]
+    eyes = eyes_of(path_references(child), sources)
+    members = [plan_member(config, sources, eyes) for config in child.members]
     fold = fold_of(child, sources)
     hops = child.path.hops
     placed = [PathTensor(merge.name, merge) for merge in members[hops[0].source].before()]
@@ -142,13 +144,19 @@ def path_files(
 ) -> ModelFiles:
     """All that the child's folder holds besides the numbers."""
     used = {reference: sources[reference] for config in child.members for reference in references(config)}
-    template = template_of(child.members[child.path.hops[0].source], sources)
-    tokenizer = template if child.tokenizer is None else sources[child.tokenizer]
+    layers = path_layers(child, sources)
+    eyes = eyes_of(path_references(child), sources)
+    if eyes is None:
+        template = template_of(child.members[child.path.hops[0].source], sources)
+        tokenizer = template if child.tokenizer is None else sources[child.tokenizer]
+    else:
+        template = tokenizer = sources[eyes]
+        require_places(template, [layer for _, layer in layers])
     chat_template = chosen_template(child.chat_template, used)
     speaks = child_vocabulary(tokenizer, used.values(), chat_template)
     tied = is_tied(planned.name for planned in placed)
     out_dtype = child.members[0].out_dtype
-    stated = child_config(template, path_layers(child, sources), tied, out_dtype)
+    stated = child_config(template, layers, tied, out_dtype)
     return ModelFiles(
         shapes=path_shapes(placed, sources),
         dtype=DTYPES[out_dtype],
@@ -160,6 +168,7 @@ def path_files(
         recipe_file=recipe_file,
         chat_template=chat_template,
         generation=generation_config(template, speaks),
+        body=template.checkpoint.body,
     )
 
 
@@ -172,6 +181,12 @@ def path_layers(child: PathMerge, sources: Mapping[str, Source]) -> list[LayerOr
     """For each hop the model whose config describes its layer, and which layer of that model it is."""
     origins = [layer_origins(plan_slices(config, sources), sources) for config in child.members]
     return [origins[hop.source][hop.layer] for hop in child.path.hops]
+
+
+def path_references(child: PathMerge) -> tuple[str, ...]:
+    """Every model that the members name, each once, the one whose names the child has first."""
+    first = child.members[child.path.hops[0].source]
+    return tuple(dict.fromkeys(reference for config in (first, *child.members) for reference in references(config)))
 
 
 def only_used(child: PathMerge) -> PathMerge:

@@ -94,10 +94,10 @@ def prepare(recipe: Recipe, folder: Path, choose: ChoosePrecision = as_shipped) 
     references = [recipe.base, *(source.model for source in recipe.sources)]
     opened = open_sources(references, relative_to=folder, allow_pickle=recipe.allow_pickle)
     base = opened[recipe.base]
-    refuse(scoring_problems(base))
+    others = [opened[source.model] for source in recipe.sources]
+    refuse(scoring_problems(base, others))
     chosen = chosen_tokenizer(recipe)
     tokenizer = chosen or recipe.base
-    others = [opened[source.model] for source in recipe.sources]
     require_compatible(base, others, tokenizer=None if chosen is None else opened[chosen])
     sources = align_all(opened[tokenizer], opened)
     speaks = child_vocabulary(sources[tokenizer], sources.values())

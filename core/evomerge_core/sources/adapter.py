@@ -26,6 +26,8 @@ from evomerge_core.sources.checkpoint import Checkpoint
 from evomerge_core.sources.tensors.names import EMBEDDING, LAYER, is_end, is_head, is_tied_name
 from evomerge_core.sources.tensors.tie import are_here, is_same
 from evomerge_core.sources.tokenizer_files import vocabulary_file
+from evomerge_core.sources.vision.body import is_seeing
+from evomerge_core.sources.vision.layout import text_names
 from evomerge_core.sources.weight_file import DTYPES, WeightFile, open_weights
 
 # Families whose linear layers store their weights transposed (Conv1D): peft goes by the layer, not by `fan_in_fan_out`.
@@ -154,6 +156,7 @@ def fit_adapter(folder: Path, config: Mapping[str, Any], weights: WeightFile, ch
                 f"{name} is stored as {facts.dtype}", where=weights.path, remedy="save the adapter as float32 or bfloat16"
             )
     keys = sort_keys(weights.facts)
+    _refuse_body(weights.path, keys, checkpoint)
     replaced = _find_replaced(weights, keys, config, checkpoint)
     pairs = _find_pairs(weights, keys, config, checkpoint, replaced)
     rows = _find_rows(weights, keys, config, checkpoint, pairs, replaced)
@@ -173,6 +176,21 @@ def _weights_path(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise MissingFile("no such file", where=folder / "adapter_model.safetensors", remedy="download or copy the adapter again")
+
+
+def _refuse_body(path: Path, keys: Keys, checkpoint: Checkpoint) -> None:
+    """Refuses an adapter of a vision-language model that changes more than the language part."""
+    modules = (*(module for module, _ in keys.factors), *keys.magnitudes, *keys.rows, *keys.whole)
+    names = {module: _stored_name(module if module in keys.whole else f"{module}.weight", checkpoint) for module in modules}
+    beyond = [module for module, name in names.items() if name not in checkpoint.tensors and is_seeing(module)]
+    if not beyond:
+        return
+    changed = f"nothing but its eyes ({beyond[0]})" if len(beyond) == len(names) else f"{beyond[0]} as well"
+    raise InputError(
+        f"changes {changed}, but tower and projector are never merged",
+        where=path,
+        remedy="train it on the language part alone, or merge it into its model with peft and give that model as the base",
+    )
 
 
 def _find_pairs(
@@ -210,14 +228,18 @@ def _magnitude(weights: WeightFile, keys: Keys, config: Mapping[str, Any], modul
 
 
 def _stored_name(name: str, checkpoint: Checkpoint) -> str:
-    """The checkpoint's name for a tensor that transformers calls `name`: the first part may be missing (GPT-2's)."""
+    """The checkpoint's name for a tensor that transformers calls `name`.
+
+    The first part may be missing (GPT-2's), and a language part may be named as one.
+    """
     if name in checkpoint.tensors:
         return name
     heads = [stored for stored in checkpoint.tensors if is_head(stored)]
     if is_head(name) and heads:
         return heads[0]  # GPT-NeoX's `embed_out`
-    bare = name.partition(".")[2]
-    return bare if bare in checkpoint.tensors else name
+    # peft calls a vision-language model's tensors as transformers does in memory, whatever they are called on disk.
+    others = (name.partition(".")[2], *text_names(name))
+    return next((other for other in others if other in checkpoint.tensors), name)
 
 
 def _shape(path: Path, key: str, name: str, checkpoint: Checkpoint) -> tuple[int, ...]:

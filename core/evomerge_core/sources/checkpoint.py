@@ -18,6 +18,8 @@ from evomerge_core.sources.config_kinds import require_kinds
 from evomerge_core.sources.tensors.left_out import left_out
 from evomerge_core.sources.tensors.names import BUFFERS, CAUSAL_MASK, QUANTISED_NAMES, is_head, is_tied_name
 from evomerge_core.sources.tensors.tie import lone_head, second_copies, ties
+from evomerge_core.sources.vision.body import Body, processor_files, split
+from evomerge_core.sources.vision.layout import find_layout
 from evomerge_core.sources.weight_file import DTYPES, TensorFacts, WeightFile, open_weights, with_name
 
 # Files beside the weights that make a model what it is; whichever of them exist are part of its fingerprint.
@@ -42,7 +44,9 @@ class Checkpoint:
 
     `tensors` keeps the order of the files. Kept apart are a tied head that was stored all the same, in `tied_copies`, and what
     is no part of the model, in `left_out`; constants such as rotary frequencies are in neither. A tied matrix that was stored
-    as the head has the embedding's name here. `plain`: the files have the same names, and hold nothing else of a model.
+    as the head has the embedding's name here. `plain`: transformers reads just these tensors from the files.
+
+    Of a vision-language model these are the language part, by a text model's names; all else is its `body`.
     """
 
     folder: Path
@@ -52,6 +56,7 @@ class Checkpoint:
     tied_copies: Mapping[str, WeightFile] = field(compare=False, repr=False, default_factory=dict)
     left_out: Mapping[str, WeightFile] = field(compare=False, repr=False, default_factory=dict)
     plain: bool = field(compare=False, default=True)
+    body: Body | None = field(compare=False, repr=False, default=None)
 
     @property
     def tied(self) -> bool:
@@ -104,6 +109,11 @@ def make_checkpoint(folder: Path, config: Mapping[str, Any], files: Sequence[Wei
 
     Raises InputError for tensors that are quantised or stored twice.
     """
+    body = None
+    layout = find_layout(config, (name for file in files for name in file.facts))
+    if layout is not None:
+        files, body = split(files, layout)
+        _gather(body.files)
     tensors = _gather(files)
     passed_over = {name: tensors.pop(name) for name in sorted(left_out(config, tensors))}
     lone = lone_head(config, tensors)
@@ -111,6 +121,7 @@ def make_checkpoint(folder: Path, config: Mapping[str, Any], files: Sequence[Wei
         tensors = _gather([with_name(file, *lone) for file in files], besides=passed_over)
     tied_copies = {name: tensors.pop(name) for name in second_copies(config, tensors)}
     companions = [folder / name for name in COMPANIONS if (folder / name).is_file()]
+    companions += [] if body is None else processor_files(folder)
     return Checkpoint(
         folder,
         config,
@@ -119,6 +130,7 @@ def make_checkpoint(folder: Path, config: Mapping[str, Any], files: Sequence[Wei
         tied_copies,
         passed_over,
         lone is None and not passed_over,
+        body,
     )
 
 

@@ -70,6 +70,12 @@ def with_name(file: WeightFile, stored: str, name: str) -> WeightFile:
     return replace(file, facts=facts, read=lambda key: file.read(stored if key == name else key))
 
 
+def with_names(file: WeightFile, stored: Mapping[str, str]) -> WeightFile:
+    """A part of the file under other names: `stored` maps each new name to the tensor's own."""
+    facts = {name: file.facts[own] for name, own in stored.items()}
+    return WeightFile(file.path, facts, lambda name: file.read(stored[name]))
+
+
 def _open_safetensors(path: Path) -> WeightFile:
     try:
         handle: Any = safe_open(path, framework="pt")

@@ -38,7 +38,7 @@ def model_checks(recipe: Recipe, looked: OpenedHeaders) -> Iterator[PreflightChe
         )
     chosen = chosen_tokenizer(recipe)
     giver = None if chosen is None else opened.get(chosen)
-    differences = [*scoring_problems(base), *check(base, sources, tokenizer=giver)]
+    differences = [*scoring_problems(base, sources), *check(base, sources, tokenizer=giver)]
     if differences:
         yield from (refused("Compatibility", difference) for difference in differences)
     else:

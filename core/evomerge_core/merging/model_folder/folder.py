@@ -15,9 +15,12 @@ from torch import Tensor
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
+from evomerge_core.merging.model_folder.body_tensors import whole_facts, whole_stream
 from evomerge_core.merging.model_folder.shards import plan_shards, tensor_bytes, write_shards
 from evomerge_core.sources.pretrained import KERNEL_SETTINGS, knows_model, knows_tokenizer
 from evomerge_core.sources.tokenizer_files import tokenizer_files
+from evomerge_core.sources.vision.body import Body, processor_files
+from evomerge_core.sources.weight_file import DTYPES, TensorFacts
 
 SHARD_BYTES = 5_000_000_000
 # Room for the small files and the file system's own books.
@@ -31,7 +34,8 @@ class ModelFiles:
 
     `shapes` are the tensors' in the order in which they come, all of `dtype`. `model_folder` gives generation_config.json,
     which `generation` replaces, `tokenizer_folder` the tokenizer and its chat template, which `chat_template` (Jinja) replaces;
-    each also its own code where transformers needs it. `recipe` is the file `recipe_file` that makes the model again.
+    each also its own code where transformers needs it. `recipe` is the file `recipe_file` that makes the model again. With a
+    `body` the tensors are the language part of a vision-language model, and `model_folder` gives the processor's files too.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -44,6 +48,7 @@ class ModelFiles:
     recipe_file: str = "mergekit_config.yml"
     chat_template: str | None = None
     generation: Mapping[str, Any] | None = None
+    body: Body | None = None
 
 
 def write_model(folder: Path, stream: Iterable[tuple[str, Tensor]], files: ModelFiles, shard_bytes: int = SHARD_BYTES) -> None:
@@ -55,12 +60,12 @@ def write_model(folder: Path, stream: Iterable[tuple[str, Tensor]], files: Model
     require_free(folder)
     folder = folder.absolute()
     part = folder.with_name(f".{folder.name}.part")
+    tensors, stream = _tensors(files), stream if files.body is None else whole_stream(stream, files.body)
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        require_space(folder, tensor_bytes(files.shapes, files.dtype))
-        shards = plan_shards(files.shapes, files.dtype, shard_bytes)
-        write_shards(part, shards, stream, files.dtype)
+        require_space(folder, tensor_bytes(tensors))
+        write_shards(part, plan_shards(tensors, shard_bytes), stream)
         _write_small_files(part, files)
         if folder.exists():
             folder.rmdir()
@@ -104,9 +109,17 @@ def unwritable(error: OSError) -> str | None:
     return None
 
 
+def _tensors(files: ModelFiles) -> Mapping[str, TensorFacts]:
+    spelled = next(name for name, dtype in DTYPES.items() if dtype == files.dtype)
+    own = {name: TensorFacts(shape, spelled) for name, shape in files.shapes.items()}
+    return own if files.body is None else whole_facts(own, files.body)
+
+
 def _write_small_files(folder: Path, files: ModelFiles) -> None:
     for file in tokenizer_files(files.tokenizer_folder):
         _copy(file, folder / file.relative_to(files.tokenizer_folder).parent)
+    for file in processor_files(files.model_folder) if files.body else ():
+        _copy(file, folder)
     if files.generation is None:
         _copy(files.model_folder / "generation_config.json", folder)
     else:

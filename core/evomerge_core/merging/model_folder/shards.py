@@ -12,29 +12,29 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from evomerge_core.sources.weight_file import DTYPES
+from evomerge_core.sources.weight_file import BUFFER_DTYPES, DTYPES, TensorFacts
 
-_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+_DTYPES = {**DTYPES, **BUFFER_DTYPES}
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One file: its name and its tensors' shapes in the order of the file."""
+    """One file: its name and its tensors in the order of the file."""
 
     file: str
-    shapes: Mapping[str, tuple[int, ...]]
+    tensors: Mapping[str, TensorFacts]
 
 
-def plan_shards(shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype, shard_bytes: int) -> tuple[Shard, ...]:
-    """Fills files of at most `shard_bytes` in the order of `shapes`; a larger tensor gets a file of its own."""
-    groups: list[dict[str, tuple[int, ...]]] = []
+def plan_shards(tensors: Mapping[str, TensorFacts], shard_bytes: int) -> tuple[Shard, ...]:
+    """Fills files of at most `shard_bytes` in the order of `tensors`; a larger tensor gets a file of its own."""
+    groups: list[dict[str, TensorFacts]] = []
     filled = 0
-    for name, shape in shapes.items():
-        size = math.prod(shape) * dtype.itemsize
+    for name, facts in tensors.items():
+        size = _size(facts)
         if not groups or filled + size > shard_bytes:
             groups.append({})
             filled = 0
-        groups[-1][name] = shape
+        groups[-1][name] = facts
         filled += size
     if len(groups) == 1:
         return (Shard("model.safetensors", groups[0]),)
@@ -43,12 +43,12 @@ def plan_shards(shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype, shard
     )
 
 
-def tensor_bytes(shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype) -> int:
+def tensor_bytes(tensors: Mapping[str, TensorFacts]) -> int:
     """The size of all tensors."""
-    return sum(math.prod(shape) for shape in shapes.values()) * dtype.itemsize
+    return sum(_size(facts) for facts in tensors.values())
 
 
-def write_shards(folder: Path, shards: Sequence[Shard], stream: Iterable[tuple[str, Tensor]], dtype: torch.dtype) -> None:
+def write_shards(folder: Path, shards: Sequence[Shard], stream: Iterable[tuple[str, Tensor]]) -> None:
     """Writes the shards, and the index where there are several. `stream` gives the tensors in the order of the shards.
 
     ValueError when it gives another tensor, shape or dtype than was planned.
@@ -56,26 +56,30 @@ def write_shards(folder: Path, shards: Sequence[Shard], stream: Iterable[tuple[s
     tensors = iter(stream)
     for shard in shards:
         with (folder / shard.file).open("wb") as file:
-            file.write(_header(shard, dtype))
-            for name, shape in shard.shapes.items():
-                _write(file, next(tensors, None), name, shape, dtype)
+            file.write(_header(shard))
+            for name, facts in shard.tensors.items():
+                _write(file, next(tensors, None), name, facts)
     if next(tensors, None) is not None:
         raise ValueError("more tensors than were planned")
     if len(shards) > 1:
         index = {
-            "metadata": {"total_size": sum(tensor_bytes(shard.shapes, dtype) for shard in shards)},
-            "weight_map": {name: shard.file for shard in shards for name in shard.shapes},
+            "metadata": {"total_size": sum(tensor_bytes(shard.tensors) for shard in shards)},
+            "weight_map": {name: shard.file for shard in shards for name in shard.tensors},
         }
         text = json.dumps(index, indent=2, sort_keys=True) + "\n"
         (folder / "model.safetensors.index.json").write_text(text, encoding="utf-8", newline="\n")
 
 
-def _header(shard: Shard, dtype: torch.dtype) -> bytes:
+def _size(facts: TensorFacts) -> int:
+    return math.prod(facts.shape) * _DTYPES[facts.dtype].itemsize
+
+
+def _header(shard: Shard) -> bytes:
     entries: dict[str, object] = {"__metadata__": {"format": "pt"}}
     offset = 0
-    for name, shape in shard.shapes.items():
-        end = offset + math.prod(shape) * dtype.itemsize
-        entries[name] = {"dtype": _NAMES[dtype], "shape": list(shape), "data_offsets": [offset, end]}
+    for name, facts in shard.tensors.items():
+        end = offset + _size(facts)
+        entries[name] = {"dtype": facts.dtype, "shape": list(facts.shape), "data_offsets": [offset, end]}
         offset = end
     text = json.dumps(entries, separators=(",", ":")).encode()
     # Spaces at the end align the numbers that follow, as the format asks.
@@ -83,9 +87,11 @@ def _header(shard: Shard, dtype: torch.dtype) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
-def _write(file: BinaryIO, given: tuple[str, Tensor] | None, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+def _write(file: BinaryIO, given: tuple[str, Tensor] | None, name: str, facts: TensorFacts) -> None:
     if given is None:
         raise ValueError(f"{name} is missing from the stream")
-    if (given[0], tuple(given[1].shape), given[1].dtype) != (name, shape, dtype):
-        raise ValueError(f"{given[0]} {list(given[1].shape)} {given[1].dtype} in the place of {name} {list(shape)} {dtype}")
+    planned = (name, facts.shape, _DTYPES[facts.dtype])
+    if (given[0], tuple(given[1].shape), given[1].dtype) != planned:
+        given_as = f"{given[0]} {list(given[1].shape)} {given[1].dtype}"
+        raise ValueError(f"{given_as} in the place of {name} {list(facts.shape)} {planned[2]}")
     file.write(given[1].cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evomerge_core.errors import InputError
 from evomerge_core.merging.config import MergeConfig, Parameters, Setting
+from evomerge_core.merging.plan.eyes import KeptRows, eyes_of, kept_rows
 from evomerge_core.merging.plan.origins import Origin, find_origins
 from evomerge_core.merging.plan.parameter_values import evaluate, find_setting
-from evomerge_core.merging.plan.slices import PlannedSlice, SliceMember, plan_slices
+from evomerge_core.merging.plan.slices import PlannedSlice, SliceMember, plan_slices, references
 from evomerge_core.methods.method import Method, Parameter, Value
 from evomerge_core.sources.source import Source
 
@@ -25,21 +26,26 @@ class TensorInput:
 
 @dataclass(frozen=True)
 class TensorMerge:
-    """One tensor of the child: its name, how it is merged and from what. Every parameter of the method has its value."""
+    """One tensor of the child: its name, how it is merged and from what. Every parameter of the method has its value.
+
+    `kept` are rows that aren't merged.
+    """
 
     name: str
     method: str
     base: TensorInput | None
     inputs: tuple[TensorInput, ...]
     parameters: Mapping[str, Value]
+    kept: KeptRows | None = None
 
 
-def make_plan(config: MergeConfig, sources: Mapping[str, Source]) -> tuple[TensorMerge, ...]:
+def make_plan(config: MergeConfig, sources: Mapping[str, Source], eyes: str | None = None) -> tuple[TensorMerge, ...]:
     """The child's tensors: those before the layers, layer by layer in the order of the base's checkpoint, those after.
 
     `sources` holds an open source for every reference in `config`. As in mergekit, a parameter given with a source
-    overrides the slice's, the slice's the merge's, that the method's default. Raises InputError for models that don't fit,
-    for parameters that the method doesn't have or whose values it can't take, and for settings without effect.
+    overrides the slice's, the slice's the merge's, that the method's default. `eyes` is the model whose picture tokens the
+    child has; None: the merge's first with eyes. Raises InputError for models that don't fit, for parameters that the method
+    doesn't have or whose values it can't take, and for settings without effect.
     """
     slices = plan_slices(config, sources)
     _require_known_parameters(config, slices)
@@ -47,7 +53,8 @@ def make_plan(config: MergeConfig, sources: Mapping[str, Source]) -> tuple[Tenso
     used: set[int] = set()
     plan = tuple(_tensor_merge(origin, config.parameters, used) for origin in origins)
     _require_effect(config, slices, origins, used)
-    return plan
+    eyes = eyes_of(references(config), sources) if eyes is None else eyes
+    return plan if eyes is None else tuple(replace(merge, kept=kept_rows(merge.name, eyes, sources)) for merge in plan)
 
 
 def _tensor_merge(origin: Origin, shared: Parameters, used: set[int]) -> TensorMerge:

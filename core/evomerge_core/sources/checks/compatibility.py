@@ -9,6 +9,12 @@ from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.architecture import settings
+from evomerge_core.sources.checks.bodies import (
+    body_differences,
+    has_eyes,
+    language_kind,
+    may_take_its_embedding_for_a_head,
+)
 from evomerge_core.sources.checks.finite import check_finite, refuse
 from evomerge_core.sources.checks.soundness import own_problems
 from evomerge_core.sources.checks.special_tokens import special_token_differences
@@ -97,27 +103,48 @@ def _without_repeats(errors: Sequence[InputError]) -> list[InputError]:
 def _differences(base: Source, source: Source, *, chosen: bool) -> Iterator[InputError]:
     """`chosen`: whether somebody chose whose tokenizer the child takes."""
     where = f"{source.reference}: config.json"
-    ours, theirs = base.config.get("model_type"), source.config.get("model_type")
+    seeing = has_eyes(base) or has_eyes(source)
+    read = language_kind if seeing else _model_type
+    ours, theirs = read(base), read(source)
     if ours != theirs:
         yield InputError(f"model_type is {theirs!r}, but {ours!r} in {base.reference}", where=where, remedy=SAME_FAMILY)
         return
+    yield from body_differences(base, source)
     yield from _config_differences(base, source, where)
     yield from _tensor_differences(base, source)
     yield from _vocabulary_differences(base, source)
-    if not chosen and vocabulary_matches(base, source):
+    # A child with eyes speaks as the model that gives them: there is nothing to choose.
+    if not chosen and not seeing and vocabulary_matches(base, source):
         yield from special_token_differences(base, source)
+
+
+def _model_type(source: Source) -> object:
+    return source.config.get("model_type")
 
 
 def _config_differences(base: Source, source: Source, where: str) -> Iterator[InputError]:
     ours, theirs = base.config.get("architectures"), source.config.get("architectures")
-    if ours and theirs and ours != theirs:
+    if ours and theirs and ours != theirs and has_eyes(base) == has_eyes(source):
         yield InputError(f"architectures is {theirs}, but {ours} in {base.reference}", where=where, remedy=SAME_FAMILY)
     our_settings, their_settings = settings(base), settings(source)
     for field in SETTINGS:
-        yield from _field_differences(field, our_settings.get(field), their_settings.get(field), where, base.reference)
-    if base.tied != source.tied:
+        ours, theirs = _for_text(our_settings.get(field)), _for_text(their_settings.get(field))
+        yield from _field_differences(field, ours, theirs, where, base.reference)
+    if base.tied != source.tied and not may_take_its_embedding_for_a_head(base, source):
         problem = f"tie_word_embeddings: the head is {_tie(source)}, but {_tie(base)} in {base.reference}"
         yield InputError(problem, where=where, remedy=_tie_remedy(base, source))
+
+
+def _for_text(value: Any) -> Any:
+    """Without what only pictures see, and what another class leaves unsaid.
+
+    Positions of three parts (`mrope_section`) are those of a text model wherever there is no picture.
+    """
+    if isinstance(value, list) and set(value) == {"full_attention"}:
+        return None
+    if not isinstance(value, Mapping):
+        return value
+    return {key: one for key, one in value.items() if not key.startswith("mrope")}
 
 
 def _field_differences(field: str, ours: Any, theirs: Any, where: str, base: str) -> Iterator[InputError]:

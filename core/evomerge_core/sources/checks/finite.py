@@ -46,7 +46,8 @@ def refuse(errors: Sequence[InputError], others: str = "more") -> None:
 
 def weight_files(source: Source) -> list[WeightFile]:
     """The open files that the source's tensors come from."""
-    files = {file.path: file for file in source.checkpoint.tensors.values()}
+    body = source.checkpoint.body
+    files = {file.path: file for file in (source.checkpoint.tensors.values() if body is None else body.files)}
     adapter = [] if source.adapter is None else [source.adapter.weights]
     return [*files.values(), *adapter]
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.source import Source
+from evomerge_core.sources.vision.families import family_of
 
 
-def scoring_problems(base: Source) -> list[InputError]:
-    """An error where transformers keeps tensors in another form than they are stored in, as it does with experts."""
+def scoring_problems(base: Source, sources: Sequence[Source] = ()) -> list[InputError]:
+    """An error where a model sees, and where transformers keeps tensors in another form than they are stored in, as it does
+    with experts."""
+    seeing = next((source for source in (base, *sources) if source.checkpoint.body is not None), None)
+    if seeing is not None:
+        return [_unscored(seeing)]
     for pattern in _converted(str(base.config.get("model_type"))):
         name = next((name for name in base.names if pattern.search(name)), None)
         if name is not None:
@@ -19,6 +24,16 @@ def scoring_problems(base: Source) -> list[InputError]:
             remedy = "merge such models with `evomerge-tui merge`, or choose a base without experts"
             return [InputError(problem, where=base.folder / "config.json", remedy=remedy)]
     return []
+
+
+def _unscored(seeing: Source) -> InputError:
+    family = family_of(seeing.config)
+    further = f" ({family.beyond})" if family.beyond else ""
+    return InputError(
+        f"a run can't score {family.title} yet, which reads pictures{further}",
+        where=seeing.folder / "config.json",
+        remedy="merge such models with `evomerge-tui merge`, or choose text models",
+    )
 
 
 def _converted(kind: str) -> Iterator[re.Pattern[str]]:

@@ -16,12 +16,21 @@ from evomerge_core.sources.tokens import vocabulary
 
 # Classes that end in a head, and so speak.
 _WITH_HEAD = ("ForCausalLM", "LMHeadModel")
+_WITH_EYES = ("ForConditionalGeneration", "ForImageTextToText")
 
 
 def own_problems(source: Source) -> list[InputError]:
     """An error for each contradiction between config.json and the weights or the tokenizer, such as a head that isn't tied."""
     stated = settings(source)
-    return [*_tie_problems(source, _ties(source, stated)), *_contradictions(source, stated)]
+    return [*_blindness(source), *_tie_problems(source, _ties(source, stated)), *_contradictions(source, stated)]
+
+
+def _blindness(source: Source) -> Iterator[InputError]:
+    body = source.checkpoint.body
+    if body is not None and not body.tower:
+        problem = "vision_config says that it sees, but the weights have no vision tower"
+        remedy = "get the whole model, or give its text model"
+        yield InputError(problem, where=source.folder / "config.json", remedy=remedy)
 
 
 def _ties(source: Source, stated: Mapping[str, Any]) -> object:
@@ -66,7 +75,8 @@ def _contradictions(source: Source, stated: Mapping[str, Any]) -> Iterator[Input
 
 
 def _speaks(source: Source) -> bool:
-    return any(str(name).endswith(_WITH_HEAD) for name in source.config.get("architectures") or ())
+    endings = _WITH_HEAD if source.checkpoint.body is None else (*_WITH_HEAD, *_WITH_EYES)
+    return any(str(name).endswith(endings) for name in source.config.get("architectures") or ())
 
 
 def _layers(source: Source) -> int:

@@ -1,0 +1,58 @@
+"""Families of vision-language models, and what sets them apart from a text model that reads features as embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Family:
+    """`beyond`: what it takes to read a picture besides features in the place of embeddings; `fixed_layers`: why layers can't
+    change their places. "" where there is no such thing.
+    """
+
+    title: str
+    beyond: str = ""
+    fixed_layers: str = ""
+
+
+_THREE_PARTS = "a picture's tokens have positions of three parts"
+_TWO_WAYS = "a picture's tokens see each other in both directions"
+_DEEPSTACK = "features of the picture are added to the output of the first layers (deepstack)"
+_FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {
+        "smolvlm": Family("SmolVLM"),
+        "idefics3": Family("Idefics3"),
+        "llava": Family("LLaVA"),
+        "llava_next": Family("LLaVA-NeXT"),
+        "qwen2_vl": Family("Qwen2-VL", _THREE_PARTS),
+        "qwen2_5_vl": Family("Qwen2.5-VL", _THREE_PARTS),
+        "gemma3": Family("Gemma 3", _TWO_WAYS),
+        "qwen3_vl": Family("Qwen3-VL", f"{_THREE_PARTS}, and {_DEEPSTACK}", _DEEPSTACK),
+        "qwen3_vl_moe": Family("Qwen3-VL-MoE", f"{_THREE_PARTS}, and {_DEEPSTACK}", _DEEPSTACK),
+    }
+)
+# Text models whose weights mean the same; text alone is read alike, since the three parts of its positions are equal.
+_TEXT_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "qwen2_vl_text": "qwen2",
+        "qwen2_5_vl_text": "qwen2",
+        "qwen3_vl_text": "qwen3",
+        "qwen3_vl_moe_text": "qwen3_moe",
+    }
+)
+
+
+def family_of(config: Mapping[str, Any]) -> Family:
+    """The family of a vision-language model's config.json; one that isn't known here has its model type for a title."""
+    kind = str(config.get("model_type"))
+    return _FAMILIES.get(kind, Family(kind, "how it reads pictures isn't known here"))
+
+
+def text_kind(model_type: object) -> str:
+    """The model type of the text models that a language part of this model type is one of."""
+    kind = str(model_type)
+    return _TEXT_KINDS.get(kind, kind)
