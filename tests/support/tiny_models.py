@@ -49,11 +49,14 @@ FAMILIES: dict[str, Callable[[], Any]] = {
 }
 
 
-def make_folder(parent: Path, family: str = "llama-tied", seed: int = 0) -> Path:
-    """Saves a random model, fp32."""
+def make_folder(parent: Path, family: str = "llama-tied", seed: int = 0, **sizes: int) -> Path:
+    """Saves a random model, fp32; `sizes` replace the config's."""
     folder = parent / f"{family}-{seed}"
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(FAMILIES[family]())
+    config = FAMILIES[family]()
+    for key, value in sizes.items():
+        setattr(config, key, value)
+    model = AutoModelForCausalLM.from_config(config)
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.3)

@@ -27,6 +27,7 @@ from evomerge_quant.resident.network.layered_config import with_layers
 from evomerge_quant.resident.network.path_view import Route, view_path
 from evomerge_quant.resident.network.skeleton import Precision, make_skeleton, place
 from evomerge_quant.resident.network.weights import WeightSlots, make_slots, take_all
+from evomerge_quant.resident.out_of_memory import is_out_of_memory
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -102,7 +103,7 @@ class ResidentModel:
         try:
             take_all(self._parts.slots, tensors)
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             raise CandidateError("out of memory while the weights were merged and taken") from None
         self._loaded = True
@@ -134,7 +135,7 @@ class ResidentModel:
             try:
                 return answer_rows(self._reader, rows, parts.vocabulary, size)
             except (RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
             if size == 1:
                 raise CandidateError("out of memory with one question at a time")
@@ -235,9 +236,3 @@ def _read_config(folder: Path, layers: Sequence[int] | None, speaks: ChildVocabu
         # Nothing is padded here, but no embedding is built with a padding token that it has no row for.
         text.pad_token_id = speaks.pad
     return config if layers is None else with_layers(config, layers)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return any(words in str(error) for words in ("not enough memory", "DefaultCPUAllocator"))

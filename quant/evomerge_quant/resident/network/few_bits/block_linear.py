@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from evomerge_quant.resident.network.carry import row_parts
 from evomerge_quant.resident.network.few_bits import int5, int5_on_card, int8, int8_on_card
 from evomerge_quant.resident.network.few_bits.blocks import block_count
 from evomerge_quant.resident.network.few_bits.linear import FewBitLinear
@@ -23,7 +24,7 @@ class BlockScheme:
     quantize: Callable[[Tensor, Tensor, Tensor, Tensor | None], bool]
     dequantize: Callable[[Tensor, Tensor, tuple[int, int]], Tensor]
     multiply: Callable[[Tensor, Tensor, Tensor, Tensor], None]
-    quantize_on_card: Callable[[Tensor, Tensor, Tensor], bool]
+    quantize_on_card: Callable[[Tensor, Tensor, Tensor], Tensor]
     dequantize_on_card: Callable[[Tensor, Tensor, tuple[int, int], torch.dtype], Tensor]
 
 
@@ -59,8 +60,12 @@ class BlockLinear(FewBitLinear):
     def _multiply(self, rows: Tensor, out: Tensor) -> None:
         self.scheme.multiply(rows, self.weight.data, self.scales, out)
 
-    def _take_on_card(self, weight: Tensor) -> bool:
-        return self.scheme.quantize_on_card(weight, self.weight.data, self.scales)
+    def _take_on_card(self, weight: Tensor) -> Tensor:
+        finite = []
+        for first, rows in row_parts(weight, self.weight.device):
+            some = slice(first, first + len(rows))
+            finite.append(self.scheme.quantize_on_card(rows, self.weight.data[some], self.scales[some]))
+        return torch.stack(finite).all()
 
     def _multiply_on_card(self, x: Tensor) -> Tensor:
         values = self.scheme.dequantize_on_card(self.weight.data, self.scales, self.shape, self.compute_dtype)

@@ -22,13 +22,14 @@ def in_blocks(matrix: Tensor) -> Tensor:
 
 def quantize_in_parts(
     quantize: Callable[[Tensor, Tensor, Tensor], None], weight: Tensor, codes: Tensor, scales: Tensor
-) -> bool:
-    """Quantises some rows of `weight` [out, in] at a time to `codes` and `scales`; False when a scale is no finite number."""
+) -> Tensor:
+    """Quantises some rows of `weight` [out, in] at a time to `codes` and `scales`; False, on their device, when a scale is no
+    finite number."""
     at_once = max(1, _AT_ONCE // weight.shape[1])
     for first in range(0, weight.shape[0], at_once):
         some = slice(first, first + at_once)
         quantize(weight[some].to(torch.float32), codes[some], scales[some])
-    return bool(torch.isfinite(scales).all())
+    return torch.isfinite(scales).all()
 
 
 def values_of(numbers: Tensor, scales: Tensor, shape: tuple[int, int], dtype: torch.dtype) -> Tensor:

@@ -12,7 +12,7 @@ from evomerge_quant.resident.network.few_bits.int5 import BLOCK_BYTES, HIGH_BYTE
 _HALF = BLOCK // 2
 
 
-def quantize(weight: Tensor, codes: Tensor, scales: Tensor) -> bool:
+def quantize(weight: Tensor, codes: Tensor, scales: Tensor) -> Tensor:
     """Quantises `weight` [out, in] to `codes` (uint8 [out, bytes]) and `scales` (float16 [out, blocks]).
 
     False when the tensor holds NaN, Inf, or a weight above 1.04 million; what was written is then of no use.

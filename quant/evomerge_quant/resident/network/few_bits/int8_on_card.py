@@ -9,7 +9,7 @@ from evomerge_quant.resident.network.few_bits.blocks_on_card import in_blocks, i
 from evomerge_quant.resident.network.few_bits.int8 import LARGEST_CODE
 
 
-def quantize(weight: Tensor, codes: Tensor, scales: Tensor) -> bool:
+def quantize(weight: Tensor, codes: Tensor, scales: Tensor) -> Tensor:
     """Quantises `weight` [out, in] to `codes` (int8 [out, in]) and `scales` (float16 [out, blocks]).
 
     False when the tensor holds NaN, Inf, or a weight above 8.3 million; what was written is then of no use.

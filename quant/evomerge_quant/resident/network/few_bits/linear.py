@@ -37,10 +37,11 @@ class FewBitLinear(nn.Linear, ABC):
         if unpacked:
             self.dense = torch.zeros(self.shape, dtype=self.compute_dtype, device=device)
 
-    def take(self, weight: Tensor) -> bool:
-        """Quantises `weight` [out, in] in place of the last one; False when it holds NaN or Inf."""
+    def take(self, weight: Tensor) -> Tensor | bool:
+        """Quantises `weight` [out, in] in place of the last one; False when it holds NaN or Inf. On a card that is a number
+        there, which nobody has waited for."""
         if self.weight.device.type != "cpu":
-            return self._take_on_card(weight.to(self.weight.device))
+            return self._take_on_card(weight)
         if self.dense is None or self.dense.dtype == torch.float32:
             return self._quantize(weight, self.dense)
         values = torch.empty(self.shape)
@@ -79,8 +80,8 @@ class FewBitLinear(nn.Linear, ABC):
         """rows [rows, in] times the weight to `out` [rows, out], in float32 on the CPU, without the bias."""
 
     @abstractmethod
-    def _take_on_card(self, weight: Tensor) -> bool:
-        """Takes a weight that is on the card."""
+    def _take_on_card(self, weight: Tensor) -> Tensor:
+        """Carries a weight onto the card part by part, and takes it there."""
 
     @abstractmethod
     def _multiply_on_card(self, x: Tensor) -> Tensor:

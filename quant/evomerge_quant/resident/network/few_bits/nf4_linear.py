@@ -7,6 +7,7 @@ import torch
 from bitsandbytes.nn import Linear4bit, Params4bit
 from torch import Tensor, nn
 
+from evomerge_quant.resident.network.carry import all_finite, row_parts
 from evomerge_quant.resident.network.few_bits import nf4
 from evomerge_quant.resident.network.few_bits.linear import FewBitLinear
 
@@ -28,6 +29,7 @@ class Nf4Linear(FewBitLinear, Linear4bit):  # type: ignore[misc]
             quant_type="nf4",
             device="meta",
         )
+        self.weight.module = None
 
     @property
     def code_bytes(self) -> int:
@@ -46,10 +48,10 @@ class Nf4Linear(FewBitLinear, Linear4bit):  # type: ignore[misc]
             quant_type="nf4",
             dtype=self.compute_dtype,
         )
-        self.weight = Params4bit(
-            codes, requires_grad=False, compress_statistics=False, quant_type="nf4", module=self, bnb_quantized=True
-        )
-        self._swap(codes, state)
+        # Without the module: a layer that its own weight holds would outlive the model until Python looks for circles.
+        self.weight = Params4bit(codes, requires_grad=False, compress_statistics=False, quant_type="nf4", bnb_quantized=True)
+        self.weight.quant_state = state
+        self.quant_state = state
 
     def _quantize(self, weight: Tensor, values: Tensor | None) -> bool:
         return nf4.quantize(weight, self.weight.data, self.quant_state.absmax, values)
@@ -60,15 +62,17 @@ class Nf4Linear(FewBitLinear, Linear4bit):  # type: ignore[misc]
     def _multiply(self, rows: Tensor, out: Tensor) -> None:
         nf4.multiply(rows, self.weight.data, self.quant_state.absmax, out)
 
-    def _take_on_card(self, weight: Tensor) -> bool:
-        self._swap(*bnb.quantize_4bit(weight, blocksize=nf4.BLOCK, quant_type="nf4"))
-        return bool(torch.isfinite(weight).all())
+    def _take_on_card(self, weight: Tensor) -> Tensor:
+        codes, absmax = self.weight.data.view(-1), self.quant_state.absmax
+        finite = []
+        for first, rows in row_parts(weight, self.weight.device):
+            start, count = first * self.in_features, rows.numel()
+            coded, state = bnb.quantize_4bit(rows, blocksize=nf4.BLOCK, quant_type="nf4")
+            codes[start // 2 : start // 2 + nf4.code_bytes(count)].copy_(coded.view(-1))
+            absmax[start // nf4.BLOCK : start // nf4.BLOCK + nf4.block_count(count)].copy_(state.absmax)
+            finite.append(all_finite(rows))
+        return torch.stack(finite).all()
 
     def _multiply_on_card(self, x: Tensor) -> Tensor:
         out: Tensor = Linear4bit.forward(self, x)
         return out
-
-    def _swap(self, codes: Tensor, state: bnb.QuantState) -> None:
-        self.weight.data = codes
-        self.weight.quant_state = state
-        self.quant_state = state
