@@ -41,6 +41,8 @@ def start(folder: Path) -> None:
         raise InputError("a job is already running here", where=folder, remedy=f"see `evomerge-tui status {folder}`")
     priority = load_settings().job_priority
     store = open_store(folder)
+    # What waits was for the job before. The new one can't do this: when it has the lock, commands may be its own.
+    store.drop_commands()
     write_facts(store, state="starting", message=None)
     store.close()
     with contextlib.suppress(InputError):

@@ -452,6 +452,13 @@ class Store:
                 _add_event(c, time.time(), "command", {"name": row["name"]})
         return [row["name"] for row in rows]
 
+    def drop_commands(self) -> None:
+        """Forgets the commands not yet acknowledged; each is told in an event."""
+        with self._transaction() as c:
+            for row in c.execute("SELECT id, name FROM commands WHERE acknowledged IS NULL ORDER BY id").fetchall():
+                c.execute("UPDATE commands SET acknowledged = ? WHERE id = ?", (time.time(), row["id"]))
+                _add_event(c, time.time(), "dropped", {"name": row["name"]})
+
     # the stages of candidates, which an earlier version did not keep
 
     def _add_stages(self) -> bool:

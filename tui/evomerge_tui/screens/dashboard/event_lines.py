@@ -76,4 +76,5 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "finished": lambda *_: "Run finished",
     "failed": lambda data, _: f"Job failed: {data['message']}",
     "command": lambda data, _: f"{str(data['name']).capitalize()} requested",
+    "dropped": lambda data, _: f"{str(data['name']).capitalize()} was for the job before",
 }
