@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from platformdirs import user_state_path
 
 from evomerge_core.run.store.known_runs import known_runs, remember
 from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
@@ -97,6 +98,26 @@ async def test_a_run_that_cant_be_read_says_why_and_breaks_nothing(place: Path) 
         await until(pilot, lambda: "unreadable" in shown(app))
         await pilot.press("end", "enter")
         await until(pilot, lambda: "not a database" in app.last_message)
+
+
+async def test_a_broken_recipe_hides_no_other_run(place: Path) -> None:
+    shutil.copytree(place / "mine", place / "broken")
+    (place / "broken" / "recipe.yaml").write_text("name: [\n")
+    app = make_app(place)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "unreadable" in shown(app) and "finished" in shown(app))
+        await pilot.press("end", "enter")
+        await until(pilot, lambda: app.last_message.startswith(f"{place / 'broken' / 'recipe.yaml'}:2: not valid YAML"))
+
+
+async def test_a_broken_list_of_runs_is_said_and_hides_no_run(place: Path) -> None:
+    remember(place / "mine")
+    listed = user_state_path("evomerge-tui", appauthor=False) / "runs.json"
+    listed.write_text("{")
+    app = make_app(place)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "finished" in shown(app))
+        assert app.last_message.startswith(f"{listed}: isn't a list of runs any more")
 
 
 def test_a_started_run_is_found_from_anywhere_until_it_is_gone(place: Path, tmp_path: Path) -> None:

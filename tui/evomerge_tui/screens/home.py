@@ -79,10 +79,14 @@ class HomeScreen(Page):
     @work(thread=True, exclusive=True, group="home", exit_on_error=False)
     def _look(self) -> None:
         """Reads runs and machine again and again; the list shows what it last read."""
-        from evomerge_core.run.store.known_runs import known_runs
+        from evomerge_core.run.store.known_runs import known_runs, require_list
         from evomerge_core.run.view.overview import read_overview
 
         worker, app = get_current_worker(), self.evomerge
+        try:
+            require_list()
+        except InputError as error:
+            self.app.call_from_thread(app.tell, str(error), "error")
         while not worker.is_cancelled:
             if self.is_current or self.has_class("-unknown"):
                 places = (app.folder, app.runs_folder)
@@ -125,7 +129,7 @@ class HomeScreen(Page):
     @on(RowsTable.Opened, "#run-list")
     def _open(self, event: RowsTable.Opened) -> None:
         if event.row.state == "unreadable":
-            self.evomerge.tell(f"{event.row.folder}: {event.row.message}", "error")
+            self.evomerge.tell(str(event.row.message), "error")
         else:
             self.evomerge.open_run(event.row.folder)
 

@@ -28,14 +28,34 @@ def forget(folder: Path) -> None:
 
 
 def known_runs(*places: Path) -> tuple[Path, ...]:
-    """The run folders that were started here and still exist, then those in `places` and two folders deep in them."""
-    remembered = (Path(run) for run in _read(_path()) if (Path(run) / STORE).is_file())
+    """The run folders that were started here and still exist, then those in `places` and two folders deep in them.
+
+    A list that can't be read, which `require_list` says, has no runs.
+    """
+    try:
+        listed = _read(_path())
+    except InputError:
+        listed = []
+    remembered = (Path(run) for run in listed if _is_run(Path(run)))
     found = (run.absolute() for place in places for run in _within(place, _DEEPEST))
     return tuple(dict.fromkeys((*remembered, *found)))
 
 
+def require_list() -> None:
+    """Raises `InputError` where the list of runs can't be read."""
+    _read(_path())
+
+
+def _is_run(folder: Path) -> bool:
+    try:
+        return (folder / STORE).is_file()
+    except OSError:
+        # in a folder that isn't ours to look into
+        return False
+
+
 def _within(place: Path, depth: int) -> Iterable[Path]:
-    if (place / STORE).is_file():
+    if _is_run(place):
         yield place
         return
     if depth == 0:
@@ -71,9 +91,15 @@ def _read(path: Path) -> list[str]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise InputError(f"can't be read ({error.strerror})", where=path, remedy="fix its permissions") from None
+    except UnicodeDecodeError:
+        text = ""
     try:
         known = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
+        known = None
+    if not isinstance(known, list):
         remedy = "delete it; runs are listed again when they are started or resumed"
-        raise InputError("is not JSON", where=path, remedy=remedy) from None
-    return [run for run in known if isinstance(run, str)] if isinstance(known, list) else []
+        raise InputError("isn't a list of runs any more", where=path, remedy=remedy)
+    return [run for run in known if isinstance(run, str)]

@@ -7,15 +7,17 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from evomerge_core.errors import InputError
+from evomerge_core.files.yaml_file import read_yaml
 from evomerge_core.run.candidate.fitness import best_child
 from evomerge_core.run.store.facts import read_facts
-from evomerge_core.run.store.folder import RECIPE, open_store
+from evomerge_core.run.store.folder import RECIPE, RESULT, STORE, WINNER, open_store
 from evomerge_core.run.store.state import state_of
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.view.result import read_result
+
+# What reading finds where somebody else has written into a store: values of another kind, other keys.
+_NOT_A_RUNS = (ValueError, LookupError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -46,17 +48,19 @@ class RunOverview:
 
 
 def read_overview(folder: Path) -> RunOverview:
-    """Reads a run's line; one that can't be read has the state `unreadable` and says why."""
+    """Reads a run's line; a run that can't be read has the state `unreadable`, and `message` says why in one line."""
     try:
         store = open_store(folder)
-    except (InputError, OSError, sqlite3.Error) as error:
+        try:
+            return _overview(folder, store)
+        finally:
+            store.close()
+    except InputError as error:
         return _unreadable(folder, str(error))
-    try:
-        return _overview(folder, store)
-    except (OSError, sqlite3.Error, ValueError, KeyError) as error:
-        return _unreadable(folder, f"{type(error).__name__}: {error}")
-    finally:
-        store.close()
+    except (OSError, sqlite3.Error) as error:
+        return _unreadable(folder, f"{folder}: can't be read ({error})")
+    except _NOT_A_RUNS as error:
+        return _unreadable(folder, f"{folder / STORE}: holds what no run has written ({type(error).__name__}: {error})")
 
 
 def _overview(folder: Path, store: Store) -> RunOverview:
@@ -87,23 +91,33 @@ def _tested(folder: Path) -> tuple[float | None, float | None] | None:
     result = read_result(folder)
     if result is None:
         return None
-    parents = [parent["test"] for parent in result["parents"] if parent["test"] is not None]
-    return result["winner"]["test"], max(parents, default=None)
+    try:
+        parents = [parent["test"] for parent in result["parents"] if parent["test"] is not None]
+        return result["winner"]["test"], max(parents, default=None)
+    except _NOT_A_RUNS:
+        raise InputError("isn't a run's result", where=folder / WINNER / RESULT, remedy="remove it, then resume") from None
 
 
 def _name(folder: Path) -> str:
-    recipe = yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))
-    return str(recipe["name"])
+    recipe = read_yaml(folder / RECIPE)
+    if "name" not in recipe.data:
+        raise recipe.error((), "key 'name' is missing", "add it")
+    return str(recipe.data["name"])
 
 
 def _size(folder: Path) -> int:
     # what SQLite keeps beside the store comes and goes with its readers
-    return sum(
-        os.lstat(f"{place}{os.sep}{name}").st_size
-        for place, _, names in os.walk(folder)
-        for name in names
-        if not name.endswith(("-wal", "-shm"))
-    )
+    names = [
+        f"{place}{os.sep}{name}" for place, _, names in os.walk(folder) for name in names if not name.endswith(("-wal", "-shm"))
+    ]
+    return sum(_bytes(name) for name in names)
+
+
+def _bytes(file: str) -> int:
+    try:
+        return os.lstat(file).st_size
+    except FileNotFoundError:
+        return 0  # a job has just renamed it
 
 
 def _unreadable(folder: Path, reason: str) -> RunOverview:

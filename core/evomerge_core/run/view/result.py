@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evomerge_core.errors import InputError
 from evomerge_core.run.store.folder import RESULT, WINNER
 
 
@@ -33,11 +34,18 @@ class Winner(Verdict):
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
-    """A run's `winner/result.json`; None before there is one."""
+    """A run's `winner/result.json`; None before there is one. Raises `InputError` where it can't be read."""
+    path = folder / WINNER / RESULT
     try:
-        result: dict[str, Any] = json.loads((folder / WINNER / RESULT).read_text(encoding="utf-8"))
+        result = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise InputError(f"can't be read ({error.strerror})", where=path, remedy="check the disk and its permissions") from None
+    except (ValueError, RecursionError):
+        result = None
+    if not isinstance(result, dict):
+        raise InputError("isn't JSON any more", where=path, remedy="remove it, then resume the run")
     return result
 
 
