@@ -59,7 +59,7 @@ def _require_own_tokens(eyes: str, chosen: str | None) -> None:
     """A child with eyes takes the tokenizer of the model that gives them: no other knows the picture's tokens."""
     if chosen not in (None, eyes):
         raise InputError(
-            f"{chosen} doesn't have the picture's tokens of {eyes}",
+            f"the child sees with {eyes}, and no other tokenizer than its own has the picture's tokens",
             where="tokenizer_source",
             remedy=f"write {eyes}, or leave it out",
         )

@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
-from evomerge_core.fixed_merge.merge_from_file import merge_from_file
-from support.vision_models import FAMILIES, IMAGE_ROW, stored_name, write_text_model, write_vision_model
+from support.vision_merges import by_hand, merged, tensors
+from support.vision_models import FAMILIES, IMAGE_ROW, stored_name
 
-WEIGHT = 0.4
-MERGE = """
-merge_method: task_arithmetic
-base_model: ./eyes
-models:
-  - model: ./{source}
-    parameters: {{weight: 0.4}}
-dtype: float32
-out_dtype: float32
-"""
-
-
-def merged(folder: Path, text: str = "", source: str = "text") -> Path:
-    (folder / "merge.yml").write_text(text or MERGE.format(source=source), encoding="utf-8")
-    merge_from_file(folder / "merge.yml", folder / "child")
-    return folder / "child"
-
-
-def tensors(folder: Path) -> dict[str, Tensor]:
-    return load_file(folder / "model.safetensors")
-
-
-def by_hand(base: Tensor, text: Tensor) -> Tensor:
-    """base + weight * (text - base) on the rows that both have: the text model's words come first in both."""
-    made = base.clone()
-    made[: len(text)] += WEIGHT * (text - base[: len(text)])
-    return made
+Pair = Callable[[str], Path]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_language_part_is_merged_and_all_else_is_the_base_s(family: str, tmp_path: Path) -> None:
-    write_vision_model(tmp_path / "eyes", family)
-    write_text_model(tmp_path / "text", family)
-    base, text, child = tensors(tmp_path / "eyes"), tensors(tmp_path / "text"), tensors(merged(tmp_path))
+def test_the_language_part_is_merged_and_all_else_is_the_base_s(family: str, pair: Pair) -> None:
+    folder = pair(family)
+    base, text, child = tensors(folder / "eyes"), tensors(folder / "text"), tensors(merged(folder))
     assert set(child) == set(base)
     spoken = {stored_name(family, name): tensor for name, tensor in text.items()}
     assert spoken.keys() < base.keys()
@@ -56,22 +29,21 @@ def test_the_language_part_is_merged_and_all_else_is_the_base_s(family: str, tmp
         torch.testing.assert_close(tensor, expected, atol=1e-6 if name in spoken else 0, rtol=0)
     assert any(name.startswith(FAMILIES[family].tower) for name in child.keys() - spoken.keys())
     for name in ("preprocessor_config.json", "processor_config.json", "tokenizer.json"):
-        assert (tmp_path / "child" / name).read_bytes() == (tmp_path / "eyes" / name).read_bytes()
+        assert (folder / "child" / name).read_bytes() == (folder / "eyes" / name).read_bytes()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_child_computes_what_a_model_merged_in_memory_does(family: str, tmp_path: Path) -> None:
-    write_vision_model(tmp_path / "eyes", family)
-    write_text_model(tmp_path / "text", family)
-    wanted = AutoModelForImageTextToText.from_pretrained(tmp_path / "eyes").eval()
-    text = AutoModelForCausalLM.from_pretrained(tmp_path / "text")
+def test_the_child_computes_what_a_model_merged_in_memory_does(family: str, pair: Pair) -> None:
+    folder = pair(family)
+    wanted = AutoModelForImageTextToText.from_pretrained(folder / "eyes").eval()
+    text = AutoModelForCausalLM.from_pretrained(folder / "text")
     decoder = dict(wanted.get_decoder().named_parameters())
     with torch.no_grad():
         for name, parameter in text.model.named_parameters():
             decoder[name].copy_(by_hand(decoder[name], parameter))
         if wanted.lm_head.weight is not decoder["embed_tokens.weight"]:
             wanted.lm_head.weight.copy_(by_hand(wanted.lm_head.weight, text.lm_head.weight))
-    child, report = AutoModelForImageTextToText.from_pretrained(merged(tmp_path), output_loading_info=True)
+    child, report = AutoModelForImageTextToText.from_pretrained(merged(folder), output_loading_info=True)
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]
     inputs = picture_inputs(family, wanted)
