@@ -35,7 +35,6 @@ def write_merge(
     config: MergeConfig,
     sources: Mapping[str, Source],
     mergekit_config: str,
-    device: torch.device | str = "cpu",
 ) -> None:
     """Merges and writes the child with its tokenizer, template, card and `mergekit_config` (the merge as YAML).
 
@@ -43,13 +42,13 @@ def write_merge(
     when the merge can't be planned or the folder can't be written; nothing is left behind then.
     """
     plan = make_plan(config, sources)
-    engine = make_engine(config, sources, device)
+    engine = make_engine(config, sources)
     write_model(folder, engine.stream(plan), model_files(config, plan, sources, mergekit_config))
 
 
-def make_engine(config: MergeConfig, sources: Mapping[str, Source], device: torch.device | str = "cpu") -> MergeEngine:
+def make_engine(config: MergeConfig, sources: Mapping[str, Source]) -> MergeEngine:
     """The engine that merges with the configuration's dtypes and seed."""
-    return MergeEngine(sources, DTYPES[config.dtype], DTYPES[config.out_dtype], config.seed, device)
+    return MergeEngine(sources, DTYPES[config.dtype], DTYPES[config.out_dtype], config.seed)
 
 
 def model_files(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from evomerge_core.methods.method import register
+from evomerge_core.methods.parts.order_statistics import nth_smallest
 
 _SMALLEST_SHARE = 1e-8
 _RANGES = 1.5
@@ -34,6 +35,5 @@ def _divergence(tensor: Tensor, base: Tensor) -> Tensor:
 
 def _quartiles(values: Tensor) -> tuple[float, float, float]:
     """The entries at a quarter, a half and three quarters of the way from the smallest to the largest, rounded down."""
-    flat = values.reshape(-1)
-    first, second, third = (float(flat.kthvalue(part * (flat.numel() - 1) // 4 + 1).values) for part in (1, 2, 3))
+    first, second, third = (nth_smallest(values, part * (values.numel() - 1) // 4 + 1) for part in (1, 2, 3))
     return first, second, third

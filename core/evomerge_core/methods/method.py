@@ -82,7 +82,8 @@ class Method:
     """A merge method.
 
     `min_sources` and `max_sources` (None: any number) count `tensors`, so not the base of a method that takes one.
-    A method with `takes_base` False sees a base model as one of its `tensors`; `random` methods take one key per source.
+    A method with `takes_base` False sees a base model as one of its `tensors`; `random` methods take one key per source. Where
+    it is `entrywise`, each entry of the result depends on the sources' entries there alone.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Method:
     min_sources: int
     max_sources: int | None
     random: bool
+    entrywise: bool = False
 
     def parameter(self, name: str) -> Parameter:
         """The parameter of this name; InputError with the nearest one when there is none."""
@@ -157,17 +159,21 @@ class Method:
 registered: dict[str, Method] = {}
 
 
-def register(name: str, *, min_sources: int = 1, max_sources: int | None = None) -> Callable[[Function], Function]:
+def register(
+    name: str, *, min_sources: int = 1, max_sources: int | None = None, entrywise: bool = False
+) -> Callable[[Function], Function]:
     """Makes a function a merge method: its keyword arguments are the parameters, their annotations kind and bounds."""
 
     def add(function: Function) -> Function:
-        registered[name] = _from_signature(name, function, min_sources, max_sources)
+        registered[name] = _from_signature(name, function, min_sources, max_sources, entrywise=entrywise)
         return function
 
     return add
 
 
-def _from_signature(name: str, function: Callable[..., Tensor], min_sources: int, max_sources: int | None) -> Method:
+def _from_signature(
+    name: str, function: Callable[..., Tensor], min_sources: int, max_sources: int | None, *, entrywise: bool
+) -> Method:
     arguments = inspect.signature(function).parameters
     hints = get_type_hints(function, include_extras=True)
     options = [
@@ -184,6 +190,7 @@ def _from_signature(name: str, function: Callable[..., Tensor], min_sources: int
         min_sources=min_sources,
         max_sources=max_sources,
         random="keys" in arguments,
+        entrywise=entrywise,
     )
 
 

@@ -104,10 +104,10 @@ def prepare(recipe: Recipe, folder: Path, choose: ChoosePrecision = as_shipped) 
     choice = choose(recipe, base) if recipe.evaluation.precision == "auto" else None
     recipe = recipe if choice is None else with_precision(recipe, choice.precision)
     stages = make_stages(recipe, base)
-    engine = MergeEngine(sources, seed=recipe.seed, device=_device(recipe))
+    engine = MergeEngine(sources, seed=recipe.seed)
     return Setup(
         recipe=recipe,
-        plan=_plan(recipe, folder, speaks.folder, stages, engine.device.type),
+        plan=_plan(recipe, folder, speaks.folder, stages, _device(recipe).type),
         base_folder=base.folder,
         sources=sources,
         parents={source.name: source.model for source in recipe.sources},
@@ -223,7 +223,7 @@ def _most_bytes(setup: Setup) -> int:
 
 
 def _device(recipe: Recipe) -> torch.device:
-    """Merging happens where scoring does."""
+    """Where candidates are scored."""
     wanted = recipe.evaluation.device
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 

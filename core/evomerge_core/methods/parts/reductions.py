@@ -36,6 +36,14 @@ def row_norms(matrix: Tensor) -> Tensor:
     return squares.sqrt().to(torch.float32)
 
 
+def mean_row(matrix: Tensor) -> Tensor:
+    """The mean of the rows of a matrix [rows, columns]: [columns], float32."""
+    total = torch.zeros(matrix.shape[1], dtype=torch.float64)
+    for start in range(0, matrix.shape[0], _ROW):
+        total += matrix[start : start + _ROW].t().double().contiguous().sum(dim=1)
+    return (total / matrix.shape[0]).to(torch.float32)
+
+
 def l1_norm(tensor: Tensor) -> float:
     """The sum of the magnitudes of a tensor's entries."""
     return _total(piece.abs().double() for piece in _pieces(tensor))

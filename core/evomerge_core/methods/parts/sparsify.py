@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from evomerge_core.errors import InputError
+from evomerge_core.methods.parts.order_statistics import nth_smallest
 from evomerge_core.methods.parts.random_field import uniform_field
 from evomerge_core.methods.parts.reductions import l1_norm
 
@@ -90,9 +91,10 @@ def rank_probabilities(delta: Tensor, density: float, epsilon: float) -> Tensor:
 def largest(values: Tensor, k: int) -> Tensor:
     """True at the k entries of largest magnitude."""
     threshold, last_index = magnitude_threshold(values, k)
-    magnitudes = values.abs().float()
-    index = torch.arange(values.numel(), device=values.device).reshape(values.shape)
-    return (magnitudes > threshold) | ((magnitudes == threshold) & (index <= last_index))
+    magnitudes = values.abs().float().reshape(-1)
+    kept = magnitudes > threshold
+    kept[: last_index + 1] |= magnitudes[: last_index + 1] == threshold
+    return kept.reshape(values.shape)
 
 
 def magnitude_threshold(values: Tensor, k: int) -> tuple[float, int]:
@@ -102,10 +104,10 @@ def magnitude_threshold(values: Tensor, k: int) -> tuple[float, int]:
         return math.inf, -1
     magnitudes = values.abs().float().reshape(-1)
     k = min(k, magnitudes.numel())
-    threshold = magnitudes.kthvalue(magnitudes.numel() - k + 1).values
+    threshold = nth_smallest(magnitudes, magnitudes.numel() - k + 1)
     missing = k - int((magnitudes > threshold).sum())
     equal = (magnitudes == threshold).nonzero()
-    return float(threshold), int(equal[missing - 1])
+    return threshold, int(equal[missing - 1])
 
 
 def _masked(delta: Tensor, kept: Tensor, rescale: bool) -> Tensor:
