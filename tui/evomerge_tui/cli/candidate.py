@@ -26,9 +26,9 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _candidate(args: argparse.Namespace) -> int:
-    from evomerge_core.run.store.folder import open_store
+    from evomerge_core.run.store.folder import read_store
 
-    store = open_store(args.run)
+    store = read_store(args.run)
     try:
         candidate = _find(store, args.run, args.name)
         facts = _facts(store, candidate) | _meaning(args.run, store, candidate)

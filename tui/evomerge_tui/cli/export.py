@@ -199,7 +199,7 @@ def _rescored(
     request: ExportRequest, subject: Subject, count: int, converter: Path, console: Console, show_steps: ShowSteps
 ) -> tuple[Subject, Rescored]:
     """The candidate whose file is best, to be exported in the winner's place, and the scores of all."""
-    from evomerge_core.run.store.folder import open_store
+    from evomerge_core.run.store.folder import read_store
     from evomerge_quant.gguf.rescore import exporter, rescore
     from evomerge_quant.gguf.subject.export_paths import winner_exports
     from evomerge_quant.gguf.subject.run_subject import subject_of_candidate
@@ -213,7 +213,7 @@ def _rescored(
     with show_steps() as on_step:
         found = rescore(run, subject.setup, count, encoding, make, on_step)
     show_rescored(console, found)
-    store = open_store(run)
+    store = read_store(run)
     best = next(candidate for candidate in store.candidates() if candidate.label == found.best)
     store.close()
     chosen = subject_of_candidate(subject.setup, run, best, is_winner=found.best == found.winner)

@@ -18,9 +18,9 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _resume(args: argparse.Namespace) -> int:
-    from evomerge_core.run.store.folder import is_held, open_store
+    from evomerge_core.run.store.folder import is_held, require_run
 
-    open_store(args.run).close()
+    require_run(args.run)
     if is_held(args.run):
         return send(args, "resume")
     return follow(args.run, detach=args.detach, as_json=args.json)

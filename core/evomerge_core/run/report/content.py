@@ -12,7 +12,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.run.agreement import read_agreement
 from evomerge_core.run.candidate.fitness import rank
 from evomerge_core.run.store.facts import read_facts
-from evomerge_core.run.store.folder import RECIPE, open_store
+from evomerge_core.run.store.folder import RECIPE, read_store
 from evomerge_core.run.store.records import Outcome
 from evomerge_core.run.store.state import state_of
 from evomerge_core.run.store.store import Store
@@ -78,7 +78,7 @@ class Report:
 
 def read_report(folder: Path) -> Report:
     """Reads a run's report; InputError when the folder is no run, or can't be read."""
-    store = open_store(folder)
+    store = read_store(folder)
     try:
         return _report(folder, store)
     except (OSError, sqlite3.Error, ValueError, KeyError) as error:

@@ -6,10 +6,14 @@ import shutil
 from pathlib import Path
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.store.folder import LOCK, LOG, RECIPE, SOURCES, STORE, WINNER, is_held
+from evomerge_core.run.store.folder import COPY, DAMAGED, LOCK, LOG, RECIPE, SOURCES, STORE, WINNER, is_held
+from evomerge_core.run.store.kept_room import ROOM
 
 _FOLDERS = (WINNER, "candidates")
-_FILES = (RECIPE, SOURCES, STORE, f"{STORE}-wal", f"{STORE}-shm", LOCK, LOG, "votes.jsonl")
+_FILES = (
+    *(RECIPE, SOURCES, STORE, f"{STORE}-wal", f"{STORE}-shm", f"{STORE}.part", COPY, f"{COPY}.part", DAMAGED),
+    *(ROOM, LOCK, LOG, "votes.jsonl"),
+)
 
 
 def delete_run(folder: Path) -> None:

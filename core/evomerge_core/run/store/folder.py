@@ -2,63 +2,140 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
+import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Unpack
 
 from filelock import FileLock, Timeout
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.durable import flush_tree, rename
+from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full, resume_it
 from evomerge_core.run.store.facts import Changes, write_facts
 from evomerge_core.run.store.store import Store
 
 RECIPE = "recipe.yaml"
 SOURCES = "sources.json"
 STORE = "run.db"
+# The last sound copy of the store, and where a damaged one is kept.
+COPY = "run.copy.db"
+DAMAGED = "run.damaged.db"
 LOCK = "job.lock"
 LOG = "job.log"
 WINNER = "winner"
 RESULT = "result.json"
+# Where a run folder's files are made before they get their names, the store last: a folder without it is no run yet.
+_NEW = ".new"
+_MADE = (SOURCES, RECIPE, STORE)
 
 
 def require_empty(folder: Path) -> None:
-    """Refuses a folder that holds anything."""
+    """Refuses a folder that holds anything, but for what is left where a run could not be made to its end."""
     if folder.exists() and not folder.is_dir():
         raise InputError("is a file", where=folder, remedy="name a folder that is new or empty")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and not {entry.name for entry in folder.iterdir()} <= _left_over(folder):
         remedy = "name a new folder, or continue the run in it with `evomerge-tui resume`"
         raise InputError("is not empty", where=folder, remedy=remedy)
 
 
 def create_folder(folder: Path, recipe: str, fingerprints: Mapping[str, Mapping[str, str]], **facts: Unpack[Changes]) -> None:
     """Makes a run folder with its frozen recipe (YAML), the sha256 of every source file, and its first facts; no job runs
-    yet."""
+    yet. It is made whole; what a killed attempt left is made anew."""
     require_empty(folder)
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / RECIPE).write_text(recipe, encoding="utf-8")
-        (folder / SOURCES).write_text(json.dumps(fingerprints, indent=2) + "\n", encoding="utf-8")
-        store = Store(folder / STORE, create=True)
-    except OSError as error:
+        with hold(folder):
+            require_empty(folder)
+            try:
+                _fill(folder, recipe, json.dumps(fingerprints, indent=2) + "\n", facts)
+            except BaseException:
+                _sweep(folder)
+                raise
+    except (OSError, InputError) as error:
+        if is_new:
+            _remove_empty(folder)
+        if is_full(error):
+            raise full_disk(folder, SPARE_BYTES, then="start the run again") from error
+        if isinstance(error, InputError):
+            raise
         problem = f"the run folder can't be written ({error.strerror})"
         raise InputError(problem, where=folder, remedy="name another with --out") from error
-    write_facts(store, **{"state": "created", **facts})
-    store.close()
 
 
-def open_store(folder: Path) -> Store:
-    """The store of an existing run."""
-    if not (folder / STORE).is_file():
-        problem = f"is not a run folder ({STORE} is missing)"
-        raise InputError(problem, where=folder, remedy="name the folder that `run` printed")
-    return Store(folder / STORE)
+def _fill(folder: Path, recipe: str, fingerprints: str, facts: Changes) -> None:
+    _sweep(folder)
+    new = folder / _NEW
+    new.mkdir()
+    (new / RECIPE).write_text(recipe, encoding="utf-8")
+    (new / SOURCES).write_text(fingerprints, encoding="utf-8")
+    store = Store(new / STORE, create=True)
+    try:
+        write_facts(store, **{"state": "created", **facts})
+    finally:
+        store.close()
+    flush_tree(new)
+    for name in _MADE:
+        rename(new / name, folder / name)
+    new.rmdir()
+
+
+def _left_over(folder: Path) -> set[str]:
+    """What an unfinished run folder may hold."""
+    unfinished = (folder / _NEW).is_dir() and not (folder / STORE).exists()
+    return {LOCK, _NEW, *_MADE} if unfinished else {LOCK}
+
+
+def _sweep(folder: Path) -> None:
+    if (folder / STORE).exists():
+        return
+    for name in _left_over(folder) - {LOCK, _NEW}:
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / _NEW, ignore_errors=True)
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        if {entry.name for entry in folder.iterdir()} == {LOCK}:
+            (folder / LOCK).unlink()
+        folder.rmdir()
+
+
+def open_store(folder: Path, *, keeps_copies: bool = False) -> Store:
+    """The store of an existing run, to write; with `keeps_copies` its `keep_copy` makes the copy that `recovery` takes."""
+    return Store(_store_of(folder), copy=folder / COPY if keeps_copies else None)
+
+
+def read_store(folder: Path) -> Store:
+    """The store of an existing run, to read: nothing in the folder is changed, and it may be another's."""
+    return Store(_store_of(folder), read_only=True)
+
+
+def require_run(folder: Path) -> None:
+    """Refuses a folder that holds neither a run's store nor a copy of one."""
+    if not (folder / COPY).is_file():
+        _store_of(folder)
+
+
+def _store_of(folder: Path) -> Path:
+    if (folder / STORE).is_file():
+        return folder / STORE
+    if (folder / COPY).is_file():
+        remedy = f"{resume_it(folder)} goes on from the last copy of it"
+        raise InputError("is missing", where=folder / STORE, remedy=remedy)
+    problem = f"is not a run folder ({STORE} is missing)"
+    raise InputError(problem, where=folder, remedy="name the folder that `run` printed")
 
 
 def check_unchanged(folder: Path, fingerprints: Mapping[str, Mapping[str, str]], *, added: bool = False) -> None:
     """Refuses sources that are not byte for byte those that the run began with; `added`: and have a file more."""
-    began = _read_fingerprints(folder / SOURCES)
+    began = read_fingerprints(folder / SOURCES)
     for reference, files in began.items():
         for file, digest in files.items():
             if fingerprints.get(reference, {}).get(file) != digest:
@@ -76,7 +153,8 @@ def _changed(file: str, problem: str, remedy: str = "restore it") -> InputError:
     return InputError(problem, where=file, remedy=f"{remedy}, or start a new run")
 
 
-def _read_fingerprints(path: Path) -> dict[str, dict[str, str]]:
+def read_fingerprints(path: Path) -> dict[str, dict[str, str]]:
+    """The sha256 of every source file by reference and name, as the run began; InputError when the file is damaged."""
     remedy = "restore it from a copy, or start a new run"
     try:
         began = json.loads(path.read_text(encoding="utf-8"))
@@ -98,14 +176,45 @@ def hold(folder: Path) -> AbstractContextManager[object]:
     except Timeout:
         remedy = f"see `evomerge-tui status {folder}`"
         raise InputError("a job is already running here", where=folder, remedy=remedy) from None
+    except OSError as error:
+        if is_full(error):
+            raise full_disk(folder / LOCK, SPARE_BYTES, then=resume_it(folder)) from error
+        problem = f"can't be written ({error.strerror})"
+        raise InputError(problem, where=folder / LOCK, remedy="fix the folder's permissions") from error
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a job is alive: the lock ends with its process, however that ended."""
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0.05, poll_interval=0.01)
-    except Timeout:
-        return True
-    lock.release()
-    return False
+    """Whether a job is alive: the lock ends with its process, however that ended. Nothing is written for it."""
+    if not (folder / LOCK).exists():
+        return False
+    return _is_locked(folder / LOCK)
+
+
+if sys.platform == "win32":
+
+    def _is_locked(file: Path) -> bool:
+        lock = FileLock(file)
+        try:
+            lock.acquire(timeout=0.05, poll_interval=0.01)
+        except Timeout:
+            return True
+        lock.release()
+        return False
+
+else:
+    import fcntl
+
+    def _is_locked(file: Path) -> bool:
+        """By a lock that readers share, which needs no right to write."""
+        try:
+            handle = os.open(file, os.O_RDONLY)
+        except OSError:
+            # another's, or just removed: nothing that this user could have started
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno in (errno.EACCES, errno.EAGAIN)
+        finally:
+            os.close(handle)
+        return False

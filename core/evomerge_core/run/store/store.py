@@ -127,7 +127,7 @@ class Store:
     def keep_copy(self, *, unless_within: float = 0.0) -> None:
         """Copies the store to the place of copies, if it has one: whole or not at all, and not again within some seconds.
 
-        A disk without room for it keeps the copy before.
+        The copy before is kept where there is no room for another, or where the store has been damaged since.
         """
         if self._copy is None or (self._copied and time.monotonic() - self._copied < unless_within):
             return
@@ -137,10 +137,12 @@ class Store:
             copy = sqlite3.connect(part)
             try:
                 self._connection.backup(copy)
+                is_sound = copy.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
             finally:
                 copy.close()
-            flush_file(part)
-            rename(part, self._copy)
+            if is_sound:
+                flush_file(part)
+                rename(part, self._copy)
         except (OSError, sqlite3.Error):
             # the run itself goes on: what it writes next says what is wrong with the disk
             with suppress(OSError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evomerge_core.errors import InputError, known_names
-from evomerge_core.run.store.folder import STORE, WINNER, open_store
+from evomerge_core.run.store.folder import STORE, WINNER, read_store
 
 EXPORTS = "gguf"
 SUSPECT = ".suspect"
@@ -35,7 +35,7 @@ def find_gguf(reference: Path) -> Path:
 
 def find_candidate(run: Path, label: str) -> Path:
     """A candidate's file, by its label: a parent's, say. InputError when there is no such candidate or no file of it."""
-    store = open_store(run)
+    store = read_store(run)
     labels = [candidate.label for candidate in store.candidates()]
     store.close()
     if label not in labels:

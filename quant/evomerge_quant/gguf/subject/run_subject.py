@@ -15,7 +15,7 @@ from evomerge_core.run.candidate.candidate_merge import child_of
 from evomerge_core.run.reopen import reopen
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import read_facts
-from evomerge_core.run.store.folder import WINNER, open_store
+from evomerge_core.run.store.folder import WINNER, read_store
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.verdict.finish import MODEL
 from evomerge_core.sources.source import Source
@@ -27,7 +27,7 @@ from evomerge_quant.gguf.subject.subject import Subject, is_phi3, shapes_of, voc
 def subject_of_run(run: Path, label: str | None) -> Subject:
     """The winner of a run, or its candidate of that label; errors as `find_subject`."""
     candidate, is_winner = _candidate(run, label)
-    store = open_store(run)
+    store = read_store(run)
     try:
         setup = reopen(run, read_facts(store))
     finally:
@@ -59,7 +59,7 @@ def subject_of_candidate(setup: Setup, run: Path, candidate: Candidate, *, is_wi
 
 
 def _candidate(run: Path, label: str | None) -> tuple[Candidate, bool]:
-    store = open_store(run)
+    store = read_store(run)
     try:
         winner = read_facts(store).winner
         if label is None:
@@ -75,7 +75,7 @@ def _candidate(run: Path, label: str | None) -> tuple[Candidate, bool]:
 
 
 def _child(setup: Setup, run: Path, candidate: Candidate) -> FixedMerge:
-    store = open_store(run)
+    store = read_store(run)
     try:
         return child_of(setup, store, candidate)
     finally:

@@ -20,7 +20,7 @@ from textual.worker import get_current_worker
 from evomerge_core.errors import InputError
 from evomerge_core.run.statistics import Paired
 from evomerge_core.run.store.facts import read_facts
-from evomerge_core.run.store.folder import open_store
+from evomerge_core.run.store.folder import read_store
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.verdict.candidate_scores import Difference, SplitScore, differences, paired, split_scores
 from evomerge_core.run.view.asked_texts import AskedTexts, read_asked_texts
@@ -154,7 +154,7 @@ class CandidateScreen(Page):
     def _write_recipe(self, candidate: int) -> None:
         worker = get_current_worker()
         try:
-            store = open_store(self.folder)
+            store = read_store(self.folder)
             name = store.candidate(candidate).label
             store.close()
             answer = run_command(("candidate", self.folder, name), is_cancelled=lambda: worker.is_cancelled)
@@ -264,7 +264,7 @@ class CandidateScreen(Page):
 def read_candidate(folder: Path, candidate: int, against: int, place: tuple[str, str] | None) -> ComparedCandidate:
     """Reads a candidate from the store; `against` counts the references, `place` is a split and precision (None: the
     last in which both were scored). For a thread."""
-    store = open_store(folder)
+    store = read_store(folder)
     try:
         subject = store.candidate(candidate)
         references = tuple(c for c in (*store.candidates("parent"), *store.candidates("uniform")) if c.id != candidate)

@@ -10,7 +10,7 @@ from typing import Any
 
 from evomerge_core.run.candidate.fitness import best_child
 from evomerge_core.run.statistics import interval
-from evomerge_core.run.store.folder import open_store
+from evomerge_core.run.store.folder import read_store
 from evomerge_core.run.store.records import Candidate, Outcome
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.verdict.candidate_scores import weighted_values
@@ -45,7 +45,7 @@ class WatchedRun:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._feed = Feed(folder)
-        self._store = open_store(folder)
+        self._store = read_store(folder)
         self._best: Outcome | None = None
         self._result: Mapping[str, Any] | None = None
 
