@@ -51,7 +51,8 @@ def write_fixed_file(fixed: FixedMerge) -> FixedFile:
 
 def path_of_slices(config: MergeConfig) -> PathMerge | None:
     """The path that passes layers through; None for any other merge, and where parameters change what passes."""
-    plain = config.method == "passthrough" and config.tokenizer == "base" and not config.parameters and config.base is None
+    own_tokenizer = config.tokenizer != "base" or config.tokens or config.pad_to_multiple_of is not None
+    plain = config.method == "passthrough" and not own_tokenizer and not config.parameters and config.base is None
     slices = [part for part in config.slices if part.method is None and part.base is None and not part.parameters]
     passed = [part.sources[0] for part in slices if len(part.sources) == 1 and part.sources[0].layers]
     if not plain or len(passed) < len(config.slices) or any(source.parameters for source in passed):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.yaml_file import YamlFile, read_documents
+from evomerge_core.fixed_merge.child_tokenizer import with_child_tokenizer
 from evomerge_core.fixed_merge.fixed_merge import open_fixed, write_fixed
 from evomerge_core.fixed_merge.merge_file import fixed_in
 from evomerge_core.fixed_merge.named_merges import NamedMerge, order_merges, with_children
-from evomerge_core.fixed_merge.union_tokenizer import with_union
 from evomerge_core.merging.config import MergeConfig
 from evomerge_core.merging.model_folder.folder import require_free, unwritable
 
@@ -58,7 +58,8 @@ def _merge(file: YamlFile, out: Path, allow_pickle: bool) -> tuple[str, ...]:
     fixed = read.fixed
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         if isinstance(fixed, MergeConfig):
-            fixed = with_union(fixed, Path(folder).resolve(), relative_to=file.path.parent, allow_pickle=allow_pickle)
+            place = Path(folder).resolve()
+            fixed = with_child_tokenizer(fixed, place, file=file.path, allow_pickle=allow_pickle)
         sources = open_fixed(fixed, relative_to=file.path.parent, allow_pickle=allow_pickle)
         write_fixed(out, fixed, sources, read.text, read.name)
     return read.notices

@@ -15,6 +15,7 @@ from evomerge_core.fixed_merge.reading.model_references import with_text_referen
 from evomerge_core.fixed_merge.reading.one_module import without_modules
 from evomerge_core.fixed_merge.reading.parameters import read_parameters, write_parameters
 from evomerge_core.fixed_merge.reading.passed_over import without_passed_over
+from evomerge_core.fixed_merge.reading.token_rows import padding_in, token_rows_in, written_token_row
 from evomerge_core.fixed_merge.reading.typed_values import list_at, require_mapping, text_at
 from evomerge_core.merging.config import MergeConfig, Parameters, Slice, SliceSource
 from evomerge_core.methods.method import Method
@@ -60,6 +61,8 @@ def merge_in(file: YamlFile) -> MergeConfig:
         tokenizer_named=any(file.data.get(key) is not None for key in ("tokenizer_source", "tokenizer")),
         chat_template=chat_template_in(file, models),
         seed=seed_in(file),
+        tokens=token_rows_in(file, models),
+        pad_to_multiple_of=padding_in(file),
         **dtypes_in(file),
     )
 
@@ -82,7 +85,7 @@ def write_mergekit(config: MergeConfig) -> str:
     data = written_models(config)
     data["dtype"] = config.dtype
     data["out_dtype"] = config.out_dtype
-    data["tokenizer_source"] = config.tokenizer
+    data.update(_written_tokenizer(config))
     if config.chat_template is not None:
         data["chat_template"] = config.chat_template
     return f"{seed_comment(config.seed)}\n{dump_yaml(data)}"
@@ -97,6 +100,17 @@ def written_models(config: MergeConfig) -> dict[str, Any]:
     if config.parameters:
         data["parameters"] = write_parameters(config.parameters)
     return data
+
+
+def _written_tokenizer(config: MergeConfig) -> dict[str, Any]:
+    if not config.tokens and config.pad_to_multiple_of is None:
+        return {"tokenizer_source": config.tokenizer}
+    tokenizer: dict[str, Any] = {"source": config.tokenizer}
+    if config.tokens:
+        tokenizer["tokens"] = {token: written_token_row(row) for token, row in config.tokens.items()}
+    if config.pad_to_multiple_of is not None:
+        tokenizer["pad_to_multiple_of"] = config.pad_to_multiple_of
+    return {"tokenizer": tokenizer}
 
 
 def _method(file: YamlFile) -> Method:

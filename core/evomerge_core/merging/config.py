@@ -46,12 +46,25 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class TokenRow:
+    """Where a token's row comes from: `model`, None for zeros; there from another `token`, by text or row, if that is given.
+
+    `forced`: all models take it, not only those that lack the token.
+    """
+
+    model: str | None
+    token: str | int | None = None
+    forced: bool = False
+
+
+@dataclass(frozen=True)
 class MergeConfig:
     """A fixed merge. `seed` names the random masks of dare and della; other methods ignore it.
 
     The result is rounded to `dtype` and kept as `out_dtype` (`MergeEngine`). `tokenizer` is `base` or a model's reference; a
-    file may say `union` too (`fixed_merge/union_tokenizer.py`). `tokenizer_named`: whether `base` was written, not left out;
-    models may then end texts with other tokens.
+    file may say `union` too (`fixed_merge/child_tokenizer.py`). `tokenizer_named`: whether `base` was written, not left out;
+    models may then end texts with other tokens. `tokens` are those whose rows the file names. With `pad_to_multiple_of` the
+    number of rows is a multiple of it; rows without a token are then the mean of a model's others.
     """
 
     method: str
@@ -63,6 +76,8 @@ class MergeConfig:
     tokenizer: str = "base"
     chat_template: str | None = None
     seed: int = 0
+    tokens: Mapping[str, TokenRow] = field(default_factory=dict)
+    pad_to_multiple_of: int | None = None
     tokenizer_named: bool = field(default=False, compare=False)
 
 

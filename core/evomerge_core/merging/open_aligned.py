@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +25,14 @@ def open_aligned(config: MergeConfig, *, relative_to: Path, allow_pickle: bool =
     """
     is_chosen = config.tokenizer_named or config.tokenizer != "base"
     chosen = tokenizer_reference(config) if is_chosen else None
-    return open_in_vocabulary(references(config), chosen, relative_to=relative_to, allow_pickle=allow_pickle)
+    return open_in_vocabulary(
+        references(config),
+        chosen,
+        relative_to=relative_to,
+        allow_pickle=allow_pickle,
+        forced=frozenset(token for token, row in config.tokens.items() if row.forced),
+        padded=config.pad_to_multiple_of is not None,
+    )
 
 
 def tokenizer_reference(config: MergeConfig) -> str:
@@ -34,11 +41,17 @@ def tokenizer_reference(config: MergeConfig) -> str:
 
 
 def open_in_vocabulary(
-    named: Sequence[str], chosen: str | None, *, relative_to: Path, allow_pickle: bool = False
+    named: Sequence[str],
+    chosen: str | None,
+    *,
+    relative_to: Path,
+    allow_pickle: bool = False,
+    forced: Collection[str] = (),
+    padded: bool = False,
 ) -> dict[str, Source]:
     """Opens the named models in the vocabulary of `chosen`; None: the first's, which must begin and end texts as all others do.
 
-    Else as `open_aligned`.
+    `forced` and `padded` as in `align`, else as `open_aligned`.
     """
     every = dict.fromkeys((*named, *(() if chosen is None else (chosen,))))
     absolute = {reference: absolute_reference(reference, relative_to) for reference in every}
@@ -52,7 +65,7 @@ def open_in_vocabulary(
     require(sources[named[0]], list(sources.values())[1:], tokenizer=giver)
     if eyes is not None and not sources[eyes].tied:
         sources = {reference: with_own_head(source) for reference, source in sources.items()}
-    return align_all(sources[chosen or named[0]], sources)
+    return align_all(sources[chosen or named[0]], sources, forced=forced, padded=padded)
 
 
 def _require_own_tokens(eyes: str, chosen: str | None) -> None:

@@ -16,12 +16,15 @@ from evomerge_core.sources.fingerprint import sha256_of
 from evomerge_core.sources.resolve import locate
 from evomerge_core.sources.tokenizer_files import vocabulary_file
 
+MEAN = -2
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Where a tensor's rows come from once the vocabulary is aligned.
 
-    `index` [rows of the base] int64 holds the source's row, or -1 where the source has none and `fallback`'s row stands.
+    `index` [rows of the base] int64 holds the source's row, or -1 where the source has none and `fallback`'s row stands, or
+    `MEAN` for a row of padding, which is the mean of all that are none.
     """
 
     index: Tensor
@@ -101,6 +104,8 @@ class Source:
         rows = self._rows(name)
         if low_rank is None or rows is None:
             return low_rank
+        if bool((rows.index == MEAN).any()):
+            return None
         # Rows that come from the base already are what they shall be.
         up = low_rank.up[rows.index.clamp(min=0)] * (rows.index >= 0).unsqueeze(1)
         return LowRank(up, low_rank.down, low_rank.scale)
@@ -110,12 +115,15 @@ class Source:
         """Every file that the model is read from, the adapter's last."""
         return (*self.checkpoint.files, *(() if self.adapter is None else self.adapter.files))
 
+    @property
+    def named_files(self) -> dict[str, Path]:
+        """The same files by name; an adapter's are listed under `adapter/`."""
+        adapter = () if self.adapter is None else self.adapter.files
+        return {path.name: path for path in self.checkpoint.files} | {f"adapter/{path.name}": path for path in adapter}
+
     def fingerprints(self) -> dict[str, str]:
-        """The sha256 of every file that is read, by name; an adapter's files are listed under `adapter/`."""
-        hashes = {path.name: sha256_of(path) for path in self.checkpoint.files}
-        if self.adapter is not None:
-            hashes |= {f"adapter/{path.name}": sha256_of(path) for path in self.adapter.files}
-        return hashes
+        """The sha256 of every file that is read, by the names of `named_files`."""
+        return {name: sha256_of(path) for name, path in self.named_files.items()}
 
     def _own_shape(self, name: str) -> tuple[int, ...]:
         if self.adapter is not None and name in self.adapter.replaced:
@@ -129,10 +137,14 @@ class Source:
         rows = self._rows(name)
         if rows is None:
             return tensor
-        lacking = rows.index < 0
+        lacking, padding = rows.index == -1, rows.index == MEAN
         aligned = tensor[rows.index.clamp(min=0)]
         if bool(lacking.any()):
             aligned[lacking] = rows.fallback.read(name)[lacking].to(aligned.dtype)
+        if bool(padding.any()):
+            from evomerge_core.methods.parts.reductions import mean_row
+
+            aligned[padding] = mean_row(aligned[~padding]).to(aligned.dtype)
         return aligned
 
 

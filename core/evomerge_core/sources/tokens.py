@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
 from evomerge_core.sources.fingerprint import identity
 from evomerge_core.sources.pretrained import read_tokenizer
-from evomerge_core.sources.source import Rows, Source
+from evomerge_core.sources.source import MEAN, Rows, Source
 from evomerge_core.sources.tensors.names import EMBEDDING, HEAD
 from evomerge_core.sources.tokenizer_files import tokenizer_files, vocabulary_file, why_unreadable
 
@@ -62,24 +62,28 @@ def why_without_tokens(source: Source) -> InputError:
     return InputError("can't be read as a list of tokens", where=folder, remedy="add tokenizer.json")
 
 
-def align(base: Source, source: Source) -> Source:
+def align(base: Source, source: Source, *, forced: Container[str] = (), padded: bool = False) -> Source:
     """The source with its embedding and head rows in the base's order and height.
 
     A token that the source lacks keeps the base's row. Rows beyond the tokenizer's tokens are taken from the same place
-    where both have them. Equal vocabularies give the source unchanged. Raises InputError where heights differ
-    and a tokenizer is missing or can't be read.
+    where both have them; with `padded` they are the mean of the source's others. `forced` tokens have the base's row even
+    where the source has the token. Equal vocabularies give the source unchanged. Raises InputError where heights differ and a
+    tokenizer is missing or can't be read.
     """
     plain = replace(source, rows=None)
     if source.tokenizer_folder == base.tokenizer_folder and _heights(source) == _heights(base):
         return plain
-    rows = {name: _rows(base, plain, name) for name in plain.names if _is_end(name) and name in base.names}
+    ends = [name for name in plain.names if _is_end(name) and name in base.names]
+    rows = {name: _rows(base, plain, name, forced, padded) for name in ends}
     changed = {name: Rows(index, base) for name, index in rows.items() if index is not None}
     return replace(plain, rows=changed) if changed else plain
 
 
-def align_all(base: Source, sources: Mapping[str, Source]) -> dict[str, Source]:
+def align_all(
+    base: Source, sources: Mapping[str, Source], *, forced: Container[str] = (), padded: bool = False
+) -> dict[str, Source]:
     """Every source aligned to the base, by reference."""
-    return {reference: align(base, source) for reference, source in sources.items()}
+    return {reference: align(base, source, forced=forced, padded=padded) for reference, source in sources.items()}
 
 
 def shared_tokens(base: Source, source: Source) -> float:
@@ -99,7 +103,7 @@ def _is_end(name: str) -> bool:
     return bool(EMBEDDING.search(name) or HEAD.search(name))
 
 
-def _rows(base: Source, source: Source, name: str) -> Tensor | None:
+def _rows(base: Source, source: Source, name: str, forced: Container[str], padded: bool) -> Tensor | None:
     """For each of the base's rows the source's row or -1; None when that changes nothing."""
     height, own = base.shape(name)[0], source.shape(name)[0]
     ours, theirs = vocabulary(base), vocabulary(source)
@@ -112,13 +116,14 @@ def _rows(base: Source, source: Source, name: str) -> Tensor | None:
             where=reason.where,
             remedy=f"{reason.remedy}, so that rows can be aligned by token",
         )
-    index = torch.tensor(_match(ours, theirs, height, own), dtype=torch.int64)
+    without = {token: row for token, row in theirs.items() if token not in forced}
+    index = torch.tensor(_match(ours, without, height, own, padded), dtype=torch.int64)
     return None if height == own and bool((index == torch.arange(height)).all()) else index
 
 
-def _match(ours: Mapping[str, int], theirs: Mapping[str, int], height: int, own: int) -> list[int]:
+def _match(ours: Mapping[str, int], theirs: Mapping[str, int], height: int, own: int, padded: bool) -> list[int]:
     taken = set(theirs.values())
-    index = [row if row < own and row not in taken else -1 for row in range(height)]
+    index = [MEAN if padded else row if row < own and row not in taken else -1 for row in range(height)]
     for token, row in ours.items():
         if row < height:
             found = theirs.get(token, -1)

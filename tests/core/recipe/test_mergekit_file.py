@@ -239,7 +239,7 @@ slices:
         (TWO + "slices: []\n", "8: keys 'models' and 'slices' exclude each other"),
         (TWO.split("models")[0], "1: keys 'models' and 'slices' are both missing"),
         (TWO + "tokenizer: 3\n", "8: key 'tokenizer' must be a mapping"),
-        (TWO + "tokenizer: {source: base, tokens: {}}\n", "8: key 'tokenizer.tokens' isn't supported"),
+        (TWO + "tokenizer: {source: base, token: {}}\n", "8: key 'token' is unknown in 'tokenizer'; did you mean 'tokens'?"),
         (TWO + "tokenizer: {source: base}\ntokenizer_source: base\n", "8: 'tokenizer' and 'tokenizer_source' exclude"),
         (TWO + "chat_template: chatlm\n", "8: key 'chat_template' names 'chatlm'; write the Jinja template itself"),
         (TWO + "tokenizer_source: 'model:'\n", "8: key 'tokenizer_source' names no model after 'model:'"),

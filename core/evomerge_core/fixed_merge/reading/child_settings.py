@@ -15,10 +15,6 @@ from evomerge_core.merging.config import DType
 UNION = "union"
 _VERSION = 1
 _HEADER = re.compile(r"^#\s*evomerge:\s*(?P<data>.*)$")
-_REFUSED = {
-    "tokens": "isn't supported; remove it: tokens are matched by their text, in the order of the tokenizer's source",
-    "pad_to_multiple_of": "isn't supported; remove it: the vocabulary keeps the height of the base's",
-}
 
 
 class DTypes(TypedDict):
@@ -48,7 +44,7 @@ def tokenizer_in(file: YamlFile) -> str:
             raise file.error(("tokenizer",), "'tokenizer' and 'tokenizer_source' exclude each other", "keep one")
         location = ("tokenizer", "source")
         require_mapping(file, ("tokenizer",))
-        file.require_keys(("tokenizer",), ("source",), _REFUSED)
+        file.require_keys(("tokenizer",), ("source", "tokens", "pad_to_multiple_of"))
         source = text_at(file, location) or UNION
     source = source.removeprefix("model:")
     if not source:

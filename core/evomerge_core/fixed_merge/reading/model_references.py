@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evomerge_core.files.yaml_file import Location, YamlFile
+from evomerge_core.fixed_merge.reading.token_rows import token_model_places
 from evomerge_core.fixed_merge.reading.typed_values import text_at
 from evomerge_core.sources.resolve import HUB_ID
 
@@ -32,6 +33,7 @@ def with_text_references(file: YamlFile) -> YamlFile:
 def reference_places(file: YamlFile) -> Iterator[Location]:
     """Every place of a merge's file where a model is named, or would be if the file were right."""
     yield from (("base_model",), ("tokenizer_source",), ("tokenizer", "source"))
+    yield from token_model_places(file)
     yield from ((*entry, "model") for entry in _entries(file, ("models",)))
     for part in _entries(file, ("slices",)):
         yield (*part, "base_model")
