@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from evomerge_core.errors import InputError, MissingFile
+from evomerge_core.limited.expression import SlowExpression
 from evomerge_core.sources.adapters.keys import Keys, sort_keys
 from evomerge_core.sources.adapters.settings import (
     MERGE_FIRST,
@@ -145,7 +146,11 @@ def open_adapter(folder: Path, checkpoint: Checkpoint, *, allow_pickle: bool = F
     checkpoint's, wrong widths or ranks, and changes to one of two tied matrices alone.
     """
     config = read_adapter_config(folder)
-    return fit_adapter(folder, config, open_weights(_weights_path(folder), allow_pickle=allow_pickle), checkpoint)
+    weights = open_weights(_weights_path(folder), allow_pickle=allow_pickle)
+    try:
+        return fit_adapter(folder, config, weights, checkpoint)
+    except SlowExpression as error:
+        raise error.within(folder) from None
 
 
 def fit_adapter(folder: Path, config: Mapping[str, Any], weights: WeightFile, checkpoint: Checkpoint) -> Adapter:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,22 +85,6 @@ def load_network(folder: Path, dtype: Any) -> Any:
 
     config = read_config(folder)
     return AutoModelForCausalLM.from_pretrained(folder, config=config, dtype=dtype, use_safetensors=True, **_AS_DATA)
-
-
-def render_template(template: str, conversation: Sequence[Mapping[str, str]], named: Mapping[str, str]) -> str | None:
-    """A chat template's text for a conversation, in transformers' sandbox; None where the template refuses it or is broken.
-
-    `named` are the tokenizer's special tokens by the names that templates call them by (`eos_token`).
-    """
-    from jinja2 import TemplateError
-    from transformers.utils.chat_template_utils import render_jinja_template
-
-    render: Any = render_jinja_template
-    try:
-        (rendered,), _ = render([[dict(message) for message in conversation]], chat_template=template, **named)
-    except (TemplateError, *_UNREADABLE, ArithmeticError, RecursionError):
-        return None
-    return str(rendered)
 
 
 def knows_model(config: Mapping[str, Any]) -> bool:

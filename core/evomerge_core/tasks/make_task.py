@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.language.detection import check_language
 from evomerge_core.tasks.ready import ReadyTask, get_ready
@@ -30,7 +28,7 @@ def make_task(spec: TaskSpec) -> Task:
         system=spec.system,
         chat=spec.chat is not False,
         gold=_gold(spec, ready, scorer),
-        pattern=re.compile(spec.pattern) if spec.pattern is not None else None,
+        pattern=spec.pattern,
         choices=spec.choices or (),
         language=_language(spec, ready, scorer),
         weight=spec.weight,

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from string import Formatter
-from typing import Any, Protocol
 
 from evomerge_core.errors import InputError
+from evomerge_core.limited import chat_template
+from evomerge_core.limited.chat_template import ChatTokenizer
+from evomerge_core.limited.limited_process import Refused
 from evomerge_core.tasks.items.items import Value
-
-
-class ChatTokenizer(Protocol):
-    """What is used of a transformers tokenizer."""
-
-    chat_template: Any
-
-    def apply_chat_template(self, conversation: list[dict[str, str]], **options: Any) -> Any:
-        """Renders the conversation."""
-        ...
 
 
 def fill(template: str, fields: Mapping[str, Value], *, key: str) -> str:
@@ -36,7 +28,7 @@ def field_names(template: str, *, key: str) -> frozenset[str]:
 def render_chat(prompt: str, system: str | None, tokenizer: ChatTokenizer, *, task: str) -> str:
     """The prompt as the user's message in the model's own chat template, up to where the answer begins.
 
-    Raises `InputError` when the model has no chat template or its template refuses the messages.
+    Raises `InputError` when the model has no chat template, or its template refuses the messages, is broken or takes too long.
     """
     if not tokenizer.chat_template:
         raise InputError(
@@ -44,15 +36,16 @@ def render_chat(prompt: str, system: str | None, tokenizer: ChatTokenizer, *, ta
         )
     messages = [{"role": "system", "content": system}] if system is not None else []
     messages.append({"role": "user", "content": prompt})
-    from jinja2 import TemplateError
-
     try:
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-    except (TemplateError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"the model's chat template fails ({reason})", where=task, remedy="drop `system` or set `chat: false`"
-        ) from error
+        return chat_template.render_chat(tokenizer, messages, answer=True)
+    except Refused as reason:
+        remedy = "set `chat: false`" if system is None else "drop `system` or set `chat: false`"
+        raise InputError(f"the chat template of {_origin(tokenizer)} fails ({reason})", where=task, remedy=remedy) from None
+
+
+def _origin(tokenizer: ChatTokenizer) -> str:
+    """The folder of the tokenizer, where it was read from one."""
+    return str(getattr(tokenizer, "name_or_path", "")) or "the model"
 
 
 def _parts(template: str, key: str) -> Sequence[tuple[str, str | None]]:

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from evomerge_core.errors import nearest_name
 from evomerge_core.files.fields import Count, Flag, Frozen, Positive, Text, Whole, key_problem
+from evomerge_core.limited.expression import fault_of
 from evomerge_core.tasks.scorers.registry import get_scorer, scorer_names
 
 Reading = Literal["text", "letter", "index_from_0", "index_from_1"]
@@ -154,10 +155,9 @@ class TaskSpec(Frozen):
                 if getattr(self, key) is not None:
                     raise key_problem(key, f"has no effect with scorer: {self.scorer}, which generates no text", "remove it")
         if self.pattern is not None:
-            try:
-                re.compile(self.pattern)
-            except re.error as error:
-                raise key_problem("pattern", f"is not a regular expression: {error}") from error
+            fault = fault_of(self.pattern)
+            if fault:
+                raise key_problem("pattern", f"is not a regular expression: {fault}")
         if self.language is not None and not re.fullmatch(r"[a-z]{2,3}", self.language):
             raise key_problem("language", f"must be a language code such as ja, not {self.language!r}")
 

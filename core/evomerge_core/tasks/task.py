@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evomerge_core.limited.chat_template import ChatTokenizer
+from evomerge_core.limited.expression import SlowExpression
 from evomerge_core.tasks.early_end import Decision
 from evomerge_core.tasks.evaluator import Answer, Question
 from evomerge_core.tasks.items.items import Item, Value
 from evomerge_core.tasks.language.detection import is_language
-from evomerge_core.tasks.prompt import ChatTokenizer, field_names, fill, render_chat
+from evomerge_core.tasks.prompt import field_names, fill, render_chat
 from evomerge_core.tasks.scorers.scorer import Expected, Scorer
 
 
@@ -44,7 +45,7 @@ class Task:
     system: str | None = None
     chat: bool = True
     gold: str = ""
-    pattern: re.Pattern[str] | None = None
+    pattern: str | None = None
     choices: tuple[str, ...] | str = ()
     language: str = ""
     weight: float = 1.0
@@ -74,11 +75,17 @@ class Task:
         expected = self.expected(item)
         language_ok = not self.language or is_language(answer.text, self.language)
         return Score(
-            value=self.scorer.score(answer, expected) if language_ok else 0.0,
+            value=self._value(answer, expected) if language_ok else 0.0,
             loss=_choice_loss(answer, expected) if self.scorer.choices else _gold_loss(answer),
             truncated=answer.truncated,
             language_ok=language_ok,
         )
+
+    def _value(self, answer: Answer, expected: Expected) -> float:
+        try:
+            return self.scorer.score(answer, expected)
+        except SlowExpression as error:
+            raise error.within(f"{self.name}: pattern") from None
 
     @property
     def named_fields(self) -> frozenset[str]:

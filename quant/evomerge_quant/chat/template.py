@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_core.limited.chat_template import check_template, render_template
+from evomerge_core.limited.limited_process import Refused
 from evomerge_quant.chat.conversation import Message
 from evomerge_quant.llama.model import LlamaModel
 
@@ -19,9 +20,6 @@ def chat_template(model: LlamaModel) -> Render:
 
     llama-cpp-python would take llama-2's instead of a missing one, which few models understand.
     """
-    from jinja2 import TemplateError
-    from llama_cpp.llama_chat_format import Jinja2ChatFormatter
-
     text = model.metadata.get(_KEY, "")
     if not text.strip():
         raise InputError(
@@ -29,19 +27,16 @@ def chat_template(model: LlamaModel) -> Render:
         )
     begin, end = ("" if token is None else model.token_text(token) for token in (model.begin, model.end))
     try:
-        formatter: Any = Jinja2ChatFormatter(template=text, eos_token=end, bos_token=begin)
-    except TemplateError as error:
-        raise InputError(f"{model.path}: its chat template is broken ({_line(error)}); export it with another") from error
+        check_template(text)
+    except Refused as reason:
+        raise InputError(f"{model.path}: its chat template is broken ({reason}); export it with another") from None
 
     def render(messages: Sequence[Message]) -> str:
         try:
-            return str(formatter(messages=[{"role": m.role, "content": m.text} for m in messages]).prompt)
-        except (TemplateError, ValueError, TypeError) as error:
+            said = [{"role": m.role, "content": m.text} for m in messages]
+            return render_template(text, said, {"bos_token": begin, "eos_token": end}, answer=True)
+        except Refused as reason:
             remedy = "leave the system message out" if messages[0].role == "system" else "export it with another"
-            raise InputError(f"{model.path}: its chat template refuses the messages ({_line(error)}); {remedy}") from error
+            raise InputError(f"{model.path}: its chat template refuses the messages ({reason}); {remedy}") from None
 
     return render
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -16,6 +16,8 @@ from lm_eval.api import task
 from lm_eval.api.model import LM
 
 from evomerge_core.errors import InputError
+from evomerge_core.limited.chat_template import render_chat, render_unfinished_chat
+from evomerge_core.limited.limited_process import Refused
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.tasks.evaluator import Question
 from evomerge_quant.resident.model import ResidentModel
@@ -57,13 +59,15 @@ class ResidentHarness(LM):  # type: ignore[misc]
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """The conversation in the tokenizer's chat template; the last message is continued unless an answer is to begin."""
-        text: str = self._tokenizer.apply_chat_template(
-            chat_history,
-            tokenize=False,
-            add_generation_prompt=add_generation_prompt,
-            continue_final_message=not add_generation_prompt,
-        )
-        return text
+        try:
+            if add_generation_prompt:
+                return render_chat(self._tokenizer, chat_history, answer=True)
+            return render_unfinished_chat(self._tokenizer, chat_history)
+        except Refused as reason:
+            problem = f"the chat template fails ({reason})"
+            raise InputError(
+                problem, where=self._folder, remedy="leave out --chat, or give the model another template"
+            ) from None
 
     def chat_template(self, chat_template: bool | str = False) -> str | None:
         """The template, for the record in the results."""

@@ -221,3 +221,13 @@ def test_fingerprints_tell_model_and_adapter_apart(pristine: Path, plain: Path) 
     assert {"config.json", "model.safetensors", "adapter/adapter_config.json", "adapter/adapter_model.safetensors"} <= set(
         names
     )
+
+
+# An engine that tries every way takes a number of steps that doubles with each letter of a layer's name.
+@pytest.mark.parametrize(
+    "settings", [{"target_modules": r"(\w*\.?\w*)*!"}, {"rank_pattern": {r"(\w*\.?\w*)*!": 4}}], ids=["targets", "rank"]
+)
+def test_a_pattern_that_never_ends_is_refused_with_its_key(pristine: Path, plain: Path, settings: dict[str, Any]) -> None:
+    said = refusal(pristine, change_json(plain, **settings))
+    assert said.startswith(f"{plain}: adapter_config.json: {next(iter(settings))}: ")
+    assert "takes longer than 2 s" in said

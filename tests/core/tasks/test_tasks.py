@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -25,17 +27,21 @@ SIZES = Splits(search=2, validation=1, test=3)
 class _Chat:
     """A tokenizer whose chat template is plain to see."""
 
-    chat_template = "yes"
+    chat_template = (
+        "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }} {% endfor %}"
+        "{% if add_generation_prompt %}[assistant]{% endif %}"
+    )
+    special_tokens_map: Mapping[str, Any] = MappingProxyType({})
 
-    def apply_chat_template(self, conversation: list[dict[str, str]], **options: Any) -> str:
-        assert options == {"tokenize": False, "add_generation_prompt": True}
-        return "".join(f"[{message['role']}] {message['content']} " for message in conversation) + "[assistant]"
+    def get_chat_template(self) -> str:
+        return self.chat_template
 
 
 class _Plain:
     chat_template = None
+    special_tokens_map: Mapping[str, Any] = MappingProxyType({})
 
-    def apply_chat_template(self, conversation: list[dict[str, str]], **options: Any) -> str:  # noqa: ARG002
+    def get_chat_template(self) -> str:
         raise AssertionError("a plain prompt needs no template")
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError, MissingFile
 from evomerge_core.files.json_file import read_json
+from evomerge_core.limited.expression import SlowExpression, fault_of, matches_whole
 
 MERGE_FIRST = "merge it into its model with peft's merge_and_unload, and give the merged folder as the source"
 # Settings that make more of an adapter than factors, magnitudes, biases and rows, with the values under which they don't.
@@ -57,12 +57,12 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
 
 def rank_of(config: Mapping[str, Any], module: str) -> int:
     """The rank of a layer's factors, by its path in the model."""
-    return int(_by_pattern(config.get("rank_pattern"), module, config.get("r", 8)))
+    return int(_by_pattern(config, "rank_pattern", module, config.get("r", 8)))
 
 
 def scale_of(config: Mapping[str, Any], module: str) -> float:
     """What the product of a layer's factors is multiplied by."""
-    alpha = float(_by_pattern(config.get("alpha_pattern"), module, config.get("lora_alpha", 8)))
+    alpha = float(_by_pattern(config, "alpha_pattern", module, config.get("lora_alpha", 8)))
     rank = rank_of(config, module)
     return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
@@ -80,7 +80,7 @@ def is_target(config: Mapping[str, Any], module: str) -> bool:
         return False
     targets = config.get("target_modules") or ()
     if isinstance(targets, str):
-        return targets != "all-linear" and re.fullmatch(targets, module) is not None
+        return targets != "all-linear" and _matches("target_modules", targets, module)
     return any(module == target or module.endswith(f".{target}") for target in targets)
 
 
@@ -92,12 +92,24 @@ def trained_rows(config: Mapping[str, Any], module: str) -> tuple[int, ...] | No
     return next((tuple(rows) for name, rows in (stated or {}).items() if module.endswith(name)), None)
 
 
-def _by_pattern(patterns: Mapping[str, float] | None, module: str, default: float) -> float:
+def _by_pattern(config: Mapping[str, Any], key: str, module: str, default: float) -> float:
     """The first pattern that matches the end of the module's path counts."""
-    for pattern, value in (patterns or {}).items():
-        if re.match(rf"(.*\.)?({pattern})$", module):
+    patterns: Mapping[str, float] = config.get(key) or {}
+    for pattern, value in patterns.items():
+        if _matches(key, _at_the_end(pattern), module):
             return value
     return default
+
+
+def _matches(key: str, expression: str, module: str) -> bool:
+    try:
+        return matches_whole(expression, module)
+    except SlowExpression as error:
+        raise SlowExpression(error.problem, where=f"adapter_config.json: {key}", remedy=error.remedy) from None
+
+
+def _at_the_end(pattern: str) -> str:
+    return rf"(.*\.)?({pattern})"
 
 
 def _require_numbers(path: Path, config: Mapping[str, Any]) -> None:
@@ -109,14 +121,17 @@ def _require_numbers(path: Path, config: Mapping[str, Any]) -> None:
         for value in (config.get(key, 8), *patterns.values()):
             if not isinstance(value, (int, float)) or not 0 < value < math.inf:
                 raise InputError(f"{value!r} is not a positive number", where=f"{path}: {key}", remedy=_COPY_AGAIN)
-        targets = config.get("target_modules")
-        for expression in (*patterns, *([targets] if isinstance(targets, str) else [])):
-            try:
-                re.compile(expression)
-            except re.error as error:
-                raise InputError(
-                    f"{expression!r} is not a regular expression ({error})", where=path, remedy="correct it"
-                ) from None
+        for pattern in patterns:
+            _require_expression(f"{path}: {pattern_key}", pattern, _at_the_end(pattern))
+    targets = config.get("target_modules")
+    if isinstance(targets, str):
+        _require_expression(f"{path}: target_modules", targets, targets)
+
+
+def _require_expression(where: str, written: str, expression: str) -> None:
+    fault = fault_of(expression)
+    if fault:
+        raise InputError(f"{written[:100]!r} is not a regular expression ({fault})", where=where, remedy="correct it")
 
 
 def _require_names(path: Path, config: Mapping[str, Any]) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
-from evomerge_core.sources.pretrained import render_template
+from evomerge_core.limited.chat_template import render_template
+from evomerge_core.limited.limited_process import Refused
 
 _ANSWER = "evomerge-probe-answer"
 _CONVERSATION = ({"role": "user", "content": "evomerge-probe-question"}, {"role": "assistant", "content": _ANSWER})
@@ -40,8 +41,13 @@ def turn_end(template: str | None, special: Iterable[str], named: Mapping[str, s
 
     `named` are the tokenizer's own tokens by the names that templates call them by (`eos_token`).
     """
-    written = None if template is None else render_template(template, _CONVERSATION, named)
-    if written is None or _ANSWER not in written:
+    if template is None:
+        return None
+    try:
+        written = render_template(template, _CONVERSATION, named)
+    except Refused:
+        return None
+    if _ANSWER not in written:
         return None
     after = written.rpartition(_ANSWER)[2].lstrip()
     return max((token for token in special if after.startswith(token)), key=len, default=None)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from evomerge_core.limited.expression import last_match
 from evomerge_core.tasks.folded_text import fold
 from evomerge_core.tasks.scorers.scorer import Expected, needs_reference, register
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _fault(expected: Expected) -> str:
-    return needs_reference(expected) if expected.pattern is not None and expected.pattern.groups else ""
+    return needs_reference(expected) if expected.pattern is not None and re.compile(expected.pattern).groups else ""
 
 
 @register("regex", fault=_fault)
@@ -22,8 +24,7 @@ def regex(answer: Answer, expected: Expected) -> float:
     Group and reference are compared without case, width (NFKC) and runs of white space.
     """
     assert expected.pattern is not None
-    matches = list(expected.pattern.finditer(answer.text))
-    if not matches or not expected.pattern.groups:
-        return float(bool(matches))
-    found = fold(matches[-1].group(1) or "")
-    return float(found in {fold(reference) for reference in expected.references})
+    match = last_match(expected.pattern, answer.text)
+    if match is None or len(match) == 1:
+        return float(match is not None)
+    return float(fold(match[1] or "") in {fold(reference) for reference in expected.references})

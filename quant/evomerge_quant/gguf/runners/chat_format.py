@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_core.limited.chat_template import render_chat
+from evomerge_core.limited.limited_process import Refused
 from evomerge_core.sources.pretrained import read_tokenizer
 
 Message = dict[str, str]
@@ -89,13 +91,10 @@ def _default_system(head: str, system_head: str, system_tail: str) -> str:
 
 def _render(tokenizer: Any, messages: Sequence[Message], *, answer: bool) -> str | None:
     """The template's text; None where the template refuses such a conversation."""
-    from jinja2 import TemplateError
-
     try:
-        rendered: str = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=answer)
-    except TemplateError:
+        return render_chat(tokenizer, messages, answer=answer)
+    except Refused:
         return None
-    return rendered
 
 
 def _cut(text: str, contents: Sequence[str], folder: Path) -> list[str]:
