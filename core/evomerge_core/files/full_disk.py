@@ -20,6 +20,10 @@ AGAIN = "try again"
 class FullDisk(InputError):
     """There is no room on a disk. What was there before is whole."""
 
+    def but_then(self, then: str) -> FullDisk:
+        """The same, with another thing to do once there is space."""
+        return FullDisk(self.problem, where=self.where, remedy=f"free some space, then {then}")
+
 
 def is_full(error: BaseException) -> bool:
     """Whether a write failed for want of room, or of the user's share of it."""

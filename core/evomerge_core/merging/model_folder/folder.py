@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.durable import flush_tree, rename
+from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full
 from evomerge_core.files.json_file import read_json
 from evomerge_core.merging.model_folder.body_tensors import whole_facts, whole_stream
 from evomerge_core.merging.model_folder.shards import plan_shards, tensor_bytes, write_shards
@@ -23,9 +25,6 @@ from evomerge_core.sources.vision.body import Body, processor_files
 from evomerge_core.sources.weight_file import DTYPES, TensorFacts
 
 SHARD_BYTES = 5_000_000_000
-# Room for the small files and the file system's own books.
-_SPARE_BYTES = 16 * 2**20
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class ModelFiles:
 
 
 def write_model(folder: Path, stream: Iterable[tuple[str, Tensor]], files: ModelFiles, shard_bytes: int = SHARD_BYTES) -> None:
-    """Writes the model beside `folder` under a temporary name, then renames it.
+    """Writes the model beside `folder` under a temporary name, flushes it to the disk itself, then renames it.
 
     Memory holds one tensor at a time. InputError when `folder` exists and isn't empty, can't be made, or doesn't fit on the
     disk; nothing is left behind then, nor after any other error.
@@ -67,10 +66,13 @@ def write_model(folder: Path, stream: Iterable[tuple[str, Tensor]], files: Model
         require_space(folder, tensor_bytes(tensors))
         write_shards(part, plan_shards(tensors, shard_bytes), stream)
         _write_small_files(part, files)
+        flush_tree(part)
         if folder.exists():
             folder.rmdir()
-        part.rename(folder)
+        rename(part, folder)
     except OSError as error:
+        if is_full(error):
+            raise full_disk(folder, tensor_bytes(tensors), then="try again or give another folder") from error
         reason = unwritable(error)
         if reason is None:
             raise
@@ -89,7 +91,7 @@ def require_free(folder: Path) -> None:
 
 def require_space(folder: Path, weights: int) -> None:
     """InputError unless the disk of `folder`, which needn't exist yet, has room for so many bytes of weights."""
-    needed = weights + _SPARE_BYTES
+    needed = weights + SPARE_BYTES
     there = next(place for place in folder.absolute().parents if place.exists())
     free = shutil.disk_usage(there).free
     if free < needed:
@@ -102,7 +104,7 @@ def require_space(folder: Path, weights: int) -> None:
 
 def unwritable(error: OSError) -> str | None:
     """Why a place can't be written to; None for an error that has other reasons."""
-    if error.errno in _NO_SPACE:
+    if is_full(error):
         return "no space left on the disk"
     if isinstance(error, (PermissionError, FileExistsError, NotADirectoryError)) or error.errno == errno.EROFS:
         return f"can't be written ({error.strerror})"

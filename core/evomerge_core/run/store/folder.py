@@ -77,7 +77,8 @@ def _fill(folder: Path, recipe: str, fingerprints: str, facts: Changes) -> None:
     (new / SOURCES).write_text(fingerprints, encoding="utf-8")
     store = Store(new / STORE, create=True)
     try:
-        write_facts(store, **{"state": "created", **facts})
+        first: Changes = {"state": "created", **facts}
+        write_facts(store, **first)
     finally:
         store.close()
     flush_tree(new)
@@ -140,11 +141,11 @@ def check_unchanged(folder: Path, fingerprints: Mapping[str, Mapping[str, str]],
         for file, digest in files.items():
             if fingerprints.get(reference, {}).get(file) != digest:
                 raise _changed(file, f"changed since the run began (source {reference})")
-    for reference, files in fingerprints.items():
+    for reference, present in fingerprints.items():
         if reference not in began:
             remedy = "restore it from a copy, or start a new run"
             raise InputError(f"has no hashes of the source {reference}", where=folder / SOURCES, remedy=remedy)
-        for file in files if added else ():
+        for file in present if added else ():
             if file not in began[reference]:
                 raise _changed(file, f"is new since the run began (source {reference})", "remove it")
 

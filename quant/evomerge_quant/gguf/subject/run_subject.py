@@ -17,7 +17,7 @@ from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.folder import WINNER, read_store
 from evomerge_core.run.store.records import Candidate
-from evomerge_core.run.verdict.finish import MODEL
+from evomerge_core.run.verdict.winner_files import MODEL
 from evomerge_core.sources.source import Source
 from evomerge_quant.gguf.subject.export_paths import candidate_exports, winner_exports
 from evomerge_quant.gguf.subject.naming import name_model
