@@ -14,13 +14,16 @@ from typing import Any
 import yaml
 
 from evomerge_core.errors import InputError, known_names
+from evomerge_core.files.bounded import read_bounded
 
 Location = tuple[str | int, ...]
 
-# What PyYAML raises for a value that isn't of its tag's kind.
-_UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, OverflowError)
+# What PyYAML raises for a value that isn't of its tag's kind, or nested too deeply.
+UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, OverflowError, RecursionError)
 # Aliases may point to one node many times; a small file must not unfold into a huge one.
 _MAX_VALUES = 100_000
+# PyYAML reads about 100,000 bytes a second.
+_MOST_BYTES = 1_000_000
 _FLOAT = re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$")
 
 
@@ -155,7 +158,16 @@ def _with_value(data: Any, location: Location, value: Any) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    pass
+    """Stops at what has too many values, before it is read to its end."""
+
+    composed = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.composed += 1
+        if self.composed > _MAX_VALUES:
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem=f"more than {_MAX_VALUES} values", problem_mark=mark)
+        return super().compose_node(parent, index)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -206,7 +218,7 @@ class _Reader:
         try:
             value = self._loader.construct_object(node)
             readable = is_unicode(str(value))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise self._error(node, f"can't read the value {node.value!r}", "write it in quotes if it is text") from error
         if not readable:
             raise self._error(node, f"{node.value!r} holds half a character", "write the text as UTF-8, without \\u escapes")
@@ -248,13 +260,13 @@ class _Reader:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        data = read_bounded(path, most=_MOST_BYTES, remedy="give a YAML file that a person can read")
+        # As for texts everywhere, a line may end in any system's way.
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise InputError("not UTF-8 text", where=path, remedy="save the file as UTF-8") from error
     except FileNotFoundError as error:
         raise InputError("no such file", where=path, remedy="check the path") from error
-    except OSError as error:
-        raise InputError(f"can't be read ({error.strerror})", where=path, remedy="give a YAML file") from error
 
 
 def _error_line(error: yaml.MarkedYAMLError) -> int:

@@ -8,20 +8,25 @@ from typing import Any
 
 import yaml
 
+from evomerge_core.files.yaml_file import UNREADABLE
+
 FENCE = "---"
+# Of a card; its head is the first page of it.
+_MOST_BYTES = 100_000
 
 
 def front_matter(card: Path) -> Mapping[str, Any]:
     """The metadata at the head of a model card; empty when there is no card, or none that can be read."""
     try:
-        lines = card.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        with card.open("rb") as file:
+            lines = file.read(_MOST_BYTES).decode("utf-8", "replace").splitlines()
+    except OSError:
         return {}
     if not lines or lines[0].strip() != FENCE or FENCE not in lines[1:]:
         return {}
     try:
         head = yaml.safe_load("\n".join(lines[1 : lines.index(FENCE, 1)]))
-    except yaml.YAMLError:
+    except UNREADABLE:
         return {}
     return head if isinstance(head, dict) else {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from torch import Tensor
 from evomerge_core.errors import InputError, MissingFile
 
 DTYPES: Mapping[str, torch.dtype] = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
+# A hundred thousand tensors, which the largest mixtures of experts have, take 11 MB.
+_LONGEST_HEADER = 16_000_000
+_LONGEST_NAME = 500
 BUFFER_DTYPES: Mapping[str, torch.dtype] = {
     "BOOL": torch.bool,
     "U8": torch.uint8,
@@ -78,8 +81,10 @@ def with_names(file: WeightFile, stored: Mapping[str, str]) -> WeightFile:
 
 def _open_safetensors(path: Path) -> WeightFile:
     try:
+        _refuse_huge_header(path)
         handle: Any = safe_open(path, framework="pt")
         names = handle.offset_keys()
+        _refuse_long_name(path, names)
         facts = {name: _facts(handle.get_slice(name)) for name in names}
     except FileNotFoundError:
         raise MissingFile("no such file", where=path, remedy="download or copy the model again") from None
@@ -88,6 +93,22 @@ def _open_safetensors(path: Path) -> WeightFile:
     except OSError as error:
         raise InputError(f"can't be read ({error})", where=path, remedy="check the file's permissions") from None
     return WeightFile(path, facts, handle.get_tensor)
+
+
+def _refuse_huge_header(path: Path) -> None:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    # A length beyond the file is a damage, about which the library knows more.
+    if _LONGEST_HEADER < length <= path.stat().st_size:
+        problem = f"its header has {length // 1_000_000:,} MB, which is more than any model's list of tensors"
+        raise InputError(problem, where=path, remedy="download or copy it again")
+
+
+def _refuse_long_name(path: Path, names: Iterable[str]) -> None:
+    long = next((name for name in names if len(name) > _LONGEST_NAME), None)
+    if long is not None:
+        problem = f"a tensor's name has {len(long):,} characters, where {_LONGEST_NAME} are read ({long[:40]!r}...)"
+        raise InputError(problem, where=path, remedy="save the model again with transformers")
 
 
 def _facts(view: Any) -> TensorFacts:
@@ -112,7 +133,7 @@ def _first_cut_tensor(path: Path) -> str | None:
             header = json.loads(file.read(length))
             ends = sorted((facts["data_offsets"][1], name) for name, facts in header.items() if name != "__metadata__")
             return next((name for end, name in ends if end > size), None)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.bounded import read_bounded
 from evomerge_core.files.json_file import read_json
 from evomerge_core.limited.chat_template import render_template
 from evomerge_core.limited.limited_process import Refused
 
+# transformers' longest test template has 20,000.
+_MOST_BYTES = 1_000_000
 _ANSWER = "evomerge-probe-answer"
 _CONVERSATION = ({"role": "user", "content": "evomerge-probe-question"}, {"role": "assistant", "content": _ANSWER})
 
@@ -19,8 +22,8 @@ def template_of(folder: Path) -> str | None:
     file = folder / "chat_template.jinja"
     if file.is_file():
         try:
-            return file.read_text(encoding="utf-8")
-        except ValueError:
+            return read_bounded(file, most=_MOST_BYTES, remedy="download or copy it again").decode("utf-8")
+        except UnicodeDecodeError:
             raise InputError("not text in UTF-8", where=file, remedy="download or copy it again") from None
     if not (folder / "tokenizer_config.json").is_file():
         return None

@@ -6,6 +6,7 @@ import codecs
 from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.bounded import read_bounded, require_few_values
 
 # How other files begin, what they are, and what to do about it.
 _OTHERS = (
@@ -40,6 +41,7 @@ def read_item_text(path: Path) -> str:
     """
     data = read_item_bytes(path)
     refuse_other_kind(path, data, text=True)
+    require_few_values(path, data, remedy="write the items that a run needs into a file of their own")
     text = _decoded(path, data).replace("\r\n", "\n")
     return text if "\n" in text else text.replace("\r", "\n")
 
@@ -49,11 +51,9 @@ def read_item_bytes(path: Path) -> bytes:
     if path.is_dir():
         raise InputError("a folder, not an item file", where=path, remedy="name a file in it")
     try:
-        data = path.read_bytes()
+        data = read_bounded(path, remedy="write the items that a run needs into a file of their own")
     except FileNotFoundError:
         raise InputError("no such item file", where=path, remedy="check the path of `file`") from None
-    except OSError as error:
-        raise InputError(f"can't be read ({error.strerror})", where=path, remedy="check the file's permissions") from error
     if not data:
         raise InputError("the file is empty", where=path, remedy="a task needs at least one item")
     return data

@@ -7,7 +7,11 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from evomerge_core.errors import InputError
+
 Value = str | tuple[str, ...]
+# No model reads so long a text.
+_MOST_CHARACTERS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,18 @@ def make_item(
     numbers: Collection[str] = (),
     unread: Mapping[str, Unread] | None = None,
 ) -> Item:
-    """An item whose id is the first 16 hex digits of its fields' sha256: the same content gives the same id anywhere."""
+    """An item whose id is the first 16 hex digits of its fields' sha256: the same content gives the same id anywhere.
+
+    Raises InputError for a text that is too long to be asked.
+    """
+    long = next((name for name, value in fields.items() if _length(value) > _MOST_CHARACTERS), None)
+    if long is not None:
+        problem = f"the field `{long}` has {_length(fields[long]):,} characters, where at most {_MOST_CHARACTERS:,} are asked"
+        raise InputError(problem, where=origin, remedy="shorten it or remove the row")
     content = json.dumps(dict(sorted(fields.items())), ensure_ascii=False, separators=(",", ":"))
     name = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return Item(name, dict(fields), origin, frozenset(numbers), dict(unread or {}))
+
+
+def _length(value: Value) -> int:
+    return len(value) if isinstance(value, str) else sum(map(len, value))

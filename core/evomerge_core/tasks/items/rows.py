@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.items.item_text import read_item_bytes, read_item_text, refuse_other_kind
 
 _TABLES = (".tsv", ".csv")
+_MOST_ROWS = 500_000
+_MOST_CELLS = 5_000_000
+_MOST_UNPACKED = 300_000_000
+_FEWER = "write the items that a run needs into a file of their own"
 # A cell may be a whole document; csv takes 131,072 characters where nothing is said.
 _LONGEST_CELL = 2**31 - 1
 _MARK = "\ufeff"
@@ -41,7 +46,10 @@ def read_rows(path: Path, *, header: bool) -> list[FileRow]:
         raise InputError("unknown kind of item file", where=path, remedy=f"use one of {', '.join(_READERS)}")
     if path.suffix.lower() not in _TABLES and not header:
         raise InputError("fields by number are for TSV and CSV", where=path, remedy="give `fields` the column names")
-    return list(reader(path, header))
+    rows = list(islice(reader(path, header), _MOST_ROWS + 1))
+    if len(rows) > _MOST_ROWS:
+        raise InputError(f"holds more than {_MOST_ROWS:,} rows", where=path, remedy=_FEWER)
+    return rows
 
 
 def first_names(path: Path) -> tuple[str, ...]:
@@ -219,16 +227,26 @@ def _table(path: Path, lines: Iterator[tuple[int, Sequence[str]]], header: bool)
 
 def _parquet(path: Path, _header: bool) -> Iterator[FileRow]:
     from pyarrow import ArrowException, BufferReader
-    from pyarrow.parquet import read_table
+    from pyarrow.parquet import ParquetFile
 
     data = read_item_bytes(path)
     refuse_other_kind(path, data, text=False)
     try:
-        rows = read_table(BufferReader(data)).to_pylist()
-    except (ArrowException, OSError, ValueError) as error:
+        file = ParquetFile(BufferReader(data))
+        _refuse_huge_table(path, file.metadata)
+        rows = file.read().to_pylist()
+    except (ArrowException, OSError, ValueError, TypeError, ArithmeticError, LookupError) as error:
         raise InputError("not readable as Parquet", where=path, remedy="fetch or write the file again") from error
     for number, cells in enumerate(rows, start=1):
         yield FileRow(cells, f"{path}: row {number}")
+
+
+def _refuse_huge_table(path: Path, facts: Any) -> None:
+    """A small Parquet file can hold any number of equal rows."""
+    size = sum(facts.row_group(number).total_byte_size for number in range(facts.num_row_groups))
+    if facts.num_rows > _MOST_ROWS or facts.num_rows * facts.num_columns > _MOST_CELLS or size > _MOST_UNPACKED:
+        problem = f"{facts.num_rows:,} rows of {facts.num_columns:,} columns, {size // 1_000_000:,} MB unpacked, are too many"
+        raise InputError(problem, where=path, remedy=_FEWER)
 
 
 _READERS: Mapping[str, Callable[[Path, bool], Iterator[FileRow]]] = {
