@@ -33,6 +33,7 @@ from evomerge_core.sources.weight_file import DTYPES, WeightFile, open_weights
 
 # Families whose linear layers store their weights transposed (Conv1D): peft goes by the layer, not by `fan_in_fan_out`.
 _TRANSPOSED = ("gpt2", "openai-gpt")
+_SAVED_WITH_THEM = "give the adapter_config.json that was saved with these weights"
 
 
 class LowRank(NamedTuple):
@@ -59,6 +60,14 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Bias:
+    """What is added to a layer's bias (`lora_bias`): its key in the file, and what it is multiplied by."""
+
+    key: str
+    scale: float
+
+
+@dataclass(frozen=True)
 class Rows:
     """Rows of a tensor that were trained alone (`trainable_token_indices`): which ones, and their key in the file."""
 
@@ -70,8 +79,8 @@ class Rows:
 class Adapter:
     """An open adapter, fitted to a checkpoint.
 
-    Tensor names in `pairs`, `replaced` and `rows` are the checkpoint's; a tensor in several is replaced first, then added to,
-    and last given its rows.
+    Tensor names in `pairs`, `replaced`, `rows` and `biases` are the checkpoint's; a tensor in several is replaced first, then
+    added to, and last given its rows.
     """
 
     folder: Path
@@ -81,6 +90,7 @@ class Adapter:
     replaced: Mapping[str, str] = field(compare=False, repr=False)
     files: tuple[Path, ...] = field(compare=False)
     rows: Mapping[str, Rows] = field(compare=False, repr=False, default_factory=dict)
+    biases: Mapping[str, Bias] = field(compare=False, repr=False, default_factory=dict)
     # What DoRA multiplies each output's weights by: the same for every candidate of a run.
     _factors_of: dict[str, Tensor] = field(compare=False, repr=False, default_factory=dict)
 
@@ -95,14 +105,16 @@ class Adapter:
         """What peft's merge_and_unload makes of the checkpoint's tensor `stored`; mapped where nothing is computed."""
         key = self.replaced.get(name)
         tensor = stored if key is None else self.weights.read(key)
-        pair, rows = self.pairs.get(name), self.rows.get(name)
+        pair, rows, bias = self.pairs.get(name), self.rows.get(name), self.biases.get(name)
         if pair is not None:
             tensor = self._added(name, pair, tensor)
+        if bias is not None:
+            tensor = tensor.to(torch.float32) + self.weights.read(bias.key).to(torch.float32) * bias.scale
         return tensor if rows is None else self._with_rows(rows, tensor)
 
     def dtype(self, name: str, stored: torch.dtype) -> torch.dtype:
-        """The dtype of `merged`: float32 where a pair changes the tensor, else as stored there or here."""
-        if name in self.pairs:
+        """The dtype of `merged`: float32 where a pair or a bias changes the tensor, else as stored there or here."""
+        if name in self.pairs or name in self.biases:
             return torch.float32
         key, rows = self.replaced.get(name), self.rows.get(name)
         own = stored if key is None else self._dtype(key)
@@ -168,12 +180,13 @@ def fit_adapter(folder: Path, config: Mapping[str, Any], weights: WeightFile, ch
     if not pairs and not replaced and not rows:
         raise InputError("holds no LoRA pair", where=weights.path, remedy="save the adapter again with peft's save_pretrained")
     _require_targets(weights.path, config, checkpoint, pairs)
+    biases = _find_biases(weights, keys, config, checkpoint)
     files = [folder / "adapter_config.json", weights.path]
     # A tokenizer counts only where the adapter brings its own embedding rows.
     tokenizer = vocabulary_file(folder)
     if tokenizer is not None and any(EMBEDDING.search(name) for name in (*replaced, *rows)):
         files.append(tokenizer)
-    return Adapter(folder, config, weights, pairs, replaced, tuple(files), rows)
+    return Adapter(folder, config, weights, pairs, replaced, tuple(files), rows, biases)
 
 
 def _weights_path(folder: Path) -> Path:
@@ -228,8 +241,27 @@ def _magnitude(weights: WeightFile, keys: Keys, config: Mapping[str, Any], modul
     magnitude = keys.magnitudes.get(module)
     if bool(config.get("use_dora")) != (magnitude is not None):
         problem = f"use_dora is true, but {module} has no magnitude" if magnitude is None else f"{magnitude} needs use_dora"
-        raise InputError(problem, where=weights.path, remedy="give the adapter_config.json that was saved with these weights")
+        raise InputError(problem, where=weights.path, remedy=_SAVED_WITH_THEM)
     return magnitude
+
+
+def _find_biases(weights: WeightFile, keys: Keys, config: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, Bias]:
+    """What is added to the biases of layers, of which peft gives every target one with `lora_bias`."""
+    stated = bool(config.get("lora_bias"))
+    for module in dict.fromkeys((*(module for module, _ in keys.factors), *keys.biases)):
+        if stated != (module in keys.biases):
+            problem = f"lora_bias is true, but {module} has none" if stated else f"{keys.biases[module]} needs lora_bias"
+            raise InputError(problem, where=weights.path, remedy=_SAVED_WITH_THEM)
+    biases = {_stored_name(f"{module}.bias", checkpoint): (module, key) for module, key in keys.biases.items()}
+    for name, (module, key) in biases.items():
+        if name not in checkpoint.tensors:
+            problem = f"{key} is added to a bias, but {module} has none in {checkpoint.folder}; peft can't merge it either"
+            raise InputError(problem, where=weights.path, remedy="train it without lora_bias")
+        shape, wanted = weights.facts[key].shape, checkpoint.facts(name).shape
+        if shape != wanted:
+            problem = f"{key} is {list(shape)}, but {name} is {list(wanted)}"
+            raise InputError(problem, where=weights.path, remedy="give the model that the adapter was trained on")
+    return {name: Bias(key, scale_of(config, module)) for name, (module, key) in biases.items()}
 
 
 def _stored_name(name: str, checkpoint: Checkpoint) -> str:
@@ -266,7 +298,7 @@ def _require_fit(weights: WeightFile, name: str, pair: Pair, wanted: tuple[int, 
         raise InputError(
             f"{pair.a} has rank {a[0]} and {pair.b} rank {b[1]}, where adapter_config.json says {rank}",
             where=weights.path,
-            remedy="give the adapter_config.json that was saved with these weights",
+            remedy=_SAVED_WITH_THEM,
         )
     made = (a[1], b[0]) if pair.swapped else (b[0], a[1])
     if made != wanted:

@@ -107,7 +107,6 @@ def test_an_adapter_that_unties_a_tied_model_is_refused(tmp_path: Path, settings
 @pytest.mark.parametrize(
     ("settings", "key"),
     [
-        ({"lora_bias": True}, "lora_bias"),
         ({"init_lora_weights": "olora"}, "init_lora_weights"),
     ],
 )

@@ -162,6 +162,38 @@ def test_trained_biases_read_as_peft_merges(biased: Path, tmp_path: Path, bias: 
     assert not torch.equal(source.read(name), source.stored(name))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"target_modules": ["q_proj", "v_proj"], "lora_alpha": 12},
+        {"target_modules": ["q_proj", "v_proj"], "use_rslora": True, "alpha_pattern": {"v_proj": 5}},
+        {"target_modules": ["k_proj"], "bias": "all"},
+    ],
+    ids=["plain", "patterns", "beside-biases"],
+)
+def test_biases_of_factors_read_as_peft_merges(biased: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
+    adapter = train(biased, tmp_path / "adapter", lora_bias=True, **settings)
+    source = assert_reads_as_peft_merges(biased, adapter)
+    name = f"model.layers.0.self_attn.{settings['target_modules'][0]}.bias"
+    assert not torch.equal(source.read(name), source.stored(name))
+
+
+def test_biases_of_factors_on_layers_stored_the_other_way_round(gpt2: Path, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"target_modules": ["c_attn", "c_proj"], "fan_in_fan_out": True}
+    assert_reads_as_peft_merges(gpt2, train(gpt2, tmp_path / "adapter", lora_bias=True, **settings))
+
+
+def test_biases_of_factors_need_a_bias_and_their_setting(biased: Path, pristine: Path, tmp_path: Path) -> None:
+    lone = train(pristine, tmp_path / "lone", target_modules=["q_proj"], lora_bias=True)
+    with pytest.raises(RuntimeError, match="no bias"):
+        merged_by_peft(pristine, lone)
+    assert "q_proj has none in" in refusal(pristine, lone)
+    fitting = train(biased, tmp_path / "fitting", target_modules=["q_proj"], lora_bias=True)
+    assert "lora_B.bias needs lora_bias; give the adapter_config.json" in refusal(biased, change_json(fitting, lora_bias=False))
+    without = train(biased, tmp_path / "without", target_modules=["q_proj"])
+    assert "lora_bias is true, but" in refusal(biased, change_json(without, lora_bias=True))
+
+
 def test_a_model_without_biases_has_none_to_train(pristine: Path, tmp_path: Path) -> None:
     assert_reads_as_peft_merges(pristine, train(pristine, tmp_path / "adapter", target_modules=LINEAR, bias="all"))
 

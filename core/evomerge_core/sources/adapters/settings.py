@@ -15,7 +15,7 @@ MERGE_FIRST = "merge it into its model with peft's merge_and_unload, and give th
 # Settings that make more of an adapter than factors, magnitudes, biases and rows, with the values under which they don't.
 _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "bias": ("none", "all", "lora_only"),
-    "lora_bias": (False,),
+    "lora_bias": (None, False, True),
     "use_qalora": (False,),
     "use_bdlora": (None, False),
     "kasa_config": (None,),
