@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from pickle import UnpicklingError
 from typing import Any
 
 from numba import njit, types
@@ -23,9 +25,29 @@ def compiled_for_threads(function: Callable[..., Any]) -> Callable[..., Any]:
 def _compile(function: Callable[..., Any], *, parallel: bool) -> Callable[..., Any]:
     options = {"nogil": True, "error_model": "numpy", "parallel": parallel}
     try:
-        return njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+        made = njit(cache=True, **options)(function)
     except RuntimeError:
         return njit(**options)(function)  # type: ignore[no-any-return]
+    _keep_if_possible(made)
+    return made  # type: ignore[no-any-return]
+
+
+def _keep_if_possible(made: Any) -> None:
+    """Lets code that can't be kept, or is kept damaged, cost time only: a disk may be full or have failed in between."""
+    cache = made._cache
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_or_compile(signature: Any, context: Any) -> Any:
+        try:
+            return load(signature, context)
+        except (OSError, EOFError, UnpicklingError, ValueError):
+            return None
+
+    def save_if_possible(signature: Any, data: Any) -> None:
+        with suppress(OSError):
+            save(signature, data)
+
+    cache.load_overload, cache.save_overload = load_or_compile, save_if_possible
 
 
 @intrinsic  # type: ignore[untyped-decorator]

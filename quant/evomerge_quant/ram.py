@@ -7,30 +7,29 @@ from pathlib import Path
 import psutil
 
 CONTROL_GROUP = Path("/sys/fs/cgroup")
+# The limit, and what is used of it: of control groups of the second version, and of the first, whose memory has a folder.
+_FILES = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
 
 
 def available_ram() -> int:
     """Bytes of RAM that are free, within the container's limit."""
-    limit = _limit()
-    free = int(psutil.virtual_memory().available)
-    return free if limit is None else min(free, max(0, limit - _number("memory.current")))
+    free, group = int(psutil.virtual_memory().available), _group()
+    return free if group is None else min(free, max(0, group[0] - group[1]))
 
 
 def total_ram() -> int:
     """Bytes of RAM that this process could ever have: the machine's, or the container's limit."""
-    limit = _limit()
-    total = int(psutil.virtual_memory().total)
-    return total if limit is None else min(total, limit)
+    total, group = int(psutil.virtual_memory().total), _group()
+    return total if group is None else min(total, group[0])
 
 
-def _limit() -> int | None:
-    """The limit of the control group (cgroup v2); None without one."""
-    try:
-        text = (CONTROL_GROUP / "memory.max").read_text().strip()
-    except OSError:
-        return None
-    return None if text == "max" else int(text)
-
-
-def _number(name: str) -> int:
-    return int((CONTROL_GROUP / name).read_text().strip())
+def _group() -> tuple[int, int] | None:
+    """The control group's limit in bytes, and what is used of it; None without a limit."""
+    for limit, used in _FILES:
+        try:
+            text = (CONTROL_GROUP / limit).read_text().strip()
+            # the first version says a number beyond every machine where there is no limit
+            return None if text == "max" else (int(text), int((CONTROL_GROUP / used).read_text().strip()))
+        except (OSError, ValueError):
+            continue
+    return None

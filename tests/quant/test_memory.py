@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,6 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 from evomerge_core.tasks.evaluator import Question
 from evomerge_quant import ram
 from evomerge_quant.resident import memory
+from evomerge_quant.resident import model as resident_model
 from evomerge_quant.resident.answering.answering import PREFILL_TOKENS
 from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE
 from evomerge_quant.resident.memory import MemoryBudget
@@ -90,6 +92,48 @@ def test_a_containers_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert memory.available_bytes(CPU) == 3500
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.available_bytes(CPU) > 10**6
+
+
+def test_a_limit_of_the_first_version_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("7000\n")
+    (tmp_path / "memory" / "memory.usage_in_bytes").write_text("1500\n")
+    monkeypatch.setattr(ram, "CONTROL_GROUP", tmp_path)
+    assert (memory.available_bytes(CPU), ram.total_ram()) == (5500, 7000)
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    assert 10**6 < memory.available_bytes(CPU) <= ram.total_ram() == psutil.virtual_memory().total
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "could not create a primitive",
+        "could not create a primitive descriptor for a matmul primitive",
+        "could not create a memory object",
+        "unable to mmap 4096 bytes from file <x>: Cannot allocate memory (12)",
+        "std::bad_alloc",
+    ],
+)
+def test_a_library_without_memory_halves_the_batch(
+    model_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    folder = model_folder()
+    questions = [Question(f"w30 w{40 + i}", max_new_tokens=3) for i in range(8)]
+    model = build(folder, precision="fp32", device="cpu", batch_size=8)
+    model.load(load_file(folder / "model.safetensors").items())
+    whole = model.answer(questions)
+    answer_rows = resident_model.answer_rows
+    asked: list[int] = []
+
+    def short_of_memory(reader: Any, rows: Any, vocabulary: Any, size: int) -> Any:
+        asked.append(size)
+        if size > 2:
+            raise RuntimeError(said)
+        return answer_rows(reader, rows, vocabulary, size)
+
+    monkeypatch.setattr(resident_model, "answer_rows", short_of_memory)
+    assert model.answer(questions) == whole
+    assert asked == [8, 4, 2]
 
 
 def test_the_batch_fits_itself_to_free_memory_and_stays(model_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full
 from evomerge_core.files.yaml_file import YamlFile, read_documents
 from evomerge_core.fixed_merge.child_tokenizer import with_child_tokenizer
 from evomerge_core.fixed_merge.fixed_merge import open_fixed, write_fixed
@@ -36,6 +37,8 @@ def merge_from_file(path: Path, out: Path, *, allow_pickle: bool = False) -> tup
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=place, ignore_cleanup_errors=True) as folder:
             return _merge_all(merges, Path(folder), out, allow_pickle)
     except OSError as error:
+        if is_full(error):
+            raise full_disk(out, SPARE_BYTES, then="try again or give another folder") from error
         reason = unwritable(error)
         if reason is None:
             raise

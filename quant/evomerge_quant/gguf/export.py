@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.durable import flush_file, rename
+from evomerge_core.files.full_disk import full_disk, is_full
 from evomerge_core.merging.model_folder.folder import unwritable
 from evomerge_core.sources.fingerprint import sha256_of
 from evomerge_quant.gguf.convert.convert import check_model, run_converter
 from evomerge_quant.gguf.convert.plain_view import plain_view
+from evomerge_quant.gguf.full_disk import AGAIN_ELSEWHERE
 from evomerge_quant.gguf.plan import ExportPlan, PlannedFile
 from evomerge_quant.gguf.progress import ExportStep, OnStep
 from evomerge_quant.gguf.proof.proof_items import ProofItem
@@ -119,11 +122,15 @@ def _workspace(plan: ExportPlan) -> Iterator[Path]:
         try:
             place.mkdir(parents=True)
         except OSError as error:
+            if is_full(error):
+                raise
             raise InputError(
                 f"{plan.destination}: can't be written ({error.strerror}); give another place with --out"
             ) from None
         yield place
     except OSError as error:
+        if is_full(error):
+            raise full_disk(plan.destination, plan.needed, then=AGAIN_ELSEWHERE) from error
         reason = unwritable(error)
         if reason is None:
             raise
@@ -178,7 +185,8 @@ def _make(
     proof = None if prove is None else prove(made, model, file.type.name, on_step)
     suspect = proof is not None and not proof.passed
     final = file.path.with_name(f"{file.path.stem}{SUSPECT}.gguf") if suspect else file.path
-    made.replace(final)
+    flush_file(made)
+    rename(made, final)
     size = final.stat().st_size
     bits = 8 * size / max(1, plan.subject.shapes.parameters)
     handover = None if runner is None or suspect else hand_over(runner, final, model, plan.subject.name)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-# A failed write that leaves less room than this failed for want of room.
-_SPARE_BYTES = 16 * 2**20
+from evomerge_core.files.full_disk import SPARE_BYTES, FullDisk, free_bytes, full_disk
+
+AGAIN_ELSEWHERE = "try again, or give another place with --out"
 
 
-def no_space_line(folder: Path) -> str | None:
-    """The error message when the folder's disk is full; None when it isn't."""
-    if shutil.disk_usage(folder).free >= _SPARE_BYTES:
+def full_disk_of(file: Path, needed: int) -> FullDisk | None:
+    """The error for a file that a worker should have written, when its disk is full; None when it isn't.
+
+    A failed write that leaves less room than small files take failed for want of room.
+    """
+    if free_bytes(file) >= SPARE_BYTES:
         return None
-    return f"{folder}: no space left on the disk; free some, or give another place with --out"
+    return full_disk(file, needed, then=AGAIN_ELSEWHERE)

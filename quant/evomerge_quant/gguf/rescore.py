@@ -11,7 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from filelock import FileLock
+
 from evomerge_core.errors import InputError
+from evomerge_core.files.durable import write_whole
+from evomerge_core.files.full_disk import SPARE_BYTES, needs_room
 from evomerge_core.run.candidate.fitness import fitness
 from evomerge_core.run.candidate.scoring import evaluation_on, item_score
 from evomerge_core.run.generation.finalists import best_of_search
@@ -19,6 +23,7 @@ from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.folder import WINNER, open_store
 from evomerge_core.run.store.records import Candidate, Evaluation, ItemScore
+from evomerge_core.run.store.scratch import SCRATCH, SCRATCH_LOCK, sweep_scratch
 from evomerge_core.run.store.store import Store
 from evomerge_core.tasks.evaluator import CandidateError
 from evomerge_quant.gguf.convert.convert import waiting_converter
@@ -94,7 +99,7 @@ def rescore(run: Path, setup: Setup, count: int, encoding: str, make: MakeFile, 
         rescored = _table(setup, store, candidates, winner, encoding)
     finally:
         store.close()
-    (run / WINNER / RESCORED).write_text(json.dumps(rescored.to_json(), indent=2) + "\n", encoding="utf-8")
+    write_whole(run / WINNER / RESCORED, json.dumps(rescored.to_json(), indent=2) + "\n")
     return rescored
 
 
@@ -183,6 +188,9 @@ def _within(on_step: OnStep, what: str) -> OnStep:
 
 @contextmanager
 def _scratch(run: Path) -> Iterator[Path]:
-    """A folder on the run's disk, removed afterwards whatever happens."""
-    with tempfile.TemporaryDirectory(prefix=".rescore-", dir=run) as folder:
+    """A folder on the run's disk, removed afterwards; what a killed rescoring left goes first."""
+    sweep_scratch(run)
+    with needs_room(run, SPARE_BYTES):
+        place = tempfile.TemporaryDirectory(prefix=SCRATCH, dir=run)
+    with place as folder, FileLock(Path(folder, SCRATCH_LOCK)):
         yield Path(folder)

@@ -6,7 +6,7 @@ import json
 from importlib.resources import files
 from pathlib import Path
 
-from evomerge_core.errors import InputError
+from evomerge_core.files.durable import write_whole
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.recipe.schema import Recipe
 from evomerge_recipes.quickstart.arithmetic import task_items
@@ -25,10 +25,7 @@ def prepared_recipe(cache: Path, file: str = "recipe.yaml") -> Recipe:
     base = base_folder(cache / "models")
     items = cache / "quickstart-items.jsonl"
     lines = [json.dumps(item, ensure_ascii=False) for item in task_items(ITEMS, ITEMS_SEED)]
-    try:
-        items.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"can't be written ({error.strerror})", where=items, remedy="free some space there") from error
+    write_whole(items, "\n".join(lines) + "\n")
     recipe = load_recipe(here / file)
     sources = tuple(
         source.model_copy(update={"model": f"{base}+{here / source.model.partition('+./')[2]}"}) for source in recipe.sources

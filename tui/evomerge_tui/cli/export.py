@@ -222,12 +222,15 @@ def _rescored(
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """Treats termination as ctrl+c, so that nothing half-made stays behind."""
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    """Treats termination, and the end of the terminal, as ctrl+c, so that nothing half-made stays behind."""
+    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # what somebody ignores on purpose (`nohup`) stays ignored
+    before = {number: signal.signal(number, _interrupt) for number in signals if signal.getsignal(number) != signal.SIG_IGN}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(*_: object) -> None:

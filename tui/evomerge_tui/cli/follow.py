@@ -30,15 +30,17 @@ def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None =
 
     With `as_json` progress goes to standard error and the last line of standard output is the result.
     """
-    from evomerge_core.run.store.folder import LOG, open_store
+    from evomerge_core.run.store.folder import LOG, require_run
     from evomerge_core.run.view.progress import read_progress
     from evomerge_tui.cli.output.live_status import watch
     from evomerge_tui.processes import job
     from evomerge_tui.terminal.safe_console import SafeConsole
 
-    open_store(folder).close()
-    if read_progress(folder).state != "finished":
-        job.start(folder)
+    require_run(folder)
+    if not _is_done(folder):
+        restored = job.start(folder)
+        if restored is not None:
+            print(restored, file=sys.stderr)
     if detach:
         state = read_progress(folder).state
         print_json({"run": str(folder), "state": state}) if as_json else print(f"{folder}: {state}")
@@ -54,10 +56,28 @@ def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None =
         return 130
     if progress.state == "failed":
         raise InputError(progress.message or f"{folder}: the job failed; see {folder / LOG}")
+    if progress.state == "interrupted" and progress.message:
+        raise InputError(progress.message)
     if progress.state != "finished":
         print(f"{folder}: {progress.state} (see {folder / LOG}); continue with `evomerge-tui resume {folder}`", file=sys.stderr)
         return 1
     return _show_result(folder, as_json, console, ending)
+
+
+def _is_done(folder: Path) -> bool:
+    """Whether the run is finished and its winner whole; what a winner has lost, and gets again, is said."""
+    from evomerge_core.run.store.connection import DamagedStore
+    from evomerge_core.run.verdict.winner_files import winner_damage
+    from evomerge_core.run.view.progress import read_progress
+
+    try:
+        damage = winner_damage(folder)
+        if damage is not None:
+            print(f"{damage}: it is made again", file=sys.stderr)
+        return damage is None and read_progress(folder).state == "finished"
+    except DamagedStore:
+        # the job's start goes on from the copy
+        return False
 
 
 def _show_result(folder: Path, as_json: bool, console: Console, ending: Ending | None) -> int:

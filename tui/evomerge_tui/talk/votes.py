@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.full_disk import full_disk, is_full
 
 FILE = "votes.jsonl"
 Choice = Literal["left", "right", "tie"]
@@ -41,11 +42,13 @@ def new_vote(prompt: str, files: Sequence[str], answers: Sequence[str], choice: 
 
 def keep_vote(folder: Path, vote: Vote) -> None:
     """Appends a vote to the run's file. Raises `InputError` when it can't be written."""
-    path = folder / FILE
+    path, line = folder / FILE, json.dumps(asdict(vote), ensure_ascii=False) + "\n"
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(vote), ensure_ascii=False) + "\n")
+            file.write(line)
     except OSError as error:
+        if is_full(error):
+            raise full_disk(path, len(line), then="vote again") from error
         raise InputError(f"can't be written ({error.strerror}); the vote is lost", where=path) from error
 
 

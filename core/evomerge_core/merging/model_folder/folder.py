@@ -104,8 +104,6 @@ def require_space(folder: Path, weights: int) -> None:
 
 def unwritable(error: OSError) -> str | None:
     """Why a place can't be written to; None for an error that has other reasons."""
-    if is_full(error):
-        return "no space left on the disk"
     if isinstance(error, (PermissionError, FileExistsError, NotADirectoryError)) or error.errno == errno.EROFS:
         return f"can't be written ({error.strerror})"
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.full_disk import full_disk, is_full
 from evomerge_core.run.report.content import Report
 from evomerge_core.run.report.markdown import to_markdown
 from evomerge_core.run.report.plots import fitness_plot, genome_plot, parents_plot
@@ -31,6 +32,9 @@ def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
+        if is_full(error):
+            needed = sum(len(text.encode()) for text in texts.values())
+            raise full_disk(folder, needed, then="try again, or name another folder with --out") from error
         problem = f"the report can't be written ({error.strerror})"
         raise InputError(problem, where=folder, remedy="name another folder with --out") from error
     return tuple(folder / name for name in texts)

@@ -8,6 +8,7 @@ from pathlib import Path
 from evomerge_core.errors import InputError
 from evomerge_core.run.store.folder import COPY, DAMAGED, LOCK, LOG, RECIPE, SOURCES, STORE, WINNER, is_held
 from evomerge_core.run.store.kept_room import ROOM
+from evomerge_core.run.store.scratch import sweep_scratch
 
 _FOLDERS = (WINNER, "candidates")
 _FILES = (
@@ -26,6 +27,7 @@ def delete_run(folder: Path) -> None:
     if is_held(folder):
         raise InputError("a job is running here", where=folder, remedy=f"stop it first with `evomerge-tui stop {folder}`")
     try:
+        sweep_scratch(folder)
         for name in _FOLDERS:
             if (folder / name).is_dir():
                 shutil.rmtree(folder / name)

@@ -32,6 +32,7 @@ class Changes(TypedDict, total=False):
     message: str | None
     frozen_recipe: str
     item_hashes: Mapping[str, Mapping[str, str]]
+    source_files: Sequence[Sequence[str | int]]
     pid: int
     priority: str
     precision: str
@@ -51,6 +52,7 @@ class Changes(TypedDict, total=False):
     stage_starts: Sequence[int]
     stage_seconds: Sequence[float]
     starts: Sequence[Sequence[float] | None]
+    winner_files: Mapping[str, Sequence[int | str]]
     final_sizes: Sequence[int]
     stage_winners: Sequence[int]
     winner: int
@@ -69,7 +71,8 @@ class RunFacts:
     """What a run's store says of the run itself.
 
     `message` is why it failed; `pid` and `priority` are those of the last job. `frozen_recipe` is the text of the recipe that
-    the run began with, `item_hashes` by task what `tasks.item_hashes` gave: runs of earlier versions have neither. Scores are
+    the run began with, `item_hashes` by task what `tasks.item_hashes` gave: runs of earlier versions have neither.
+    `source_files` are the sources' files as the last job found them (the fields of `file_marks.FileMark`). Scores are
     in `precision` (the search's) and computed on `scored_on`; `precisions` are all that finalists and the test are scored in.
     `evaluations_total` is the budget of all stages, `items` the number by split, `weights` the share of each task. `dimensions`
     are the numbers of the present stage's genomes, none for paths. `estimated` are the seconds and tokens in all, by the times
@@ -81,14 +84,16 @@ class RunFacts:
     space), the id of its winner, why its search ended. `final_sizes` are the items of each task after each rung of a final.
     `winner` is the id of the run's; `leading_parent` the label of a parent that did at least as well in the last final;
     `expected`, by precision, what the winner's scores were when it was chosen (`search`, `validation`) and what new items can
-    be `expected` to give. `generation` counts those that the optimiser has learnt from; `sigma` and `mean` are its step and
-    mean now. `active_seconds` leave out pauses; `build_seconds` were the most that making a model ready took.
+    be `expected` to give. `winner_files` are the size and sha256 of what was written of it, by path. `generation` counts those
+    that the optimiser has learnt from; `sigma` and `mean` are its step and mean now. `active_seconds` leave out pauses;
+    `build_seconds` were the most that making a model ready took.
     """
 
     state: str = "created"
     message: str | None = None
     frozen_recipe: str | None = None
     item_hashes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    source_files: tuple[Sequence[Any], ...] = ()
     pid: int | None = None
     priority: str | None = None
     precision: str = "nf4"
@@ -113,6 +118,7 @@ class RunFacts:
     winner: int | None = None
     leading_parent: str | None = None
     expected: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    winner_files: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     generation: int = 0
     sigma: float | None = None
     mean: tuple[float, ...] | None = None

@@ -11,6 +11,8 @@ from filelock import FileLock
 from platformdirs import user_state_path
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.durable import write_whole
+from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full
 from evomerge_core.run.store.folder import STORE
 
 _FILE = "runs.json"
@@ -78,12 +80,11 @@ def _change(change: Callable[[list[str]], list[str]]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            part = path.with_suffix(".part")
-            part.write_text(json.dumps(change(_read(path)), indent=1) + "\n", encoding="utf-8")
-            part.replace(path)
+            write_whole(path, json.dumps(change(_read(path)), indent=1) + "\n")
     except OSError as error:
-        remedy = "free some space or fix its permissions"
-        raise InputError(f"can't be written ({error.strerror})", where=path, remedy=remedy) from error
+        if is_full(error):
+            raise full_disk(path, SPARE_BYTES) from error
+        raise InputError(f"can't be written ({error.strerror})", where=path, remedy="fix its permissions") from error
 
 
 def _read(path: Path) -> list[str]:

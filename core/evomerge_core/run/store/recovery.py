@@ -28,7 +28,7 @@ def restore_if_damaged(folder: Path) -> str | None:
     taken = _put_back(folder, damage)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(taken))
     sentence = f"{folder / STORE} {damage.problem}: the run goes on from the copy of {when}"
-    store = open_store(folder)
+    store = Store(folder / STORE, create=True)
     store.add_event("restored", text=sentence)
     store.close()
     return sentence

@@ -137,6 +137,8 @@ class Store:
             copy = sqlite3.connect(part)
             try:
                 self._connection.backup(copy)
+                # a file that needs no other beside it
+                copy.execute("PRAGMA journal_mode = DELETE")
                 is_sound = copy.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
             finally:
                 copy.close()

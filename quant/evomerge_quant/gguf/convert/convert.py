@@ -15,7 +15,7 @@ from evomerge_quant.gguf import worker
 from evomerge_quant.gguf.closed_process import refused_line
 from evomerge_quant.gguf.convert.convert_process import CHECKED
 from evomerge_quant.gguf.convert.plain_view import plain_view
-from evomerge_quant.gguf.full_disk import no_space_line
+from evomerge_quant.gguf.full_disk import full_disk_of
 from evomerge_quant.gguf.progress import ExportStep, OnStep
 
 WHAT = "convert"
@@ -63,7 +63,8 @@ def run_converter(
         worker.send(process, json.dumps({"convert": arguments}))
         status, last = worker.follow(process, lambda line: _report(line, on_step))
     if status != 0 or not target.is_file():
-        raise InputError(no_space_line(target.parent) or _why(model, last))
+        weights = sum(file.stat().st_size for file in model.glob("*.safetensors"))
+        raise full_disk_of(target, weights) or InputError(_why(model, last))
 
 
 def _report(line: str, on_step: OnStep) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evomerge_core.errors import InputError
 from evomerge_quant.gguf import worker
-from evomerge_quant.gguf.full_disk import no_space_line
+from evomerge_quant.gguf.full_disk import full_disk_of
 from evomerge_quant.gguf.progress import ExportStep, OnStep
 from evomerge_quant.gguf.quantize.file_types import FileType
 
@@ -38,7 +38,7 @@ def quantize(source: Path, target: Path, wanted: FileType, on_step: OnStep, imat
     status, last = worker.follow(process, report)
     if status != 0:
         lines = [line for line in last if not line.startswith("progress ")]
-        raise InputError(no_space_line(target.parent) or _why(wanted, lines))
+        raise full_disk_of(target, source.stat().st_size) or InputError(_why(wanted, lines))
 
 
 def usable_cores() -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from evomerge_core.files.durable import write_whole
 from evomerge_quant.gguf.runners.chat_format import read_chat_format
 from evomerge_quant.gguf.runners.ollama import modelfile
 from evomerge_quant.gguf.subject.naming import ModelName
@@ -46,7 +47,7 @@ def hand_over(runner: Runner, gguf: Path, model: Path, name: ModelName) -> Hando
     """Writes what the runner needs beside the file."""
     if runner == "ollama":
         path = gguf.with_name(f"{gguf.stem}.Modelfile")
-        path.write_text(modelfile(gguf, model), encoding="utf-8", newline="\n")
+        write_whole(path, modelfile(gguf, model))
         called = f"{name.stem}:{gguf.stem.removeprefix(name.stem).strip('-') or 'latest'}".lower()
         return Handover(runner, (path,), f"ollama create {called} -f {shlex.quote(str(path))} && ollama run {called}")
     if runner == "lmstudio":
