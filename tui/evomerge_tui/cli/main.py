@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full
 from evomerge_tui.cli import (
     candidate,
     chat,
@@ -56,6 +59,9 @@ COMMANDS = (
 )
 
 
+# What a disk says that is broken, may only be read, or whose files are others' or have a limit of size.
+_DISK_ERRORS = (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -77,10 +83,7 @@ def _carried_out(argv: Sequence[str] | None, open_screens: Command | None) -> in
     try:
         return command(args)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        if getattr(args, "json", False):
-            print(json.dumps({"error": str(error)}))
-        return 2
+        return _refuse(error, args)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -88,6 +91,28 @@ def _carried_out(argv: Sequence[str] | None, open_screens: Command | None) -> in
         # whatever read our output has ended (`| head`): nothing may be written any more, not even at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        problem = _disk_problem(error, args)
+        if problem is None:
+            raise
+        return _refuse(problem, args)
+
+
+def _refuse(error: InputError, args: argparse.Namespace) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    if getattr(args, "json", False):
+        print(json.dumps({"error": str(error)}))
+    return 2
+
+
+def _disk_problem(error: OSError, args: argparse.Namespace) -> InputError | None:
+    """What a disk refused, wherever it did; None for an error that has other reasons."""
+    named = error.filename or getattr(args, "run", None) or getattr(args, "out", None) or "."
+    if is_full(error):
+        return full_disk(Path(named), SPARE_BYTES)
+    if error.errno not in _DISK_ERRORS:
+        return None
+    return InputError(f"can't be read or written ({error.strerror})", where=named, remedy="check the disk and its permissions")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -25,6 +25,8 @@ from evomerge_core.search.racing.result import ranking_numbers
 
 # Generations after which the search's mean is scored like a candidate: selection by luck doesn't flatter it.
 MEAN_EVERY = 10
+# How much of a search a damaged store may cost, at the most.
+_COPY_SECONDS = 60.0
 
 
 def search(plan: RunPlan, stage: StageSetup, store: Store, evaluator: CachedEvaluator, first: int) -> int:
@@ -60,6 +62,7 @@ def search(plan: RunPlan, stage: StageSetup, store: Store, evaluator: CachedEval
         optimizer.tell(ranking_numbers(results))
         history.append([result.fitness for result in results])
         write_facts(store, generation=generation + 1, sigma=optimizer.sigma, mean=optimizer.mean.tolist())
+        store.keep_copy(unless_within=_COPY_SECONDS)
         if (generation + 1 - first) % MEAN_EVERY == 0:
             _score_mean(plan, stage, store, evaluator, generation, optimizer.mean)
     raise AssertionError("generations never end by themselves")

@@ -203,6 +203,7 @@ def begin_phase(store: Store, name: str, total: int | None, stage: int | None = 
     if (facts.phase, facts.stage) != (name, stage):
         write_facts(store, phase=name, phase_total=total, stage=stage)
         store.add_event("phase", name=name, total=total, stage=stage_name)
+        store.keep_copy()
 
 
 def _race_key(stage: int) -> str:
