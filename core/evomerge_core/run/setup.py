@@ -35,6 +35,7 @@ from evomerge_core.run.precision_choice import (
 from evomerge_core.run.store.facts import write_facts
 from evomerge_core.run.store.folder import create_folder, open_store, require_empty
 from evomerge_core.run.timing.cost import CHARACTERS, load_items
+from evomerge_core.sources.architecture import layer_count
 from evomerge_core.sources.checks.compatibility import require_compatible
 from evomerge_core.sources.checks.finite import refuse, require_finite
 from evomerge_core.sources.checks.scorable import scoring_problems
@@ -111,7 +112,7 @@ def prepare(recipe: Recipe, folder: Path, choose: ChoosePrecision = as_shipped) 
         base_folder=base.folder,
         sources=sources,
         parents={source.name: source.model for source in recipe.sources},
-        layers=_layer_count(base),
+        layers=layer_count(base),
         stages=stages,
         engine=engine,
         tokenizer=tokenizer,
@@ -197,7 +198,7 @@ def make_stages(recipe: Recipe, base: Source) -> tuple[StageSetup, ...]:
 
 
 def _stage(recipe: Recipe, base: Source, index: int, planned: PlannedStage) -> StageSetup:
-    layers = _layer_count(base)
+    layers = layer_count(base)
     space: Space | PathSpace
     if isinstance(planned.searched, Paths):
         if planned.searched.scales != "none":
@@ -207,10 +208,6 @@ def _stage(recipe: Recipe, base: Source, index: int, planned: PlannedStage) -> S
         sources = {source.name: source.model for source in recipe.sources}
         space = make_space(planned.searched, recipe.base, sources, layers, base.names, recipe.seed, chosen_tokenizer(recipe))
     return StageSetup(index, planned.name, planned.budget, planned.search, space, planned.pool)
-
-
-def _layer_count(base: Source) -> int:
-    return int(base.config["num_hidden_layers"])
 
 
 def _most_bytes(setup: Setup) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from evomerge_core.errors import InputError
@@ -28,23 +28,50 @@ def settings(source: Source) -> Mapping[str, Any]:
     `rope_parameters` is the one spelling of RoPE (older: `rope_theta` and `rope_scaling`). Raises InputError for a config.json
     that transformers can't make sense of.
     """
+    read = _read(source, lambda config: config.get_text_config())
+    if read is None:
+        return source.config
+    text, values = read
+    values |= {name: getattr(text, name) for name in COMMON if hasattr(text, name)}
+    values["rope_parameters"] = _rope(values.get("rope_parameters"))
+    return values
+
+
+def layer_count(source: Source) -> int:
+    """The language model's number of layers; InputError where config.json doesn't say it by the usual name."""
+    stated = source.config if source.checkpoint.body is None else settings(source)
+    count = stated.get("num_hidden_layers")
+    if not isinstance(count, int):
+        where = source.folder / "config.json"
+        raise InputError("num_hidden_layers is missing", where=where, remedy="give a language model's folder")
+    return count
+
+
+def tower_settings(source: Source) -> Mapping[str, Any]:
+    """A vision tower's settings as transformers reads them, or as config.json has them for a type that it doesn't know."""
+    read = _read(source, lambda config: config.vision_config)
+    if read is not None:
+        return read[1]
+    stated = source.config.get("vision_config")
+    return stated if isinstance(stated, Mapping) else {}
+
+
+def _read(source: Source, part: Callable[[Any], Any]) -> tuple[Any, dict[str, Any]] | None:
+    """A part of transformers' config of a source, and its settings; None for a type that transformers doesn't know."""
     from huggingface_hub.errors import StrictDataclassError
     from transformers import CONFIG_MAPPING
 
     kind = source.config.get("model_type")
     if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
-        return source.config
+        return None
     try:
-        text: Any = CONFIG_MAPPING[kind].from_dict(copy.deepcopy(dict(source.config))).get_text_config()
-        values: dict[str, Any] = text.to_dict()
+        config: Any = part(CONFIG_MAPPING[kind].from_dict(copy.deepcopy(dict(source.config))))
+        return config, config.to_dict()
     except (StrictDataclassError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
             reason, where=source.folder / "config.json", remedy="correct it, or download the model again"
         ) from None
-    values |= {name: getattr(text, name) for name in COMMON if hasattr(text, name)}
-    values["rope_parameters"] = _rope(values.get("rope_parameters"))
-    return values
 
 
 def _rope(parameters: Any) -> Any:

@@ -21,6 +21,7 @@ from evomerge_core.sources.tensors.left_out import blocks_of
 from evomerge_core.sources.tensors.names import EMBEDDING
 from evomerge_core.sources.tokenizer_files import vocabulary_file
 from evomerge_core.sources.tokens import vocabulary, why_without_tokens
+from evomerge_core.sources.vision_facts import VisionFacts, vision_facts
 from evomerge_core.sources.vocabulary.chat_template import template_of
 from evomerge_core.sources.vocabulary.rows import row_problems
 
@@ -42,7 +43,8 @@ class ModelFacts:
     `parameters` counts the model's weights without the adapter's, `dtypes` the number of tensors of each dtype, `rows` the
     embedding's height with the adapter's rows, `vocab_size` what config.json says it is and `tokens` the tokenizer's entries,
     `bytes` the size of the files that are read; `sha256` is short and of all of them. `left_out` names
-    stored layers and blocks that are no part of the model, and so of no child.
+    stored layers and blocks that are no part of the model, and so of no child. `vision` is there for a model that reads
+    pictures; layers, sizes and rows are then its language part's, `parameters` and `dtypes` those of all its tensors.
     """
 
     reference: str
@@ -69,13 +71,15 @@ class ModelFacts:
     licence: str | None
     sha256: str
     problems: tuple[str, ...]
+    vision: VisionFacts | None = None
 
 
 def inspect(source: Source) -> ModelFacts:
     """The facts of one model; hashes its files and scans its weights for NaN and Inf."""
     stated = settings(source)
     checkpoint, adapter = source.checkpoint, source.adapter
-    facts = [file.facts[name] for name, file in checkpoint.tensors.items()]
+    body = checkpoint.body
+    facts = [file.facts[name] for part in (checkpoint.tensors, body.tensors if body else {}) for name, file in part.items()]
     tokens = vocabulary(source)
     return ModelFacts(
         reference=source.reference,
@@ -102,6 +106,7 @@ def inspect(source: Source) -> ModelFacts:
         licence=licence_in(front_matter(source.folder / "README.md")),
         sha256=_digest(source.fingerprints()),
         problems=tuple(str(problem) for problem in _problems(source)),
+        vision=vision_facts(source),
     )
 
 

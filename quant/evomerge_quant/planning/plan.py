@@ -12,6 +12,7 @@ from evomerge_core.paths.space import PathSpace
 from evomerge_core.recipe.schema import Budget, Recipe
 from evomerge_core.run.setup import StageSetup, make_stages
 from evomerge_core.search.cma_es import population_size
+from evomerge_core.sources.architecture import layer_count
 from evomerge_core.sources.source import Source
 from evomerge_quant.planning.timings import count_parameters
 
@@ -56,9 +57,6 @@ def plan_of(recipe: Recipe, looked: OpenedHeaders) -> Plan:
 def plan_with(recipe: Recipe, base: Source, download: int = 0) -> Plan:
     """As `plan_of`, with the opened base and the bytes that must be downloaded."""
     shapes = {name: base.shape(name) for name in base.names}
-    if not isinstance(base.config.get("num_hidden_layers"), int):
-        config = base.folder / "config.json"
-        raise InputError("num_hidden_layers is missing", where=config, remedy="give a language model's folder")
     return Plan(
         base=base,
         parameters=count_parameters(shapes),
@@ -70,7 +68,7 @@ def plan_with(recipe: Recipe, base: Source, download: int = 0) -> Plan:
 
 
 def _planned(stage: StageSetup, base: Source, parameters: int) -> PlannedSearch:
-    space, layers, most = stage.space, int(base.config["num_hidden_layers"]), parameters
+    space, layers, most = stage.space, layer_count(base), parameters
     usual = held = parameters
     if isinstance(space, PathSpace):
         # paths grow from A's own; few come near to all that an encoding could hold

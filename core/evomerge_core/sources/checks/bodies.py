@@ -23,31 +23,25 @@ def has_eyes(source: Source) -> bool:
     return source.checkpoint.body is not None
 
 
-def may_take_its_embedding_for_a_head(base: Source, source: Source) -> bool:
-    """Whether a tied text model meets an untied vision-language model, whose head the child's becomes."""
-    tied, untied = (source, base) if source.tied else (base, source)
-    return tied.tied and not untied.tied and has_eyes(untied) and not has_eyes(tied)
-
-
-def body_differences(base: Source, source: Source) -> Iterator[InputError]:
-    """An error where two vision-language models differ in more than their language parts."""
-    ours, theirs = base.checkpoint.body, source.checkpoint.body
+def body_differences(eyes: Source, source: Source) -> Iterator[InputError]:
+    """An error where a source sees, and differs in more than its language part from the model that the child sees with."""
+    ours, theirs = eyes.checkpoint.body, source.checkpoint.body
     if ours is None or theirs is None:
         return
-    kind, wanted = source.config.get("model_type"), base.config.get("model_type")
+    kind, wanted = source.config.get("model_type"), eyes.config.get("model_type")
     if kind != wanted:
-        problem = f"it is a {kind!r}, {base.reference} a {wanted!r}"
+        problem = f"it is a {kind!r}, {eyes.reference} a {wanted!r}"
     else:
-        problem = _shape_difference(ours, theirs, base.reference)
+        problem = _shape_difference(ours, theirs, eyes.reference)
     if problem:
         yield InputError(f"has another body: {problem}", where=source.reference, remedy=_ANOTHER_BODY)
 
 
-def _shape_difference(ours: Body, theirs: Body, base: str) -> str:
+def _shape_difference(ours: Body, theirs: Body, eyes: str) -> str:
     for name in (*ours.shapes, *theirs.shapes):
         own, wanted = theirs.shapes.get(name), ours.shapes.get(name)
         if own != wanted:
             if own is None or wanted is None:
-                return f"{name} is {'missing' if own is None else 'not in ' + base}"
-            return f"{name} is {list(own)}, but {list(wanted)} in {base}"
+                return f"{name} is {'missing' if own is None else 'not in ' + eyes}"
+            return f"{name} is {list(own)}, but {list(wanted)} in {eyes}"
     return ""

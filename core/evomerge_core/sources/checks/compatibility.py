@@ -9,12 +9,7 @@ from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.architecture import settings
-from evomerge_core.sources.checks.bodies import (
-    body_differences,
-    has_eyes,
-    language_kind,
-    may_take_its_embedding_for_a_head,
-)
+from evomerge_core.sources.checks.bodies import body_differences, has_eyes, language_kind
 from evomerge_core.sources.checks.finite import check_finite, refuse
 from evomerge_core.sources.checks.soundness import own_problems
 from evomerge_core.sources.checks.special_tokens import special_token_differences
@@ -79,9 +74,10 @@ def check(base: Source, sources: Sequence[Source], *, tokenizer: Source | None =
     Weights aren't scanned.
     """
     errors = [error for model in (base, *sources) for error in own_problems(model)]
+    eyes = next((model for model in (base, *sources) if has_eyes(model)), None)
     for source in sources:
         if source is not base:
-            errors += _differences(base, source, chosen=tokenizer is not None)
+            errors += _differences(base, source, eyes, chosen=tokenizer is not None)
     return _without_repeats(errors)
 
 
@@ -100,21 +96,22 @@ def _without_repeats(errors: Sequence[InputError]) -> list[InputError]:
     return list({str(error): error for error in errors}.values())
 
 
-def _differences(base: Source, source: Source, *, chosen: bool) -> Iterator[InputError]:
-    """`chosen`: whether somebody chose whose tokenizer the child takes."""
+def _differences(base: Source, source: Source, eyes: Source | None, *, chosen: bool) -> Iterator[InputError]:
+    """`eyes` is the model that the child sees with, `chosen` whether somebody chose whose tokenizer the child takes."""
     where = f"{source.reference}: config.json"
-    seeing = has_eyes(base) or has_eyes(source)
-    read = language_kind if seeing else _model_type
+    read = _model_type if eyes is None else language_kind
     ours, theirs = read(base), read(source)
     if ours != theirs:
-        yield InputError(f"model_type is {theirs!r}, but {ours!r} in {base.reference}", where=where, remedy=SAME_FAMILY)
+        said = "its language part's model_type" if has_eyes(source) else "model_type"
+        yield InputError(f"{said} is {theirs!r}, but {ours!r} in {base.reference}", where=where, remedy=SAME_FAMILY)
         return
-    yield from body_differences(base, source)
-    yield from _config_differences(base, source, where)
+    if eyes is not None:
+        yield from body_differences(eyes, source)
+    yield from _config_differences(base, source, where, own_heads=eyes is not None and not eyes.tied)
     yield from _tensor_differences(base, source)
     yield from _vocabulary_differences(base, source)
     # A child with eyes speaks as the model that gives them: there is nothing to choose.
-    if not chosen and not seeing and vocabulary_matches(base, source):
+    if not chosen and eyes is None and vocabulary_matches(base, source):
         yield from special_token_differences(base, source)
 
 
@@ -122,7 +119,8 @@ def _model_type(source: Source) -> object:
     return source.config.get("model_type")
 
 
-def _config_differences(base: Source, source: Source, where: str) -> Iterator[InputError]:
+def _config_differences(base: Source, source: Source, where: str, *, own_heads: bool) -> Iterator[InputError]:
+    """`own_heads`: whether tied models come with their embedding for a head (`vocabulary.own_head`)."""
     ours, theirs = base.config.get("architectures"), source.config.get("architectures")
     if ours and theirs and ours != theirs and has_eyes(base) == has_eyes(source):
         yield InputError(f"architectures is {theirs}, but {ours} in {base.reference}", where=where, remedy=SAME_FAMILY)
@@ -130,7 +128,7 @@ def _config_differences(base: Source, source: Source, where: str) -> Iterator[In
     for field in SETTINGS:
         ours, theirs = _for_text(our_settings.get(field)), _for_text(their_settings.get(field))
         yield from _field_differences(field, ours, theirs, where, base.reference)
-    if base.tied != source.tied and not may_take_its_embedding_for_a_head(base, source):
+    if base.tied != source.tied and not own_heads:
         problem = f"tie_word_embeddings: the head is {_tie(source)}, but {_tie(base)} in {base.reference}"
         yield InputError(problem, where=where, remedy=_tie_remedy(base, source))
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
 from evomerge_core.merging.model_folder.card import public_name
 from evomerge_core.sources.checkpoint import open_checkpoint
@@ -47,8 +48,12 @@ class Subject:
 
 
 def subject_of_folder(path: Path) -> Subject:
-    """The model in a folder. InputError when it can't be read, or is quantised already."""
+    """The model in a folder. InputError when it can't be read, is quantised already, or reads pictures."""
     source = Source(str(path), open_checkpoint(path))
+    if source.checkpoint.body is not None:
+        raise InputError(
+            "reads pictures, and such a model can't be exported yet", where=path, remedy="use llama.cpp's own converter"
+        )
     phi3, kind = is_phi3(source), _kind(source)
     shapes = shapes_of(source, {name: source.shape(name) for name in source.names})
     plain = source.checkpoint.plain

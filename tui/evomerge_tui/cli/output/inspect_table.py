@@ -17,11 +17,18 @@ def facts_table(models: Sequence[Mapping[str, Any]]) -> Table:
     table.add_column("")
     for model in models:
         table.add_column(Text(one_line(str(model["reference"]))), overflow="fold")
-    for fact in models[0]:
-        values = [model[fact] for model in models]
+    rows = [_rows(model) for model in models]
+    for fact in dict.fromkeys(fact for row in rows for fact in row):
+        values = [row.get(fact) for row in rows]
         if fact != "reference" and any(value not in (None, (), [], {}) for value in values):
             table.add_row(fact.replace("_", " "), *(Text(_shown(value)) for value in values))
     return table
+
+
+def _rows(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a model; those of its eyes each have a row of their own."""
+    eyes = model.get("vision") or {}
+    return {**{fact: value for fact, value in model.items() if fact != "vision"}, **{f"eyes: {k}": v for k, v in eyes.items()}}
 
 
 def _shown(value: Any) -> str:
@@ -32,7 +39,8 @@ def _shown(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{one_line(str(key))} {_shown(inner)}" for key, inner in value.items())
+        stated = ((key, inner) for key, inner in value.items() if inner is not None)
+        return ", ".join(f"{one_line(str(key).replace('_', ' '))} {_shown(inner)}" for key, inner in stated)
     if isinstance(value, list | tuple):
         return ", ".join(_shown(inner) for inner in value)
     return one_line(str(value))
