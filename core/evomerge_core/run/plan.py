@@ -38,6 +38,11 @@ class StagePlan:
         """Whether log-likelihood orders candidates of equal score."""
         return self.search.tie_break == "log_likelihood"
 
+    @property
+    def averages(self) -> bool:
+        """Whether an average of its genomes is a genome: not where some of their numbers are whole."""
+        return True
+
 
 @dataclass(frozen=True)
 class RunPlan:

@@ -61,6 +61,10 @@ class StageSetup(StagePlan):
     space: Space | PathSpace
     pool: tuple[str, ...]
 
+    @property
+    def averages(self) -> bool:
+        return not self.space.integers
+
 
 @dataclass(frozen=True)
 class Setup:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.generation.finalists import best_finalist, best_of_search, choose_finalists
+from evomerge_core.run.plan import StagePlan
 from evomerge_core.run.store.store import Store
 from support.run_plans import add_child, make_plan, make_stage, save_score
 
@@ -43,16 +45,36 @@ def test_in_a_race_a_small_lead_in_score_can_be_outweighed_by_the_loss(store: St
     assert [c.label for c in best_of_search(plan, plan.stages[0], store, 2)] == ["g1.1", "g1.2"]
 
 
-def test_the_searchs_mean_takes_the_last_place(store: Store) -> None:
+def test_averages_of_the_best_and_the_searchs_mean_take_the_last_places(store: Store) -> None:
+    """The best four of ten, at places 9 to 6, are 0.75 on average; eight are more than the better half."""
     for position in range(10):
         save_score(store, add_child(store, position), position, 10)
     plan = make_plan()
     best = [f"g1.{number}" for number in range(10, 2, -1)]
     assert [c.label for c in choose_finalists(plan, plan.stages[0], store)] == best
     store.set_facts(generation=1, mean=[0.5, 0.5])
-    finalists = choose_finalists(plan, plan.stages[0], store)
-    assert [c.label for c in finalists] == [*best[:7], "mean 1"]
-    assert (finalists[-1].genome, finalists[-1].stage) == ((0.5, 0.5), 0)
+    for _ in range(2):  # a resumed final has the same ones
+        finalists = choose_finalists(plan, plan.stages[0], store)
+        assert [c.label for c in finalists] == [*best[:6], "best 4", "mean 1"]
+        assert (finalists[-1].genome, finalists[-1].stage) == ((0.5, 0.5), 0)
+        assert finalists[-2].genome == pytest.approx((0.75, 0.0))
+        assert (finalists[-2].kind, finalists[-2].stage, finalists[-2].generation) == ("mean", 0, 0)
+
+
+@dataclass(frozen=True)
+class _WholeNumbers(StagePlan):
+    @property
+    def averages(self) -> bool:
+        return False
+
+
+def test_whole_numbers_are_not_averaged(store: Store) -> None:
+    for position in range(10):
+        save_score(store, add_child(store, position), position, 10)
+    store.set_facts(generation=1, mean=[0.5, 0.5])
+    stage = _WholeNumbers(**vars(make_stage(0)))
+    labels = [c.label for c in choose_finalists(make_plan(), stage, store)]
+    assert labels == [*[f"g1.{number}" for number in range(10, 3, -1)], "mean 1"]
 
 
 def test_a_stage_has_its_own_finalists(store: Store) -> None:

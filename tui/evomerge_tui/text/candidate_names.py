@@ -1,4 +1,4 @@
-"""Candidates as a person reads them. A label such as `g4.5` or `mean 5` is what commands take; these are words beside it."""
+"""Candidates as a person reads them. A label such as `g4.5`, `mean 5` or `best 8` is what commands take; these are words beside it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ def kind_word(kind: str) -> str:
 
 def candidate_name(label: str, kind: str) -> str:
     """The name of a candidate in a sentence: its label, or what it is the average of."""
-    return f"average of generation {label.removeprefix('mean ')}" if kind == "mean" else label
+    if kind != "mean":
+        return label
+    return f"average of generation {label.removeprefix('mean ')}" if label.startswith("mean ") else f"average of the {label}"
 
 
-def description(kind: str, generation: int | None) -> str:
+def description(label: str, kind: str, generation: int | None) -> str:
     """What a candidate is, in a few words; `generation` counts from 0."""
     number = (generation or 0) + 1
     words = {
         "search": f"child of generation {number}",
-        "mean": f"average of generation {number}",
+        "mean": candidate_name(label, kind),
         "uniform": "equal-weight merge",
         "drawn": "drawn to compare precisions",
     }

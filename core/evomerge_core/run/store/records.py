@@ -58,8 +58,8 @@ class Pass:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What is scored: a parent, an equal-weight merge (kind "uniform"), a genome of the search, a search's mean, or a genome
-    that was drawn to compare precisions (kind "drawn").
+    """What is scored: a parent, an equal-weight merge (kind "uniform"), a genome of the search, an average of its genomes
+    (kind "mean": a search's own mean, or of its best), or a genome that was drawn to compare precisions (kind "drawn").
 
     `twin` is the candidate that had the same genome before it; `stage` the index of the stage that asked for it, None for
     references.

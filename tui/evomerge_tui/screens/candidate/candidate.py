@@ -284,7 +284,7 @@ def read_candidate(folder: Path, candidate: int, against: int, place: tuple[str,
 
 def _scores(found: ComparedCandidate) -> Content:
     candidate = found.candidate
-    what = description(candidate.kind, candidate.generation)
+    what = description(candidate.label, candidate.kind, candidate.generation)
     lines = [Content.assemble((one_line(candidate.label, 40), "bold"), (f"  {what}", "$text-muted"))]
     for score in found.scores:
         low_high = "" if score.interval is None else percent_range(*score.interval)
