@@ -182,11 +182,12 @@ class _Placing(TorchFunctionMode):
 
 
 def _carried(args: Any, kwargs: dict[str, Any], place: Any, on_card: bool) -> Any:
-    x, rest = args[0], [each for each in args[1:] if each is not place]
-    more = {key: value for key, value in kwargs.items() if key not in ("device", "non_blocking")}
+    x = args[0]
     if isinstance(x, CardTensor) != on_card:
         x = CardTensor(x.detach().clone()) if on_card else x.held.clone()
-    return x.to(*rest, **more) if rest or more else x
+    rest = [CPU if each is place else each for each in args[1:]]
+    more = {key: CPU if value is place else value for key, value in kwargs.items() if key != "non_blocking"}
+    return x.to(*rest, **more)
 
 
 class _Event:

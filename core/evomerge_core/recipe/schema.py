@@ -24,7 +24,7 @@ SHIPPED: Precision = "bf16"
 # Whether these rank merges as what ships does depends on the models.
 FEW_BITS: frozenset[Precision] = frozenset({"nf4", "int5", "int8"})
 # What products are computed in.
-Arithmetic = Literal["float32", "bfloat16"]
+Arithmetic = Literal["float32", "bfloat16", "float16"]
 ArithmeticSetting = Arithmetic | Literal["auto"]
 
 
@@ -171,8 +171,8 @@ class EvaluationSettings(Frozen):
     """Where candidates are scored. `auto`: on the graphics card where there is one."""
     arithmetic: ArithmeticSetting = "auto"
     """What products are computed in. On the CPU, float32 gives the same scores on every processor, and bfloat16 is faster
-    where the processor has instructions for it. `auto`: float32 on the CPU, bfloat16 on a card; the choice is frozen into
-    the run."""
+    where the processor has instructions for it. `auto`: float32 on the CPU, bfloat16 on a card, or float16 where the card has
+    no instructions for bfloat16 (compute capability below 8.0); the choice is frozen into the run."""
     confirm: tuple[Precision, ...] = ()
     """Other precisions in which the finalists, the winner and its references are scored too. The one that `auto` chooses is
     left out."""

@@ -19,6 +19,7 @@ from evomerge_core.paths.path import Pool
 from evomerge_core.paths.size import most_layers, most_parameters
 from evomerge_core.paths.space import PathSpace
 from evomerge_core.paths.spec import Paths
+from evomerge_core.processor import card_arithmetic
 from evomerge_core.recipe.absolute_paths import with_absolute_paths
 from evomerge_core.recipe.load import dump_recipe
 from evomerge_core.recipe.schema import FEW_BITS, Budget, Recipe, Stage
@@ -186,7 +187,7 @@ def _with_arithmetic(recipe: Recipe) -> Recipe:
     evaluation = recipe.evaluation
     if evaluation.arithmetic != "auto":
         return recipe
-    found = "bfloat16" if _device(recipe).type == "cuda" else "float32"
+    found = card_arithmetic() if _device(recipe).type == "cuda" else "float32"
     return recipe.model_copy(update={"evaluation": evaluation.model_copy(update={"arithmetic": found})})
 
 

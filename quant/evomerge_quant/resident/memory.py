@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +27,22 @@ class MemoryBudget:
 
 
 def available_bytes(device: torch.device) -> int:
-    """Free memory of the device: VRAM, or RAM within the container's limit."""
+    """Free memory of the device: VRAM, to which torch gives back what it keeps of freed tensors, or RAM within the container's
+    limit."""
     if device.type == "cuda":
+        torch.cuda.empty_cache()
         free, _ = torch.cuda.mem_get_info(device)
         return int(free)
     return available_ram()
+
+
+def keep_within_card(device: torch.device) -> None:
+    """Lets torch take no more of a card than is free now. Windows' driver would put what doesn't fit into RAM, without a word,
+    and every step would wait for the bus; an error ends in a smaller batch instead."""
+    if device.type == "cuda" and sys.platform == "win32":
+        _, total = torch.cuda.mem_get_info(device)
+        own = torch.cuda.memory_allocated(device)
+        torch.cuda.set_per_process_memory_fraction(min(1.0, (available_bytes(device) + own) / total), device)
 
 
 def resident_bytes(config: Any, precision: Precision, compute_dtype: torch.dtype, *, unpacked: bool = False) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +13,12 @@ import torch
 from torch import Tensor
 
 from evomerge_core.errors import InputError
-from evomerge_core.processor import processor_name
+from evomerge_core.processor import card_arithmetic, processor_name
 from evomerge_core.recipe.schema import ArithmeticSetting
 from evomerge_core.run.candidate.candidate_loader import MakeEvaluator
 from evomerge_core.sources.pretrained import read_config
 from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary
-from evomerge_core.tasks.evaluator import Answer, CandidateError, Evaluator, Question
+from evomerge_core.tasks.evaluator import Answer, Evaluator, Question
 from evomerge_quant.resident import memory
 from evomerge_quant.resident.answering.answering import PREFILL_TOKENS, answer_rows
 from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE, Reader, make_reader
@@ -27,9 +29,11 @@ from evomerge_quant.resident.network.layered_config import with_layers
 from evomerge_quant.resident.network.path_view import Route, view_path
 from evomerge_quant.resident.network.skeleton import Precision, make_skeleton, place
 from evomerge_quant.resident.network.weights import WeightSlots, make_slots, take_all
-from evomerge_quant.resident.out_of_memory import is_out_of_memory
+from evomerge_quant.resident.out_of_memory import NoRoom, OutOfMemory, is_out_of_memory
 
 Device = Literal["auto", "cpu", "cuda"]
+# From this multiple of what was free when a batch didn't fit, a larger one is tried again.
+_MORE = 1.1
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,10 @@ class ResidentModel:
 
     Tokens go through all layers in their order, or by the route that `follow` was given last.
 
-    `batch_size` (rows) fits itself to the free memory at the first answer, and is halved when memory runs out; set it to a
-    recorded value to get the same batches again. `compute_dtype` is what products are computed in. On the CPU in float32 they
-    are added up in a fixed order: answers and log-probabilities are then the same on every processor, with any number of
-    threads and any batch.
+    `batch_size` (rows) fits itself to the free memory at the first answer, and is halved when memory runs out; once there is
+    more again, the next candidate gets the old one back. Set it to a recorded value to get the same batches again.
+    `compute_dtype` is what products are computed in. On the CPU in float32 they are added up in a fixed order: answers and
+    log-probabilities are then the same on every processor, with any number of threads and any batch.
     """
 
     def __init__(self, parts: _Parts, precision: Precision, batch_size: int | None) -> None:
@@ -58,6 +62,8 @@ class ResidentModel:
         self._reader = parts.reader
         self._precision = precision
         self._loaded = False
+        self._most_rows = batch_size
+        self._free_when_short = 0
         self.batch_size = batch_size
 
     @property
@@ -96,16 +102,17 @@ class ResidentModel:
 
     @torch.no_grad()
     def load(self, tensors: Iterable[tuple[str, Tensor]]) -> None:
-        """Takes a whole candidate. CandidateError names a tensor with NaN or Inf, or says that memory ran out; ValueError
-        names a wrong or missing tensor."""
+        """Takes a whole candidate. CandidateError names a tensor with NaN or Inf, or says that memory ran out (OutOfMemory);
+        ValueError names a wrong or missing tensor."""
         self._loaded = False
+        self._grow()
         self._reader = self._parts.reader
         try:
             take_all(self._parts.slots, tensors)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise CandidateError("out of memory while the weights were merged and taken") from None
+            raise OutOfMemory("out of memory while the weights were merged and taken") from None
         self._loaded = True
 
     def follow(self, route: Route) -> None:
@@ -130,18 +137,25 @@ class ResidentModel:
         parts = self._parts
         rows = make_rows(questions, parts.vocabulary, parts.config.max_position_embeddings)
         while True:
-            size = self.batch_size or self._fitting_batch(rows)
+            size = self.batch_size or min(self._fitting_batch(rows), self._most_rows or sys.maxsize)
             self.batch_size = size
+            self._most_rows = self._most_rows or size
             try:
                 return answer_rows(self._reader, rows, parts.vocabulary, size)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
             if size == 1:
-                raise CandidateError("out of memory with one question at a time")
+                raise OutOfMemory("out of memory with one question at a time")
             self.batch_size = size // 2
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
+            self._free_when_short = memory.available_bytes(self.device)
+
+    def _grow(self) -> None:
+        """Lets a batch that was made smaller fit itself anew once there is plainly more memory than there was then."""
+        if self.batch_size is None or self.batch_size == self._most_rows:
+            return
+        if memory.available_bytes(self.device) > _MORE * self._free_when_short:
+            self.batch_size = None
 
     def _fitting_batch(self, rows: Sequence[QuestionRow]) -> int:
         config, dtype, device = self._parts.config, self.compute_dtype, self.device
@@ -169,19 +183,22 @@ def build(
     `speaks` is what candidates speak with where that isn't what `folder` says: tokenizer, rows, ends.
 
     `layers` says what layers candidates have where those are not the folder's own: each is of the kind of one of these, given
-    by its number. InputError for a folder without config or tokenizer, an architecture that can't be scored, or `cuda` where
-    there is none.
+    by its number. InputError for a folder without config or tokenizer, an architecture that can't be scored, `cuda` where there
+    is none, and a model that there is no room for (NoRoom).
     """
     place_on = _choose_device(device)
     dtype = choose_dtype(precision, place_on, arithmetic)
     config = _read_config(folder, layers, speaks)
     model = make_skeleton(config, precision, dtype)
-    place(
-        model,
-        dtype,
-        place_on,
-        unpacked=memory.unpacked_fits(config, precision, dtype, place_on.type, memory.available_bytes(place_on)),
-    )
+    gc.collect()
+    memory.keep_within_card(place_on)
+    free = memory.available_bytes(place_on)
+    try:
+        place(model, dtype, place_on, unpacked=memory.unpacked_fits(config, precision, dtype, place_on.type, free))
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise _no_room(memory.resident_bytes(config, precision, dtype), free, precision, place_on) from None
     fixed = place_on.type == "cpu" and dtype == torch.float32 and fix_order(model)
     parts = _Parts(
         config,
@@ -222,10 +239,19 @@ def _choose_device(device: Device) -> torch.device:
 
 
 def choose_dtype(precision: Precision, device: torch.device, arithmetic: ArithmeticSetting) -> torch.dtype:
-    """What products are computed in: for auto float32 on the CPU, whatever else it could do; for `fp32` always float32."""
+    """What products are computed in: for auto float32 on the CPU, whatever else it could do, and on a card bfloat16, or float16
+    where that is emulated; for `fp32` always float32."""
     if precision == "fp32" or arithmetic == "float32":
         return torch.float32
-    return torch.bfloat16 if device.type == "cuda" or arithmetic == "bfloat16" else torch.float32
+    if arithmetic == "auto":
+        arithmetic = card_arithmetic() if device.type == "cuda" else "float32"
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[arithmetic]
+
+
+def _no_room(needed: int, free: int, precision: Precision, device: torch.device) -> NoRoom:
+    where = "the card" if device.type == "cuda" else "RAM"
+    problem = f"out of memory: the model takes {needed / 1e9:.1f} GB in {precision}, {free / 1e9:.1f} GB of {where} are free"
+    return NoRoom(problem, remedy="close other programs, or choose fewer bits or a smaller model")
 
 
 def _read_config(folder: Path, layers: Sequence[int] | None, speaks: ChildVocabulary | None) -> Any:

@@ -14,6 +14,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from evomerge_core.tasks.evaluator import Answer, CandidateError, Question
+from evomerge_quant.gguf.proof.comparison import Stretch
+from evomerge_quant.gguf.proof.proof_items import ProofItem
+from evomerge_quant.gguf.proof.reference import Reference
 from evomerge_quant.resident import memory, model
 from evomerge_quant.resident.answering import attention, prefill
 from evomerge_quant.resident.model import ResidentModel, build
@@ -80,6 +83,19 @@ def test_a_path_answers_as_on_the_cpu(tmp_path: Path) -> None:
     on_cpu = answers("cpu", "bfloat16")
     with pretended_card():
         assert answers("cuda", "auto") == on_cpu
+
+
+def test_an_exports_reference_answers_as_on_the_cpu(model_folder: MakeFolder) -> None:
+    folder, items = model_folder("llama"), [ProofItem(question) for question in QUESTIONS]
+    on_cpu = Reference(folder, items)
+    stretches = [Stretch((*row.prompt, *row.gold), 1) for row in on_cpu.rows]
+    with pretended_card() as card:
+        on_card = Reference(folder, items)
+        assert card.allocated > 0
+        assert on_card.precision == "fp32"
+        assert on_card.answers == on_cpu.answers
+        for found, expected in zip(on_card.logits(stretches), on_cpu.logits(stretches), strict=True):
+            assert torch.equal(found.cpu(), expected)
 
 
 def targets_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from evomerge_core.run.store.commands import obey
 from evomerge_core.run.store.facts import Clock, read_facts
 from evomerge_core.run.store.records import Candidate, Evaluation, Pass
 from evomerge_core.run.store.store import Store
-from evomerge_core.tasks.evaluator import Question
+from evomerge_core.tasks.evaluator import CandidateError, Question
 
 
 @dataclass
@@ -99,16 +99,22 @@ class CachedEvaluator:
         """The candidate's responses, and the clock afterwards."""
         waited = obey(self.store)
         before = time.perf_counter()
-        slot = self.loader.slot(candidate, split, precision)
-        made = time.perf_counter() - before
-        responses = ask_candidate(slot, asked, neutral=neutral, gate=gate)
+        try:
+            slot = self.loader.slot(candidate, split, precision)
+        except CandidateError as failure:  # there is no room for a model in this precision
+            made, rows = time.perf_counter() - before, None
+            responses = Responses([], [], str(failure), None, made, made)
+        else:
+            made = time.perf_counter() - before
+            responses = ask_candidate(slot, asked, neutral=neutral, gate=gate)
+            rows = slot.evaluator.batch_size
         now, facts = time.perf_counter(), read_facts(self.store)
         clock = Clock(
             active_seconds=facts.active_seconds + now - self.since - waited,
             build_seconds=max(made, facts.build_seconds),
             precision=precision,
             layers=self.loader.other_layers,
-            batch_size=slot.evaluator.batch_size,
+            batch_size=rows,
         )
         self.since = now
         return responses, clock

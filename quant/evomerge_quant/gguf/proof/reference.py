@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from evomerge_core.sources.source import open_source
+from evomerge_core.sources.source import Source, open_source
 from evomerge_core.tasks.evaluator import Answer
 from evomerge_quant.gguf.proof.comparison import Stretch
 from evomerge_quant.gguf.proof.proof_items import ProofItem
@@ -23,9 +23,13 @@ from evomerge_quant.resident.answering.reader import PlacedTokens, Reader, make_
 from evomerge_quant.resident.answering.rows import QuestionRow, common_prefix, make_rows
 from evomerge_quant.resident.answering.vocabulary import Vocabulary, read_vocabulary
 from evomerge_quant.resident.model import ResidentModel, build
+from evomerge_quant.resident.out_of_memory import OutOfMemory, is_out_of_memory
 
 # A batch takes about as much again as the weights of a small model.
 _ROOM = 1.5
+ReferencePrecision = Literal["fp32", "bf16"]
+DeviceName = Literal["cpu", "cuda"]
+_BYTES: Mapping[ReferencePrecision, int] = {"fp32": 4, "bf16": 2}
 
 
 class Reference:
@@ -67,7 +71,15 @@ class Reference:
     def logits(self, stretches: Sequence[Stretch]) -> list[Tensor]:
         """Float32 logits of stretches that all begin with the prefix, or of the prefix itself."""
         prefix = self._read if all(len(s.tokens) > len(self.prefix) for s in stretches) else read_prefix(self._reader, [])
-        return _read_after(self._reader, prefix, stretches)
+        try:
+            return _read_after(self._reader, prefix, stretches)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        if len(stretches) == 1:
+            raise OutOfMemory("out of memory with one text at a time")
+        half = len(stretches) // 2
+        return [*self.logits(stretches[:half]), *self.logits(stretches[half:])]
 
     @cached_property
     def _read(self) -> Prefix:
@@ -76,26 +88,40 @@ class Reference:
 
 @dataclass(frozen=True)
 class _Place:
-    precision: Literal["fp32", "bf16"]
-    device: Literal["cpu", "cuda"]
+    precision: ReferencePrecision
+    device: DeviceName
 
 
 def _load(folder: Path) -> ResidentModel:
     source = open_source(str(folder.absolute()), relative_to=Path.cwd())
-    bytes_fp32 = 4 * sum(torch.Size(source.shape(name)).numel() for name in source.names)
-    place = _choose(bytes_fp32)
-    model = build(folder, precision=place.precision, device=place.device)
+    count = sum(torch.Size(source.shape(name)).numel() for name in source.names)
+    place = _choose(count)
+    try:
+        return _placed(folder, source, place)
+    except OutOfMemory:
+        if place.device == "cpu":
+            raise
+    return _placed(folder, source, _choose(count, ("cpu",)))
+
+
+def _placed(folder: Path, source: Source, place: _Place) -> ResidentModel:
+    # On the CPU bf16 is taken for its size: products in float32 would hold float32 weights.
+    small = place == _Place("bf16", "cpu")
+    model = build(folder, precision=place.precision, device=place.device, arithmetic="bfloat16" if small else "auto")
     model.load((name, source.read(name)) for name in source.names)
     return model
 
 
-def _choose(bytes_fp32: int) -> _Place:
-    """Float32 wherever it fits, the GPU first: products in bf16 are themselves further from the weights than an F16 file."""
-    devices: list[Literal["cpu", "cuda"]] = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
-    for device in devices:
-        if _ROOM * bytes_fp32 < memory.available_bytes(torch.device(device)):
-            return _Place("fp32", device)
-    return _Place("bf16", devices[0])
+def _choose(count: int, devices: Sequence[DeviceName] | None = None) -> _Place:
+    """Float32 wherever `count` weights fit, the GPU first: products in bf16 are themselves further from the weights than an F16
+    file. Then bf16, on the CPU where it fits nowhere: there it can at least be swapped."""
+    devices = devices or (("cuda", "cpu") if torch.cuda.is_available() else ("cpu",))
+    precisions: tuple[ReferencePrecision, ...] = ("fp32", "bf16")
+    for precision in precisions:
+        for device in devices:
+            if _ROOM * _BYTES[precision] * count < memory.available_bytes(torch.device(device)):
+                return _Place(precision, device)
+    return _Place("bf16", "cpu")
 
 
 def _read_after(reader: Reader, prefix: Prefix, stretches: Sequence[Stretch]) -> list[Tensor]:
