@@ -18,10 +18,10 @@ from evomerge_core.run.candidate import fitness as fitness_module
 from evomerge_core.run.candidate.cached_evaluation import CachedEvaluator
 from evomerge_core.run.candidate.fitness import fitness
 from evomerge_core.run.generation import winner as winner_module
-from evomerge_core.run.generation.finalists import choose_finalists
+from evomerge_core.run.generation.finalists import AVERAGED, choose_finalists
 from evomerge_core.run.generation.generations import search
 from evomerge_core.run.generation.winner import Choice, choose_winner
-from evomerge_core.run.plan import RunPlan
+from evomerge_core.run.plan import FINALISTS, RunPlan
 from evomerge_core.run.setup import StageSetup
 from evomerge_core.run.store.facts import write_facts
 from evomerge_core.run.store.store import Store
@@ -34,7 +34,8 @@ class Setting:
     """One way to search. None leaves to the program what it decides by itself.
 
     `loss_items`: in a race the loss counts like so many items. `line_start`: whether the search starts at the best equal-weight
-    merge, not at the recipe's start. `search` and `validation` are numbers of items; `items` and `first` a race's.
+    merge, not at the recipe's start. `averages`: whether averages of the best stand in the final. `search` and `validation` are
+    numbers of items; `items` and `first` a race's.
     """
 
     evaluations: int = 80
@@ -47,6 +48,7 @@ class Setting:
     loss_items: float | None = None
     line_start: bool = True
     finalists: int | None = None
+    averages: bool = True
     search: int = 48
     validation: int = 48
 
@@ -144,7 +146,8 @@ def _constants(setting: Setting) -> Iterator[None]:
     with ExitStack() as patched:
         if setting.loss_items is not None:
             patched.enter_context(patch.object(fitness_module, "_ITEMS_IN_RACES", setting.loss_items))
-        if setting.finalists is not None:
-            chosen = partial(choose_finalists, count=setting.finalists)
+        if setting.finalists is not None or not setting.averages:
+            averaged = AVERAGED if setting.averages else ()
+            chosen = partial(choose_finalists, count=setting.finalists or FINALISTS, averaged=averaged)
             patched.enter_context(patch.object(winner_module, "choose_finalists", chosen))
         yield

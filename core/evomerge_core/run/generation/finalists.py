@@ -14,11 +14,11 @@ from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.store.store import Store
 
 # So many of a search's best are averaged.
-_AVERAGED = (4, 8, 16)
+AVERAGED = (4, 8, 16)
 
 
 def choose_finalists(
-    plan: RunPlan, stage: StagePlan, store: Store, count: int = FINALISTS, averaged: Sequence[int] = _AVERAGED
+    plan: RunPlan, stage: StagePlan, store: Store, count: int = FINALISTS, averaged: Sequence[int] = AVERAGED
 ) -> list[Candidate]:
     """The search's best and, in place of the last of them, averages of the best and the search's mean.
 
