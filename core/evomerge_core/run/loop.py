@@ -25,6 +25,7 @@ from evomerge_core.run.setup import Setup, StageSetup
 from evomerge_core.run.store.facts import StageFacts, begin_phase, read_facts, write_facts
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.store.store import Store
+from evomerge_core.run.watch import Watch
 
 
 def run(
@@ -34,16 +35,20 @@ def run(
     *,
     since: float | None = None,
     shipped: Callable[[], Shipped] | None = None,
+    watch: Watch | None = None,
 ) -> Candidate:
     """Scores references, carries out each stage and tests what came of it; returns the last stage's winner.
 
     `since` (of `time.perf_counter`) is when the job began: opening the models counts as the run's time too. `shipped` says how
     candidates are scored in what ships where the search's precision is compared with it; by default, as in any precision.
+    `watch` looks at what the run relies on before and after each candidate.
     """
     plan = setup.plan
     _write_plan(setup, store)
     loader = CandidateLoader(setup, store, make_evaluator)
     evaluator = CachedEvaluator(plan, store, loader, time.perf_counter() if since is None else since)
+    if watch is not None:
+        evaluator.require_unchanged = watch.require_unchanged
     references = list(add_references(setup, store))
     begin_phase(store, "references", len(references))
     for candidate in references:

@@ -29,17 +29,18 @@ def sha256_of(path: Path) -> str:
     """The file's sha256 as 64 hex digits, read as a stream."""
     name, size, changed = identity(path)
     if size < REMEMBERED_FROM_BYTES:
-        return _hash(path)
+        return hash_file(path)
     key = hashlib.sha256(f"{name}|{size}|{changed}".encode()).hexdigest()
     memory = user_cache_path("evomerge-tui") / "sha256" / key
     known = _recall(memory)
     if known is None:
-        known = _hash(path)
+        known = hash_file(path)
         _remember(memory, known)
     return known
 
 
-def _hash(path: Path) -> str:
+def hash_file(path: Path) -> str:
+    """The same, read now, whatever is remembered."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -29,7 +29,7 @@ def test_a_big_file_is_hashed_once_until_it_changes(tmp_path: Path, monkeypatch:
     first = hashlib.sha256(b"first").hexdigest()
     assert fingerprint.sha256_of(path) == first
     with monkeypatch.context() as patch:
-        patch.setattr(fingerprint, "_hash", lambda _: pytest.fail("hashed twice"))
+        patch.setattr(fingerprint, "hash_file", lambda _: pytest.fail("hashed twice"))
         assert fingerprint.sha256_of(path) == first
     path.write_bytes(b"other")
     os.utime(path, ns=(0, 12345))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,12 +19,18 @@ from pathlib import Path
 import psutil
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full, needs_room, resume_it
 from evomerge_core.run.store.commands import Stopped
 from evomerge_core.run.store.facts import read_facts, write_facts
-from evomerge_core.run.store.folder import LOG, hold, is_held, open_store
+from evomerge_core.run.store.folder import LOG, STORE, hold, is_held, open_store, read_store
+from evomerge_core.run.store.kept_room import give_room, keep_room
 from evomerge_core.run.store.known_runs import remember as remember_run
+from evomerge_core.run.store.live_states import LIVE
+from evomerge_core.run.store.place import LostPlace, require_own_files
+from evomerge_core.run.store.recovery import restore_if_damaged
 from evomerge_core.run.store.store import Store
 from evomerge_tui.processes.priority import lower_this_session
+from evomerge_tui.terminal.guarded_output import guarded_output
 from evomerge_tui.user.settings import PRIORITIES, Priority, load_settings
 from evomerge_tui.user.user_paths import timings_path
 
@@ -32,14 +40,18 @@ _START_SECONDS = 60
 _END_SECONDS = 10
 
 
-def start(folder: Path) -> None:
+def start(folder: Path) -> str | None:
     """Starts the job in a session of its own, so that it outlives this process, and waits until it holds the lock.
 
-    Its priority comes from the settings. Raises `InputError` when a job is already running, or the settings are invalid.
+    Its priority comes from the settings. A sentence says when the store was damaged and is taken from its copy. Raises
+    `InputError` when a job is already running, or the settings are invalid.
     """
+    require_own_files(folder)
     if is_held(folder):
         raise InputError("a job is already running here", where=folder, remedy=f"see `evomerge-tui status {folder}`")
     priority = load_settings().job_priority
+    with hold(folder):
+        restored = restore_if_damaged(folder)
     store = open_store(folder)
     # What waits was for the job before. The new one can't do this: when it has the lock, commands may be its own.
     store.drop_commands()
@@ -50,7 +62,7 @@ def start(folder: Path) -> None:
         remember_run(folder)
     # the literal flags of Windows' API: the names exist in `subprocess` on Windows only
     flags = 0x00000200 | 0x00000008 if os.name == "nt" else 0  # CREATE_NEW_PROCESS_GROUP | DETACHED_PROCESS
-    with (folder / LOG).open("ab") as log:
+    with needs_room(folder / LOG, SPARE_BYTES, then=resume_it(folder)), (folder / LOG).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "evomerge_tui.processes.job", "--priority", priority, "--", str(folder)],
             stdin=subprocess.DEVNULL,
@@ -62,6 +74,7 @@ def start(folder: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while not is_held(folder) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
+    return restored
 
 
 def end_now(folder: Path) -> None:
@@ -97,6 +110,8 @@ def main() -> int:
     command_line.add_argument("--priority", choices=PRIORITIES, default="normal")
     command_line.add_argument("run", type=Path)
     args = command_line.parse_args()
+    # a signal such as that of a mapped file which was cut off must not end in an empty log
+    faulthandler.enable(2)
     if args.priority == "low":
         lower_this_session()
     return work(args.run, args.priority)
@@ -107,28 +122,76 @@ def work(folder: Path, priority: Priority = "normal") -> int:
 
     `priority` is the one that this process already has; it is stored for `status` and the screens.
     """
+    require_own_files(folder)
     with hold(folder):
-        store = open_store(folder)
-        write_facts(store, pid=os.getpid(), priority=priority)
-        store.add_event("started", pid=os.getpid(), priority=priority)
+        store = open_store(folder, keeps_copies=True)
         try:
+            keep_room(folder)
+            store.keep_copy()
+            write_facts(store, pid=os.getpid(), priority=priority)
+            store.add_event("started", pid=os.getpid(), priority=priority)
             _carry_out(folder, store)
+            write_facts(store, state="finished")
+            store.add_event("finished")
+            return 0
         except Stopped:
             store.add_event("stopped")
             return 0
+        except LostPlace as error:
+            _leave(folder, store, error)
+            return 2
         except InputError as error:
-            write_facts(store, state="failed", message=str(error))
-            store.add_event("failed", message=str(error))
+            _tell_failure(folder, store, str(error))
             return 2
         except Exception as error:  # noqa: BLE001
             # the last thing a job does: `status` and the screens must show why it ended; the log has the traceback
-            write_facts(store, state="failed", message=f"{type(error).__name__}: {error} (see {folder / LOG})")
-            store.add_event("failed", message=str(error))
+            if is_full(error):
+                _tell_failure(folder, store, str(full_disk(folder, SPARE_BYTES, then=resume_it(folder))))
+                return 2
+            _tell_failure(folder, store, f"{type(error).__name__}: {error} (see {folder / LOG})")
             traceback.print_exc()
             return 1
-        write_facts(store, state="finished")
-        store.add_event("finished")
-        return 0
+        finally:
+            give_room(folder)
+            # the log goes into the store's file now, so that whoever may only read finds one file
+            store.close()
+
+
+def _leave(folder: Path, store: Store, lost: LostPlace) -> None:
+    """Ends a job that no longer works where its run is: what it has scored is in the store's copy, and why it ended in the log.
+
+    Another job may have begun beside it, if the lock was removed; the run is that one's then.
+    """
+    if read_facts(store).pid != os.getpid():
+        sys.stderr.write(f"{lost}\n")
+        return
+    _tell_failure(folder, store, str(lost))
+    store.keep_copy()
+    if lost.where == str(folder / STORE):
+        _tell_successor(folder, str(lost))
+
+
+def _tell_successor(folder: Path, message: str) -> None:
+    """Says why the job ended in the store that was put in the place of its own, if it is one of a run at work."""
+    with contextlib.suppress(InputError, OSError, sqlite3.Error):
+        there = read_store(folder)
+        is_at_work = read_facts(there).state in LIVE
+        there.close()
+        if is_at_work:
+            there = open_store(folder)
+            write_facts(there, state="failed", message=message)
+            there.close()
+
+
+def _tell_failure(folder: Path, store: Store, message: str) -> None:
+    """Keeps why the job ends; where even that can't be written, the log has it, or `status` sees the full disk itself."""
+    give_room(folder)
+    sys.stderr.write(f"{message}\n")
+    try:
+        write_facts(store, state="failed", message=message)
+        store.add_event("failed", message=message)
+    except InputError as error:
+        sys.stderr.write(f"{error}\n")
 
 
 def _carry_out(folder: Path, store: Store) -> None:
@@ -136,6 +199,7 @@ def _carry_out(folder: Path, store: Store) -> None:
     from evomerge_core.run.loop import run
     from evomerge_core.run.reopen import reopen
     from evomerge_core.run.verdict.finish import finish
+    from evomerge_core.run.watch import watch_run
     from evomerge_quant.gguf.plan import gguf_bytes
     from evomerge_quant.planning.capacity import measure_capacity
     from evomerge_quant.planning.precision import shipped_for
@@ -143,14 +207,17 @@ def _carry_out(folder: Path, store: Store) -> None:
     from evomerge_quant.resident.model import evaluators
 
     setup = reopen(folder, read_facts(store), asks=True)
+    watch = watch_run(folder, setup, store)
     device, arithmetic = setup.recipe.evaluation.device, setup.recipe.evaluation.arithmetic
     make = evaluators(setup.base_folder, device, arithmetic, setup.speaks)
-    winner = run(setup, store, make, since=since, shipped=shipped_for(setup))
-    finish(setup, store, winner, folder, gguf_bytes)
+    winner = run(setup, store, make, since=since, shipped=shipped_for(setup), watch=watch)
+    finish(setup, store, winner, folder, gguf_bytes, watch)
     timing = timing_of(setup, store, measure_capacity(device).name)
     if timing is not None:
         remember(timing, timings_path())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Its log is read in terminals.
+    with guarded_output():
+        sys.exit(main())

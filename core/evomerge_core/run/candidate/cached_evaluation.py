@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,17 +19,23 @@ from evomerge_core.run.store.store import Store
 from evomerge_core.tasks.evaluator import CandidateError, Question
 
 
+def _believe() -> None:
+    """Where nobody watches."""
+
+
 @dataclass
 class CachedEvaluator:
     """Evaluates a candidate, or finds its evaluation in the store.
 
-    `since` is where the clock of the run's active time stands: all time counts but that of pauses.
+    `since` is where the clock of the run's active time stands: all time counts but that of pauses. `require_unchanged` raises
+    where the run, or what it is made of, is no longer what the job began with; nothing is kept then.
     """
 
     plan: RunPlan
     store: Store
     loader: CandidateLoader
     since: float
+    require_unchanged: Callable[[], None] = _believe
 
     def evaluate(
         self, candidate: Candidate, split: str, precision: Precision, asked: Sequence[Asked] | None = None
@@ -97,7 +103,7 @@ class CachedEvaluator:
         gate: Gate | None,
     ) -> tuple[Responses, Clock]:
         """The candidate's responses, and the clock afterwards."""
-        waited = obey(self.store)
+        waited = obey(self.store, self.require_unchanged)
         before = time.perf_counter()
         try:
             slot = self.loader.slot(candidate, split, precision)
@@ -108,6 +114,7 @@ class CachedEvaluator:
             made = time.perf_counter() - before
             responses = ask_candidate(slot, asked, neutral=neutral, gate=gate)
             rows = slot.evaluator.batch_size
+        self.require_unchanged()
         now, facts = time.perf_counter(), read_facts(self.store)
         clock = Clock(
             active_seconds=facts.active_seconds + now - self.since - waited,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from evomerge_core.run.store.facts import write_facts
@@ -26,10 +27,14 @@ def append_command(folder: Path, name: str) -> int:
         store.close()
 
 
-def obey(store: Store) -> float:
-    """Carries out the waiting commands and returns the seconds that the run was paused. Raises `Stopped` on stop."""
+def obey(store: Store, require_unchanged: Callable[[], None]) -> float:
+    """Carries out the waiting commands and returns the seconds that the run was paused. Raises `Stopped` on stop.
+
+    `require_unchanged` is asked first, and again and again in a pause: commands to a store that was removed never come.
+    """
     paused, since = False, time.perf_counter()
     while True:
+        require_unchanged()
         for name in store.take_commands():
             if name == "stop":
                 write_facts(store, state="stopped")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from evomerge_core.errors import InputError
+from evomerge_core.files.durable import write_whole
+from evomerge_core.files.full_disk import SPARE_BYTES, FullDisk, needs_room, resume_it
 from evomerge_core.fixed_merge.fixed_merge import FixedMerge, fixed_layers, fixed_shapes, write_fixed
-from evomerge_core.fixed_merge.merge_file import write_fixed_file
+from evomerge_core.fixed_merge.merge_file import FixedFile, write_fixed_file
 from evomerge_core.paths.layout import lay_out
 from evomerge_core.paths.spec import Paths
 from evomerge_core.recipe.stages import plan_stages
@@ -21,33 +25,57 @@ from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.verdict.conclusion import conclude, is_declared
 from evomerge_core.run.verdict.verdict import judge
+from evomerge_core.run.verdict.winner_files import MODEL, first_damage, known_files
+from evomerge_core.run.watch import Watch
 from evomerge_core.sources.source import Source
-
-MODEL = "model"
-
 
 # Bytes of a child as a GGUF by type: of its tensors' shapes and its number of layers; it is otherwise like the source.
 GgufBytes = Callable[[Source, Mapping[str, tuple[int, ...]], int], Mapping[str, int]]
 
 
-def finish(setup: Setup, store: Store, winner: Candidate, folder: Path, gguf_bytes: GgufBytes) -> None:
+def finish(
+    setup: Setup, store: Store, winner: Candidate, folder: Path, gguf_bytes: GgufBytes, watch: Watch | None = None
+) -> None:
     """Writes the winner's recipe (`winner/mergekit_config.yml`, or `evomerge_path.yml` for what mergekit can't say),
     `winner/model/` (bf16 safetensors) and `winner/result.json`.
 
-    Raises `InputError` when there is no space. Every file is written whole or not at all, and finishing again continues from
-    what is there.
+    Each is flushed to the disk itself, and what an earlier job left is made again unless it is what was written. Raises
+    `InputError` when there is no space, or where `watch` finds that a source isn't what the run began with. Every file
+    is written whole or not at all, and finishing again continues from what is there.
     """
     write_facts(store, phase="winner", phase_total=None)
     place = folder / WINNER
-    place.mkdir(exist_ok=True)
+    with needs_room(place, SPARE_BYTES, then=resume_it(folder)):
+        place.mkdir(exist_ok=True)
     file = write_fixed_file(child_of(setup, store, winner))
-    (place / file.name).write_text(file.text, encoding="utf-8")
+    known = read_facts(store).winner_files
+    # a model that isn't known was being written when the job before ended
+    if not known or first_damage(place, known) is not None:
+        write_facts(store, winner_files={})
+        shutil.rmtree(place / MODEL, ignore_errors=True)
+    write_whole(place / file.name, file.text, then=resume_it(folder))
     if not (place / MODEL).exists():
-        write_fixed(place / MODEL, file.fixed, setup.sources, file.text, file.name)
+        _write_model(place / MODEL, file, setup, watch)
     result = _result(setup, store, winner, folder)
     result["child"] = _size(setup, file.fixed, gguf_bytes)
     result["files"] = {"model": str((place / MODEL).absolute()), "recipe": str((place / file.name).absolute())}
-    (place / RESULT).write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(place / RESULT, json.dumps(result, indent=2, ensure_ascii=False) + "\n", then=resume_it(folder))
+    write_facts(store, winner_files=known_files(place, file.name))
+
+
+def _write_model(folder: Path, file: FixedFile, setup: Setup, watch: Watch | None) -> None:
+    if watch is not None:
+        watch.require_same_content()
+    try:
+        write_fixed(folder, file.fixed, setup.sources, file.text, file.name)
+    except FullDisk as error:
+        raise error.but_then(resume_it(folder.parent.parent)) from error
+    try:
+        if watch is not None:
+            watch.require_unchanged()
+    except InputError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _result(setup: Setup, store: Store, winner: Candidate, folder: Path) -> dict[str, Any]:

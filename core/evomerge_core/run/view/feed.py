@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from evomerge_core.run.store.facts import RunFacts, read_facts
-from evomerge_core.run.store.folder import open_store
+from evomerge_core.run.store.folder import read_store
+from evomerge_core.run.store.interruption import message_of
 from evomerge_core.run.store.records import Outcome, Pass
 from evomerge_core.run.store.state import state_of
 from evomerge_core.run.timing.time_left import RECENT
@@ -50,7 +51,7 @@ class Feed:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._store = open_store(folder)
+        self._store = read_store(folder)
         self._outcome = 0
         self._event = max(0, self._store.last_event() - _FIRST_EVENTS)
 
@@ -62,7 +63,7 @@ class Feed:
 
     def read(self) -> RunUpdates:
         """What is new; raises `sqlite3.Error` when the store can't be read at the moment."""
-        state = state_of(self._folder, self._store)
+        state, facts = state_of(self._folder, self._store), read_facts(self._store)
         outcomes = self._store.outcomes(self._outcome)
         events = [Event(*event) for event in self._store.events(self._event)]
         named = {event.data["candidate"] for event in events if "candidate" in event.data}
@@ -70,7 +71,7 @@ class Feed:
         self._event = events[-1].number if events else self._event
         return RunUpdates(
             state=state,
-            facts=read_facts(self._store),
+            facts=replace(facts, message=message_of(self._folder, state, facts)),
             outcomes=tuple(outcomes),
             events=tuple(events),
             waiting=tuple(self._store.waiting_commands()),

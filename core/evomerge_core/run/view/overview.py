@@ -11,7 +11,8 @@ from evomerge_core.errors import InputError
 from evomerge_core.files.yaml_file import read_yaml
 from evomerge_core.run.candidate.fitness import best_child
 from evomerge_core.run.store.facts import read_facts
-from evomerge_core.run.store.folder import RECIPE, RESULT, STORE, WINNER, open_store
+from evomerge_core.run.store.folder import RECIPE, RESULT, STORE, WINNER, read_store
+from evomerge_core.run.store.interruption import message_of
 from evomerge_core.run.store.state import state_of
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.view.result import read_result
@@ -50,7 +51,7 @@ class RunOverview:
 def read_overview(folder: Path) -> RunOverview:
     """Reads a run's line; a run that can't be read has the state `unreadable`, and `message` says why in one line."""
     try:
-        store = open_store(folder)
+        store = read_store(folder)
         try:
             return _overview(folder, store)
         finally:
@@ -64,7 +65,7 @@ def read_overview(folder: Path) -> RunOverview:
 
 
 def _overview(folder: Path, store: Store) -> RunOverview:
-    facts = read_facts(store)
+    state, facts = state_of(folder, store), read_facts(store)
     outcomes = store.outcomes(split="search", precision=facts.precision)
     best = best_child(outcomes, facts)
     parents = [outcome.score for outcome in outcomes if outcome.kind == "parent" and outcome.score is not None]
@@ -75,7 +76,7 @@ def _overview(folder: Path, store: Store) -> RunOverview:
     return RunOverview(
         folder=folder,
         name=_name(folder),
-        state=state_of(folder, store),
+        state=state,
         split=split,
         best=child,
         parent=parent,
@@ -83,7 +84,7 @@ def _overview(folder: Path, store: Store) -> RunOverview:
         evaluations_total=facts.evaluations_total,
         changed=store.last_event_time() or (folder / RECIPE).stat().st_mtime,
         size=_size(folder),
-        message=facts.message,
+        message=message_of(folder, state, facts),
     )
 
 

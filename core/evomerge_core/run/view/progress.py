@@ -11,7 +11,8 @@ from pathlib import Path
 from evomerge_core.run.agreement import read_agreement
 from evomerge_core.run.candidate.fitness import best_child
 from evomerge_core.run.store.facts import RunFacts, read_facts
-from evomerge_core.run.store.folder import open_store
+from evomerge_core.run.store.folder import read_store
+from evomerge_core.run.store.interruption import message_of
 from evomerge_core.run.store.records import Outcome
 from evomerge_core.run.store.state import state_of
 from evomerge_core.run.store.store import Store
@@ -75,7 +76,7 @@ class Progress:
 
 def read_progress(folder: Path) -> Progress:
     """Reads a run's progress; the run is left as it is, and no lock is kept."""
-    store = open_store(folder)
+    store = read_store(folder)
     try:
         return _progress(folder, store)
     finally:
@@ -92,7 +93,7 @@ def _progress(folder: Path, store: Store) -> Progress:
     return Progress(
         folder=str(folder),
         state=state,
-        message=facts.message,
+        message=message_of(folder, state, facts),
         priority=facts.priority,
         precision=facts.precision,
         scored_on=facts.scored_on,
