@@ -115,6 +115,35 @@ async def test_with_keys_only(place: Path) -> None:
         await see_the_job(pilot, app, place / "runs" / "my-cross", place)
 
 
+async def test_the_childs_tokenizer_is_chosen_with_keys(place: Path) -> None:
+    app = make_app(place, runs_folder=str(place / "runs"))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, NewRunScreen) and {"base", "first", "second"} <= set(models(app)))
+        await move_to(pilot, app, "base")
+        await pilot.press("b")
+        for name in ("first", "second"):
+            await until(pilot, lambda: models(app)["base"].role == "base")
+            await move_to(pilot, app, name)
+            await pilot.press("space")
+        await until(pilot, lambda: models(app)["second"].role == "source")
+        await focus(pilot, app, "tokenizer")
+        await pilot.press("enter", "end", "enter")
+        await until(pilot, lambda: new_run(app).draft.get("tokenizer_source") == "second")
+        assert new_run(app).draft.tokenizer == str(place / "second")
+        # what is merged no more can't give its tokenizer
+        await focus(pilot, app, "model-list")
+        await move_to(pilot, app, "second")
+        await pilot.press("space")
+        await until(pilot, lambda: models(app)["second"].role == "")
+        assert new_run(app).draft.get("tokenizer_source") is None
+        await focus(pilot, app, "tokenizer")
+        await pilot.press("enter", "end", "enter")
+        await until(pilot, lambda: new_run(app).draft.get("tokenizer_source") == "first")
+        await pilot.press("enter", "home", "enter")
+        await until(pilot, lambda: new_run(app).draft.get("tokenizer_source") is None)
+
+
 async def test_with_the_mouse_only(place: Path) -> None:
     app = make_app(place, runs_folder=str(place / "runs"))
     async with app.run_test(size=(120, 40)) as pilot:

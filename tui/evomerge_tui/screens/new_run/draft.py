@@ -108,11 +108,26 @@ def _splits(effort: Effort, items: int | None) -> dict[str, int]:
 def with_base(draft: Draft, reference: str) -> Draft:
     """Another base; adapters of the old one become the new one's."""
     old = draft.base
+    if tokenizer_name(draft) == "base":
+        draft = draft.put("base", "tokenizer_source")
     draft = draft.put(reference, "base")
     if not old:
         return draft
     moved = [{**source, "model": _moved(source["model"], old, reference)} for source in draft.sources]
     return draft.put(moved, "sources")
+
+
+def tokenizer_names(draft: Draft) -> tuple[str, ...]:
+    """What `tokenizer_source` may say: `base`, the sources' names, and whatever else the recipe says already."""
+    known = ("base", *(str(source.get("name") or source["model"]) for source in draft.sources))
+    return tuple(dict.fromkeys((*known, *filter(None, [tokenizer_name(draft)]))))
+
+
+def tokenizer_name(draft: Draft) -> str | None:
+    """The one of these that the recipe says, where a model is named by its reference too."""
+    named = draft.get("tokenizer_source")
+    references = {draft.base: "base", **{source["model"]: source.get("name") for source in draft.sources}}
+    return None if named is None else str(references.get(named) or named)
 
 
 def with_source(draft: Draft, reference: str) -> Draft:

@@ -8,6 +8,7 @@ _TITLES = {
     "name": "Name",
     "base": "Base",
     "sources": "Sources",
+    "tokenizer_source": "Tokenizer",
     "tasks": "Tasks",
     "budget.evaluations": "Candidates",
     "budget.minutes": "Minutes",

@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Input, Select, Static
 from textual.worker import Worker
 
 from evomerge_core.discovery.fit import Fit
@@ -20,13 +20,23 @@ from evomerge_core.discovery.found import FoundModel, Kind
 from evomerge_core.errors import InputError
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.processes.line_process import command_lines
-from evomerge_tui.screens.new_run.draft import Draft, has_source, with_base, with_source, without_source
+from evomerge_tui.screens.new_run.draft import (
+    Draft,
+    has_source,
+    tokenizer_name,
+    tokenizer_names,
+    with_base,
+    with_source,
+    without_source,
+)
 from evomerge_tui.screens.new_run.models.listed import Listed, columns, fit_of, found_in, reference_for, role_of, verdict, why
 from evomerge_tui.screens.new_run.step import Step
 from evomerge_tui.text.shown_text import one_line
+from evomerge_tui.widgets.form_row import FormRow
 from evomerge_tui.widgets.rows_table import RowsTable
 
 _EMPTY = "No models found: type a name above and press enter to search the Hub."
+_UNSAID = "the base's"
 _REST_SECONDS = 0.4
 TONES = {"good": "$success", "bad": "$error"}
 
@@ -44,6 +54,7 @@ class ModelsStep(Step):
         self._downloads: dict[str, float] = {}
         self._workers: dict[str, Worker[None]] = {}
         self._looked_up: set[str] = set()
+        self._tokenizers: tuple[str, ...] = ()
 
     def compose(self) -> Iterable[Widget]:
         with Horizontal(classes="toolbar"):
@@ -54,6 +65,11 @@ class ModelsStep(Step):
         )
         yield Static("", id="model-facts", markup=False)
         yield Static("", id="model-verdict", markup=False)
+        yield FormRow(
+            "Tokenizer",
+            Select((), id="tokenizer", prompt=_UNSAID, compact=True),
+            "whose tokenizer, template and end of a turn the child takes",
+        )
         with Horizontal(classes="buttons"):
             yield Button("Use as source", id="use", tooltip="Merge this model, or leave it out again")
             yield Button("Base", id="base", tooltip="Use this model as the base")
@@ -109,9 +125,20 @@ class ModelsStep(Step):
         self.refresh_draft()
 
     def refresh_draft(self) -> None:
+        self._fill_tokenizers()
         self._fill_table()
         self._look_up([found.reference for found, _ in self._unlisted()])
         self._compare([row.found.reference for row in self._rows() if row.found.where != "hub" and row.fit.fits is None])
+
+    def _fill_tokenizers(self) -> None:
+        """The models whose tokenizer the child may take, where they changed, and the one that the recipe names."""
+        select = self.query_one("#tokenizer", Select)
+        names, named = tokenizer_names(self.draft), tokenizer_name(self.draft)
+        with self.prevent(Select.Changed):
+            if names != self._tokenizers:
+                self._tokenizers = names
+                select.set_options((one_line(name), name) for name in names)
+            select.value = named or Select.NULL
 
     def _fill_table(self) -> None:
         self.table.set_rows(self._rows())
@@ -242,6 +269,11 @@ class ModelsStep(Step):
             self.evomerge.tell("An adapter can't be the base: choose a full model", "warning")
             return
         self._change(with_base(self.draft, row.found.reference))
+
+    @on(Select.Changed, "#tokenizer")
+    def _choose_tokenizer(self, event: Select.Changed) -> None:
+        event.stop()
+        self.edit(self.draft.put(None if event.value is Select.NULL else event.value, "tokenizer_source"))
 
     def _change(self, draft: Draft) -> None:
         self.edit(draft)
