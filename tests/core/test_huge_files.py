@@ -15,6 +15,8 @@ import pytest
 from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
 from evomerge_core.files.yaml_file import read_yaml
+from evomerge_core.fixed_merge.merge_from_file import merge_from_file
+from evomerge_core.recipe.load import load_recipe
 from evomerge_core.sources.model_card import front_matter
 from evomerge_core.sources.vocabulary.chat_template import template_of
 from evomerge_core.sources.weight_file import open_weights
@@ -143,3 +145,26 @@ def test_a_chat_template_of_megabytes_is_refused(tmp_path: Path) -> None:
 def test_a_card_that_can_not_be_read_says_nothing(head: str, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(f"---\n{head}\n---\n")
     assert not front_matter(tmp_path / "README.md").get("license")
+
+
+def _merge_file(tmp_path: Path, text: str) -> str:
+    (tmp_path / "merge.yml").write_text(text)
+    with pytest.raises(InputError) as caught:
+        merge_from_file(tmp_path / "merge.yml", tmp_path / "out")
+    return str(caught.value)
+
+
+def test_merge_files_of_thousands_of_sources_and_of_a_billion_layers_are_refused(tmp_path: Path) -> None:
+    sources = "merge_method: linear\nmodels:\n" + "- model: x\n" * 5_000
+    assert "key 'models' has 5,000 entries" in _merge_file(tmp_path, sources)
+    path = "evomerge_path: 1\nmodels: {A: x}\npath:\n- {model: A, layers: [0, 1000000000]}\n"
+    assert "more than 10,000 layers" in _merge_file(tmp_path, path)
+    assert "more than 10,000 layers" in _merge_file(tmp_path, path.replace("1000000000", str(10**30)))
+
+
+def test_a_recipe_of_thousands_of_sources_is_refused(tmp_path: Path) -> None:
+    sources = "\n".join(["sources:", *(f"- s{number}" for number in range(5_000))])
+    (tmp_path / "recipe.yaml").write_text(
+        f"evomerge: 1\nname: x\nbase: b\n{sources}\ntasks: [gsm8k]\nbudget: {{evaluations: 8}}\n"
+    )
+    assert "key 'sources' has 5,000 entries" in _refusal(load_recipe, tmp_path / "recipe.yaml")

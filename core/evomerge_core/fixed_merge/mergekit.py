@@ -6,6 +6,7 @@ random masks, which mergekit has no key for, stands in a comment at the top: `# 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from evomerge_core.errors import InputError
@@ -202,7 +203,8 @@ def _check_sources(file: YamlFile, location: Location, method: Method, base: str
 
 
 def _check_required(file: YamlFile, location: Location, method: Method, source: SliceSource, of_slice: Parameters) -> None:
-    top = file.value(("parameters",)) or {}
+    stated = file.value(("parameters",))
+    top = stated if isinstance(stated, Mapping) else {}
     for parameter in method.parameters.values():
         if parameter.required and not any(parameter.name in place for place in (source.parameters, of_slice, top)):
             problem = f"{method.name} needs the parameter '{parameter.name}' for the model '{source.model}'"

@@ -30,6 +30,8 @@ from evomerge_core.paths.path_merge import PathMerge
 VERSION = 1
 MARK = "evomerge_path"
 _KEYS = (MARK, "models", "path", "dtype", "out_dtype", "seed", "tokenizer_source", "chat_template")
+# The deepest models have a few hundred.
+_MOST_LAYERS = 10_000
 _OF_THE_PATH = ("dtype", "out_dtype", "tokenizer_source", "tokenizer", "chat_template")
 
 
@@ -130,6 +132,8 @@ def _hops(file: YamlFile, names: list[str]) -> Iterator[Hop]:
             raise file.key_error((*place, "model"), f"must be one of {', '.join(names)}, not {entry.get('model')!r}")
         first, end = _layers(file, (*place, "layers"))
         scale = _scale(file, (*place, "scale"), end - first)
+        if end - first > _MOST_LAYERS or index >= _MOST_LAYERS:
+            raise file.key_error((*place, "layers"), f"makes a path of more than {_MOST_LAYERS:,} layers", "give fewer")
         yield from (Hop(names.index(entry["model"]), layer, scale) for layer in range(first, end))
 
 

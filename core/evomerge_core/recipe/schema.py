@@ -223,6 +223,10 @@ class About(Frozen):
     """Memory, disk, time, licences, and what else there is to know."""
 
 
+# Each is open for the whole run, and has a number in every candidate's genome.
+_MOST_SOURCES = 100
+
+
 class Recipe(Frozen):
     """What a run needs. Relative paths start from the folder of the recipe's file.
 
@@ -238,7 +242,7 @@ class Recipe(Frozen):
     base: Text
     """The model that all sources are measured against; it gives the child its architecture, and its tokenizer where
     `tokenizer_source` names no other. Written like a source."""
-    sources: Annotated[tuple[SourceSpec, ...], Field(min_length=1)]
+    sources: Annotated[tuple[SourceSpec, ...], Field(min_length=1, max_length=_MOST_SOURCES)]
     """The models that are merged."""
     tokenizer_source: Text | None = None
     """Whose tokenizer, chat template and tokens at the end of a turn the child takes: `base`, or a source by its name. Rows of

@@ -79,6 +79,8 @@ def _rule(problem: ErrorDetails) -> tuple[str, str]:
         return f"must be {context['expected'].replace(chr(39), '')}, not {value!r}", _near(value, _words(problem["loc"]))
     if kind in ("too_short", "string_too_short"):
         return "must not be empty", ""
+    if kind == "too_long":
+        return f"has {len(value):,} entries, where at most {context['max_length']} are taken", "give fewer"
     if kind in _KINDS:
         quotes = " (write it in quotes)" if kind == "string_type" and isinstance(value, bool | int | float) else ""
         return f"must be {_KINDS[kind]}, not {_shown(value)}{quotes}", ""

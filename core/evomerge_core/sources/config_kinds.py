@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
 
-_LARGEST = 2**40
+_LARGEST = 2**31
+# The deepest models have a few hundred.
+_MOST_LAYERS = 2**16
 
 
 def require_kinds(path: Path, config: Mapping[str, Any]) -> None:
@@ -48,6 +51,10 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 0 < value < _LARGEST
 
 
+def _is_depth(value: Any) -> bool:
+    return type(value) is int and 0 < value <= _MOST_LAYERS
+
+
 def _is_count_or_counts(value: Any) -> bool:
     """Some families have another number in each layer."""
     return _is_count(value) or (isinstance(value, list) and all(_is_count(one) for one in value))
@@ -59,21 +66,43 @@ def _is_id_or_ids(value: Any) -> bool:
     return all(type(one) is int and -1 <= one < _LARGEST for one in values)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether all numbers in a value are finite, such as those of RoPE's settings."""
+    if isinstance(value, Mapping | list):
+        return all(_is_finite(one) for one in (value.values() if isinstance(value, Mapping) else value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 _COUNT = (_is_count, "a whole number above 0")
 _COUNTS = (_is_count_or_counts, "a whole number above 0, or one for each layer")
+_WINDOW = (lambda value: _is_count(value) or (type(value) is int and value == 0), "a whole number")
 _IDS = (_is_id_or_ids, "a token's id or a list of ids")
+_NUMBER = (_is_number, "a number from 0 that isn't infinite")
+_NAME = (lambda value: isinstance(value, str), "a name")
+_ROPE = (lambda value: isinstance(value, Mapping) and _is_finite(value), "an object of finite numbers")
 _KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "architectures": (_is_texts, "a list of names"),
-    "model_type": (lambda value: isinstance(value, str), "a name"),
+    "model_type": _NAME,
     "text_config": (lambda value: isinstance(value, Mapping), "an object"),
     "tie_word_embeddings": (lambda value: isinstance(value, bool), "true or false"),
-    **dict.fromkeys(("vocab_size", "hidden_size", "num_hidden_layers", "n_embd", "n_layer", "n_head"), _COUNT),
+    **dict.fromkeys(("num_hidden_layers", "n_layer"), (_is_depth, f"a whole number from 1 to {_MOST_LAYERS:,}")),
+    **dict.fromkeys(("vocab_size", "hidden_size", "n_embd", "n_head"), _COUNT),
     **dict.fromkeys(
         ("intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim", "max_position_embeddings"), _COUNTS
     ),
     **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), _IDS),
+    **dict.fromkeys(("hidden_act", "hidden_activation", "activation_function", "dtype", "torch_dtype"), _NAME),
+    **dict.fromkeys(("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_eps", "norm_epsilon"), _NUMBER),
+    **dict.fromkeys(("rope_theta", "partial_rotary_factor", "initializer_range"), _NUMBER),
+    **dict.fromkeys(("rope_scaling", "rope_parameters"), _ROPE),
+    **dict.fromkeys(("sliding_window", "max_window_layers"), _WINDOW),
+    "layer_types": (_is_texts, "a list of names"),
 }

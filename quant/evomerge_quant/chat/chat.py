@@ -18,6 +18,7 @@ from evomerge_quant.chat.sampling import Sampler, Sampling, file_sampling
 from evomerge_quant.chat.template import Render, chat_template
 from evomerge_quant.llama.context import LlamaContext, LlamaError, TokenRun
 from evomerge_quant.llama.model import LlamaModel, open_gguf
+from evomerge_quant.llama.trial import try_gguf
 
 StoppedBy = Literal["end", "max_tokens", "context", "stop"]
 # Tokens that are read between two looks at `stop`.
@@ -165,6 +166,7 @@ def open_chat(path: Path, *, context: int | None = None, share: float = 1.0) -> 
     `context` is the longest conversation in tokens, else as long as model and memory allow; `share` is the part of the free
     memory for this one of several.
     """
+    try_gguf(path)
     model = open_gguf(path)
     try:
         render = chat_template(model)

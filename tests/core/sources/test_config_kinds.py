@@ -30,6 +30,15 @@ def write(folder: Path, **settings: Any) -> Path:
         ("tie_word_embeddings", "true"),
         ("model_type", ["llama"]),
         ("text_config", "none"),
+        *(("vocab_size", one) for one in (10**12, -5, 2**31)),
+        *(("num_hidden_layers", one) for one in (2**31, 10**9, 0)),
+        *(("rms_norm_eps", one) for one in (float("nan"), float("inf"), -1e-5, "x")),
+        *(("rope_theta", one) for one in (float("nan"), [1e4])),
+        *(("rope_parameters", one) for one in ({"rope_theta": float("inf")}, {"factor": [1.0, float("nan")]}, "x")),
+        *(("sliding_window", one) for one in ("x", [0], 1.5, True)),
+        *(("hidden_act", one) for one in (7, ["silu"])),
+        ("head_dim", 0),
+        ("dtype", 16),
     ],
 )
 def test_a_value_of_another_kind_is_named(tmp_path: Path, key: str, value: Any) -> None:

@@ -7,6 +7,9 @@ from typing import Any
 
 from evomerge_core.files.yaml_file import Location, YamlFile
 
+# Of models, of slices, and of a slice's sources.
+_MOST_ENTRIES = 1_000
+
 
 def text_at(file: YamlFile, location: Location) -> str | None:
     """The text at a place, None where the file has nothing there; InputError for anything else."""
@@ -17,10 +20,12 @@ def text_at(file: YamlFile, location: Location) -> str | None:
 
 
 def list_at(file: YamlFile, location: Location) -> list[Any]:
-    """The list at a place; InputError for anything else, and for an empty one."""
+    """The list at a place; InputError for anything else, an empty one, and one too long."""
     value = file.value(location)
     if not isinstance(value, list) or not value:
         raise file.key_error(location, "must be a list with at least one entry")
+    if len(value) > _MOST_ENTRIES:
+        raise file.key_error(location, f"has {len(value):,} entries, where at most {_MOST_ENTRIES:,} are merged", "give fewer")
     return value
 
 
