@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_core.merging.room import merging_bytes
 from evomerge_core.recipe.schema import ArithmeticSetting, Precision
 from evomerge_core.sources.pretrained import read_config
 from evomerge_quant.planning.capacity import Capacity
@@ -53,8 +54,12 @@ def memory_need(
         int(held * _resident_bytes(plan.base.folder, precision, dtype, capacity.device, int(free / held)))
         for free in (0, capacity.free)
     )
-    merging = 4 * plan.largest * (plan.sources + 2)
+    merging = max(merging_bytes(method, plan.sources, plan.largest) for method in plan.methods)
+    # On a card the parts of a tensor that are on their way, on the CPU all of it.
+    taking = memory.TAKING_BYTES if device.type == "cuda" else merging
     workspace = memory.workspace_bytes(config, dtype, PREFILL_TOKENS[device.type], LOGITS_AT_ONCE)
+    if device.type == "cuda":
+        workspace += _unpacking_bytes(plan.base.folder, precision, dtype)
     token = int(memory.kv_bytes_per_token(config, dtype) * deepest)
     process = _CUDA_BYTES if device.type == "cuda" else _PROCESS_BYTES
     budget = memory.MemoryBudget(max(0, capacity.free - resident), workspace, token)
@@ -64,14 +69,21 @@ def memory_need(
     def answering(count: int) -> int:
         return workspace + 2 * token * work.most_tokens * count
 
-    needed = process + resident + merging + answering(rows)
+    on_card = process + resident + max(taking, answering(rows))
     return MemoryNeed(
-        device=needed,
-        ram=needed if device.type == "cpu" else _PROCESS_BYTES + 2 * merging,
-        least=process + packed + max(merging, answering(1)),
-        enough=process + packed + max(merging, int(answering(few) / memory.SHARE[device.type])),
+        device=on_card if device.type == "cuda" else process + resident + merging + answering(rows),
+        ram=process + resident + merging + answering(rows) if device.type == "cpu" else _PROCESS_BYTES + merging + taking,
+        least=process + packed + max(taking, answering(1)),
+        enough=process + packed + max(taking, int(answering(few) / memory.SHARE[device.type])),
         rows=rows,
     )
+
+
+@lru_cache(maxsize=64)
+def _unpacking_bytes(folder: Path, precision: Precision, dtype: Any) -> int:
+    from evomerge_quant.resident import memory
+
+    return memory.unpacking_bytes(read_config(folder), precision, dtype)
 
 
 @lru_cache(maxsize=64)

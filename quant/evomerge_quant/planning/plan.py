@@ -35,7 +35,7 @@ class PlannedSearch:
 
 @dataclass(frozen=True)
 class Plan:
-    """The models of a recipe as far as an estimate needs them: all but their weights."""
+    """The models of a recipe as far as an estimate needs them: all but their weights; and the methods that merge them."""
 
     base: Source
     parameters: int
@@ -43,6 +43,7 @@ class Plan:
     largest: int
     download: int
     searches: tuple[PlannedSearch, ...]
+    methods: tuple[str, ...] = ("passthrough",)
 
 
 def plan_of(recipe: Recipe, looked: OpenedHeaders) -> Plan:
@@ -57,13 +58,15 @@ def plan_of(recipe: Recipe, looked: OpenedHeaders) -> Plan:
 def plan_with(recipe: Recipe, base: Source, download: int = 0) -> Plan:
     """As `plan_of`, with the opened base and the bytes that must be downloaded."""
     shapes = {name: base.shape(name) for name in base.names}
+    stages = make_stages(recipe, base)
     return Plan(
         base=base,
         parameters=count_parameters(shapes),
         sources=len(recipe.sources),
         largest=max(math.prod(shape) for shape in shapes.values()),
         download=download,
-        searches=tuple(_planned(stage, base, count_parameters(shapes)) for stage in make_stages(recipe, base)),
+        searches=tuple(_planned(stage, base, count_parameters(shapes)) for stage in stages),
+        methods=tuple({"passthrough" if isinstance(stage.space, PathSpace) else stage.space.method for stage in stages}),
     )
 
 

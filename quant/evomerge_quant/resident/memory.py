@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,12 @@ from evomerge_quant.resident.network.skeleton import FEW_BITS, Precision, few_bi
 MOST_ROWS = {"cpu": 64, "cuda": 256}
 # Of the free memory, the share that a batch may take. RAM is shared with merging, and running out of it ends the process.
 SHARE = {"cpu": 0.5, "cuda": 0.9}
+
+
+# What a card holds of a weight that it takes, beside the weight's own room: a part, and what is made of it.
+TAKING_BYTES = 160_000_000
+# Bytes a weight that a card takes to unpack a layer for a product, in int5 and int8; NF4's are one kernel's.
+_UNPACKING: Mapping[Precision, int] = {"nf4": 2, "int5": 9, "int8": 6}
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,12 @@ def resident_bytes(config: Any, precision: Precision, compute_dtype: torch.dtype
         total += layer.code_bytes
         total += layer.in_features * layer.out_features * compute_dtype.itemsize if unpacked else 0
     return total
+
+
+def unpacking_bytes(config: Any, precision: Precision, compute_dtype: torch.dtype) -> int:
+    """Bytes that a card takes for the values of its largest layer of few bits, while it multiplies by it."""
+    layers = few_bit_layers(make_skeleton(config, precision, compute_dtype))
+    return _UNPACKING.get(precision, 0) * max((layer.in_features * layer.out_features for layer in layers), default=0)
 
 
 def unpacked_fits(config: Any, precision: Precision, compute_dtype: torch.dtype, device: str, free: int) -> bool:

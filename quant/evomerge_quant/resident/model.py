@@ -160,9 +160,10 @@ class ResidentModel:
     def _fitting_batch(self, rows: Sequence[QuestionRow]) -> int:
         config, dtype, device = self._parts.config, self.compute_dtype, self.device
         token = memory.kv_bytes_per_token(config, dtype)  # of all layers; a route may have more hops
+        unpacking = memory.unpacking_bytes(config, self._precision, dtype) if device.type == "cuda" else 0
         budget = memory.MemoryBudget(
             free=memory.available_bytes(device),
-            workspace=memory.workspace_bytes(config, dtype, PREFILL_TOKENS[device.type], LOGITS_AT_ONCE),
+            workspace=unpacking + memory.workspace_bytes(config, dtype, PREFILL_TOKENS[device.type], LOGITS_AT_ONCE),
             token=token * max(1, -(-self._reader.layers // config.num_hidden_layers)),
         )
         return memory.fit_batch(budget, max(row.most_tokens for row in rows), device)

@@ -12,17 +12,26 @@ import torch
 from safetensors.torch import load_file
 
 from evomerge_core.errors import InputError
+from evomerge_core.merging.engine import MergeEngine
+from evomerge_core.merging.plan.plan import TensorInput, TensorMerge
+from evomerge_core.methods.method import Parameter
+from evomerge_core.methods.registry import get_method, method_names
+from evomerge_core.sources.source import open_sources
 from evomerge_core.tasks.evaluator import CandidateError, Question
 from evomerge_quant.gguf.proof.comparison import Stretch
 from evomerge_quant.gguf.proof.proof_items import ProofItem
 from evomerge_quant.gguf.proof.reference import Reference
 from evomerge_quant.resident import memory, model
 from evomerge_quant.resident.model import ResidentModel, build, choose_dtype
+from evomerge_quant.resident.network import carry
+from evomerge_quant.resident.network.skeleton import FEW_BITS, Precision
 from evomerge_quant.resident.out_of_memory import is_out_of_memory
 from support.pretended_card import CardMemory, pretended_card
+from support.tiny_models import make_folder
 
 MakeFolder = Callable[..., Path]
 QUESTIONS = [Question(f"w30 w{40 + i}", max_new_tokens=5) for i in range(40)]
+NAME = "model.layers.1.mlp.up_proj.weight"
 OUT_OF_MEMORY = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
     torch.AcceleratorError("CUDA error: out of memory"),
@@ -77,13 +86,15 @@ def test_a_batch_after_a_load_is_as_large_as_before_it(model_folder: MakeFolder,
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=by_class)
+def test_every_class_of_error_that_lacks_memory_is_known(error: BaseException) -> None:
+    assert is_out_of_memory(error)
+
+
 @pytest.mark.usefixtures("card")
-def test_memory_that_runs_out_halves_the_batch_whatever_says_so(
-    model_folder: MakeFolder, error: BaseException, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_that_runs_out_halves_the_batch(model_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     made = loaded(model_folder())
     made.batch_size = 32
-    fail_above(10, error, monkeypatch)
+    fail_above(10, OUT_OF_MEMORY[1], monkeypatch)
     assert len(made.answer(QUESTIONS)) == len(QUESTIONS)
     assert made.batch_size == 8
 
@@ -186,3 +197,62 @@ def test_windows_driver_gets_no_chance_to_spill(card: CardMemory, monkeypatch: p
     card.foreign = 100_000_000
     memory.keep_within_card(torch.device("cuda"))
     assert card.fraction == 0.75
+
+
+LLAMA_3_8B = {"embedding": (128256, 4096), "mlp": (14336, 4096), "down": (4096, 14336), "attention": (4096, 4096)}
+
+
+@pytest.mark.parametrize("precision", FEW_BITS)
+def test_taking_a_weight_needs_no_more_than_is_planned(precision: Precision) -> None:
+    """Three parts, as large as they are for the largest model: what is planned holds for weights of any size."""
+    shape = (3 * carry.PART_BYTES // (2 * 4096), 4096)
+    weight = torch.ones(shape, dtype=torch.bfloat16)
+    layer = FEW_BITS[precision](torch.nn.Linear(shape[1], shape[0], bias=False, device="meta"), torch.bfloat16)
+    with pretended_card() as card:
+        layer.place(torch.device("cuda"), unpacked=False)
+        held = card.allocated
+        card.reset_peak()
+        layer.take(weight)
+        assert card.allocated == held
+        assert card.peak - held <= memory.TAKING_BYTES < 512_000_000
+
+
+@pytest.mark.parametrize("shape", LLAMA_3_8B.values(), ids=LLAMA_3_8B)
+def test_parts_are_bounded_at_the_shapes_of_a_large_model(shape: tuple[int, int]) -> None:
+    weight = torch.empty(shape, dtype=torch.bfloat16, device="meta")
+    parts = [rows for _, rows in carry.row_parts(weight, torch.device("meta"))]
+    assert sum(len(rows) for rows in parts) == shape[0]
+    assert max(rows.nbytes for rows in parts) <= carry.PART_BYTES
+    assert all(len(rows) % 64 == 0 for rows in parts[:-1])
+
+
+def test_an_embedding_is_copied_straight_into_its_room(model_folder: MakeFolder, card: CardMemory) -> None:
+    folder = model_folder()
+    made = build(folder, precision="bf16", device="cuda")
+    held = card.allocated
+    card.reset_peak()
+    made.load(load_file(folder / "model.safetensors").items())
+    assert card.peak - held < 10_000  # a number for each tensor: whether it is finite
+
+
+def chosen(parameter: Parameter) -> Any:
+    return 0.5 if parameter.default is None or parameter.name == "density" else parameter.default
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_merging_takes_no_memory_of_the_card_whatever_the_method(tmp_path: Path, name: str) -> None:
+    method = get_method(name)
+    count = max(method.min_sources, min(3, method.max_sources or 3))
+    folders = [make_folder(tmp_path, seed=seed) for seed in range(count + 1)]
+    sources = open_sources([str(folder) for folder in folders], relative_to=tmp_path)
+    inputs = tuple(
+        TensorInput(reference, NAME, {p.name: chosen(p) for p in method.parameters.values() if p.per_source})
+        for reference in [*sources][1:]
+    )
+    base = TensorInput(next(iter(sources)), NAME, {}) if method.takes_base else None
+    single = {p.name: chosen(p) for p in method.parameters.values() if not p.per_source}
+    merge = TensorMerge(NAME, name, base, inputs, single)
+    with pretended_card() as card:
+        ((_, merged),) = MergeEngine(sources).stream([merge])
+        assert merged.device.type == "cpu"
+        assert card.peak == 0

@@ -43,9 +43,14 @@ _KINDS: Mapping[str, _Kind] = {
 _SMALLEST_SUM = 1e-8
 
 
+def has_loops(method: str) -> bool:
+    """Whether the loops know a method."""
+    return method in _KINDS
+
+
 def is_elementwise(merge: TensorMerge) -> bool:
     """Whether the loops have this merge; a mean by weights that sum to 0 is the method's to refuse."""
-    return merge.method in _KINDS and not (merge.method == "linear" and merge.parameters["normalize"] and _weights(merge) == 0)
+    return has_loops(merge.method) and not (merge.method == "linear" and merge.parameters["normalize"] and _weights(merge) == 0)
 
 
 def merge_elementwise(
