@@ -328,10 +328,10 @@ def _tied_entries(case: Case, models: Models) -> Callable[[str], Tensor | None]:
 
 def _sizes(models: Models) -> Reader:
     """The largest magnitude among the models' entries at each place of a tensor."""
-    readers = [readers(folder) for folder in (models.base, models.first, models.second)]
+    opened = [readers(folder) for folder in (models.base, models.first, models.second)]
 
     def largest(name: str) -> Tensor:
-        return torch.stack([reader[name](name).float().abs() for reader in readers]).amax(dim=0)
+        return torch.stack([reader[name](name).float().abs() for reader in opened]).amax(dim=0)
 
     return largest
 
