@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
@@ -27,12 +29,22 @@ from transformers import (
     Qwen3VLConfig,
     SmolVLMConfig,
 )
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 from support.source_models import write_tokenizer
 
 WORDS = [f"w{row}" for row in range(56)]
 # Behind the words, as in the families' own vocabularies.
-IMAGE, MARKS = "<image>", ["<a>", "<b>", "<c>", "<d>", "<e>", "<f>", "<g>"]
+IMAGE = "<image>"
+MARKS = [
+    "<fake_token_around_image>",
+    "<global-img>",
+    "<end_of_utterance>",
+    *(f"<row_{r}_col_{c}>" for r in (1, 2) for c in (1, 2)),
+]
 IMAGE_ROW = len(WORDS)
 ROWS = len(WORDS) + 1 + len(MARKS)
 
@@ -199,3 +211,30 @@ def _mark_special(path: Path, tokens: list[str]) -> None:
         for row, token in enumerate(tokens)
     ]
     path.write_text(json.dumps(content), encoding="utf-8")
+
+
+TILED = ("smolvlm", "idefics3")
+_TILE = 16
+
+
+def write_seeing_model(folder: Path, family: str, seed: int = 0) -> Path:
+    """As `write_vision_model`, with the family's image processor and a tokenizer that splits texts into words."""
+    write_vision_model(folder, family, seed)
+    (folder / "processor_config.json").unlink()
+    image_processor(family).save_pretrained(folder)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def image_processor(family: str) -> Any:
+    """The family's own image processor for tiny tiles, on Pillow."""
+    square = {"height": _TILE, "width": _TILE}
+    if family in TILED:
+        made = SmolVLMImageProcessorPil if family == "smolvlm" else Idefics3ImageProcessorPil
+        return made(size={"longest_edge": 2 * _TILE}, max_image_size={"longest_edge": _TILE})
+    if family == "llava":
+        return CLIPImageProcessorPil(size={"shortest_edge": _TILE}, crop_size=square)
+    grid = [[16, 32], [32, 16], [32, 32]]
+    return LlavaNextImageProcessorPil(size={"shortest_edge": _TILE}, crop_size=square, image_grid_pinpoints=grid)

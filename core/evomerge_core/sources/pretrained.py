@@ -16,6 +16,7 @@ from evomerge_core.sources.tokenizer_files import why_unreadable
 _AS_DATA: Mapping[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 # What the libraries raise for files that they can't make sense of.
 _UNREADABLE = (ValueError, OSError, LookupError, TypeError, AttributeError, ImportError)
+_PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 _CHOICES = ("attn_implementation", "experts_implementation")
 # Keys of config.json that may name a kernel to fetch from the hub and run, as `owner/name`; without them transformers chooses.
 KERNEL_SETTINGS = frozenset({*_CHOICES, *(f"_{name}" for name in _CHOICES)})
@@ -85,6 +86,51 @@ def load_network(folder: Path, dtype: Any) -> Any:
 
     config = read_config(folder)
     return AutoModelForCausalLM.from_pretrained(folder, config=config, dtype=dtype, use_safetensors=True, **_AS_DATA)
+
+
+def read_image_processor(folder: Path) -> Any:
+    """transformers' image processor of a model's folder, the one that needs Pillow alone.
+
+    InputError when it is missing, when it can't be read, and when it is code of the model's own.
+    """
+    from transformers import AutoImageProcessor
+
+    try:
+        read: Any = AutoImageProcessor.from_pretrained
+        return read(folder, backend="pil", **_AS_DATA)
+    except _UNREADABLE as error:
+        path = next((folder / name for name in _PROCESSORS if (folder / name).is_file()), folder / _PROCESSORS[0])
+        _refuse_own_code(error, path, "AutoImageProcessor", "choose a model whose image processor transformers knows")
+        raise InputError(
+            f"transformers can't read how pictures are prepared ({_reason(error)})", where=path, remedy="copy it again"
+        ) from None
+
+
+def load_eyes(folder: Path, dtype: Any) -> Any:
+    """A vision-language model without its layers: tower and projector with their weights, from safetensors alone.
+
+    InputError when transformers doesn't know the type, and when weights of tower or projector are missing.
+    """
+    from transformers import AutoModelForImageTextToText
+
+    config = read_config(folder)
+    text = config.get_text_config()
+    text.num_hidden_layers = 0
+    if getattr(text, "layer_types", None):
+        text.layer_types = []
+    try:
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(
+            folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **_AS_DATA
+        )
+    except _UNREADABLE as error:
+        raise InputError(
+            f"transformers can't build its vision tower ({_reason(error)})", where=folder, remedy="choose another model"
+        ) from None
+    model, report = loaded
+    if report["missing_keys"]:
+        name = sorted(report["missing_keys"])[0]
+        raise InputError(f"has no tensor {name}", where=folder, remedy="download or copy the model again")
+    return model.eval().requires_grad_(False)
 
 
 def knows_model(config: Mapping[str, Any]) -> bool:

@@ -18,7 +18,8 @@ class Question:
 
     `gold` is the correct answer, whose log-likelihood is measured ("" for none); `choices`, when there are any, are scored by
     log-likelihood and nothing is generated. `add_special_tokens` is False when a chat template wrote them already. With
-    `decision` the answer ends as soon as its score is certain; it is then not counted as truncated.
+    `decision` the answer ends as soon as its score is certain; it is then not counted as truncated. `pictures` are the sha256
+    of what the prompt's image tokens show, in their order.
     """
 
     prompt: str
@@ -28,6 +29,7 @@ class Question:
     stop: tuple[str, ...] = ()
     add_special_tokens: bool = False
     decision: Decision | None = None
+    pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

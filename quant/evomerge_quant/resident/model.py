@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,10 +17,12 @@ from evomerge_core.processor import card_arithmetic, processor_name
 from evomerge_core.recipe.schema import ArithmeticSetting
 from evomerge_core.run.candidate.candidate_loader import MakeEvaluator
 from evomerge_core.sources.pretrained import read_config
+from evomerge_core.sources.vision.families import family_of
 from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary
 from evomerge_core.tasks.evaluator import Answer, Evaluator, Question
 from evomerge_quant.resident import memory
 from evomerge_quant.resident.answering.answering import PREFILL_TOKENS, answer_rows
+from evomerge_quant.resident.answering.pictures import picture_tokens
 from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE, Reader, make_reader
 from evomerge_quant.resident.answering.rows import QuestionRow, make_rows
 from evomerge_quant.resident.answering.vocabulary import Vocabulary, read_vocabulary
@@ -44,6 +46,7 @@ class _Parts:
     reader: Reader
     vocabulary: Vocabulary
     fixed_order: bool
+    image_token: int | None
 
 
 class ResidentModel:
@@ -123,6 +126,18 @@ class ResidentModel:
         decoder = view_path(self._parts.reader.decoder, route)
         self._reader = replace(self._parts.reader, decoder=decoder, layers=len(route))
 
+    def see(self, features: Mapping[str, Tensor]) -> None:
+        """Gives the model the features [tokens, width] of every picture that questions will show, by the picture's sha256.
+
+        ValueError for a model without eyes.
+        """
+        token = self._parts.image_token
+        if token is None:
+            raise ValueError("a text model can't see pictures")
+        pictures = picture_tokens(features, token, self._parts.reader.vocabulary)
+        self._parts = replace(self._parts, reader=replace(self._parts.reader, pictures=pictures))
+        self._reader = replace(self._reader, pictures=pictures)
+
     @torch.inference_mode()
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Greedy answers and log-likelihoods, in the order of the questions.
@@ -135,7 +150,7 @@ class ResidentModel:
         if not questions:
             return []
         parts = self._parts
-        rows = make_rows(questions, parts.vocabulary, parts.config.max_position_embeddings)
+        rows = make_rows(questions, parts.vocabulary, parts.config.max_position_embeddings, self._reader.pictures)
         while True:
             size = self.batch_size or min(self._fitting_batch(rows), self._most_rows or sys.maxsize)
             self.batch_size = size
@@ -189,7 +204,8 @@ def build(
     """
     place_on = _choose_device(device)
     dtype = choose_dtype(precision, place_on, arithmetic)
-    config = _read_config(folder, layers, speaks)
+    whole = read_config(folder)
+    config = _language_config(folder, whole, layers, speaks)
     model = make_skeleton(config, precision, dtype)
     gc.collect()
     memory.keep_within_card(place_on)
@@ -208,6 +224,7 @@ def build(
         make_reader(model, dtype, place_on),
         read_vocabulary(folder) if speaks is None else read_vocabulary(speaks.folder, speaks.ends),
         fixed,
+        getattr(whole, "image_token_id", None) if hasattr(whole, "vision_config") else None,
     )
     return ResidentModel(parts, precision, batch_size)
 
@@ -255,11 +272,23 @@ def _no_room(needed: int, free: int, precision: Precision, device: torch.device)
     return NoRoom(problem, remedy="close other programs, or choose fewer bits or a smaller model")
 
 
-def _read_config(folder: Path, layers: Sequence[int] | None, speaks: ChildVocabulary | None) -> Any:
-    config = read_config(folder)
+def _language_config(folder: Path, whole: Any, layers: Sequence[int] | None, speaks: ChildVocabulary | None) -> Any:
+    """The config of the language model in a folder's `whole` config, as candidates have it."""
+    config = whole
+    if hasattr(whole, "vision_config"):
+        _require_scorable(folder / "config.json", whole)
+        config = whole.get_text_config()
+        # Both levels may say it, and transformers goes by the upper one.
+        config.tie_word_embeddings = whole.tie_word_embeddings
     if speaks is not None and speaks.rows is not None:
         text = config.get_text_config()
         text.vocab_size = speaks.rows
         # Nothing is padded here, but no embedding is built with a padding token that it has no row for.
         text.pad_token_id = speaks.pad
     return config if layers is None else with_layers(config, layers)
+
+
+def _require_scorable(config_file: Path, whole: Any) -> None:
+    family = family_of({"model_type": whole.model_type})
+    if family.beyond:
+        raise InputError(f"{family.title} is not yet scored: {family.beyond}", where=config_file, remedy="take another base")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from evomerge_core.tasks.evaluator import CandidateError
 from evomerge_quant.resident.answering.attention import Windows, masks, windows
 from evomerge_quant.resident.answering.cache import RowCache
+from evomerge_quant.resident.answering.pictures import PictureTokens
 
 # Logits are float32, 4 bytes each: 64 MiB at a time.
 LOGITS_AT_ONCE = 2**24
@@ -28,15 +29,17 @@ class PlacedTokens:
 
 @dataclass(frozen=True)
 class Reader:
-    """A decoder of `layers` layers, its head of `vocabulary` logits, and what its attention layers see."""
+    """A decoder of `layers` layers, its head of `vocabulary` logits, what its attention layers see, and the pictures that
+    tokens beyond the vocabulary stand for."""
 
-    decoder: nn.Module
+    decoder: Any
     head: Callable[[Tensor], Tensor]
     windows: Windows
     layers: int
     vocabulary: int
     dtype: torch.dtype
     device: torch.device
+    pictures: PictureTokens | None = None
 
     def read(self, placed: PlacedTokens, seen: tuple[Tensor, Tensor], cache: RowCache) -> Tensor:
         """Reads tokens after what the cache holds; hidden states [rows, tokens, width].
@@ -45,7 +48,7 @@ class Reader:
         """
         mask = masks(self.windows, self.dtype, seen, (placed.positions, placed.branches))
         out = self.decoder(
-            input_ids=placed.tokens,
+            **self._given(placed.tokens),
             position_ids=placed.positions.clamp(min=0),
             attention_mask=mask,
             past_key_values=cache,
@@ -53,6 +56,11 @@ class Reader:
         )
         hidden: Tensor = out.last_hidden_state
         return hidden
+
+    def _given(self, tokens: Tensor) -> dict[str, Tensor]:
+        if self.pictures is None:
+            return {"input_ids": tokens}
+        return {"inputs_embeds": self.pictures.embedded(self.decoder.get_input_embeddings(), tokens)}
 
     def next_tokens(self, hidden: Tensor) -> list[int]:
         """The most likely next token after each hidden state [n, width]. CandidateError when it is not a number."""

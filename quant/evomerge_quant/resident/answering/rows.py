@@ -8,6 +8,7 @@ from itertools import takewhile
 
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.evaluator import Question
+from evomerge_quant.resident.answering.pictures import PictureTokens
 from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
 
@@ -42,9 +43,12 @@ class QuestionRow:
         return self.read_tokens + (self.question.max_new_tokens if self.generates else 0)
 
 
-def make_rows(questions: Sequence[Question], vocabulary: Vocabulary, most_positions: int) -> list[QuestionRow]:
-    """One row per question. InputError for a prompt without tokens, or a row longer than the model's positions."""
-    rows = [_row(index, question, vocabulary) for index, question in enumerate(questions)]
+def make_rows(
+    questions: Sequence[Question], vocabulary: Vocabulary, most_positions: int, pictures: PictureTokens | None = None
+) -> list[QuestionRow]:
+    """One row per question. InputError for a prompt without tokens, or a row longer than the model's positions; ValueError for
+    a question that shows a picture that `pictures` lacks."""
+    rows = [_row(index, question, vocabulary, pictures) for index, question in enumerate(questions)]
     for row in rows:
         start = repr(row.question.prompt[:40])
         if not row.prompt:
@@ -81,7 +85,7 @@ def batches(rows: Sequence[QuestionRow], skipped: int, most_rows: int, most_toke
         yield batch
 
 
-def _row(index: int, question: Question, vocabulary: Vocabulary) -> QuestionRow:
+def _row(index: int, question: Question, vocabulary: Vocabulary, pictures: PictureTokens | None) -> QuestionRow:
     special = question.add_special_tokens
     prompt = vocabulary.encode(question.prompt, special=special)
 
@@ -90,4 +94,9 @@ def _row(index: int, question: Question, vocabulary: Vocabulary) -> QuestionRow:
 
     end = [] if vocabulary.end is None else [vocabulary.end]
     gold = after(question.gold) + end if question.gold else []
-    return QuestionRow(index, question, prompt, gold, tuple(after(choice) for choice in question.choices))
+    choices = tuple(after(choice) for choice in question.choices)
+    if pictures is not None:
+        prompt = pictures.placed(prompt, question.pictures)
+    elif question.pictures:
+        raise ValueError(f"the picture {question.pictures[0][:12]} hasn't been seen")
+    return QuestionRow(index, question, prompt, gold, choices)

@@ -1,0 +1,70 @@
+"""Pictures that people and data sets give: decoded here, with limits, from files and bytes alone."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evomerge_core.errors import InputError, MissingFile
+
+MOST_BYTES = 64 * 2**20
+MOST_PIXELS = 64_000_000
+# Formats that Pillow decodes itself; it starts other programs for some of the rest.
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+# What Pillow raises for a picture that is cut short or makes no sense.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error, zlib.error)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as three bytes a pixel (a Pillow image, mode RGB), upright, and the sha256 of the bytes that it came in."""
+
+    image: Any
+    sha256: str
+
+
+def read_picture(path: Path) -> Picture:
+    """The picture of a file; InputError where there is none, and as `decode_picture`."""
+    if not path.is_file():
+        raise MissingFile("no such picture", where=path, remedy="check the path; pictures are never fetched from the network")
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= MOST_BYTES else b""
+    except OSError as error:
+        raise InputError(f"can't be read ({error.strerror})", where=path, remedy="check the file's permissions") from None
+    if size > MOST_BYTES:
+        raise _too_large(f"{size / 2**20:,.0f} MiB, of {MOST_BYTES // 2**20} at most", path)
+    return decode_picture(content, path)
+
+
+def decode_picture(content: bytes, where: Path | str) -> Picture:
+    """The picture in the bytes of a file. InputError, at `where`, for one that is broken, huge or in another format."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    if len(content) > MOST_BYTES:
+        raise _too_large(f"{len(content) / 2**20:,.0f} MiB, of {MOST_BYTES // 2**20} at most", where)
+    try:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
+            width, height = opened.size
+            if width * height > MOST_PIXELS:
+                raise _too_large(f"{width:,} x {height:,} pixels, of {MOST_PIXELS:,} at most", where)
+            upright = ImageOps.exif_transpose(opened)
+            image = upright.convert("RGB")
+    except InputError:
+        raise
+    except (UnidentifiedImageError, Image.DecompressionBombError):
+        known = ", ".join(_FORMATS)
+        raise InputError("not a picture that can be read", where=where, remedy=f"give one of these: {known}") from None
+    except _BROKEN as error:
+        reason = " ".join(str(error).split())[:80] or type(error).__name__
+        raise InputError(f"a broken picture ({reason})", where=where, remedy="copy or download it again") from None
+    return Picture(image, hashlib.sha256(content).hexdigest())
+
+
+def _too_large(size: str, where: Path | str) -> InputError:
+    return InputError(f"too large a picture: {size}", where=where, remedy="make it smaller")
