@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
 from pathlib import Path
+
+import psutil
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.full_disk import AGAIN, full_disk, is_full
@@ -18,7 +21,8 @@ def write_whole(path: Path, text: str, *, mode: int = 0o644, then: str = AGAIN) 
     data = text.encode("utf-8")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        _sweep(path)
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}-")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -33,6 +37,14 @@ def write_whole(path: Path, text: str, *, mode: int = 0o644, then: str = AGAIN) 
         if is_full(error):
             raise full_disk(path, len(data), then=then) from error
         raise InputError(f"can't be written ({error.strerror})", where=path, remedy="fix its permissions") from error
+
+
+def _sweep(path: Path) -> None:
+    """Removes what processes that were killed while they wrote this file have left."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*-*"):
+        number = part.name.removeprefix(f".{path.name}.").partition("-")[0]
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            part.unlink(missing_ok=True)
 
 
 def flush_file(path: Path) -> None:

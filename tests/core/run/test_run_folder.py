@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
 from evomerge_core.errors import InputError
+from evomerge_core.run.store import folder
 from evomerge_core.run.store.folder import check_unchanged, create_folder, hold, is_held, open_store
 
 FINGERPRINTS = {"./base": {"model.safetensors": "ab" * 32}}
@@ -58,3 +61,61 @@ def test_changed_sources_are_named(run: Path) -> None:
     for now in ({}, {"./base": {"model.safetensors": "cd" * 32}}):
         with pytest.raises(InputError, match=r"model\.safetensors: changed since the run began \(source \./base\)"):
             check_unchanged(run, now)
+
+
+def leavings(run: Path) -> set[str]:
+    return {path.name for path in run.iterdir()} - {"job.lock"}
+
+
+@pytest.mark.parametrize("written", [1, 2])
+@pytest.mark.parametrize("died", [True, False])
+def test_a_run_that_could_not_be_made_leaves_the_way_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int, died: bool
+) -> None:
+    """The disk is full, or the process is killed and tidies nothing up, after a few of the files."""
+    write_text, so_far = Path.write_text, []
+
+    def fails(path: Path, *words: str, **options: str) -> int:
+        so_far.append(path)
+        if len(so_far) == written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write_text(path, *words, **options)
+
+    run = tmp_path / "run"
+    run.mkdir()
+    with monkeypatch.context() as patches:
+        patches.setattr(Path, "write_text", fails)
+        if died:
+            patches.setattr(folder, "_sweep", lambda _: None)
+        with pytest.raises(
+            InputError, match=r" is full: \S+run needs about 16.8 MB; free some space, then start the run again"
+        ):
+            create_folder(run, "evomerge: 1\n", FINGERPRINTS)
+    assert bool(leavings(run)) == died
+    with pytest.raises(InputError, match=r"is not a run folder \(run.db is missing\)"):
+        open_store(run)
+    create_folder(run, "evomerge: 1\n", FINGERPRINTS)
+    assert leavings(run) == {"recipe.yaml", "sources.json", "run.db"}
+
+
+def test_a_folder_that_was_made_for_the_run_goes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "write_text", fails)
+    with pytest.raises(InputError, match=r"the run folder can't be written \(Input/output error\)"):
+        create_folder(tmp_path / "run", "evomerge: 1\n", FINGERPRINTS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_somebody_else_is_never_taken_for_a_leaving(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("mine: true\n")
+    with pytest.raises(InputError, match="is not empty"):
+        create_folder(tmp_path, "evomerge: 1\n", FINGERPRINTS)
+    assert (tmp_path / "recipe.yaml").read_text() == "mine: true\n"
+
+
+def test_a_look_at_the_lock_makes_nothing(run: Path) -> None:
+    (run / "job.lock").unlink()
+    assert not is_held(run)
+    assert not (run / "job.lock").exists()

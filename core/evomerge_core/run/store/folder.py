@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
@@ -15,7 +14,7 @@ from typing import Unpack
 from filelock import FileLock, Timeout
 
 from evomerge_core.errors import InputError
-from evomerge_core.files.durable import flush_tree, rename
+from evomerge_core.files.durable import flush_file, rename
 from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full, resume_it
 from evomerge_core.run.store.facts import Changes, write_facts
 from evomerge_core.run.store.store import Store
@@ -30,9 +29,10 @@ LOCK = "job.lock"
 LOG = "job.log"
 WINNER = "winner"
 RESULT = "result.json"
-# Where a run folder's files are made before they get their names, the store last: a folder without it is no run yet.
-_NEW = ".new"
-_MADE = (SOURCES, RECIPE, STORE)
+# What the store is called while a run folder is made: it is made first and gets its name last, and what lies beside it until
+# then is no run yet.
+_NEW = ".new.db"
+_MADE = (RECIPE, SOURCES, f"{_NEW}-wal", f"{_NEW}-shm", _NEW)
 
 
 def require_empty(folder: Path) -> None:
@@ -71,34 +71,28 @@ def create_folder(folder: Path, recipe: str, fingerprints: Mapping[str, Mapping[
 
 def _fill(folder: Path, recipe: str, fingerprints: str, facts: Changes) -> None:
     _sweep(folder)
-    new = folder / _NEW
-    new.mkdir()
-    (new / RECIPE).write_text(recipe, encoding="utf-8")
-    (new / SOURCES).write_text(fingerprints, encoding="utf-8")
-    store = Store(new / STORE, create=True)
+    store = Store(folder / _NEW, create=True)
     try:
         first: Changes = {"state": "created", **facts}
         write_facts(store, **first)
     finally:
         store.close()
-    flush_tree(new)
-    for name in _MADE:
-        rename(new / name, folder / name)
-    new.rmdir()
+    for name, text in ((RECIPE, recipe), (SOURCES, fingerprints)):
+        (folder / name).write_text(text, encoding="utf-8")
+    for name in (RECIPE, SOURCES, _NEW):
+        flush_file(folder / name)
+    rename(folder / _NEW, folder / STORE)
 
 
 def _left_over(folder: Path) -> set[str]:
     """What an unfinished run folder may hold."""
-    unfinished = (folder / _NEW).is_dir() and not (folder / STORE).exists()
-    return {LOCK, _NEW, *_MADE} if unfinished else {LOCK}
+    unfinished = (folder / _NEW).is_file() and not (folder / STORE).exists()
+    return {LOCK, *_MADE} if unfinished else {LOCK}
 
 
 def _sweep(folder: Path) -> None:
-    if (folder / STORE).exists():
-        return
-    for name in _left_over(folder) - {LOCK, _NEW}:
+    for name in _MADE if _NEW in _left_over(folder) else ():
         (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / _NEW, ignore_errors=True)
 
 
 def _remove_empty(folder: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.durable import flush_file, rename
-from evomerge_core.run.store.connection import Connection, DamagedStore, connect, connect_to_read
+from evomerge_core.run.store.connection import Connection, DamagedStore, connect, connect_to_read, says_why
 from evomerge_core.run.store.records import NEUTRAL, Candidate, Evaluation, ItemScore, Outcome, Pass
 
 _SCHEMA = """
@@ -84,7 +84,8 @@ CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, at REAL NOT NULL, kin
 CREATE TABLE IF NOT EXISTS commands (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL, acknowledged REAL);
 """
 
-
+# Rows that a look through the store reads together.
+_AT_ONCE = 1000
 _PASS = ", ".join(field.name for field in fields(Pass))
 # How many items an evaluation's score is the mean of: those of the passes of the candidate's own generation (a twin of a later
 # generation may be asked more); an earlier version kept no passes.
@@ -152,10 +153,16 @@ class Store:
         self._copied = time.monotonic()
 
     def require_sound(self) -> None:
-        """Raises DamagedStore when a look through the whole file finds damage."""
+        """Raises DamagedStore when a look through the whole file finds damage: in SQLite's pages, or in what can't be read."""
         found = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise DamagedStore(self._path, " ".join(str(found).split()))
+        self.facts()
+        for (table,) in self._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+            rows = self._connection.execute(f'SELECT * FROM "{table}"')
+            with says_why(self._path):
+                while rows.fetchmany(_AT_ONCE):
+                    pass
 
     # facts: single values such as the state of the run
 

@@ -1,0 +1,90 @@
+"""A damaged store is made again from its copy; one without a copy says what is left to do."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evomerge_core.errors import InputError
+from evomerge_core.run.store.facts import begin_phase, read_facts, write_facts
+from evomerge_core.run.store.folder import create_folder, open_store, read_store, require_run
+from evomerge_core.run.store.recovery import restore_if_damaged
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run whose copy was made when its search began; more was written since."""
+    run = tmp_path / "run"
+    create_folder(run, "evomerge: 1\n", {})
+    store = open_store(run, keeps_copies=True)
+    write_facts(store, generation=1)
+    begin_phase(store, "search", 8)
+    write_facts(store, generation=2)
+    store.close()
+    return run
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:6000])
+
+
+def zero_pages(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:4096] + bytes(8192) + data[12288:])
+
+
+def spoil_a_text(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE facts SET value = CAST(x'ff22' AS TEXT) WHERE key = 'state'")
+
+
+DAMAGES = [Path.unlink, cut, zero_pages, spoil_a_text]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_run_goes_on_from_its_copy(run: Path, damage: Callable[[Path], None]) -> None:
+    damage(run / "run.db")
+    require_run(run)
+    sentence = restore_if_damaged(run)
+    assert sentence is not None
+    assert sentence.startswith(f"{run / 'run.db'} is ")
+    store = open_store(run)
+    assert (read_facts(store).generation, read_facts(store).phase) == (1, "search")
+    assert store.events()[-1][2:] == ("restored", {"text": sentence})
+    store.close()
+    assert (run / "run.damaged.db").exists() == (damage is not Path.unlink)
+    assert restore_if_damaged(run) is None
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_readers_name_the_remedy(run: Path, damage: Callable[[Path], None]) -> None:
+    damage(run / "run.db")
+    with pytest.raises(InputError, match="evomerge-tui resume"):
+        read_facts(read_store(run))
+
+
+@pytest.mark.parametrize("copy", [Path.unlink, cut, zero_pages])
+def test_without_a_sound_copy_the_run_has_to_be_started_again(run: Path, copy: Callable[[Path], None]) -> None:
+    zero_pages(run / "run.db")
+    copy(run / "run.copy.db")
+    before = (run / "run.db").read_bytes()
+    with pytest.raises(InputError, match=r"no sound copy: start a new run with `evomerge-tui run \S+recipe\.yaml --out NEW`"):
+        restore_if_damaged(run)
+    assert (run / "run.db").read_bytes() == before
+
+
+def test_a_damaged_store_is_not_copied_over_a_sound_copy(run: Path) -> None:
+    store = open_store(run, keeps_copies=True)
+    sound = (run / "run.copy.db").read_bytes()
+    zero_pages(run / "run.db")
+    store.keep_copy()
+    assert (run / "run.copy.db").read_bytes() == sound
+
+
+def test_a_sound_store_stays_as_it_is(run: Path) -> None:
+    before = (run / "run.db").read_bytes()
+    assert restore_if_damaged(run) is None
+    assert (run / "run.db").read_bytes() == before
