@@ -19,7 +19,10 @@ from pathlib import Path
 import psutil
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.child_environment import without_token
 from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full, needs_room, resume_it
+from evomerge_core.files.private import private_files
+from evomerge_core.run.hub_files import fetch_hub_files
 from evomerge_core.run.store.commands import Stopped
 from evomerge_core.run.store.facts import read_facts, write_facts
 from evomerge_core.run.store.folder import LOG, STORE, hold, is_held, open_store, read_store
@@ -50,6 +53,7 @@ def start(folder: Path) -> str | None:
     if is_held(folder):
         raise InputError("a job is already running here", where=folder, remedy=f"see `evomerge-tui status {folder}`")
     priority = load_settings().job_priority
+    fetch_hub_files(folder)
     with hold(folder):
         restored = restore_if_damaged(folder)
     store = open_store(folder)
@@ -62,12 +66,13 @@ def start(folder: Path) -> str | None:
         remember_run(folder)
     # the literal flags of Windows' API: the names exist in `subprocess` on Windows only
     flags = 0x00000200 | 0x00000008 if os.name == "nt" else 0  # CREATE_NEW_PROCESS_GROUP | DETACHED_PROCESS
-    with needs_room(folder / LOG, SPARE_BYTES, then=resume_it(folder)), (folder / LOG).open("ab") as log:
+    with needs_room(folder / LOG, SPARE_BYTES, then=resume_it(folder)), private_files(), (folder / LOG).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "evomerge_tui.processes.job", "--priority", priority, "--", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            env=without_token(),
             start_new_session=os.name != "nt",
             creationflags=flags,
         )
@@ -114,7 +119,12 @@ def main() -> int:
     faulthandler.enable(2)
     if args.priority == "low":
         lower_this_session()
-    return work(args.run, args.priority)
+    try:
+        return work(args.run, args.priority)
+    except InputError as error:
+        # the run isn't this job's, or nothing can be written there
+        sys.stderr.write(f"{error}\n")
+        return 2
 
 
 def work(folder: Path, priority: Priority = "normal") -> int:
@@ -123,7 +133,7 @@ def work(folder: Path, priority: Priority = "normal") -> int:
     `priority` is the one that this process already has; it is stored for `status` and the screens.
     """
     require_own_files(folder)
-    with hold(folder):
+    with private_files(), hold(folder):
         store = open_store(folder, keeps_copies=True)
         try:
             keep_room(folder)
