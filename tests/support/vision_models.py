@@ -149,10 +149,10 @@ _TIED = ("gemma3",)
 _OWN: Mapping[str, Mapping[str, Any]] = {"gemma3": {"head_dim": 8, "sliding_window": 16}, "qwen3-vl": {"head_dim": 8}}
 
 
-def write_vision_model(folder: Path, family: str, seed: int = 0, dtype: torch.dtype = torch.float32) -> Path:
-    """A random model with a tokenizer and a file for its processor."""
+def write_vision_model(folder: Path, family: str, seed: int = 0, dtype: torch.dtype = torch.float32, **settings: Any) -> Path:
+    """A random model with a tokenizer and a file for its processor; `settings` are its language part's."""
     torch.manual_seed(seed)
-    text = {**_TEXT, **_OWN.get(family, {}), "vocab_size": ROWS, "model_type": FAMILIES[family].text.model_type}
+    text = {**_TEXT, **_OWN.get(family, {}), "vocab_size": ROWS, "model_type": FAMILIES[family].text.model_type, **settings}
     text |= {} if family in _TIED else _HEADED
     config = FAMILIES[family].config(text if "qwen" not in family else {k: v for k, v in text.items() if k != "model_type"})
     model = AutoModelForImageTextToText.from_config(config)

@@ -17,7 +17,6 @@ from evomerge_core.processor import card_arithmetic, processor_name
 from evomerge_core.recipe.schema import ArithmeticSetting
 from evomerge_core.run.candidate.candidate_loader import MakeEvaluator
 from evomerge_core.sources.pretrained import read_config
-from evomerge_core.sources.vision.families import family_of
 from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary
 from evomerge_core.tasks.evaluator import Answer, Evaluator, Question
 from evomerge_quant.resident import memory
@@ -32,6 +31,7 @@ from evomerge_quant.resident.network.path_view import Route, view_path
 from evomerge_quant.resident.network.skeleton import Precision, make_skeleton, place
 from evomerge_quant.resident.network.weights import WeightSlots, make_slots, take_all
 from evomerge_quant.resident.out_of_memory import NoRoom, OutOfMemory, is_out_of_memory
+from evomerge_quant.resident.vision.scorable import require_scorable
 
 Device = Literal["auto", "cpu", "cuda"]
 # From this multiple of what was free when a batch didn't fit, a larger one is tried again.
@@ -276,7 +276,7 @@ def _language_config(folder: Path, whole: Any, layers: Sequence[int] | None, spe
     """The config of the language model in a folder's `whole` config, as candidates have it."""
     config = whole
     if hasattr(whole, "vision_config"):
-        _require_scorable(folder / "config.json", whole)
+        require_scorable(folder, whole)
         config = whole.get_text_config()
         # Both levels may say it, and transformers goes by the upper one.
         config.tie_word_embeddings = whole.tie_word_embeddings
@@ -286,9 +286,3 @@ def _language_config(folder: Path, whole: Any, layers: Sequence[int] | None, spe
         # Nothing is padded here, but no embedding is built with a padding token that it has no row for.
         text.pad_token_id = speaks.pad
     return config if layers is None else with_layers(config, layers)
-
-
-def _require_scorable(config_file: Path, whole: Any) -> None:
-    family = family_of({"model_type": whole.model_type})
-    if family.beyond:
-        raise InputError(f"{family.title} is not yet scored: {family.beyond}", where=config_file, remedy="take another base")

@@ -294,6 +294,20 @@ def test_a_path_runs_through_layers_of_both(family: str, pair: Pair) -> None:
     assert all(torch.equal(child[name], base[name]) for name in base if name.startswith(tower))
 
 
+def test_a_depth_that_the_config_leaves_to_a_default_is_written_for_another(tmp_path: Path) -> None:
+    """LLaVA's configs on the hub say only what Vicuna's own config says otherwise than transformers' defaults."""
+    write_vision_model(tmp_path / "eyes", "llava", num_hidden_layers=32)
+    path = tmp_path / "eyes" / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    del config["text_config"]["num_hidden_layers"]
+    path.write_text(json.dumps(config), encoding="utf-8")
+    merged_by(tmp_path, "evomerge_path: 1\nmodels: {A: ./eyes}\npath:\n  - {model: A, layers: [0, 3]}\n")
+    loaded, report = AutoModelForImageTextToText.from_pretrained(tmp_path / "child", output_loading_info=True)
+    assert loaded.config.get_text_config().num_hidden_layers == 3
+    assert not report["missing_keys"]
+    assert not report["unexpected_keys"]
+
+
 def test_layers_of_deepstack_stay_in_their_places(pair: Pair) -> None:
     folder = pair("qwen3-vl")
     with pytest.raises(InputError, match=r"^\./eyes: its layers must stay in their places: .*\(deepstack\)"):

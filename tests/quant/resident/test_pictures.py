@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,10 +190,19 @@ def test_a_picture_goes_through_the_tower_once(folders: Folders, pictures: list[
 )
 def test_a_family_that_is_read_otherwise_is_refused(family: str, said: str, tmp_path: Path) -> None:
     write_vision_model(tmp_path / "eyes", family)
-    with pytest.raises(InputError, match=said) as refused:
-        build(tmp_path / "eyes", precision="fp32", device="cpu")
-    assert "is not yet scored" in str(refused.value)
-    assert "\n" not in str(refused.value)
+    for use in (partial(build, precision="fp32", device="cpu"), eyes_of):
+        with pytest.raises(InputError, match=said) as refused:
+            use(tmp_path / "eyes")
+        assert "is not yet scored" in str(refused.value)
+        assert "\n" not in str(refused.value)
+
+
+def test_a_llava_whose_tower_writes_rows_is_refused(folders: Folders, tmp_path: Path) -> None:
+    config = json.loads((folders("llava") / "config.json").read_text(encoding="utf-8"))
+    config["vision_config"] = {"model_type": "pixtral"}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(InputError, match="LLaVA is not yet scored: each row of a picture ends"):
+        build(tmp_path, precision="fp32", device="cpu")
 
 
 @pytest.mark.parametrize("shown", [(), ("unknown",), ("known", "known")])

@@ -28,9 +28,17 @@ def child_config(template: Source, layers: Sequence[LayerOrigin], tied: bool, ou
     config.pop("torch_dtype", None)
     config["dtype"] = out_dtype
     text = config.get("text_config")
+    if isinstance(text, dict):
+        text = {**_unsaid_depth(text, template, layers), **text}
     if isinstance(text, dict) and _depth(text) is not None:
         config["text_config"] = {**text, **_layers(text, template, layers), "tie_word_embeddings": tied}
     return {**config, **_layers(config, template, layers), "tie_word_embeddings": tied}
+
+
+def _unsaid_depth(text: Mapping[str, Any], template: Source, layers: Sequence[LayerOrigin]) -> dict[str, Any]:
+    """The number of layers that a `text_config` leaves to its class's default, where the child has another one."""
+    depth = settings(template).get("num_hidden_layers")
+    return {} if _depth(text) is not None or depth in (None, len(layers)) else {"num_hidden_layers": depth}
 
 
 def _layers(config: Mapping[str, Any], template: Source, layers: Sequence[LayerOrigin]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -48,8 +48,11 @@ _TEXT_KINDS: Mapping[str, str] = MappingProxyType(
 
 def family_of(config: Mapping[str, Any]) -> Family:
     """The family of a vision-language model's config.json; one that isn't known here has its model type for a title."""
-    kind = str(config.get("model_type"))
-    return _FAMILIES.get(kind, Family(kind, "how it reads pictures isn't known here"))
+    kind, tower = str(config.get("model_type")), config.get("vision_config")
+    family = _FAMILIES.get(kind, Family(kind, "how it reads pictures isn't known here"))
+    if kind.startswith("llava") and isinstance(tower, Mapping) and tower.get("model_type") == "pixtral":
+        return replace(family, beyond="each row of a picture ends in a token of its own")
+    return family
 
 
 def text_kind(model_type: object) -> str:

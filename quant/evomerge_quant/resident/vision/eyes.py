@@ -11,7 +11,8 @@ from torch import Tensor
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.picture import Picture
-from evomerge_core.sources.pretrained import load_eyes, read_image_processor, read_tokenizer
+from evomerge_core.sources.pretrained import load_eyes, read_config, read_image_processor, read_tokenizer
+from evomerge_quant.resident.vision.scorable import require_scorable
 
 # What an image processor says beside a model's inputs.
 _ROWS, _COLUMNS = "rows", "cols"
@@ -37,7 +38,11 @@ class Seen:
 
 
 def open_eyes(folder: Path, dtype: torch.dtype, device: torch.device) -> Eyes:
-    """The eyes of a model's folder. InputError where the folder lacks them or transformers can't read them."""
+    """The eyes of a model's folder.
+
+    InputError where the folder lacks them, transformers can't read them, or the model reads more than their features.
+    """
+    require_scorable(folder, read_config(folder))
     module = load_eyes(folder, dtype).to(device)
     config = module.config
     row = getattr(config, "image_token_id", None)
