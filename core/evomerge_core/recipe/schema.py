@@ -269,7 +269,7 @@ class Recipe(Frozen):
     allow_pickle: Flag = False
     """Whether sources may have pickles (`.bin`) for weights; only tensors are read from them."""
     output: Text | None = None
-    """The run's folder. Without it: `runs/NAME` in the recipe's folder."""
+    """The run's folder, in the recipe's folder; `--out` names any other. Without it: `runs/NAME`."""
 
     _folder: Path = PrivateAttr(default=Path())
 

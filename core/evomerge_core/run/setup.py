@@ -40,6 +40,7 @@ from evomerge_core.sources.architecture import layer_count
 from evomerge_core.sources.checks.compatibility import require_compatible
 from evomerge_core.sources.checks.finite import refuse, require_finite
 from evomerge_core.sources.checks.scorable import scoring_problems
+from evomerge_core.sources.confinement import path_inside
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_core.sources.tokens import align_all
@@ -157,8 +158,11 @@ def create_run(
 
 
 def run_folder(recipe: Recipe) -> Path:
-    """Where a run is made by default: the recipe's `output`, or `runs/NAME`, beside its file."""
-    return recipe.folder / (recipe.output or f"runs/{recipe.name}")
+    """Where a run is made by default: the recipe's `output`, or `runs/NAME`, beside its file.
+
+    Raises `InputError` where that leads out of the recipe's folder: the recipe may be somebody else's.
+    """
+    return path_inside(recipe.output or f"runs/{recipe.name}", recipe.folder, remedy="name the run's folder with --out")
 
 
 def _overridden(recipe: Recipe, evaluations: int | None, minutes: float | None, seed: int | None) -> Recipe:

@@ -40,6 +40,23 @@ def absolute_path(path: str, folder: Path) -> Path:
     return meant
 
 
+def path_inside(path: str, folder: Path, *, remedy: str) -> Path:
+    """A place to write to that a file of `folder` names: one below that folder, whoever wrote the file.
+
+    Raises InputError, with the remedy, for a path that leads outside: an absolute one, by `..`, or by a link on the way.
+    """
+    given = written_path(path)
+    words = PureWindowsPath(path)
+    place = folder / given
+    if given.is_absolute() or words.is_absolute() or words.drive or ".." in (*given.parts, *words.parts):
+        raise InputError(f"leads outside the recipe's folder {folder}", where=path, remedy=remedy)
+    link = next((above for above in (place, *place.parents) if above != folder and above.is_symlink()), None)
+    if not place.resolve().is_relative_to(folder.resolve()):
+        why = "" if link is None else f" ({link.name} is a link)"
+        raise InputError(f"leads outside the recipe's folder {folder}{why}", where=path, remedy=remedy)
+    return place
+
+
 def _absolute_part(part: str, folder: Path) -> str:
     is_hub_id = HUB_ID.fullmatch(part) is not None and not part.endswith(FILE_ENDINGS)
     if is_hub_id and not (folder / part).exists():

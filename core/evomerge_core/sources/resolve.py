@@ -12,7 +12,8 @@ from typing import NamedTuple
 from evomerge_core.errors import InputError
 from evomerge_core.files.path_text import written_path
 
-HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?")
+# A part of a revision is a folder's name in the hub's cache: none may lead out of it.
+HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>\w[\w.-]*(/\w[\w.-]*)*))?")
 FILE_ENDINGS = (".gguf", ".safetensors", ".bin")
 WANTED = ("*.safetensors", "*.json", "*.model", "*.tiktoken", "merges.txt", "vocab.txt", "*.jinja", "README.md")
 # Folders hold other formats of the same weights, `consolidated` a second copy of them.
@@ -79,6 +80,13 @@ def hub_id(part: str, path: Path) -> tuple[str, str | None] | None:
     """The repository and revision that a part of a reference names on the hub; None where it names the local `path`."""
     hub = HUB_ID.fullmatch(part)
     return None if hub is None or path.exists() or part.endswith(FILE_ENDINGS) else (hub["repo"], hub["revision"])
+
+
+def hub_parts(reference: str, relative_to: Path) -> tuple[tuple[str, str | None], ...]:
+    """The repositories and revisions that a reference names on the hub: of its model, of its adapter, of both or none."""
+    parts = (part for part in split_reference(reference, relative_to) if part is not None)
+    found = (hub_id(part, _local(part, relative_to)) for part in parts)
+    return tuple(hub for hub in found if hub is not None)
 
 
 def wanted_files(allow_pickle: bool) -> list[str]:

@@ -42,8 +42,8 @@ def preflight(
     recipe: Recipe, *, capacity: Capacity | None = None, timings: Sequence[Timing] = (), out: Path | None = None
 ) -> Preflight:
     """Checks a recipe on this machine. Of hub models that aren't here only headers and small files are fetched."""
-    out = out or run_folder(recipe)
     try:
+        out = out or run_folder(recipe)
         recipe = with_absolute_paths(recipe)
     except InputError as error:
         return Preflight((refused("Paths", error),), None)

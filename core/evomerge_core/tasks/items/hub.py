@@ -11,6 +11,8 @@ from evomerge_core.tasks.items.rows import FORMATS
 
 # The hub's own Parquet copy of a dataset, CONFIG/SPLIT/NUMBER.parquet, also of those that only a script can read.
 _CONVERTED = "refs/convert/parquet"
+# Its parts are folders' names in the hub's cache: none may lead out of it.
+_REVISION = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
 
 
 def fetch_dataset(dataset: str, config: str | None, split: str, *, key: str) -> tuple[Path, ...]:
@@ -20,7 +22,9 @@ def fetch_dataset(dataset: str, config: str | None, split: str, *, key: str) -> 
     words, as in `main/test-00000-of-00001.parquet`. Parquet goes before JSONL, JSON, CSV and TSV. Without such files the
     hub's Parquet conversion is tried. Raises `InputError` that begins with `key`.
     """
-    repo, _, revision = dataset.partition("@")
+    repo, at, revision = dataset.partition("@")
+    if at and _REVISION.fullmatch(revision) is None:
+        raise InputError(f"{revision!r} is no revision", where=key, remedy="write owner/name@revision")
     words = [split] if config is None else [config, split]
     failures: list[Exception] = []
     for place in [revision] if revision else [None, _CONVERTED]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from evomerge_core.errors import InputError, known_names
@@ -10,6 +11,7 @@ from evomerge_core.run.store.folder import STORE, WINNER, read_store
 EXPORTS = "gguf"
 SUSPECT = ".suspect"
 _CANDIDATES = "candidates"
+_NO_NAME = re.compile(r'[\s/\\:*?"<>|\x00-\x1f]')
 
 
 def winner_exports(run: Path) -> Path:
@@ -18,8 +20,12 @@ def winner_exports(run: Path) -> Path:
 
 
 def candidate_exports(run: Path, label: str) -> Path:
-    """The folder of another candidate's GGUF files; the run's parents are candidates too."""
-    return run / _CANDIDATES / label.replace(" ", "-") / EXPORTS
+    """The folder of another candidate's GGUF files; the run's parents are candidates too.
+
+    A parent is called as its recipe says: what would lead elsewhere, or be no name on some system, becomes a dash.
+    """
+    name = _NO_NAME.sub("-", label).strip(".") or "-"
+    return run / _CANDIDATES / name / EXPORTS
 
 
 def find_gguf(reference: Path) -> Path:
