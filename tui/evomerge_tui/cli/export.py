@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -105,6 +105,8 @@ def carry_out(request: ExportRequest, console: Console, show_steps: ShowSteps) -
     InputError for anything that keeps the files from being made; what was half-made by then is gone, as it is when the process
     is terminated.
     """
+    from evomerge_core.files.private import private_files
+    from evomerge_core.run.store.folder import STORE
     from evomerge_quant.gguf.convert.convert import waiting_converter
     from evomerge_quant.gguf.convert.converter import find_converter
     from evomerge_quant.gguf.export import export
@@ -112,7 +114,8 @@ def carry_out(request: ExportRequest, console: Console, show_steps: ShowSteps) -
     from evomerge_quant.gguf.subject.find_subject import find_subject
     from evomerge_tui.cli.output.export_display import show_exported, show_plan
 
-    with _terminated_as_interrupted():
+    into_the_run = request.out is None and (request.model / STORE).is_file()
+    with _terminated_as_interrupted(), private_files() if into_the_run else nullcontext():
         folder = find_converter(request.converter)
         # The converter takes seconds to load; meanwhile the model is read.
         with waiting_converter(folder) as converter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 
 from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder, print_json
@@ -17,11 +18,13 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _report(args: argparse.Namespace) -> int:
+    from evomerge_core.files.private import private_files
     from evomerge_core.run.report.content import read_report
     from evomerge_core.run.report.write import write_report
 
     report = read_report(args.run)
-    files = write_report(report, args.out or args.run / "report")
+    with private_files() if args.out is None else nullcontext():
+        files = write_report(report, args.out or args.run / "report")
     if args.json:
         verdict = None if report.result is None else report.result["verdict"]
         print_json({"run": str(args.run), "state": report.state, "verdict": verdict, "files": [str(file) for file in files]})

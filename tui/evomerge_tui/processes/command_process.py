@@ -6,13 +6,13 @@ A screen and a terminal thus do the same thing, and models and torch are loaded 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_tui.processes.child_commands import command_environment
 
 _POLL_SECONDS = 0.1
 
@@ -29,7 +29,7 @@ def run_command(words: Sequence[object], *, is_cancelled: Callable[[], bool] = l
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        env=command_environment(words),
     )
     while True:
         try:

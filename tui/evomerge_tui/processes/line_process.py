@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_tui.processes.child_commands import command_environment
 from evomerge_tui.processes.priority import lower
 from evomerge_tui.user.settings import Priority
 
@@ -31,7 +31,7 @@ async def command_lines(words: Sequence[object], *, priority: Priority = "normal
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         limit=_LINE_BYTES,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        env=command_environment(words),
     )
     if priority == "low":
         lower(process.pid)

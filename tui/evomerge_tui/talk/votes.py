@@ -11,6 +11,7 @@ from typing import Literal
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.full_disk import full_disk, is_full
+from evomerge_core.files.private import private_files
 
 FILE = "votes.jsonl"
 Choice = Literal["left", "right", "tie"]
@@ -44,7 +45,7 @@ def keep_vote(folder: Path, vote: Vote) -> None:
     """Appends a vote to the run's file. Raises `InputError` when it can't be written."""
     path, line = folder / FILE, json.dumps(asdict(vote), ensure_ascii=False) + "\n"
     try:
-        with path.open("a", encoding="utf-8") as file:
+        with private_files(), path.open("a", encoding="utf-8") as file:
             file.write(line)
     except OSError as error:
         if is_full(error):

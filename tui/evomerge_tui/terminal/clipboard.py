@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 
+from evomerge_core.files.child_environment import without_token
+
 _PROGRAMS: tuple[tuple[str, ...], ...] = (
     ("pbcopy",),
     ("wl-copy",),
@@ -23,7 +25,9 @@ def copy_to_system(text: str) -> bool:
         try:
             # xclip stays in the background and keeps its streams open: a pipe would never end
             quiet = subprocess.DEVNULL
-            subprocess.run(program, input=text.encode(), check=True, timeout=_SECONDS, stdout=quiet, stderr=quiet)
+            subprocess.run(
+                program, input=text.encode(), check=True, timeout=_SECONDS, stdout=quiet, stderr=quiet, env=without_token()
+            )
         except (subprocess.SubprocessError, OSError):
             # the program has no display to talk to: the next program may
             continue

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from evomerge_core.errors import InputError
 from evomerge_core.files.durable import flush_file, rename
 from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full, resume_it
+from evomerge_core.files.private import make_private_folder, private_files
 from evomerge_core.run.store.facts import Changes, write_facts
 from evomerge_core.run.store.store import Store
 
@@ -50,8 +51,8 @@ def create_folder(folder: Path, recipe: str, fingerprints: Mapping[str, Mapping[
     require_empty(folder)
     is_new = not folder.exists()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with hold(folder):
+        make_private_folder(folder)
+        with private_files(), hold(folder):
             require_empty(folder)
             try:
                 _fill(folder, recipe, json.dumps(fingerprints, indent=2) + "\n", facts)

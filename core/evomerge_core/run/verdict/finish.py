@@ -53,13 +53,13 @@ def finish(
     if not known or first_damage(place, known) is not None:
         write_facts(store, winner_files={})
         shutil.rmtree(place / MODEL, ignore_errors=True)
-    write_whole(place / file.name, file.text, then=resume_it(folder))
+    write_whole(place / file.name, file.text, mode=0o600, then=resume_it(folder))
     if not (place / MODEL).exists():
         _write_model(place / MODEL, file, setup, watch)
     result = _result(setup, store, winner, folder)
     result["child"] = _size(setup, file.fixed, gguf_bytes)
     result["files"] = {"model": str((place / MODEL).absolute()), "recipe": str((place / file.name).absolute())}
-    write_whole(place / RESULT, json.dumps(result, indent=2, ensure_ascii=False) + "\n", then=resume_it(folder))
+    write_whole(place / RESULT, json.dumps(result, indent=2, ensure_ascii=False) + "\n", mode=0o600, then=resume_it(folder))
     write_facts(store, winner_files=known_files(place, file.name))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.child_environment import without_token
 
 # pip checks these before it runs anything of the package; for other versions it checks the hash that the index states.
 KNOWN_SHA256 = {"0.3.36": "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"}
@@ -80,7 +80,7 @@ def _download(release: str, place: Path) -> Path:
     command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
     command += ["--no-deps", "--retries", "1", "--timeout", "20", "--no-binary", "llama-cpp-python"]
     command += ["-r", str(wanted), "-d", str(place)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PIP_NO_COLOR": "1"}, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env={**without_token(), "PIP_NO_COLOR": "1"}, check=False)
     archives = sorted(place.glob("llama_cpp_python-*.tar.gz"))
     if done.returncode != 0 or not archives:
         raise InputError(
