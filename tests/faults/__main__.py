@@ -1,13 +1,14 @@
 """`python -m faults [--table] [--part PART] [--fault FAULT] [--sample N] [--seed S]`, in the folder `tests`.
 
 Every fault once at every place where a tiny run and an export write, and every damage to a finished run's files; or at N
-places that the seed draws. Prints what was lost;
-with `--table` a table of it in Markdown too. Status 1 when something was lost.
+places that the seed draws. Prints what was lost; with `--table` a table of it in Markdown too. Ctrl+C ends the series with
+what was tried until then. Status 1 when something was lost.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import sys
@@ -45,11 +46,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="faults-") as place:
         bench = make_bench(Path(place).resolve())
         draw = random.Random(arguments.seed)
-        for trial, number in _trials(bench, faults, arguments.part or PARTS, arguments.sample, draw):
-            tried[trial.fault, trial.where] += 1
-            if trial.lost:
-                lost[trial.fault, trial.where] += 1
-                _say(f"{trial.fault} at {number} of {trial.where}: {trial.lost}")
+        with contextlib.suppress(KeyboardInterrupt):
+            for trial, number in _trials(bench, faults, arguments.part or PARTS, arguments.sample, draw):
+                tried[trial.fault, trial.where] += 1
+                if trial.lost:
+                    lost[trial.fault, trial.where] += 1
+                    _say(f"{trial.fault} at {number} of {trial.where}: {trial.lost}")
     if arguments.table:
         _say("| fault | where | times tried | lost |\n| --- | --- | ---: | ---: |")
         for (fault, where), times in tried.items():
