@@ -9,7 +9,9 @@ import sys
 def main() -> int:
     """Carries out what the command line asks for; returns the exit status."""
     from evomerge_tui.cli.main import main as command_line
+    from evomerge_tui.terminal.utf8_output import write_utf8
 
+    write_utf8()
     return command_line(open_screens=_open_screens)
 
 

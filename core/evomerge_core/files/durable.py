@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.full_disk import AGAIN, full_disk, is_full
+
+# Seconds between attempts to give a file its name.
+_WAITS = (0.05, 0.2, 0.5, 1.0)
 
 
 def write_whole(path: Path, text: str, *, mode: int = 0o644, then: str = AGAIN) -> None:
@@ -75,5 +80,13 @@ def flush_tree(folder: Path) -> None:
 
 def rename(source: Path, target: Path) -> None:
     """Gives a flushed file or folder its name, over a file that has it, for good."""
-    source.replace(target)
+    for wait in (*_WAITS, None):
+        try:
+            source.replace(target)
+            break
+        except PermissionError:
+            # Windows: a virus scanner, or who indexes files, has it open for a moment
+            if sys.platform != "win32" or wait is None:
+                raise
+            time.sleep(wait)
     flush_folder(target.parent)

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 
+from evomerge_core.own_input import take_input
 from evomerge_quant.gguf.closed_process import closed_environment
 
 _KEPT_LINES = 60
@@ -81,12 +82,12 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def end_with_parent() -> None:
     """Called by a worker: ends it as soon as its standard input closes, which the parent's death does on every system."""
-    threading.Thread(target=_wait_for_the_parents_end, daemon=True).start()
+    threading.Thread(target=_wait_for_the_parents_end, args=(take_input(),), daemon=True).start()
 
 
-def _wait_for_the_parents_end() -> None:
+def _wait_for_the_parents_end(own_input: int) -> None:
     # The bare file descriptor: a buffered reader that a daemon thread holds would trip the interpreter at its end.
-    while os.read(0, 1 << 10):
+    while os.read(own_input, 1 << 10):
         pass
     os._exit(3)
 

@@ -19,7 +19,7 @@ from evomerge_quant.planning.workload import Workload
 FEW_ROWS = 4
 # torch, transformers and the libraries of the device, once loaded.
 _PROCESS_BYTES = 800_000_000
-_CUDA_BYTES = 600_000_000
+CUDA_BYTES = 600_000_000
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def memory_need(
     if device.type == "cuda":
         workspace += _unpacking_bytes(plan.base.folder, precision, dtype)
     token = int(memory.kv_bytes_per_token(config, dtype) * deepest)
-    process = _CUDA_BYTES if device.type == "cuda" else _PROCESS_BYTES
+    process = CUDA_BYTES if device.type == "cuda" else _PROCESS_BYTES
     budget = memory.MemoryBudget(max(0, capacity.free - resident), workspace, token)
     rows = min(work.search_items, memory.fit_batch(budget, work.most_tokens, device))
     few = min(FEW_ROWS, work.search_items)

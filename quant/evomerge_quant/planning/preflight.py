@@ -23,6 +23,7 @@ from evomerge_quant.planning.precision import precision_check
 from evomerge_quant.planning.room_checks import folder_check, room_checks
 from evomerge_quant.planning.task_checks import task_report
 from evomerge_quant.planning.timings import Timing
+from evomerge_quant.planning.unused_card import unused_card_checks
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def preflight(
     except InputError as error:
         checks.append(refused("Search", error))
         return Preflight(tuple(checks), None)
+    checks += unused_card_checks(recipe, capacity)
     checks.append(precision_check(found.precision))
     checks += budget_checks(recipe, found)
     return Preflight((*checks, *room_checks(found, capacity, out)), found)

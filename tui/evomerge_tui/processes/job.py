@@ -65,7 +65,8 @@ def start(folder: Path) -> str | None:
         # a home folder that can't be written must not stop a run; the run is then found by its folder only
         remember_run(folder)
     # the literal flags of Windows' API: the names exist in `subprocess` on Windows only
-    flags = 0x00000200 | 0x00000008 if os.name == "nt" else 0  # CREATE_NEW_PROCESS_GROUP | DETACHED_PROCESS
+    # CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW: a detached process of a virtual environment opens an empty window
+    flags = 0x00000200 | 0x08000000 if os.name == "nt" else 0
     with needs_room(folder / LOG, SPARE_BYTES, then=resume_it(folder)), private_files(), (folder / LOG).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "evomerge_tui.processes.job", "--priority", priority, "--", str(folder)],

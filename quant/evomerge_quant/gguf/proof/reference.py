@@ -53,6 +53,11 @@ class Reference:
         return "fp32" if self._model.compute_dtype == torch.float32 else "bf16"
 
     @property
+    def device(self) -> torch.device:
+        """Where it is computed."""
+        return self._model.device
+
+    @property
     def parameters(self) -> int:
         """How many weights the model has, tied ones counted once."""
         return sum(parameter.numel() for parameter in self._model.module.parameters())

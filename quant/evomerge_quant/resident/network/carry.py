@@ -80,4 +80,4 @@ def _buffer(size: int) -> _Buffer:
         if not is_out_of_memory(error):
             raise
         memory = torch.empty(size, dtype=torch.uint8)  # slower, since the driver copies it once more
-    return _Buffer(memory, torch.cuda.Event())
+    return _Buffer(memory, torch.cuda.Event())  # type: ignore[no-untyped-call]

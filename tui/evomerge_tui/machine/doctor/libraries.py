@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from evomerge_core.errors import InputError
+from evomerge_quant.planning.unused_card import CUDA_TORCH
 from evomerge_tui.machine.doctor.check import Check
-
-_CUDA_TORCH = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128"
 
 
 def library_checks(*, has_card: bool) -> Iterator[Check]:
@@ -27,7 +26,7 @@ def _torch(*, has_card: bool) -> Check:
     if torch.cuda.is_available():
         return Check("torch", "ok", f"{torch.__version__}, CUDA {torch.version.cuda}")
     if has_card:
-        return Check("torch", "missing", f"{torch.__version__} can't use the GPU", _CUDA_TORCH)
+        return Check("torch", "missing", f"{torch.__version__} can't use the GPU", CUDA_TORCH)
     return Check("torch", "ok", f"{torch.__version__}, on the CPU")
 
 

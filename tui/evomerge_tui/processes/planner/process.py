@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_core.own_input import take_input
 
 # Questions to the hub take long and compute nothing.
 _AT_ONCE = 4
@@ -23,6 +24,7 @@ def serve() -> None:
     """Reads requests from standard input and writes answers to standard output."""
     # What libraries print must not mix with the answers.
     answers, sys.stdout = sys.stdout, sys.stderr
+    requests = open(take_input(), encoding="utf-8")  # noqa: PTH123, SIM115 (a descriptor, until the process ends)
     lock = threading.Lock()
 
     def reply(line: str) -> None:
@@ -32,7 +34,7 @@ def serve() -> None:
             answers.flush()
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for line in sys.stdin:
+        for line in requests:
             pool.submit(reply, line)
 
 
