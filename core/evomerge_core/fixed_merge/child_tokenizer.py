@@ -17,7 +17,8 @@ from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
 from evomerge_core.fixed_merge.reading.child_settings import UNION
 from evomerge_core.merging.config import MergeConfig, TokenRow
-from evomerge_core.merging.open_aligned import tokenizer_reference
+from evomerge_core.merging.open_aligned import foreign_tokens, tokenizer_reference
+from evomerge_core.merging.plan.eyes import eyes_of
 from evomerge_core.merging.plan.slices import references
 from evomerge_core.sources.confinement import absolute_reference
 from evomerge_core.sources.source import Source, open_sources
@@ -57,6 +58,9 @@ def with_child_tokenizer(config: MergeConfig, folder: Path, *, file: Path, allow
     united = _united([own, *(speaker.tokens for speaker in speakers.values() if union), dict.fromkeys(config.tokens, 0)])
     if union and len(united) == len(own) and not config.tokens and config.pad_to_multiple_of is None:
         return replace(config, tokenizer=giver)
+    eyes = eyes_of(named, {reference: opened[absolute[reference]] for reference in named})
+    if eyes is not None:
+        raise foreign_tokens(eyes)
     if source.adapter is not None:
         raise InputError("is a model with an adapter, whose tokens can't grow", where=giver, remedy="use another tokenizer")
     _write_tokenizer(folder, source, [speaker.source for speaker in speakers.values()], united)

@@ -58,8 +58,8 @@ def open_in_vocabulary(
     opened = open_sources(absolute.values(), relative_to=relative_to, allow_pickle=allow_pickle)
     sources = {reference: replace(opened[absolute[reference]], reference=reference) for reference in every}
     eyes = eyes_of(named, sources)
-    if eyes is not None:
-        _require_own_tokens(eyes, chosen)
+    if eyes is not None and chosen not in (None, eyes):
+        raise foreign_tokens(eyes)
     chosen = eyes or chosen
     giver = None if chosen is None else sources[chosen]
     require(sources[named[0]], list(sources.values())[1:], tokenizer=giver)
@@ -68,11 +68,10 @@ def open_in_vocabulary(
     return align_all(sources[chosen or named[0]], sources, forced=forced, padded=padded)
 
 
-def _require_own_tokens(eyes: str, chosen: str | None) -> None:
-    """A child with eyes takes the tokenizer of the model that gives them: no other knows the picture's tokens."""
-    if chosen not in (None, eyes):
-        raise InputError(
-            f"the child sees with {eyes}, and no other tokenizer than its own has the picture's tokens",
-            where="tokenizer_source",
-            remedy=f"write {eyes}, or leave it out",
-        )
+def foreign_tokens(eyes: str) -> InputError:
+    """The error for a child that sees and is to have other tokens than the model that it sees with."""
+    return InputError(
+        f"the child sees with {eyes}, and no other tokenizer than its own has the picture's tokens",
+        where="tokenizer_source",
+        remedy=f"write {eyes}, or leave it out",
+    )

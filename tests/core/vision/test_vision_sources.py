@@ -249,11 +249,13 @@ def test_a_tower_of_another_width_is_another_body(pair: Pair) -> None:
     assert f"has another body: {name} is [26, 16], but [24, 16] in ./eyes" in said
 
 
-@pytest.mark.parametrize("named", ["./text", "union"])
+@pytest.mark.parametrize(
+    "named", ["tokenizer_source: ./text", "tokenizer_source: union", "tokenizer: {source: base, pad_to_multiple_of: 24}"]
+)
 def test_another_tokenizer_than_the_eyes_own_is_refused(named: str, pair: Pair) -> None:
     folder = pair("llava")
     write_tokenizer(folder / "text", [*WORDS[:-1], "another"])
-    said = refusal(folder, further=f"tokenizer_source: {named}\n")
+    said = refusal(folder, further=f"{named}\n")
     assert "tokenizer_source: " in said
     assert "picture's tokens" in said
     assert "write ./eyes, or leave it out" in said
