@@ -82,6 +82,39 @@ def test_a_begin_token_that_the_model_says_nothing_of_is_found_and_can_be_left_o
     assert "begins every text with <s>; set add_bos_token to false" in failures[0][0]
 
 
+def test_tokens_that_transformers_added_to_a_sentencepiece_model_are_in_the_file(tmp_path: Path, converter: Path) -> None:
+    """transformers 5 writes them into tokenizer.json alone, and the converter reads tokenizer.model."""
+    folder = make_model(tmp_path / "grown")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.save_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    model.save_pretrained(folder)
+    assert "added_tokens_decoder" not in json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    with waiting_converter(converter) as process:
+        run_converter(process, folder, tmp_path / "grown.gguf", "F16", {}, lambda _: None)
+    text = "<|im_start|>user\nThe quick brown fox<|im_end|>\n<|im_start|>assistant\n"
+    with open_gguf(tmp_path / "grown.gguf") as file:
+        assert file.tokenize(text) == tokenizer.encode(text, add_special_tokens=False)
+        assert file.text(file.tokenize("<|im_end|>")) == ""
+
+
+def test_spaces_that_only_the_file_puts_are_named_as_the_cause(tmp_path: Path, converter: Path) -> None:
+    """A prompt that begins with a space has one more in llama.cpp, as in SentencePiece, than in transformers."""
+    folder = make_model(tmp_path / "random")
+    (folder / "tokenizer.json").unlink()
+    settings = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps({**settings, "add_bos_token": False}), encoding="utf-8")
+    subject = find_subject(folder)
+    plan = make_plan(subject, find_types(["F16"], imatrix=False), tmp_path / "out", imatrix=False)
+    with waiting_converter(converter) as process:
+        proof = export(plan, process, lambda _: None, prove=prover(subject)).files[0].proof
+    assert proof is not None
+    assert proof.token_mismatches == 1
+    assert "llama.cpp puts a space before every text" in proof.failures[0]
+
+
 @pytest.mark.parametrize("kinds", ["FSSF", "SFSS"])
 def test_logits_survive_where_a_path_has_moved_gemmas_windows(kinds: str, tmp_path: Path, converter: Path) -> None:
     """40 tokens, a window of 8: llama.cpp's own pattern would make every layer here a sliding one."""

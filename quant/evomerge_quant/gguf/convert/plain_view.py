@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from evomerge_core.files.json_file import read_json
 _DATA = ("*.safetensors", "*.json", "*.jsonl", "*.model", "*.txt", "*.tiktoken", "*.jinja", "README.md")
 _NOT_DATA = frozenset({"adapter_config.json", "adapter_model.safetensors"})
 _TEMPLATES = "additional_chat_templates"
+_TOKENIZER = "tokenizer_config.json"
 # Keys that make a library import what they name, anywhere in a settings file.
 _CODE = frozenset({"auto_map", "custom_pipelines", "custom_generate"})
 
@@ -24,8 +25,8 @@ _CODE = frozenset({"auto_map", "custom_pipelines", "custom_generate"})
 def plain_view(model: Path, place: Path) -> Iterator[Path]:
     """A folder of the model's name in `place`, with links to its data and its settings without `auto_map`.
 
-    Weights are copied only where neither symbolic nor hard links can be made. InputError for settings that are not JSON.
-    The folder is removed with the context.
+    The settings of a SentencePiece tokenizer name its added tokens, whatever wrote them. Weights are copied only where neither
+    symbolic nor hard links can be made. InputError for settings that are not JSON. The folder is removed with the context.
     """
     # The converter derives names from the folder's name.
     view = place / model.absolute().name
@@ -33,8 +34,10 @@ def plain_view(model: Path, place: Path) -> Iterator[Path]:
         view.mkdir(parents=True)
         for file in _data_files(model):
             if file.name.endswith("config.json"):
-                text = json.dumps(_without_code(read_json(file)), ensure_ascii=False)
-                (view / file.name).write_text(text, encoding="utf-8")
+                settings = _without_code(read_json(file))
+                if file.name == _TOKENIZER:
+                    settings = _with_added_tokens(settings, model)
+                (view / file.name).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
             else:
                 _link(file, view / file.relative_to(model))
         yield view
@@ -51,6 +54,19 @@ def _without_code(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_code(inner) for key, inner in value.items() if key not in _CODE}
     return [_without_code(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _with_added_tokens(settings: Mapping[str, Any], model: Path) -> dict[str, Any]:
+    """The tokenizer's settings with the tokens that were added to a SentencePiece model.
+
+    Beside a tokenizer.model the converter looks for them here alone, and transformers 5 writes them into tokenizer.json alone.
+    """
+    whole = model / "tokenizer.json"
+    if not (model / "tokenizer.model").is_file() or not whole.is_file():
+        return dict(settings)
+    added = read_json(whole).get("added_tokens") or ()
+    named = {str(token["id"]): {"content": token["content"], "special": bool(token.get("special"))} for token in added}
+    return {**settings, "added_tokens_decoder": {**named, **(settings.get("added_tokens_decoder") or {})}}
 
 
 def _link(file: Path, link: Path) -> None:

@@ -22,6 +22,7 @@ from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
 # What is being compared (`tokens`, `distributions`, `answers`), and how much of the whole proof is done, 0 to 1.
 OnProgress = Callable[[str, float], None]
+_SPACE = "\u2581"
 # Logits of one text, float32: 256 MiB. Of a longer one the last positions are compared.
 _LOGITS_OF_ONE = 2**26
 # The share of a proof's time that has passed when the distributions, and when the file's answers are there.
@@ -32,12 +33,12 @@ _DISTRIBUTIONS, _ANSWERS = 0.6, 0.85
 class Measured:
     """What is known so far; the rest stays None when the file breaks down on the way.
 
-    `mismatches` counts items with other token ids, and `begin_token` says how to cure them where only the token that begins
-    every text differs. `trouble` are further failures in words.
+    `mismatches` counts items with other token ids, and `why_other_ids` says why where only the token that begins every text
+    differs, or spaces. `trouble` are further failures in words.
     """
 
     mismatches: int | None = None
-    begin_token: str = ""
+    why_other_ids: str = ""
     divergence: Divergence | None = None
     greedy: float | None = None
     score: float | None = None
@@ -56,7 +57,7 @@ def measure(model: LlamaModel, reference: Reference, found: Measured, report: On
         if _ids(own, vocabulary) != _ids(wanted, reference.vocabulary)
     ]
     found.mismatches = len(differing)
-    found.begin_token = _begin_token_trouble(model, differing)
+    found.why_other_ids = _begin_token_trouble(model, differing) or _space_trouble(model, differing)
     found.trouble += _end_troubles(model, reference.vocabulary)
     found.divergence = _divergence(model, reference, report)
     report("answers", _DISTRIBUTIONS)
@@ -94,6 +95,24 @@ def _begin_token_trouble(model: LlamaModel, prompts: Sequence[tuple[list[int], l
     if all([model.begin, *own] == wanted for own, wanted in prompts):
         return f"the file leaves out {begin}, which begins every text"
     return ""
+
+
+def _space_trouble(model: LlamaModel, prompts: Sequence[tuple[list[int], list[int]]]) -> str:
+    """Why the file's prompts differ where it is only in spaces; "" otherwise.
+
+    As SentencePiece does, llama.cpp puts one before every text, and also after each special token. transformers puts none
+    before a text that begins with one, and in its newer way none after special tokens. llama.cpp has one switch for all of it.
+    """
+    if not prompts:
+        return ""
+    written = [("".join(map(model.token_text, own)), "".join(map(model.token_text, wanted))) for own, wanted in prompts]
+    if not all(own != wanted and own.replace(_SPACE, "") == wanted.replace(_SPACE, "") for own, wanted in written):
+        return ""
+    return (
+        "llama.cpp puts a space before every text and after every special token, transformers none before a text that begins "
+        "with one; begin no prompt with a space, or, where prompts begin with a special token, set add_prefix_space to false "
+        "in the model's tokenizer_config.json"
+    )
 
 
 def _end_troubles(model: LlamaModel, vocabulary: Vocabulary) -> list[str]:

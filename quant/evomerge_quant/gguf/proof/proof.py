@@ -88,7 +88,7 @@ def prove_against(reference: Reference, gguf: Path, *, type_name: str, on_progre
 def _outside(found: Measured, bounds: ProofBounds, items: int) -> list[str]:
     failures = []
     if found.mismatches:
-        reason = f": {found.begin_token}" if found.begin_token else ""
+        reason = f": {found.why_other_ids}" if found.why_other_ids else ""
         failures.append(f"{found.mismatches} of {items} items have other token ids than the model's tokenizer gives{reason}")
     if found.divergence is not None and not found.divergence.mean_kl <= bounds.mean_kl:
         failures.append(f"mean KL {found.divergence.mean_kl:.2g} is above {bounds.mean_kl:g} ({bounds.reason})")
