@@ -129,7 +129,12 @@ def _listed(readings: set[str]) -> str:
 
 
 def _text(row: _Row) -> int | None:
-    return row.choices.index(row.answer) if row.answer in row.choices else None
+    if row.answer in row.choices:
+        return row.choices.index(row.answer)
+    # `B. fox`: the letter and the text of one choice
+    both = re.fullmatch(r"\(?([A-Za-z])[.:)]\s*(.+)", row.answer, re.DOTALL)
+    place = None if both is None else _within(ord(both[1].upper()) - ord("A"), row)
+    return place if both is not None and place is not None and row.choices[place] == both[2].strip() else None
 
 
 def _letter(row: _Row) -> int | None:

@@ -66,6 +66,7 @@ def test_whole_numbers_up_to_the_number_of_choices_count_from_1(tmp_path: Path) 
         (WORDS, ["fox", "owl", "dog"], ["fox", "owl", "dog"], "the text of a choice"),
         (WORDS, ["A", "d", "B"], ["fox", "fox", "owl"], "letters"),
         (WORDS, ["(A)", "D.", "B)"], ["fox", "fox", "owl"], "letters"),
+        (WORDS, ["A. fox", "(D) fox", "b: owl"], ["fox", "fox", "owl"], "the text of a choice"),
         # a text that would be a place, were it not for the other rows
         (["2", "4", "6", "8"], ["2", "8", "4"], ["2", "8", "4"], "the text of a choice"),
         ([12, 15, 20, 31], [12, 31, 15], ["12", "31", "15"], "the text of a choice"),
