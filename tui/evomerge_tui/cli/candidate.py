@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,17 +28,15 @@ def add_parser(commands: Subparsers) -> None:
 
 def _candidate(args: argparse.Namespace) -> int:
     from evomerge_core.run.store.folder import read_store
+    from evomerge_core.run.view.sound_records import sound_records
 
-    store = read_store(args.run)
-    try:
+    with sound_records(args.run), closing(read_store(args.run)) as store:
         candidate = _find(store, args.run, args.name)
         facts = _facts(store, candidate) | _meaning(args.run, store, candidate)
-    finally:
-        store.close()
-    if args.json:
-        print_json(facts)
-    else:
-        _print(facts)
+        if args.json:
+            print_json(facts)
+        else:
+            _print(facts)
     return 0
 
 

@@ -23,11 +23,18 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _status(args: argparse.Namespace) -> int:
+    from evomerge_core.run.view.sound_records import sound_records
+
+    if args.json and args.watch:
+        raise InputError("prints one object and can't watch", where="--json", remedy="leave out --watch")
+    with sound_records(args.run):
+        return _show(args)
+
+
+def _show(args: argparse.Namespace) -> int:
     from evomerge_core.run.view.progress import read_progress
 
     progress = read_progress(args.run)
-    if args.json and args.watch:
-        raise InputError("prints one object and can't watch", where="--json", remedy="leave out --watch")
     if args.json:
         print_json(dataclasses.asdict(progress))
         return 0

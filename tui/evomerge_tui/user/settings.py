@@ -48,7 +48,7 @@ def settings_path() -> Path:
 def load_settings(path: Path | None = None) -> Settings:
     """The settings, with defaults for what the file leaves out. Raises `InputError` naming file, line and remedy."""
     path = path or settings_path()
-    if not path.exists() or not path.read_text(encoding="utf-8").strip():
+    if not path.exists() or (path.is_file() and not path.read_bytes().strip()):
         # the first screen need not wait for the libraries that read and check a file
         return Settings()
     from evomerge_core.files.yaml_file import read_yaml

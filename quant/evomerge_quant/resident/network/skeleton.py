@@ -33,7 +33,7 @@ def make_skeleton(config: Any, precision: Precision, compute_dtype: torch.dtype)
     """
     try:
         with init_empty_weights(include_buffers=False):
-            model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+            model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)  # type: ignore[no-untyped-call]
     except _UNBUILDABLE as error:
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(
