@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from textwrap import shorten
 from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.source import Source
 
+# transformers may list every model type that it knows.
+_LONGEST_REASON = 240
 # Names that some architectures spell in their own way (GPT-2's n_embd is hidden_size).
 COMMON = (
     "hidden_size",
@@ -28,7 +31,10 @@ def settings(source: Source) -> Mapping[str, Any]:
     `rope_parameters` is the one spelling of RoPE (older: `rope_theta` and `rope_scaling`). Raises InputError for a config.json
     that transformers can't make sense of.
     """
-    read = _read(source, lambda config: config.get_text_config())
+    read = _read(source, source.config, lambda config: config.get_text_config())
+    nested = source.config.get("text_config")
+    if read is None and isinstance(nested, Mapping):
+        read = _read(source, nested, lambda config: config)
     if read is None:
         return source.config
     text, values = read
@@ -49,26 +55,27 @@ def layer_count(source: Source) -> int:
 
 def tower_settings(source: Source) -> Mapping[str, Any]:
     """A vision tower's settings as transformers reads them, or as config.json has them for a type that it doesn't know."""
-    read = _read(source, lambda config: config.vision_config)
+    read = _read(source, source.config, lambda config: config.vision_config)
     if read is not None:
         return read[1]
     stated = source.config.get("vision_config")
     return stated if isinstance(stated, Mapping) else {}
 
 
-def _read(source: Source, part: Callable[[Any], Any]) -> tuple[Any, dict[str, Any]] | None:
-    """A part of transformers' config of a source, and its settings; None for a type that transformers doesn't know."""
+def _read(source: Source, stated: Mapping[str, Any], part: Callable[[Any], Any]) -> tuple[Any, dict[str, Any]] | None:
+    """A part of transformers' config of what a source has `stated`, and its settings; None for a type that transformers
+    doesn't know."""
     from huggingface_hub.errors import StrictDataclassError
     from transformers import CONFIG_MAPPING
 
-    kind = source.config.get("model_type")
+    kind = stated.get("model_type")
     if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         return None
     try:
-        config: Any = part(CONFIG_MAPPING[kind].from_dict(copy.deepcopy(dict(source.config))))
+        config: Any = part(CONFIG_MAPPING[kind].from_dict(copy.deepcopy(dict(stated))))
         return config, config.to_dict()
     except (StrictDataclassError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = shorten(str(error), _LONGEST_REASON, placeholder=" ...") or type(error).__name__
         raise InputError(
             reason, where=source.folder / "config.json", remedy="correct it, or download the model again"
         ) from None

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
 from evomerge_core.errors import InputError
-from support.source_models import write_tokenizer
+from support.source_models import change_config, write_tokenizer
 from support.vision_merges import WEIGHT, by_hand, merged, merged_by, tensors
 from support.vision_models import FAMILIES, IMAGE_ROW, WORDS, rename_tensors, stored_name, write_text_model, write_vision_model
 
@@ -266,6 +266,27 @@ def test_a_model_without_its_tower_is_refused(pair: Pair) -> None:
     blind = {name: one for name, one in tensors(folder / "eyes").items() if name.startswith("language_model.")}
     save_file(blind, folder / "eyes" / "model.safetensors", metadata={"format": "pt"})
     assert "vision_config says that it sees, but the weights have no vision tower" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"image_token_index": 900, "image_token_id": 900}, "the image token has id 900, but the embedding 64 rows"),
+        ({"vision_config": {"model_type": "nope"}}, "Unrecognized model type for subconfig: nope"),
+    ],
+)
+def test_a_config_that_contradicts_the_model_is_refused_shortly(settings: dict[str, object], said: str, pair: Pair) -> None:
+    folder = pair("llava")
+    change_config(folder / "eyes", **settings)
+    line = refusal(folder)
+    assert f"{folder / 'eyes' / 'config.json'}: {said}" in line
+    assert len(line) < len(str(folder)) + 400
+
+
+def test_a_type_that_transformers_does_not_know_is_merged_by_its_text_config(pair: Pair) -> None:
+    folder = pair("llava")
+    change_config(folder / "eyes", model_type="a-new-one", architectures=["ANewOneForConditionalGeneration"])
+    assert_merged(folder, lambda name: stored_name("llava", name))
 
 
 def path_of(layers: str) -> str:

@@ -13,6 +13,7 @@ from evomerge_core.sources.source import Source
 from evomerge_core.sources.tensors.names import EMBEDDING, LAYER, is_head
 from evomerge_core.sources.tensors.tie import stated_tie
 from evomerge_core.sources.tokens import vocabulary
+from evomerge_core.sources.vocabulary.image_rows import image_token
 
 # Classes that end in a head, and so speak.
 _WITH_HEAD = ("ForCausalLM", "LMHeadModel")
@@ -31,6 +32,11 @@ def _blindness(source: Source) -> Iterator[InputError]:
         problem = "vision_config says that it sees, but the weights have no vision tower"
         remedy = "get the whole model, or give its text model"
         yield InputError(problem, where=source.folder / "config.json", remedy=remedy)
+    row = image_token(source)
+    rows = next((source.shape(name)[0] for name in source.names if EMBEDDING.search(name)), None)
+    if body is not None and row is not None and rows is not None and row >= rows:
+        problem = f"the image token has id {row}, but the embedding {rows} rows"
+        yield InputError(problem, where=source.folder / "config.json", remedy="correct it, or get the whole model")
 
 
 def _ties(source: Source, stated: Mapping[str, Any]) -> object:
