@@ -141,12 +141,17 @@ def open_gguf(path: Path, *, offload: Offload | None = None) -> LlamaModel:
     library = load_library()
     _require_gguf(path)
     params = library.llama_model_default_params()
-    params.n_gpu_layers = (offload or Offload.when_built()).layers
+    layers = (offload or Offload.when_built()).layers
     # Compilers leave out most of the tile configuration that llama.cpp's AMX product loads, and the process is killed
     # (ggml-org/llama.cpp issue 20824). That product works on repacked weights only.
     params.use_extra_bufts = params.use_extra_bufts and not has_amx()
     last_complaint()
+    params.n_gpu_layers = layers
     handle = library.llama_model_load_from_file(str(path).encode("utf-8"), params)
+    if not handle and layers:
+        # A file that a card has no room for is none the worse for it.
+        params.n_gpu_layers = 0
+        handle = library.llama_model_load_from_file(str(path).encode("utf-8"), params)
     if not handle:
         raise InputError(f"{path}: llama.cpp can't load it ({last_complaint() or 'no reason given'}); export it again")
     return LlamaModel(path, handle, library)

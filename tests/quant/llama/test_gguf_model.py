@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gguf
 import pytest
 from tokenizers import Tokenizer
 
 from evomerge_core.errors import InputError
-from evomerge_quant.llama.model import open_gguf
+from evomerge_quant.llama.library import load_library
+from evomerge_quant.llama.model import Offload, open_gguf
 from support.tiny_gguf import LAYERS
 
 TEXTS = (
@@ -85,3 +87,17 @@ def test_a_file_that_cannot_be_opened_is_reported_in_one_line(
     if spoil is unknown_architecture:
         assert "qwenX" in str(refusal.value)
     assert capfd.readouterr().err == ""
+
+
+def test_a_file_that_a_card_has_no_room_for_is_read_by_the_cpu(gguf_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = load_library()
+    load, tried = library.llama_model_load_from_file, []
+
+    def on_a_small_card(path: bytes, params: Any) -> Any:
+        tried.append(params.n_gpu_layers)
+        return None if params.n_gpu_layers else load(path, params)
+
+    monkeypatch.setattr(library, "llama_model_load_from_file", on_a_small_card)
+    with open_gguf(gguf_file, offload=Offload(20)) as model:
+        assert model.vocabulary_size > 0
+    assert tried == [20, 0]

@@ -184,8 +184,8 @@ def test_a_weight_that_is_carried_in_parts_gets_the_codes_of_the_whole(
         assert torch.equal(scales[0].cpu(), scales[1])
 
 
-@pytest.mark.parametrize("precision", ["nf4", "int5", "int8", "bf16"])
-@pytest.mark.parametrize("name", ["model.layers.1.mlp.up_proj.weight", "model.embed_tokens.weight", "model.norm.weight"])
+@pytest.mark.parametrize("precision", ["nf4", "int8", "bf16"])
+@pytest.mark.parametrize("name", ["model.layers.1.mlp.up_proj.weight", "model.embed_tokens.weight"])
 def test_a_tensor_with_nan_is_named_though_nothing_waits_for_it(
     model_folder: MakeFolder, precision: Precision, name: str
 ) -> None:

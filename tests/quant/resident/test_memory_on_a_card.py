@@ -21,6 +21,7 @@ from evomerge_core.tasks.evaluator import CandidateError, Question
 from evomerge_quant.gguf.proof.comparison import Stretch
 from evomerge_quant.gguf.proof.proof_items import ProofItem
 from evomerge_quant.gguf.proof.reference import Reference
+from evomerge_quant.gguf.quantize import imatrix
 from evomerge_quant.resident import memory, model
 from evomerge_quant.resident.model import ResidentModel, build, choose_dtype
 from evomerge_quant.resident.network import carry
@@ -183,6 +184,21 @@ def test_a_card_that_only_emulates_bfloat16_multiplies_in_float16(capability: tu
         assert choose_dtype("fp32", torch.device("cuda"), "auto") == torch.float32
         assert choose_dtype("nf4", torch.device("cuda"), "bfloat16") == torch.bfloat16
         assert choose_dtype("nf4", torch.device("cpu"), "auto") == torch.float32
+
+
+def test_the_importance_matrix_is_measured_on_the_cpu_where_the_card_fills_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Network(torch.nn.Linear):
+        def to(self, device: torch.device) -> Any:
+            if device.type == "cuda":
+                raise OUT_OF_MEMORY[1]
+            return self
+
+    monkeypatch.setattr(imatrix, "load_network", lambda *_: Network(2, 2))
+    with pretended_card():
+        assert imatrix._place(tmp_path)[0].type == "cuda"
+        assert imatrix._placed(tmp_path)[1].type == "cpu"
 
 
 def test_float16_answers_on_an_old_card(model_folder: MakeFolder) -> None:

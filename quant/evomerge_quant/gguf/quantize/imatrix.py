@@ -21,6 +21,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.sources.pretrained import load_network, read_tokenizer
 from evomerge_quant.gguf.progress import ExportStep, OnStep
 from evomerge_quant.resident.memory import available_bytes
+from evomerge_quant.resident.out_of_memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from evomerge_quant.gguf.proof.proof_items import ProofItem
@@ -43,8 +44,7 @@ def collect(model: Path, architecture: str, items: Sequence[ProofItem], on_step:
     `architecture` is llama.cpp's name of the model's (general.architecture). InputError for too few tokens.
     """
     tokenizer = read_tokenizer(model)
-    device, dtype = _place(model)
-    network = load_network(model, dtype).to(device).eval()
+    network, device = _placed(model)
     texts = [_tokens(tokenizer, item) for item in items]
     if sum(map(len, texts)) < _LEAST_TOKENS:
         raise InputError("--imatrix: the search items hold too little text; leave the option out")
@@ -66,6 +66,17 @@ def _tokens(tokenizer: Any, item: ProofItem) -> list[int]:
     question = item.question
     tokens: list[int] = tokenizer.encode(question.prompt + question.gold, add_special_tokens=question.add_special_tokens)
     return tokens
+
+
+def _placed(model: Path) -> tuple[Any, torch.device]:
+    """The network and where it is: on the CPU too where a card turns out to be too small."""
+    device, dtype = _place(model)
+    try:
+        return load_network(model, dtype).to(device).eval(), device
+    except (RuntimeError, MemoryError) as error:
+        if device.type == "cpu" or not is_out_of_memory(error):
+            raise
+    return load_network(model, dtype).eval(), torch.device("cpu")
 
 
 def _place(model: Path) -> tuple[torch.device, torch.dtype]:
