@@ -1,6 +1,7 @@
-"""`python -m fuzz [--seed N] [--first N] [--count N]`, in the folder `tests`: mutations that end in anything but one line.
+"""`python -m fuzz [--reader NAME] [--count N]`, in the folder `tests`: mutations that end in anything but one line.
 
-A finding is printed with its number; `--seed N --first NUMBER --count 1 --show` does it again and shows the whole error.
+A finding is printed with its number; `--reader NAME --seed N --first NUMBER --count 1 --show` does it again and shows the
+whole error.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fuzz.readers import READERS
+
 if TYPE_CHECKING:
     from fuzz.attempt import Finding
 
@@ -24,6 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m fuzz", description="Has the commands read files that are broken at random."
     )
+    parser.add_argument("--reader", choices=["all", *READERS], default="all", help="what reads the files that are broken")
     parser.add_argument("--seed", type=int, default=0, help="another seed is another series of mutations")
     parser.add_argument("--first", type=int, default=0, help="number of the first mutation of the series")
     parser.add_argument("--count", type=int, default=1000, help="how many mutations")
@@ -42,9 +46,9 @@ def main() -> int:
         tried = 0
         with contextlib.suppress(KeyboardInterrupt):
             for number in range(arguments.first, arguments.first + arguments.count):
-                _tell(attempt(folder, arguments.seed, number), kinds, whole=arguments.show)
+                _tell(attempt(folder, arguments.seed, number, arguments.reader), kinds, whole=arguments.show)
                 tried += 1
-    _say(f"{tried} mutations in {time.monotonic() - started:.0f} s, {sum(kinds.values())} findings")
+    _say(f"{arguments.reader}: {tried} mutations in {time.monotonic() - started:.0f} s, {sum(kinds.values())} findings")
     for kind, times in kinds.most_common():
         _say(f"{times:6} {kind}")
     return 1 if kinds else 0

@@ -7,41 +7,20 @@ import io
 import json
 import shutil
 import signal
+import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from evomerge_core.errors import InputError
 from evomerge_tui.cli.main import main
+from evomerge_tui.user.settings import load_settings
 from fuzz.mutations import mutate
+from fuzz.readers import READERS, SHARES
 
 SECONDS = 20.0
-# Of every file that is changed, the commands that read it; OUT is a folder that doesn't exist yet.
-_MERGES = (("merge", "merge.yml", "OUT"), ("merge", "slices.yml", "OUT"), ("merge", "path.yml", "OUT"))
-_OF_MODELS = (
-    ("inspect", "base", "first", "base+adapter"),
-    *_MERGES,
-    ("preflight", "recipe.yaml", "--out", "OUT"),
-    ("try", "recipe.yaml", "--items", "1"),
-)
-_MODEL_FILES = (
-    *("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
-    *("README.md", "config.json", "tokenizer.json", "tokenizer_config.json"),
-)
-_TARGETS: tuple[tuple[str, Sequence[tuple[str, ...]]], ...] = (
-    *((f"{folder}/{name}", _OF_MODELS) for folder in ("base", "first") for name in _MODEL_FILES),
-    *(("base/model.safetensors", _OF_MODELS) for _ in range(3)),
-    *(("first/model.safetensors.index.json", _OF_MODELS) for _ in range(2)),
-    *((name, _OF_MODELS) for name in ("adapter/adapter_config.json", "adapter/adapter_config.json")),
-    *((name, _OF_MODELS) for name in ("adapter/adapter_model.safetensors", "adapter/adapter_model.safetensors")),
-    *((name, (("merge", name, "OUT"),)) for name in ("merge.yml", "slices.yml", "path.yml", "stages.yml", "merge.yml")),
-    *((name, (("preflight", name, "--out", "OUT"), ("try", name, "--items", "1"))) for name in ("recipe.yaml",) * 5),
-    ("genome.yml", (("preflight", "genome.yml", "--out", "OUT"),)),
-    *(("items.jsonl", _OF_MODELS[-2:]) for _ in range(3)),
-    *(("items.csv", _OF_MODELS[-2:]) for _ in range(3)),
-    *(("items.json", (("preflight", "other.yaml", "--out", "OUT"), ("try", "other.yaml", "--items", "1"))) for _ in range(2)),
-)
 
 
 @dataclass(frozen=True)
@@ -60,19 +39,20 @@ class TooLong(BaseException):
     """Raised in a command that doesn't come to an end."""
 
 
-def commands() -> tuple[tuple[str, ...], ...]:
-    """Every command that is tried, once."""
-    return tuple(dict.fromkeys(command for _, readers in _TARGETS for command in readers))
+def attempt(folder: Path, seed: int, number: int, reader: str) -> Finding | None:
+    """Changes one file of `folder` as (seed, number) says, has a command read it, and puts the file back.
 
-
-def attempt(folder: Path, seed: int, number: int) -> Finding | None:
-    """Changes one file of `folder` as (seed, number) says, has a command read it, and puts the file back."""
+    `reader` is one of `READERS`, or `all`.
+    """
     draw = Random(f"{seed}/{number}")
-    name, readers = draw.choice(_TARGETS)
-    command = draw.choice(list(readers))
+    if reader == "all":
+        reader = draw.choices(list(READERS), [SHARES.get(name, 1) for name in READERS])[0]
+    target = draw.choice(READERS[reader])
+    name = target.file
+    command = draw.choice(list(target.commands))
     path = folder / name
     sound = path.read_bytes()
-    mutation = mutate(sound, name, draw)
+    mutation = mutate(sound, name, draw, way=target.way)
     out = folder / "out"
     words = [*("out" if word == "OUT" else word for word in command), "--json"]
     try:
@@ -89,7 +69,7 @@ def _judged(words: Sequence[str], folder: Path) -> tuple[str, str]:
     said, errors = io.StringIO(), io.StringIO()
     try:
         with contextlib.chdir(folder), contextlib.redirect_stdout(said), contextlib.redirect_stderr(errors), _limited(SECONDS):
-            status = main(words)
+            status = _read_settings(Path(words[1])) if words[0] == "settings" else main(words)
         if status == 130:
             raise KeyboardInterrupt
     except KeyboardInterrupt:
@@ -97,6 +77,17 @@ def _judged(words: Sequence[str], folder: Path) -> tuple[str, str]:
     except BaseException as error:  # noqa: BLE001 - whatever escapes is what is looked for, a library's panic too
         return _origin(error), "".join(traceback.format_exception(error))
     return _misbehaviour(words, status, said.getvalue(), errors.getvalue()), f"{errors.getvalue()}\n{said.getvalue()[-2000:]}"
+
+
+def _read_settings(path: Path) -> int:
+    """The settings have no command: screens read them. Here an error is told as the commands tell theirs."""
+    try:
+        told = {"theme": load_settings(path).theme}
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        told = {"error": str(error)}
+    sys.stdout.write(f"{json.dumps(told)}\n")
+    return 2 if "error" in told else 0
 
 
 def _misbehaviour(words: Sequence[str], status: int, said: str, errors: str) -> str:

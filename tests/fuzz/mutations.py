@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
+import sqlite3
 import struct
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 
 
@@ -29,23 +33,27 @@ _ODD: tuple[Any, ...] = (
 Data = Any
 
 
-def mutate(data: bytes, name: str, draw: Random) -> Mutation:
-    """Changes a file's content once, or a few times in a row."""
-    mutation = _once(data, name, draw)
+def mutate(data: bytes, name: str, draw: Random, *, way: str = "") -> Mutation:
+    """Changes a file's content once, or a few times in a row, in the `cells` or the `json` of a store where `way` says so."""
+    mutation = _once(data, name, draw, way)
     while mutation.data is not None and draw.random() < 0.2:
-        more = _once(mutation.data, name, draw)
+        more = _once(mutation.data, name, draw, way)
         mutation = Mutation(more.data, f"{mutation.what}, {more.what}")
     return mutation
 
 
-def _once(data: bytes, name: str, draw: Random) -> Mutation:
+def _once(data: bytes, name: str, draw: Random, way: str) -> Mutation:
+    if way:
+        return _in_store(data, draw, json_only=way == "json")
     if draw.random() < 0.85:
         try:
+            if name.endswith(".parquet") and draw.random() < 0.5:
+                return _in_rows(data, draw)
             if name.endswith(".safetensors"):
                 return _in_header(data, draw)
             if name.endswith((".json", ".yml", ".yaml", ".jsonl")):
                 return _in_values(data, name, draw)
-        except (ValueError, RecursionError, yaml.YAMLError, struct.error, TypeError):
+        except (ValueError, RecursionError, yaml.YAMLError, struct.error, TypeError, pa.ArrowException, OSError):
             pass  # it was broken already: its bytes can still be changed
     return _in_bytes(data, draw)
 
@@ -85,6 +93,42 @@ def _in_header(data: bytes, draw: Random) -> Mutation:
     header, what = _change(header, draw)
     text = json.dumps(header).encode()
     return Mutation(struct.pack("<Q", len(text)) + text + body, f"header: {what}")
+
+
+def _in_rows(data: bytes, draw: Random) -> Mutation:
+    """A Parquet file with other values, as far as its format can hold them."""
+    rows, what = _change(pq.read_table(pa.BufferReader(data)).to_pylist(), draw)
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows), sink)
+    return Mutation(sink.getvalue().to_pybytes(), what)
+
+
+_JSON_CELLS = (("facts", "value"), ("candidates", "genome"), ("events", "data"))
+
+
+def _in_store(data: bytes, draw: Random, *, json_only: bool) -> Mutation:
+    """One cell of a SQLite store, whose types SQLite doesn't enforce; or one value of the JSON that a cell holds."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as store:
+        store.deserialize(data)
+        if json_only:
+            table, column = draw.choice(_JSON_CELLS)
+        else:
+            table = draw.choice(("facts", "candidates", "evaluations", "passes", "marks", "events", "commands"))
+            column = draw.choice([row[1] for row in store.execute(f"PRAGMA table_info({table})")])
+        cells = store.execute(f"SELECT rowid, {column} FROM {table} WHERE {column} IS NOT NULL").fetchall()
+        if not cells:
+            return Mutation(data, "nothing")
+        row, value = draw.choice(cells)
+        if json_only:
+            changed, what = _change(json.loads(value), draw)
+            new: Any = json.dumps(changed)
+        else:
+            new = draw.choice([one for one in _ODD if not isinstance(one, list | dict | int)])
+            what = _short(new)
+        with contextlib.suppress(sqlite3.Error, UnicodeError):
+            store.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (new, row))
+        store.commit()
+        return Mutation(store.serialize(), f"{table}.{column} in row {row}: {what}")
 
 
 def _change(data: Data, draw: Random) -> tuple[Data, str]:

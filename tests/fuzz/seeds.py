@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 import yaml
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM
+
+from fuzz.layouts import write_layouts
 
 _SIZES: dict[str, Any] = {
     "vocab_size": 264,
@@ -102,6 +107,15 @@ _GENOME: dict[str, Any] = {
     "tasks": ["gsm8k", {"name": "mgsm_direct_ja", "weight": 1.0}],
     "limit": 3,
 }
+_SETTINGS: dict[str, Any] = {
+    "theme": "light",
+    "unicode": True,
+    "animations": False,
+    "job_priority": "normal",
+    "runs_folder": "runs",
+    "model_folders": ["models", "~/models"],
+    "keys": {"app.quit": "ctrl+x"},
+}
 
 
 def write_seeds(folder: Path) -> None:
@@ -113,12 +127,28 @@ def write_seeds(folder: Path) -> None:
     for name, data in (("merge.yml", _MERGE), ("slices.yml", _SLICES), ("path.yml", _PATH), ("recipe.yaml", _RECIPE)):
         (folder / name).write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     (folder / "genome.yml").write_text(yaml.safe_dump(_GENOME, sort_keys=False), encoding="utf-8")
-    json_task = {**_RECIPE["tasks"][0], "file": "items.json"}
-    (folder / "other.yaml").write_text(yaml.safe_dump({**_RECIPE, "tasks": [json_task]}, sort_keys=False), encoding="utf-8")
+    for name, file in (("other.yaml", "items.json"), ("parquet.yaml", "items.parquet")):
+        recipe = {**_RECIPE, "tasks": [{**_RECIPE["tasks"][0], "file": file}]}
+        (folder / name).write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+    (folder / "settings.yaml").write_text(yaml.safe_dump(_SETTINGS, sort_keys=False), encoding="utf-8")
+    _write_run(folder)
+    write_layouts(folder, _RECIPE)
     stages = [{**_MERGE, "name": "early"}, {**_SLICES, "name": None, "base_model": "early"}]
     stages[1]["slices"] = json.loads(json.dumps(_SLICES["slices"]).replace('"base"', '"early"'))
     text = "---\n".join(yaml.safe_dump({k: v for k, v in one.items() if v is not None}, sort_keys=False) for one in stages)
     (folder / "stages.yml").write_text(text, encoding="utf-8")
+
+
+def _write_run(folder: Path) -> None:
+    """A finished run of an earlier version, its recipe about the models here."""
+    shutil.copytree(Path(__file__).parents[1] / "tui" / "data" / "quickstart", folder / "run")
+    path = folder / "run" / "recipe.yaml"
+    recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    models = {"arithmetic": str(folder / "first"), "japanese": f"{folder / 'base'}+{folder / 'adapter'}"}
+    recipe["base"], recipe["sources"] = str(folder / "base"), [{"model": model, "name": name} for name, model in models.items()]
+    # As many groups as the run's genomes have numbers for each source: these models have fewer layers than its bands.
+    recipe["search_space"]["groups"] = {"bands": 2, "filters": ["mlp"]}
+    path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
 
 
 def _write_model(folder: Path, seed: int, **saving: Any) -> None:
@@ -167,5 +197,6 @@ def _write_items(folder: Path) -> None:
     items = [{"question": f"{n} + {n + 1}", "answer": str(2 * n + 1), "level": n} for n in range(40)]
     (folder / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items), encoding="utf-8")
     (folder / "items.json").write_text(json.dumps(items, indent=1), encoding="utf-8")
+    pq.write_table(pa.Table.from_pylist(items), folder / "items.parquet")
     rows = [f'"Which, {n}?",{n},{n + 1},{n + 2},{"ABC"[n % 3]}' for n in range(40)]
     (folder / "items.csv").write_text("\n".join(["question,A,B,C,answer", *rows]) + "\n", encoding="utf-8")

@@ -1,0 +1,79 @@
+"""Which files are changed, and the commands that read them then, by what reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fuzz.layouts import LAYOUTS
+
+Words = tuple[str, ...]
+
+
+class Target(NamedTuple):
+    """A file, the commands that read it (OUT is a folder that doesn't exist yet), and how it is changed: see `mutations`."""
+
+    file: str
+    commands: Sequence[Words]
+    way: str = ""
+
+
+_MERGES: tuple[Words, ...] = tuple(("merge", name, "OUT") for name in ("merge.yml", "slices.yml", "path.yml"))
+_PREFLIGHT: Words = ("preflight", "recipe.yaml", "--out", "OUT")
+_TRY: Words = ("try", "recipe.yaml", "--items", "1")
+_OF_MODELS: tuple[Words, ...] = (("inspect", "base", "first", "base+adapter"), *_MERGES, _PREFLIGHT, _TRY)
+_OF_ADAPTERS: tuple[Words, ...] = (("inspect", "base+adapter"), ("merge", "merge.yml", "OUT"), _PREFLIGHT)
+_OF_RUNS: tuple[Words, ...] = (
+    *(("status", "run"), ("status", "run", "--plain"), ("candidate", "run"), ("candidate", "run", "arithmetic")),
+    ("report", "run", "--out", "OUT"),
+)
+_MODEL_FILES = (
+    *("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("README.md", "config.json", "tokenizer.json", "tokenizer_config.json"),
+)
+
+
+def _recipe(name: str) -> tuple[Words, ...]:
+    return (("preflight", name, "--out", "OUT"), ("try", name, "--items", "1"))
+
+
+READERS: Mapping[str, tuple[Target, ...]] = {
+    "model": tuple(Target(f"{folder}/{name}", _OF_MODELS) for folder in ("base", "first") for name in _MODEL_FILES),
+    "weights": (
+        *(Target("base/model.safetensors", _OF_MODELS),) * 3,
+        *(Target("first/model.safetensors.index.json", _OF_MODELS),) * 2,
+    ),
+    "adapter": (
+        Target("adapter/adapter_config.json", _OF_ADAPTERS),
+        Target("adapter/adapter_model.safetensors", _OF_ADAPTERS),
+    ),
+    "merge": tuple(
+        Target(name, (("merge", name, "OUT"),)) for name in ("merge.yml", "slices.yml", "path.yml", "stages.yml", "merge.yml")
+    ),
+    "recipe": (Target("recipe.yaml", _recipe("recipe.yaml")),),
+    "genome": (Target("genome.yml", (("preflight", "genome.yml", "--out", "OUT"),)),),
+    "items": (
+        Target("items.jsonl", (_PREFLIGHT, _TRY)),
+        Target("items.csv", (_PREFLIGHT, _TRY)),
+        Target("items.json", _recipe("other.yaml")),
+    ),
+    "layouts": (
+        *(Target(file, _recipe(f"{Path(file).stem}.yaml")) for file in LAYOUTS),
+        *(Target(f"{Path(file).stem}.yaml", _recipe(f"{Path(file).stem}.yaml")) for file in LAYOUTS),
+    ),
+    "tokens": (Target("tokens.yml", (("merge", "tokens.yml", "OUT"),)),),
+    "parquet": (Target("items.parquet", _recipe("parquet.yaml")),),
+    "store": (Target("run/run.db", _OF_RUNS), Target("run/run.db", _OF_RUNS, "cells")),
+    "store-json": (Target("run/run.db", _OF_RUNS, "json"),),
+    "result": (Target("run/winner/result.json", _OF_RUNS),),
+    "run": tuple(Target(f"run/{name}", _OF_RUNS) for name in ("recipe.yaml", "sources.json", "winner/mergekit_config.yml")),
+    "settings": (Target("settings.yaml", (("settings", "settings.yaml"),)),),
+}
+# How often each is drawn in a series of all.
+SHARES: Mapping[str, int] = {"model": 4, "weights": 2, "adapter": 2, "merge": 3, "recipe": 3}
+
+
+def commands() -> tuple[Words, ...]:
+    """Every command that is tried, once."""
+    return tuple(dict.fromkeys(words for targets in READERS.values() for target in targets for words in target.commands))
