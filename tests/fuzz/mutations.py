@@ -30,6 +30,11 @@ _ODD: tuple[Any, ...] = (
     *("\x00", "\ud800", "\u202e", "é\u0301", "日本", "\U0001f469\u200d\U0001f467", "a\nb", "{", "{{", "{x}", "{0.__class__}"),
     *("%s", "[", "(", "(a+)+$", "*", "\\", "a" * 5000, "+", "@", "a+b+c", "~x", "<<", "<s>", "auto", "union", "{% for %}"),
 )
+# What the libraries raise for a file that is broken already, and for a value that its format can't hold.
+_UNWRITABLE = (
+    *(ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, OSError),
+    *(yaml.YAMLError, struct.error, pa.ArrowException),
+)
 Data = Any
 
 
@@ -53,8 +58,8 @@ def _once(data: bytes, name: str, draw: Random, way: str) -> Mutation:
                 return _in_header(data, draw)
             if name.endswith((".json", ".yml", ".yaml", ".jsonl")):
                 return _in_values(data, name, draw)
-        except (ValueError, RecursionError, yaml.YAMLError, struct.error, TypeError, pa.ArrowException, OSError):
-            pass  # it was broken already: its bytes can still be changed
+        except _UNWRITABLE:
+            pass  # it was broken already, or can't hold such a value: its bytes can still be changed
     return _in_bytes(data, draw)
 
 
