@@ -26,7 +26,9 @@ def model_card(method: str, sources: Sequence[Source], recipe: str, recipe_file:
     if languages:
         head["language"] = languages
     front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
-    listing = "\n".join(f"- {part} (licence: {visible_line(licences.get(part, 'see its own card'), most=100)})" for part in parts)
+    listing = "\n".join(
+        f"- {part} (licence: {visible_line(licences.get(part, 'see its own card'), most=100)})" for part in parts
+    )
     text = (
         f"{FENCE}\n{front}{FENCE}\n\n# A merge of {len(parts)} models\n\n"
         f"Merged with evomerge-tui by the method `{method}` from:\n\n{listing}\n\n"
