@@ -1,4 +1,4 @@
-"""Candidates as a person reads them. A label such as `g4.5`, `mean 5` or `best 8` is what commands take; these are words beside it."""
+"""Candidates as a person reads them: words beside labels such as `g4.5`, `mean 5` or `best 8`, which commands take."""
 
 from __future__ import annotations
 
