@@ -22,7 +22,7 @@ from evomerge_core.sources.adapters.settings import (
     scale_of,
     trained_rows,
 )
-from evomerge_core.sources.adapters.tied import tied_replacement, twin_of_tied
+from evomerge_core.sources.adapters.tied import are_rows_again, tied_replacement, twin_of_tied
 from evomerge_core.sources.checkpoint import Checkpoint
 from evomerge_core.sources.tensors.names import EMBEDDING, LAYER, is_end, is_head, is_tied_name
 from evomerge_core.sources.tensors.tie import are_here, is_same
@@ -360,6 +360,8 @@ def _find_rows(
     rows = {}
     for module, key in keys.rows.items():
         name = _stored_name(f"{module}.weight", checkpoint)
+        if checkpoint.tied and are_rows_again(weights, keys.rows, module, config):
+            continue
         if twin_of_tied(weights.path, name, config, checkpoint, rows_of_both=True):
             continue
         wanted = _shape(weights.path, key, name, checkpoint)

@@ -222,6 +222,18 @@ def test_trained_rows_of_a_tied_model_are_the_heads_too(tmp_path: Path, rows: An
         torch.testing.assert_close(source.read(name), expected[name].data, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("rows", [[39, 41, 42], {"embed_tokens": [39, 41, 42]}])
+def test_rows_that_were_added_to_a_tied_model_and_trained_read_as_peft_merges(tmp_path: Path, rows: Any) -> None:
+    base = write_model(tmp_path / "base", tie_word_embeddings=True)
+    adapter = train(base, tmp_path / "adapter", rows=44, target_modules=LINEAR, trainable_token_indices=rows)
+    stored = load_file(adapter / "adapter_model.safetensors")
+    assert sum(name.endswith("trainable_tokens_delta") for name in stored) == 2  # the head's too
+    assert_reads_as_peft_merges(base, adapter, rows=44)
+    head = next(name for name in stored if "lm_head" in name and name.endswith("trainable_tokens_delta"))
+    save_file(stored | {head: stored[head] + 1}, adapter / "adapter_model.safetensors")
+    assert "ties its embedding and head" in refusal(base, adapter)
+
+
 @pytest.mark.parametrize("rows", [{"lm_head": [3]}, {"embed_tokens": [3], "lm_head": [4]}])
 def test_rows_that_untie_a_tied_model_are_refused(tmp_path: Path, rows: Any) -> None:
     base = write_model(tmp_path / "base", tie_word_embeddings=True)

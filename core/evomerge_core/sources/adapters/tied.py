@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
-from evomerge_core.sources.adapters.settings import is_saved_whole
+from evomerge_core.sources.adapters.settings import is_saved_whole, trained_rows
 from evomerge_core.sources.checkpoint import Checkpoint
 from evomerge_core.sources.tensors.names import EMBEDDING, is_head, is_tied_name
 from evomerge_core.sources.tensors.tie import are_here, is_same
@@ -56,6 +56,18 @@ def twin_of_tied(
     if not bound:
         raise _refusal(path, f"changes {name} alone")
     return is_head(name)
+
+
+def are_rows_again(weights: WeightFile, rows: Mapping[str, str], module: str, config: Mapping[str, Any]) -> bool:
+    """Whether a head's trained rows are the embedding's: peft stores both where the vocabulary was resized.
+
+    `rows` are the modules with trained rows, and their keys in the adapter's file.
+    """
+    embedding = next((other for other in rows if EMBEDDING.search(f"{other}.weight")), None)
+    if embedding is None or not is_head(f"{module}.weight"):
+        return False
+    index = trained_rows(config, module)
+    return index in (None, trained_rows(config, embedding)) and is_same(weights, rows[module], weights, rows[embedding])
 
 
 def _is_own(weights: WeightFile, key: str, checkpoint: Checkpoint, embedding: str) -> bool:
