@@ -14,6 +14,7 @@ from evomerge_core.tasks.task import Task
 
 _LABEL = "label"
 _FLAGS = "flags"
+_TRUTH = "truth"
 _WORDS: Mapping[str, str] = {
     "text": "a choice's text",
     "letter": "a letter",
@@ -27,9 +28,12 @@ _NOTES: Mapping[str, str] = {
     "index_from_1": "answers are read as indexes from 1",
     _LABEL: "answers are read as labels of the choices",
     _FLAGS: "answers are read as a flag for each choice, 1 for the correct one",
+    _TRUTH: "answers are read as true for the choice that says yes and false for the one that says no",
 }
 _INDEXES = ("index_from_0", "index_from_1")
 _FLAG_VALUES: Mapping[str, bool] = {"0": False, "1": True, "false": False, "true": True}
+# The answers of BoolQ are true and false, whatever words its choices are put in.
+_SAID: Mapping[str, tuple[str, ...]] = {"true": ("true", "yes"), "false": ("false", "no")}
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def _row(item: Item, task: Task) -> _Row:
 
 
 def _only_reading(rows: Sequence[_Row], task: str) -> str:
-    for certain in (_LABEL, _FLAGS):
+    for certain in (_LABEL, _FLAGS, _TRUTH):
         if all(_READERS[certain](row) is not None for row in rows):
             return certain
     places = {reading: [_READERS[reading](row) for row in rows] for reading in _WORDS}
@@ -166,6 +170,14 @@ def _flags(row: _Row) -> int | None:
     return flags.index(True) if len(flags) == len(row.choices) and flags.count(True) == 1 and None not in flags else None
 
 
+def _truth(row: _Row) -> int | None:
+    said = [choice.casefold() for choice in row.choices]
+    places = {word: [place for place, choice in enumerate(said) if choice in words] for word, words in _SAID.items()}
+    if row.answer.casefold() not in _SAID or any(len(found) != 1 for found in places.values()):
+        return None
+    return places[row.answer.casefold()][0]
+
+
 def _within(place: int, row: _Row) -> int | None:
     return place if 0 <= place < len(row.choices) else None
 
@@ -177,4 +189,5 @@ _READERS: Mapping[str, Callable[[_Row], int | None]] = {
     "index_from_1": lambda row: _index(row, 1),
     _LABEL: _label,
     _FLAGS: _flags,
+    _TRUTH: _truth,
 }

@@ -109,6 +109,16 @@ def _by_hand(reading: str, row: dict[str, Any]) -> str:
     }[reading]()
 
 
+@pytest.mark.parametrize("choices", [["no", "yes"], ["Yes", "No"], ["False", "True"], ["true", "false", "maybe"]])
+@pytest.mark.parametrize("answers", [[True, False, True], ["True", "False", "True"]], ids=["boolean", "text"])
+def test_true_and_false_are_the_choices_that_say_so(tmp_path: Path, choices: list[str], answers: list[Any]) -> None:
+    rows = [{"question": f"is it {n}?", "answer": answer} for n, answer in enumerate(answers)]
+    found, _ = _read(tmp_path / "quiz.jsonl", rows, choices=choices)
+    assert [text.casefold() in ("true", "yes") for text in found] == [True, False, True]
+    with pytest.raises(InputError, match="'true' is none of the choices"):
+        _read(tmp_path / "quiz.jsonl", [{"question": "is it?", "answer": True}], choices=["yes", "no", "No"])
+
+
 def test_two_readings_that_mean_the_same_are_one(tmp_path: Path) -> None:
     rows = [{"question": f"q{n}", "answer": letter} for n, letter in enumerate("BAC")]
     assert _read(tmp_path / "quiz.jsonl", rows, choices=["A", "B", "C"])[0] == ["B", "A", "C"]
