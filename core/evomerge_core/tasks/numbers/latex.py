@@ -13,7 +13,12 @@ UNREADABLE = "\ue000"
 _DEEPEST = 20  # nested braces
 _BOXED = re.compile(r"\\f?boxed\s*(\{)?")
 _ARGUMENT = r"\s*(?:\{([^{}]*)\}|([0-9]))"
-_FRACTION = re.compile(rf"\\[dtc]?frac{_ARGUMENT}{_ARGUMENT}")
+_FRACTION = re.compile(rf"\\(?:[dtcsx]|nice)?frac{_ARGUMENT}{_ARGUMENT}")
+# TeX's own way to write a fraction
+_OVER = re.compile(
+    r"\{([^{}]*)\\over(?![A-Za-z])((?:(?!\\over)[^{}])*)\}"
+    r"|(?<![0-9A-Za-z.,}])([0-9]{1,300})\s*\\over(?![A-Za-z])\s*([0-9]{1,300})(?![0-9.,])"
+)
 _NO_NUMBER = re.compile(
     r"\\d?binom\s*\{[^{}]*\}\s*\{[^{}]*\}|\\sqrt\s*(?:\[[^\]]*\])?\s*(?:\{[^{}]*\}|[0-9A-Za-z])|\\overline\s*\{[^{}]*\}"
     r"|\\(?:pi|infty|pm|mp|log|ln|lg|exp|sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sum|prod|int|lim)(?![A-Za-z])"
@@ -22,8 +27,8 @@ _NO_NUMBER = re.compile(
 _DEGREE = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ)|\\degree(?![A-Za-z])|°")
 # What isn't shown, or is no part of the mathematics.
 _ASIDE = re.compile(r"\\(?:tag|label|ref|eqref|cite|begin|end|color|[hv]space|[hv]?phantom)\*?\s*\{[^{}]*\}")
-_COMMAND = re.compile(r"\\(?!(?:[dtc]?frac|d?binom|sqrt|overline)(?![A-Za-z]))[A-Za-z]+\*?\s*\{([^{}]*)\}")
-_GROUP = re.compile(r"(?<![A-Za-z0-9}\]^_\\])\{([^{}]*)\}")
+_COMMAND = re.compile(r"\\(?!(?:(?:[dtcsx]|nice)?frac|d?binom|sqrt|overline)(?![A-Za-z]))[A-Za-z]+\*?\s*\{([^{}]*)\}")
+_GROUP = re.compile(r"(?<![A-Za-z0-9}\]^_\\])\{(?![^{}]*\\over(?![A-Za-z]))([^{}]*)\}")
 _POWER = re.compile(r"\^\s*\{([^{}]*)\}")
 _INDEX = re.compile(rf"_\s*\{{[^{{}}]*\}}|(?<=[A-Za-z){UNREADABLE}])_[0-9A-Za-z]+|(?<=[0-9])_[0-9](?![0-9])")
 _ORDINAL = re.compile(r"(?<=[0-9])\^(?=(?:st|nd|rd|th)\b)")
@@ -93,6 +98,7 @@ def _without_braces(text: str) -> str:
         text = pattern.sub(plain, text)
     for _ in range(_DEEPEST):
         before = text
+        text = _OVER.sub(r"\\frac{\1\3}{\2\4}", text)
         text = _NO_NUMBER.sub(UNREADABLE, _FRACTION.sub(_fraction, text))
         text = _GROUP.sub(r" \1 ", _COMMAND.sub(r"\1", _INDEX.sub(_index, _POWER.sub(_power, text))))
         if text == before:
