@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +13,13 @@ from evomerge_core.files.yaml_file import YamlFile, read_documents
 from evomerge_core.fixed_merge.child_tokenizer import with_child_tokenizer
 from evomerge_core.fixed_merge.fixed_merge import open_fixed, write_fixed
 from evomerge_core.fixed_merge.merge_file import fixed_in
+from evomerge_core.fixed_merge.mergekit import in_plain_words
 from evomerge_core.fixed_merge.named_merges import NamedMerge, order_merges, with_children
 from evomerge_core.merging.config import MergeConfig
 from evomerge_core.merging.model_folder.folder import require_free, unwritable
+from evomerge_core.methods.registry import method_names
+
+_HOP = re.compile(r"path\[([0-9]+)\]")
 
 
 def merge_from_file(path: Path, out: Path, *, allow_pickle: bool = False) -> tuple[str, ...]:
@@ -63,9 +68,32 @@ def _merge(file: YamlFile, out: Path, allow_pickle: bool) -> tuple[str, ...]:
         if isinstance(fixed, MergeConfig):
             place = Path(folder).resolve()
             fixed = with_child_tokenizer(fixed, place, file=file.path, allow_pickle=allow_pickle)
-        sources = open_fixed(fixed, relative_to=file.path.parent, allow_pickle=allow_pickle)
-        write_fixed(out, fixed, sources, read.text, read.name)
+        try:
+            sources = open_fixed(fixed, relative_to=file.path.parent, allow_pickle=allow_pickle)
+            write_fixed(out, fixed, sources, read.text, read.name)
+        except InputError as error:
+            raise _placed(error, file) from error
     return read.notices
+
+
+def _placed(error: InputError, file: YamlFile) -> InputError:
+    """What is wrong with the words of the merge's file, with the file's name; any other error as it is."""
+    hop = _HOP.fullmatch(error.where)
+    if hop and "slices" in in_plain_words(file).data:
+        return _at_slice(error, in_plain_words(file), int(hop[1]))
+    words = ("", "chat_template", *method_names())
+    return error.within(file.path) if hop or error.where in words else error
+
+
+def _at_slice(error: InputError, file: YamlFile, hop: int) -> InputError:
+    """The error for a layer of a path, at the slice that the layer is from."""
+    for number in range(len(file.data["slices"])):
+        place = ("slices", number, "sources", 0, "layer_range")
+        first, stop = file.value(place)
+        hop -= stop - first
+        if hop < 0:
+            return file.key_error(place, f"names {error.problem}", error.remedy)
+    raise AssertionError("every layer of the path is from a slice")
 
 
 def _made(folder: Path) -> Path:

@@ -36,13 +36,16 @@ def dtypes_in(file: YamlFile) -> DTypes:
 
 def tokenizer_in(file: YamlFile) -> str:
     """`base`, `union`, or the reference of the model whose tokenizer the child takes, which was once written `model:NAME`."""
-    if "tokenizer" not in file.data:
+    tokenizer = file.data.get("tokenizer")
+    if tokenizer is None:
         location: Location = ("tokenizer_source",)
         source = text_at(file, location) or "base"
     else:
         if file.data.get("tokenizer_source") is not None:
             raise file.error(("tokenizer",), "'tokenizer' and 'tokenizer_source' exclude each other", "keep one")
         location = ("tokenizer", "source")
+        if isinstance(tokenizer, str):
+            raise file.key_error(("tokenizer",), "must be a mapping of keys to values", f"write {{source: {tokenizer}}}")
         require_mapping(file, ("tokenizer",))
         file.require_keys(("tokenizer",), ("source", "tokens", "pad_to_multiple_of"))
         source = text_at(file, location) or UNION
