@@ -284,7 +284,9 @@ def _shape(path: Path, key: str, name: str, checkpoint: Checkpoint) -> tuple[int
     if name in checkpoint.tensors:
         return checkpoint.facts(name).shape
     raise InputError(
-        f"{key} changes {name}, which {checkpoint.folder} doesn't have", where=path, remedy="give the model it was trained on"
+        f"{key} changes {name}, which {checkpoint.folder} doesn't have",
+        where=path,
+        remedy=f"give the model it was trained on, or {MERGE_FIRST}",
     )
 
 

@@ -192,7 +192,8 @@ def test_a_pickled_adapter_is_read_only_when_asked_for(pristine: Path, plain: Pa
     [
         ({"r": 0}, "r: 0 is not a positive number"),
         ({"lora_alpha": "big"}, "lora_alpha: 'big' is not a positive number"),
-        ({"alpha_pattern": {"q_proj": None}}, "lora_alpha: None is not a positive number"),
+        ({"alpha_pattern": {"q_proj": None}}, "alpha_pattern.q_proj: None is not a positive number"),
+        ({"rank_pattern": {"k_proj": 4, "q_proj": "4"}}, "rank_pattern.q_proj: '4' is not a positive number"),
         ({"rank_pattern": {"(": 4}}, "'(' is not a regular expression"),
         ({"rank_pattern": [4]}, "rank_pattern: must map layers"),
         ({"target_modules": "*"}, "'*' is not a regular expression"),

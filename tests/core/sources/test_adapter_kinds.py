@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import (
+    AutoModelForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
     LlamaForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
 )
@@ -264,6 +268,18 @@ def test_whole_modules_read_as_peft_merges(pristine: Path, tmp_path: Path, saved
     assert_reads_as_peft_merges(
         pristine, train(pristine, tmp_path / "adapter", target_modules=["layers.0.self_attn.q_proj"], modules_to_save=saved)
     )
+
+
+def test_a_module_that_transformers_calls_otherwise_than_the_file_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    """Experts lie one by one on the disk, and in one tensor in memory."""
+    MixtralForCausalLM(MixtralConfig(**SIZES, num_local_experts=2)).save_pretrained(tmp_path / "base")
+    adapter = train(tmp_path / "base", tmp_path / "adapter", target_modules=["q_proj"], modules_to_save=["experts"])
+    line = refusal(tmp_path / "base", adapter)
+    assert "mlp.experts.down_proj, which" in line
+    assert "merge_and_unload" in line
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
+    PeftModel.from_pretrained(merged, adapter).merge_and_unload().save_pretrained(tmp_path / "merged")
+    assert open_source(str(tmp_path / "merged"), relative_to=Path()).names
 
 
 def test_a_module_that_is_saved_whole_needs_no_factors(pristine: Path, tmp_path: Path) -> None:

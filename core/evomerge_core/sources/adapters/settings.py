@@ -118,9 +118,10 @@ def _require_numbers(path: Path, config: Mapping[str, Any]) -> None:
         patterns = config.get(pattern_key) or {}
         if not isinstance(patterns, dict):
             raise InputError("must map layers to numbers", where=f"{path}: {pattern_key}", remedy=_COPY_AGAIN)
-        for value in (config.get(key, 8), *patterns.values()):
+        stated = {key: config.get(key, 8), **{f"{pattern_key}.{pattern}": value for pattern, value in patterns.items()}}
+        for name, value in stated.items():
             if not isinstance(value, (int, float)) or not 0 < value < math.inf:
-                raise InputError(f"{value!r} is not a positive number", where=f"{path}: {key}", remedy=_COPY_AGAIN)
+                raise InputError(f"{value!r} is not a positive number", where=f"{path}: {name}", remedy=_COPY_AGAIN)
         for pattern in patterns:
             _require_expression(f"{path}: {pattern_key}", pattern, _at_the_end(pattern))
     targets = config.get("target_modules")
