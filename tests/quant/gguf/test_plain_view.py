@@ -31,7 +31,7 @@ def model(tmp_path: Path) -> Path:
         "optimizer.pt",
         "adapter_model.safetensors",
     ):
-        (folder / name).write_text(name)
+        (folder / name).write_text(json.dumps({"name": name}) if name == "tokenizer.json" else name)
     named = {
         "auto_map": {"AutoConfig": "modeling.Config"},
         "text_config": {"auto_map": {}, "layers": [{"auto_map": 1, "n": 2}]},
@@ -87,4 +87,4 @@ def test_a_model_in_the_working_folder_keeps_its_name(model: Path, tmp_path: Pat
     monkeypatch.chdir(model)
     with plain_view(Path(), tmp_path / "place") as view:
         assert view.name == model.name
-        assert (view / "tokenizer.json").read_text() == "tokenizer.json"
+        assert json.loads((view / "tokenizer.json").read_text()) == {"name": "tokenizer.json"}

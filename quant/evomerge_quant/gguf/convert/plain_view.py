@@ -64,7 +64,9 @@ def _with_added_tokens(settings: Mapping[str, Any], model: Path) -> dict[str, An
     whole = model / "tokenizer.json"
     if not (model / "tokenizer.model").is_file() or not whole.is_file():
         return dict(settings)
-    added = read_json(whole).get("added_tokens") or ()
+    added = read_json(whole).get("added_tokens")
+    if not added:
+        return dict(settings)
     named = {str(token["id"]): {"content": token["content"], "special": bool(token.get("special"))} for token in added}
     return {**settings, "added_tokens_decoder": {**named, **(settings.get("added_tokens_decoder") or {})}}
 
