@@ -80,6 +80,10 @@ BY_HAND = [
     ("The difference is $- 3$", "-3"),
     ("1_000_000", "1000000"),  # 1
     (r"\nicefrac{1}{2}", "1/2"),
+    ("It is 42!", "42"),
+    (r"It is \boxed{42}!", "42"),
+    (r"\boxed{5! = 120}", "120"),
+    (r"\boxed{1\!000}", "1000"),
     (r"\boxed{2\sfrac{3}{4}}", "11/4"),
     (r"It is ${3 \over 4}$.", "3/4"),
     (r"\boxed{3 \over 4}", "3/4"),
@@ -91,6 +95,7 @@ NO_FRACTION = [
     r"\boxed{2\sqrt{3}}", r"\sqrt{2}", r"\boxed{\frac{\sqrt{3}}{2}}", "(1 + √5)/2", r"9\pi", "It is 25π cm.", r"5 \pm 2", "±2",
     r"101_2", r"101_{2}", r"\log_2 8", r"\sin 30^\circ", "2^n", "2^{n+1}", "2e^3", "It is 5x^{2}.",
     "(-2)^3", r"\binom{5}{2}", r"\infty", r"\frac{x}{2}", r"{x \over 2}",
+    r"\boxed{5!}", r"\boxed{3 \cdot 4!}", r"\boxed{(2+3)!}",
     r"0.5\overline{3}", r"\boxed{\text{Friday}}", r"The 3 boxes hold \boxed{\text{apples}}.",
 ]  # fmt: skip
 

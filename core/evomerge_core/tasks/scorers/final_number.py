@@ -25,6 +25,8 @@ _COMPARISON = re.compile(r"[≤≥≠]|(?:^|\s|(?<![A-Za-z</])[A-Za-z])[<>]=?\s*
 _UNKNOWN = re.compile(r"[eijnxyz](?![A-Za-z])|\s?(?:[-+*×^]\s?[A-Za-z]|/\s?[nxyz])(?![A-Za-z])")
 _UNKNOWN_BEFORE = re.compile(r"(?<![A-Za-z])[A-Za-z]\s?[-+*×/^]\s?$")
 _PAIR = re.compile(r"[(\[{]\s*-?[0-9.]+,[0-9.]+\s*[)\]}]")
+# In a box an exclamation mark is no end of a sentence.
+_FACTORIAL = re.compile(r"(?<=[0-9)}])!")
 _SEVERAL_EQUATIONS = re.compile(r"[,;](?:\s|[A-Za-z])|\b(?:and|or)\b")
 
 
@@ -58,12 +60,11 @@ def last_number(text: str, language: str = "") -> frozenset[Fraction]:
     - `1.5e3`, `3 × 10^4` and `2^10` are multiplied out, as are 百, 千, 万, 億 and 兆 after a number, `8万`, `2万6000`. With a
       word such as million, the number before it counts too: it may have been asked for in millions.
     - LaTeX: `\frac`, `9{,}500`, `5\,000`, `\times 10^{4}`, `\text{...}`, `\%`, `\$`, `^\circ`. Exponents of units aren't read.
-    - A root, π, a logarithm, `±`, a power of an unknown or digits with a base (`101_2`), and whatever they are added to or
-      multiplied by, have no value.
+    - A root, π, a logarithm, `±`, a factorial in a box, a power of an unknown or digits with a base (`101_2`), and whatever
+      they are added to or multiplied by, have no value.
     - What is left of marks fits no rule (`3,5,7`, `1.2.3`): the last run of digits counts.
     """
-    final = boxed(text)
-    number = find_last(plain_text(text if final is None else final), language)
+    number = find_last(_final(text), language)
     return frozenset() if number is None else number.asked
 
 
@@ -74,10 +75,14 @@ def _reference_values(reference: str, language: str) -> frozenset[Fraction]:
 
 def _result(reference: str) -> str:
     """Where the number of a reference stands: after GSM8K's mark, in the last box, else anywhere. As plain text."""
-    after = reference.rpartition(_RESULT)[2]
-    final = boxed(after)
     # a minus at the beginning has nothing that it could subtract from
-    return re.sub(r"^\s*-\s+", "-", plain_text(after if final is None else final))
+    return re.sub(r"^\s*-\s+", "-", _final(reference.rpartition(_RESULT)[2]))
+
+
+def _final(text: str) -> str:
+    """What the last box of a text holds, all of it where nothing is boxed; as plain text."""
+    final = boxed(text)
+    return plain_text(text if final is None else _FACTORIAL.sub(UNREADABLE, final))
 
 
 def _reference_fault(reference: str, language: str) -> str:
