@@ -56,6 +56,13 @@ def test_a_command_says_it_in_one_line(
     assert json.loads(printed.out)["error"] in printed.err
 
 
+@pytest.mark.parametrize("command", [["status"], ["chat", "--prompt", "x"], ["export"], ["resume"], ["report"], ["candidate"]])
+def test_a_name_that_no_file_can_have_is_said_in_one_line(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "a" * 5000]) == 2
+    said = capsys.readouterr().err
+    assert said == f"error: {'a' * 97}...: can't be a path (File name too long); give another\n"
+
+
 def test_a_report_on_a_full_disk(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(write.Path, "write_text", failing(errno.ENOSPC))
     assert main(["report", str(run)]) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -110,6 +111,20 @@ def test_every_problem_is_reported_not_only_the_first(place: Path) -> None:
     task(place, max_new_tokens=1000)
     full_folder(place)
     assert {"Models", "Length", "Run folder"} <= {check.subject for check in report(place).checks if check.state == "problem"}
+
+
+def test_a_run_folder_that_could_not_be_made_is_a_problem(place: Path) -> None:
+    closed = place / "closed"
+    closed.mkdir(mode=0o500)
+    outs = {place / "items.jsonl" / "run": "is no folder"}
+    if not os.access(closed, os.W_OK):  # root may write everywhere
+        outs |= {closed: "Permission denied", closed / "deep" / "run": "Permission denied"}
+    for out, why in outs.items():
+        checks = preflight(load_recipe(place / "recipe.yaml"), capacity=LAPTOP, out=out).checks
+        (check,) = [check for check in checks if check.subject == "Run folder"]
+        assert check.state == "problem"
+        assert why in check.text
+        assert "--out" in check.remedy
 
 
 def test_too_little_memory_and_disk_are_problems(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path, PureWindowsPath
 
 from evomerge_core.errors import InputError
@@ -30,7 +31,7 @@ def absolute_path(path: str, folder: Path) -> Path:
     meant = (folder / given).absolute()
     root = folder.resolve()
     for place in (meant, *(meant.iterdir() if meant.is_dir() else ())):
-        if not place.resolve().is_relative_to(root) or ".." in PureWindowsPath(path).parts:
+        if not _real(place, path).is_relative_to(root) or ".." in PureWindowsPath(path).parts:
             link = f" ({place.name} is a link)" if place.is_symlink() else ""
             raise InputError(
                 f"leads outside the recipe's folder {folder}{link}",
@@ -51,10 +52,21 @@ def path_inside(path: str, folder: Path, *, remedy: str) -> Path:
     if given.is_absolute() or words.is_absolute() or words.drive or ".." in (*given.parts, *words.parts):
         raise InputError(f"leads outside the recipe's folder {folder}", where=path, remedy=remedy)
     link = next((above for above in (place, *place.parents) if above != folder and above.is_symlink()), None)
-    if not place.resolve().is_relative_to(folder.resolve()):
+    if not _real(place, path).is_relative_to(folder.resolve()):
         why = "" if link is None else f" ({link.name} is a link)"
         raise InputError(f"leads outside the recipe's folder {folder}{why}", where=path, remedy=remedy)
     return place
+
+
+def _real(place: Path, written: str) -> Path:
+    """Where a place really is, links followed; InputError for a link that leads in a circle."""
+    try:
+        place.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            problem = f"leads nowhere ({place.name} is a link that leads back to itself)"
+            raise InputError(problem, where=written, remedy="remove the link, or give another path") from None
+    return place.resolve()
 
 
 def _absolute_part(part: str, folder: Path) -> str:

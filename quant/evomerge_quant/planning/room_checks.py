@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.store.folder import require_empty
+from evomerge_core.run.store.folder import require_empty, require_writable
 from evomerge_quant.planning.capacity import Capacity
 from evomerge_quant.planning.check import PreflightCheck, ok, problem, refused, warning
 from evomerge_quant.planning.estimate import RunEstimate
@@ -69,6 +69,7 @@ def folder_check(out: Path) -> PreflightCheck:
     """Whether the run's folder can be created."""
     try:
         require_empty(out)
+        require_writable(out)
     except InputError as error:
         return refused("Run folder", error)
     return ok("Run folder", str(out))

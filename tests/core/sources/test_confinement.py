@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evomerge_core.errors import InputError
-from evomerge_core.sources.confinement import absolute_path, absolute_reference
+from evomerge_core.sources.confinement import absolute_path, absolute_reference, path_inside
 
 
 @pytest.fixture
@@ -54,3 +54,16 @@ def test_links_lead_nowhere_else(folder: Path) -> None:
         with pytest.raises(InputError, match=f"{name} is a link"):
             absolute_path(path, folder)
     assert absolute_path("inside", folder) == folder / "inside"
+
+
+def test_a_link_that_leads_back_to_itself_is_refused(folder: Path) -> None:
+    try:
+        (folder / "loop").symlink_to("loop")
+        (folder / "models" / "one" / "config.json").symlink_to("config.json")
+    except OSError:
+        pytest.skip("this system doesn't let us make links")
+    for path, name in (("loop", "loop"), ("loop/items.jsonl", "items.jsonl"), ("models/one", "config.json")):
+        with pytest.raises(InputError, match=rf"^{path}: leads nowhere \({name} is a link that leads back to itself\); remove"):
+            absolute_path(path, folder)
+    with pytest.raises(InputError, match="leads back to itself"):
+        path_inside("loop/run", folder, remedy="name it")

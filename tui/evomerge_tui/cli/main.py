@@ -61,6 +61,8 @@ COMMANDS = (
 
 # What a disk says that is broken, may only be read, or whose files are others' or have a limit of size.
 _DISK_ERRORS = (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+# What it says of a path that none of its files can have.
+_PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -110,9 +112,15 @@ def _disk_problem(error: OSError, args: argparse.Namespace) -> InputError | None
     named = error.filename or getattr(args, "run", None) or getattr(args, "out", None) or "."
     if is_full(error):
         return full_disk(Path(named), SPARE_BYTES)
+    if error.errno in _PATH_ERRORS:
+        return InputError(f"can't be a path ({error.strerror})", where=_shortened(str(named)), remedy="give another")
     if error.errno not in _DISK_ERRORS:
         return None
     return InputError(f"can't be read or written ({error.strerror})", where=named, remedy="check the disk and its permissions")
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) < 100 else f"{name[:97]}..."
 
 
 def parser() -> argparse.ArgumentParser:

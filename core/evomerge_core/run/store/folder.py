@@ -45,6 +45,14 @@ def require_empty(folder: Path) -> None:
         raise InputError("is not empty", where=folder, remedy=remedy)
 
 
+def require_writable(folder: Path) -> None:
+    """Refuses a folder that couldn't be made or written, as far as permissions tell; nothing is written to find out."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "Permission denied" if there.is_dir() else f"{there} is no folder"
+        raise InputError(f"the run folder can't be written ({why})", where=folder, remedy="name another with --out")
+
+
 def create_folder(folder: Path, recipe: str, fingerprints: Mapping[str, Mapping[str, str]], **facts: Unpack[Changes]) -> None:
     """Makes a run folder with its frozen recipe (YAML), the sha256 of every source file, and its first facts; no job runs
     yet. It is made whole; what a killed attempt left is made anew."""
