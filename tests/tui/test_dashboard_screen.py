@@ -156,4 +156,4 @@ async def test_a_run_that_goes_away_is_reported_and_breaks_nothing(finished: Fin
         await pilot.pause(1.0)
         assert isinstance(app.screen, DashboardScreen)
         app.open_run(run)
-        await until(pilot, lambda: "run.db is missing" in app.last_message)
+        await until(pilot, lambda: "run.db: is missing; `evomerge-tui resume" in app.last_message)

@@ -154,8 +154,8 @@ def _read(path: Path, _: tuple[str, int, int]) -> _Tokens:
         added = content.get("added_tokens") or ()
         tokens |= {token["content"]: token["id"] for token in added}
         special = {token["content"]: token["id"] for token in added if token.get("special")}
-        if not all(isinstance(token, str) and type(row) is int for token, row in tokens.items()):
-            raise ValueError("a token that isn't text, or whose id isn't a whole number")
+        if not all(isinstance(token, str) and type(row) is int and row >= 0 for token, row in tokens.items()):
+            raise ValueError("a token that isn't text, or whose id isn't a whole number from 0")
     except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
         raise InputError(
             f"not a tokenizer of the tokenizers library ({error!r})", where=path, remedy="download or copy it again"

@@ -148,7 +148,11 @@ def test_vocabularies_are_read_as_tokenizers_reads_them(pristine: Path, tmp_path
     assert vocabulary(moved) == tokenizer.get_vocab(with_added_tokens=True)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"model": {"vocab": 7}}', '{"model": {"vocab": [1]}}', '{"model": []}'])
+_NOT_ROWS = ["7", "[1]", '{"a": "b"}', '{"a": -1}', '{"a": -9223372036854775808}', '{"a": 0.5}']
+_BROKEN = ["{", "[]", "{}", '{"model": []}', *(f'{{"model": {{"vocab": {rows}}}}}' for rows in _NOT_ROWS)]
+
+
+@pytest.mark.parametrize("content", _BROKEN)
 def test_a_broken_tokenizer_is_named(tmp_path: Path, content: str) -> None:
     source = model(tmp_path / "m", WORDS, 32)
     (tmp_path / "m" / "tokenizer.json").write_text(content)
