@@ -13,6 +13,7 @@ from typing import IO
 
 import pytest
 
+from evomerge_tui.cli.main import main
 from support.loopback_hub import Hub, Sparse, safetensors_file, serve
 
 SIZE = 48 * 2**20
@@ -79,3 +80,11 @@ def test_what_the_hub_has_not_is_reported_in_one_line(hub: Hub, tmp_path: Path) 
     assert process.returncode == 2
     assert said.startswith("error: owner/absent: neither a folder here nor a public model on the hub")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["nosuchmodel", "./owner/name", "no such/model"])
+def test_a_folder_that_is_not_there_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["download", name]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == f"error: {name}: no such folder; check the path; a hub id has the form owner/name\n"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evomerge_core.discovery.hub_file import LARGE, fetch_large
+from evomerge_core.errors import InputError
 from evomerge_core.sources.resolve import UNWANTED, as_input_error, download, hub_id, wanted_files
 
 
@@ -26,6 +27,8 @@ def download_model(reference: str, report: Callable[[Downloaded], None], *, allo
     """
     hub = hub_id(reference, Path(reference))
     if hub is None:
+        if not Path(reference).is_dir():
+            raise InputError("no such folder", where=reference, remedy="check the path; a hub id has the form owner/name")
         return Path(reference)
     repo, revision = hub
     commit, sizes = _wanted(repo, revision, allow_pickle)
