@@ -15,6 +15,7 @@ from evomerge_core.run.candidate.candidate_loader import CandidateLoader, MakeEv
 from evomerge_core.run.candidate.coherence_guard import questions
 from evomerge_core.run.candidate.scoring import Gate, Responses, ask_candidate
 from evomerge_core.run.generation.broken_gate import GATE_ITEMS, pays
+from evomerge_core.run.generation.finalists import AVERAGED
 from evomerge_core.run.generation.judging import stage_sizes
 from evomerge_core.run.plan import Asked, RunPlan, StagePlan
 from evomerge_core.run.references import count_references
@@ -105,14 +106,21 @@ def _search(plan: RunPlan, rehearsed: Rehearsal, parts: Mapping[str, TimeEstimat
     seconds = tokens = 0.0
     others = rest.seconds + sum(part.seconds for part in parts.values())
     for stage, candidate in zip(plan.stages, rehearsed.searched, strict=True):
-        budget = stage.budget
-        share = others / len(plan.stages)
+        budget, apart = stage.budget, _scored_apart(plan, stage)
+        share = others / len(plan.stages) + apart * candidate.seconds
         wanted = float("inf") if budget.evaluations is None else budget.evaluations * candidate.seconds
         allowed = float("inf") if budget.minutes is None else max(candidate.seconds, 60 * budget.minutes - share)
         spent = min(wanted, allowed)
-        seconds += spent
-        tokens += candidate.tokens * spent / candidate.seconds
+        seconds += spent + apart * candidate.seconds
+        tokens += candidate.tokens * (spent / candidate.seconds + apart)
     return TimeEstimate(seconds, tokens)
+
+
+def _scored_apart(plan: RunPlan, stage: StagePlan) -> int:
+    """Finalists that a search without races did not make, and that are asked its items when it is over."""
+    if stage_sizes(plan, stage) is not None or not plan.items("validation"):
+        return 0
+    return 1 + (len(AVERAGED) if stage.averages else 0)
 
 
 def _rehearse(setup: Setup, store: Store, make_evaluator: MakeEvaluator) -> Rehearsal:
