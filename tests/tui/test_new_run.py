@@ -85,18 +85,23 @@ async def see_the_job(pilot: Pilot[int], app: EvomergeApp, folder: Path, place: 
         end_now(folder)
 
 
+async def choose_models(pilot: Pilot[int], app: EvomergeApp) -> None:
+    """From Home, with keys: a new run's base and both sources."""
+    await pilot.press("n")
+    await until(pilot, lambda: isinstance(app.screen, NewRunScreen) and {"base", "first", "second"} <= set(models(app)))
+    await move_to(pilot, app, "base")
+    await pilot.press("b")
+    await until(pilot, lambda: models(app)["base"].role == "base")
+    for name in ("first", "second"):
+        await move_to(pilot, app, name)
+        await pilot.press("space")
+    await until(pilot, lambda: models(app)["second"].role == "source" and models(app)["second"].fit.fits)
+
+
 async def test_with_keys_only(place: Path) -> None:
     app = make_app(place, runs_folder=str(place / "runs"))
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, NewRunScreen) and {"base", "first", "second"} <= set(models(app)))
-        await move_to(pilot, app, "base")
-        await pilot.press("b")
-        await until(pilot, lambda: models(app)["base"].role == "base")
-        for name in ("first", "second"):
-            await move_to(pilot, app, name)
-            await pilot.press("space")
-        await until(pilot, lambda: models(app)["second"].role == "source" and models(app)["second"].fit.fits)
+        await choose_models(pilot, app)
         await pilot.press("ctrl+n", "a")
         await until(pilot, lambda: "items.jsonl" in shown(app))
         await pilot.press("home", "enter")
@@ -118,15 +123,7 @@ async def test_with_keys_only(place: Path) -> None:
 async def test_the_childs_tokenizer_is_chosen_with_keys(place: Path) -> None:
     app = make_app(place, runs_folder=str(place / "runs"))
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, NewRunScreen) and {"base", "first", "second"} <= set(models(app)))
-        await move_to(pilot, app, "base")
-        await pilot.press("b")
-        for name in ("first", "second"):
-            await until(pilot, lambda: models(app)["base"].role == "base")
-            await move_to(pilot, app, name)
-            await pilot.press("space")
-        await until(pilot, lambda: models(app)["second"].role == "source")
+        await choose_models(pilot, app)
         await focus(pilot, app, "tokenizer")
         await pilot.press("enter", "end", "enter")
         await until(pilot, lambda: new_run(app).draft.get("tokenizer_source") == "second")

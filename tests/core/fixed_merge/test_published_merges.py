@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
 from evomerge_core.errors import InputError
-from evomerge_core.fixed_merge.merge_from_file import merge_from_file
+from support.merge_files import merge_text
 from support.published_models import write_published_models
 
 PUBLISHED = Path(__file__).parent / "data" / "published"
@@ -43,12 +42,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def merge(models: Path, out: Path, text: str) -> dict[str, Tensor]:
-    (models / "merge.yml").write_text(text, encoding="utf-8")
-    merge_from_file(models / "merge.yml", out)
-    return load_file(out / "model.safetensors")
-
-
 def expected(name: str) -> dict[str, Tensor]:
     with safe_open(PUBLISHED / "expected.safetensors", "pt") as file:  # type: ignore[no-untyped-call]
         keys = [key for key in file.keys() if key.startswith(f"{name}/")]  # noqa: SIM118 - it is no mapping
@@ -72,13 +65,13 @@ def test_there_are_twenty_that_are_merged() -> None:
 @pytest.mark.parametrize("name", sorted(set(FILES) - REFUSED.keys()))
 def test_a_published_file_gives_mergekits_numbers(name: str, models: Path, tmp_path: Path) -> None:
     text = (PUBLISHED / f"{name}.yml").read_text(encoding="utf-8")
-    theirs, ours = expected(f"{name}-float32"), merge(models, tmp_path / "float32", in_float32(text))
+    theirs, ours = expected(f"{name}-float32"), merge_text(models, tmp_path / "float32", in_float32(text))
     assert {key for key in ours if re.search(r"down_proj|lm_head", key)} <= theirs.keys() <= ours.keys()
     for key, tensor in theirs.items():
         assert ours[key].dtype == tensor.dtype
         torch.testing.assert_close(kept(ours[key]), tensor, rtol=0, atol=1e-6)
     # In few bits mergekit rounds inputs and sums as well: two steps, and now and then another sign or another cut.
-    theirs, ours = expected(f"{name}-published"), merge(models, tmp_path / "published", text)
+    theirs, ours = expected(f"{name}-published"), merge_text(models, tmp_path / "published", text)
     near = torch.cat([_near(kept(ours[key]), tensor) for key, tensor in theirs.items()])
     assert near.float().mean() > (0.9 if name in SELECTING else 0.999)
 
@@ -90,4 +83,4 @@ def _near(ours: Tensor, theirs: Tensor) -> Tensor:
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_file_that_cannot_be_right_is_refused_with_its_key(name: str, models: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=REFUSED[name]):
-        merge(models, tmp_path / "out", (PUBLISHED / f"{name}.yml").read_text(encoding="utf-8"))
+        merge_text(models, tmp_path / "out", (PUBLISHED / f"{name}.yml").read_text(encoding="utf-8"))

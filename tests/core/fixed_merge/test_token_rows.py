@@ -13,13 +13,12 @@ from shutil import copytree
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.yaml_file import parse_yaml
-from evomerge_core.fixed_merge.merge_from_file import merge_from_file
 from evomerge_core.fixed_merge.mergekit import merge_in, write_mergekit
+from support.merge_files import merge_text
 from support.token_models import write_token_models
 
 DATA = Path(__file__).parent / "data" / "token_rows"
@@ -36,16 +35,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def merge(models: Path, out: Path, text: str) -> dict[str, Tensor]:
-    (models / "merge.yml").write_text(text, encoding="utf-8")
-    merge_from_file(models / "merge.yml", out)
-    return load_file(out / "model.safetensors")
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_every_row_is_mergekits(name: str, models: Path, tmp_path: Path) -> None:
     theirs = load_file(DATA / "expected.safetensors")
-    ours = merge(models, tmp_path / "out", (DATA / f"{name}.yml").read_text(encoding="utf-8"))
+    ours = merge_text(models, tmp_path / "out", (DATA / f"{name}.yml").read_text(encoding="utf-8"))
     ids = AutoTokenizer.from_pretrained(tmp_path / "out").get_vocab()
     assert ids.keys() == TOKENS[name].keys()
     order = torch.tensor([ids[token] for token in TOKENS[name]])
@@ -71,7 +64,7 @@ def test_a_new_token_may_join_any_tokenizer(source: str, models: Path, tmp_path:
     """mergekit ends with a KeyError here: it forgets the new token in the tokenizer that it adds it to."""
     tokens = "{<new>: {source: {kind: model_token, model: a, token: t5}}}"
     text = f"{HEAD}dtype: float32\ntokenizer: {{source: {source}, tokens: {tokens}}}\n"
-    child = merge(models, tmp_path / "out", text)
+    child = merge_text(models, tmp_path / "out", text)
     row = AutoTokenizer.from_pretrained(tmp_path / "out").convert_tokens_to_ids("<new>")
     a = load_file(models / "a" / "model.safetensors")
     for end in ENDS:
@@ -87,7 +80,7 @@ def test_tied_models_stay_tied(models: Path, tmp_path: Path) -> None:
         config = json.loads((tmp_path / name / "config.json").read_text(encoding="utf-8"))
         (tmp_path / name / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": True}), encoding="utf-8")
     tokenizer = "tokenizer: {tokens: {<a>: {source: {kind: zero}, force: true}}, pad_to_multiple_of: 8}\n"
-    child = merge(tmp_path, tmp_path / "out", f"{HEAD}dtype: float32\n{tokenizer}")
+    child = merge_text(tmp_path, tmp_path / "out", f"{HEAD}dtype: float32\n{tokenizer}")
     assert "lm_head.weight" not in child
     base, a = (load_file(tmp_path / name / "model.safetensors")[ENDS[0]] for name in ("base", "a"))
     # t0 to t19, <base>, <both> and <a>, and one row to make it 24: what a model lacks is the other's, and <a> is zero in both
@@ -120,4 +113,4 @@ def test_tied_models_stay_tied(models: Path, tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_said_with_its_key(tokenizer: str, message: str, models: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
-        merge(models, tmp_path / "out", f"{HEAD}tokenizer: {tokenizer}\n")
+        merge_text(models, tmp_path / "out", f"{HEAD}tokenizer: {tokenizer}\n")
