@@ -22,7 +22,7 @@ from evomerge_core.merging.plan.eyes import eyes_of
 from evomerge_core.merging.plan.slices import references
 from evomerge_core.sources.confinement import absolute_reference
 from evomerge_core.sources.source import Source, open_sources
-from evomerge_core.sources.tensors.names import EMBEDDING, HEAD
+from evomerge_core.sources.tensors.names import EMBEDDING, is_end
 from evomerge_core.sources.tokens import special_tokens, vocabulary, why_without_tokens
 
 _COPIED = ("tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
@@ -69,10 +69,6 @@ def with_child_tokenizer(config: MergeConfig, folder: Path, *, file: Path, allow
     return replace(config, tokenizer=f"{absolute[giver]}+{folder}")
 
 
-def _is_end(name: str) -> bool:
-    return bool(EMBEDDING.search(name) or HEAD.search(name))
-
-
 def _speaker(source: Source) -> _Speaker:
     tokens = vocabulary(source)
     if tokens is None:
@@ -116,7 +112,7 @@ def _added_token(token: str, row: int, special: bool) -> dict[str, Any]:
 def _write_rows(
     folder: Path, giver: Source, speakers: Mapping[str, _Speaker], united: Mapping[str, int], config: MergeConfig
 ) -> None:
-    ends = list(filter(_is_end, giver.names))
+    ends = list(filter(is_end, giver.names))
     rows = {f"base_model.model.{name}": _rows(name, giver, speakers, united, config) for name in ends}
     save_file(rows, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     settings = {
@@ -156,7 +152,7 @@ def _named_row(name: str, token: str, row: TokenRow, speakers: Mapping[str, _Spe
         return torch.zeros(())
     speaker = speakers[row.model]
     # A tied model's head is its embedding.
-    stored = next(one for one in (name, *speaker.source.names) if one in speaker.source.names and _is_end(one))
+    stored = next(one for one in (name, *speaker.source.names) if one in speaker.source.names and is_end(one))
     return speaker.source.read(stored)[_row_of(token, row, speaker)].float()
 
 

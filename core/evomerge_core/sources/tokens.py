@@ -16,7 +16,7 @@ from evomerge_core.files.json_file import read_json
 from evomerge_core.sources.fingerprint import identity
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import MEAN, Rows, Source
-from evomerge_core.sources.tensors.names import EMBEDDING, HEAD
+from evomerge_core.sources.tensors.names import is_end
 from evomerge_core.sources.tokenizer_files import tokenizer_files, vocabulary_file, why_unreadable
 
 
@@ -73,7 +73,7 @@ def align(base: Source, source: Source, *, forced: Container[str] = (), padded: 
     plain = replace(source, rows=None)
     if source.tokenizer_folder == base.tokenizer_folder and _heights(source) == _heights(base):
         return plain
-    ends = [name for name in plain.names if _is_end(name) and name in base.names]
+    ends = [name for name in plain.names if is_end(name) and name in base.names]
     rows = {name: _rows(base, plain, name, forced, padded) for name in ends}
     changed = {name: Rows(index, base) for name, index in rows.items() if index is not None}
     return replace(plain, rows=changed) if changed else plain
@@ -96,11 +96,7 @@ def shared_tokens(base: Source, source: Source) -> float:
 
 def _heights(source: Source) -> dict[str, tuple[int, ...]]:
     """The rows of embedding and head; an adapter on the same model may have others."""
-    return {name: source.shape(name)[:1] for name in source.names if _is_end(name)}
-
-
-def _is_end(name: str) -> bool:
-    return bool(EMBEDDING.search(name) or HEAD.search(name))
+    return {name: source.shape(name)[:1] for name in source.names if is_end(name)}
 
 
 def _rows(base: Source, source: Source, name: str, forced: Container[str], padded: bool) -> Tensor | None:

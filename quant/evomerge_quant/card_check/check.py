@@ -22,6 +22,7 @@ from evomerge_quant.card_check.results import CardReport, CardResult
 from evomerge_quant.planning.model_sizes import MODEL_SIZES, shapes_of
 from evomerge_quant.planning.timings import count_parameters
 from evomerge_quant.resident.network.skeleton import Precision
+from evomerge_quant.resident.out_of_memory import OutOfMemory, is_out_of_memory
 
 _PRECISIONS: tuple[Precision, ...] = ("nf4", "int8", "bf16")
 _ROWS, _NEW_TOKENS = 64, 64
@@ -56,7 +57,7 @@ def check_card(size: str, folder: Path, on_result: Callable[[CardResult], None] 
 
 
 def _results(bench: steps.Bench) -> Iterator[CardResult]:
-    yield from steps.kernels()
+    yield from _or_failure("kernels", steps.kernels)
     for precision in _PRECISIONS:
         yield from _or_failure(f"parity with the CPU, {precision}", partial(steps.parity, bench, precision))
     yield from _or_failure("merge and load", partial(steps.candidates, bench, "nf4"))
@@ -67,14 +68,16 @@ def _results(bench: steps.Bench) -> Iterator[CardResult]:
     yield from _or_failure("export's reference", partial(steps.export_reference, bench))
 
 
-def _or_failure(subject: str, attempt: Callable[[], Iterable[CardResult]]) -> list[CardResult]:
-    """The attempt's results; of one that there is no memory for, why it was left out."""
+def _or_failure(subject: str, attempt: Callable[[], Iterable[CardResult]]) -> Iterator[CardResult]:
+    """The attempt's results, as they come; then why the rest was left out for want of memory, or what failed."""
     gc.collect()
     torch.cuda.empty_cache()
     try:
-        return list(attempt())
-    except CandidateError as error:
-        return [CardResult(subject, "skipped", str(error), {})]
+        yield from attempt()
+    # whatever a card makes of its work is a result: the other attempts and the report still come
+    except (CandidateError, RuntimeError, MemoryError) as error:
+        short = isinstance(error, OutOfMemory) or is_out_of_memory(error)
+        yield CardResult(subject, "skipped" if short else "bad", " ".join(str(error).split()), {})
 
 
 def _card() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from evomerge_core.tasks.evaluator import CandidateError
 from evomerge_quant.card_check import check, steps
 from evomerge_quant.card_check.generated_models import write_models
+from evomerge_quant.card_check.results import CardResult
 from evomerge_quant.planning.model_sizes import MODEL_SIZES
+from evomerge_quant.resident.out_of_memory import OutOfMemory
 from evomerge_tui.cli.main import main
 from support.pretended_card import pretended_card
 
@@ -46,10 +50,37 @@ def test_everything_is_tried_and_reported(
     assert [path.name for path in tmp_path.iterdir()] == ["card-report.json"]  # the models are gone
 
 
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (CandidateError("logits hold NaN or Inf"), "bad"),
+        (RuntimeError("an illegal memory access was encountered"), "bad"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "skipped"),
+        (OutOfMemory("no room"), "skipped"),
+    ],
+)
+def test_what_fails_is_bad_and_only_want_of_memory_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, state: str
+) -> None:
+    def failing(*_: object) -> Iterator[CardResult]:
+        yield CardResult("before", "ok", "", {})
+        raise error
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("kernels", "parity", "candidates", "speed", "peak_memory", "out_of_memory", "export_reference"):
+        monkeypatch.setattr(steps, name, failing)
+    with pretended_card(300_000_000):
+        status = main(["doctor", "--card", "--size", "tiny"])
+    report: dict[str, Any] = json.loads((tmp_path / "card-report.json").read_text())
+    states = [result["state"] for result in report["results"]]
+    assert states == ["ok", state] * (len(states) // 2)
+    assert report["passed"] is (state == "skipped")
+    assert (status == 0) is (state == "skipped")
+
+
 def test_without_a_card_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
-    if torch.cuda.is_available():
-        pytest.skip("there is a card")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main(["doctor", "--card"]) == 2
     assert "no CUDA device" in capsys.readouterr().err
 

@@ -201,7 +201,8 @@ def _tell_failure(folder: Path, store: Store, message: str) -> None:
     try:
         write_facts(store, state="failed", message=message)
         store.add_event("failed", message=message)
-    except InputError as error:
+    # a store that somebody else holds stays sqlite's own error
+    except (InputError, sqlite3.Error) as error:
         sys.stderr.write(f"{error}\n")
 
 
