@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import atexit
 import json
-import os
 import signal
 import subprocess
 import sys
 import threading
 from typing import Any
 
+from evomerge_core.files.child_environment import without_token
 from evomerge_core.limited.limits import MEMORY_STATUS, TOO_LONG, TOO_MUCH
 
 _lock = threading.Lock()
@@ -45,7 +45,7 @@ def _process() -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))},
+            env=without_token(),
         )
         _running.append(process)
     return _running[0]

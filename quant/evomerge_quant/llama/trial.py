@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from functools import lru_cache
 from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.child_environment import without_token
 
 # A file that is read from a slow disk for the first time takes a while.
 _SECONDS = 300
@@ -33,7 +33,7 @@ def _fault(path: Path, _size: int, _changed: int) -> str:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))},
+        env=without_token(),
     )
     try:
         said, _ = tried.communicate(timeout=_SECONDS)

@@ -195,10 +195,17 @@ def test_the_importance_matrix_is_measured_on_the_cpu_where_the_card_fills_up(
                 raise OUT_OF_MEMORY[1]
             return self
 
-    monkeypatch.setattr(imatrix, "load_network", lambda *_: Network(2, 2))
+    asked = []
+
+    def load(_: Path, dtype: torch.dtype) -> Network:
+        asked.append(dtype)
+        return Network(2, 2)
+
+    monkeypatch.setattr(imatrix, "load_network", load)
     with pretended_card():
         assert imatrix._place(tmp_path)[0].type == "cuda"
         assert imatrix._placed(tmp_path)[1].type == "cpu"
+    assert asked == [torch.bfloat16, torch.float32]
 
 
 def test_float16_answers_on_an_old_card(model_folder: MakeFolder) -> None:

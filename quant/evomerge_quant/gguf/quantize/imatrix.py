@@ -76,13 +76,14 @@ def _placed(model: Path) -> tuple[Any, torch.device]:
     except (RuntimeError, MemoryError) as error:
         if device.type == "cpu" or not is_out_of_memory(error):
             raise
-    return load_network(model, dtype).eval(), torch.device("cpu")
+    device, dtype = _place(model, card=False)
+    return load_network(model, dtype).eval(), device
 
 
-def _place(model: Path) -> tuple[torch.device, torch.dtype]:
+def _place(model: Path, *, card: bool = True) -> tuple[torch.device, torch.dtype]:
     """Where the model fits: bf16 on a GPU, float32 on a CPU, which is slow in bf16, or bf16 there when float32 doesn't fit."""
     stored = sum(file.stat().st_size for file in model.glob("*.safetensors"))
-    if torch.cuda.is_available() and 1.2 * stored < available_bytes(torch.device("cuda")):
+    if card and torch.cuda.is_available() and 1.2 * stored < available_bytes(torch.device("cuda")):
         return torch.device("cuda"), torch.bfloat16
     cpu = torch.device("cpu")
     return cpu, torch.float32 if 2.4 * stored < available_bytes(cpu) else torch.bfloat16
