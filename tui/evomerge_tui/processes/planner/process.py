@@ -17,6 +17,8 @@ from evomerge_core.own_input import take_input
 
 # Questions to the hub take long and compute nothing.
 _AT_ONCE = 4
+# What opens models, and so loads the libraries that read and score them.
+_OPENS_MODELS = frozenset({"fit", "preview", "estimate", "preflight"})
 _LOADING = threading.Lock()
 
 
@@ -41,11 +43,8 @@ def serve() -> None:
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     number, name = request.pop("id"), request.pop("ask")
     try:
-        with _LOADING:
-            # transformers loads its parts on first use, which two threads can't do safely at once
-            from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer  # noqa: F401
-
-            from evomerge_tui.processes.planner.questions import QUESTIONS
+        load_libraries(name)
+        from evomerge_tui.processes.planner.questions import QUESTIONS
 
         return {"id": number, "answer": QUESTIONS[name](**request)}
     except InputError as error:
@@ -53,6 +52,19 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001
         # a question that fails must not end the planner: the screen shows what happened
         return {"id": number, "error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+
+
+def load_libraries(question: str) -> None:
+    """What a question would load of torch and transformers on first use, which two threads can't do safely at once."""
+    with _LOADING:
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer  # noqa: F401
+
+        import evomerge_tui.processes.planner.questions  # noqa: F401
+
+        if question in _OPENS_MODELS:
+            import transformers.models.llama.modeling_llama  # noqa: F401
+
+            import evomerge_quant.resident.model  # noqa: F401
 
 
 if __name__ == "__main__":
