@@ -206,7 +206,7 @@ def _add_events(run: Path, count: int) -> None:
 
 
 def _empty_run(folder: Path) -> Path:
-    from evomerge_core.run.store.folder import create_folder, open_store
+    from evomerge_core.run.run_folder.folder import create_folder, open_store
 
     create_folder(folder, "evomerge: 1\nname: written\n", {})
     store = open_store(folder)

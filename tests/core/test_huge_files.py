@@ -17,9 +17,9 @@ from evomerge_core.files.json_file import read_json
 from evomerge_core.files.yaml_file import read_yaml
 from evomerge_core.fixed_merge.merge_from_file import merge_from_file
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.sources.model_card import front_matter
+from evomerge_core.sources.stored.model_card import front_matter
+from evomerge_core.sources.stored.weight_file import open_weights
 from evomerge_core.sources.vocabulary.chat_template import template_of
-from evomerge_core.sources.weight_file import open_weights
 from evomerge_core.tasks.items.item_files import load_items
 
 Read = Callable[[Path], object]

@@ -22,8 +22,8 @@ import yaml
 import evomerge_quant.resident.model  # noqa: F401
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.load import load_recipe
+from evomerge_core.run.run_folder.recovery import restore_if_damaged
 from evomerge_core.run.setup import create_run
-from evomerge_core.run.store.recovery import restore_if_damaged
 from evomerge_core.run.verdict.winner_files import winner_damage
 from evomerge_core.run.view.progress import read_progress
 from evomerge_quant.gguf import export as module

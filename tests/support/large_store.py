@@ -7,7 +7,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from evomerge_core.run.store.folder import create_folder, open_store
+from evomerge_core.run.run_folder.folder import create_folder, open_store
 
 
 def fill(folder: Path, count: int) -> list[float]:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from evomerge_core.run.store.folder import create_folder, open_store
+from evomerge_core.run.run_folder.folder import create_folder, open_store
 from evomerge_core.run.store.records import Evaluation, ItemScore
 from evomerge_core.run.view.overview import read_overview
 from evomerge_core.run.view.progress import read_progress
-from evomerge_tui.cli.candidate import _best
 from evomerge_tui.cli.output.live_status import plain_line, plain_sentences
+from evomerge_tui.cli.run_commands.candidate import _best
 from evomerge_tui.screens.dashboard.history import History
 from evomerge_tui.screens.dashboard.watched_run import WatchedRun
 from support.command_line import command

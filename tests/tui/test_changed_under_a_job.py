@@ -15,10 +15,10 @@ import pytest
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.candidate import cached_evaluation
+from evomerge_core.run.run_folder.folder import open_store
+from evomerge_core.run.run_folder.recovery import restore_if_damaged
 from evomerge_core.run.setup import create_run
 from evomerge_core.run.store.facts import write_facts
-from evomerge_core.run.store.folder import open_store
-from evomerge_core.run.store.recovery import restore_if_damaged
 from evomerge_core.run.view.progress import read_progress
 from evomerge_tui.processes import job
 from support.command_line import command

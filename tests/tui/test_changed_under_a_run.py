@@ -12,9 +12,9 @@ import yaml
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.reopen import reopen
+from evomerge_core.run.run_folder.folder import open_store
 from evomerge_core.run.setup import create_run
 from evomerge_core.run.store.facts import read_facts
-from evomerge_core.run.store.folder import open_store
 from evomerge_tui.processes.job import work
 from support.tiny_run import write_recipe
 

@@ -14,11 +14,11 @@ import pytest
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.report import write
-from evomerge_core.run.store import known_runs
-from evomerge_core.run.store.folder import create_folder
+from evomerge_core.run.run_folder import known_runs
+from evomerge_core.run.run_folder.folder import create_folder
 from evomerge_core.run.view import progress
-from evomerge_tui.cli.export import _terminated_as_interrupted
 from evomerge_tui.cli.main import main
+from evomerge_tui.cli.model_commands.export import _terminated_as_interrupted
 from evomerge_tui.talk.votes import keep_vote, new_vote
 from evomerge_tui.user.settings import Settings, save_settings
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from evomerge_core.recipe.load import load_recipe
+from evomerge_core.run.run_folder.folder import open_store
 from evomerge_core.run.setup import create_run
-from evomerge_core.run.store.folder import open_store
 from evomerge_core.run.view.progress import read_progress
 from evomerge_tui.cli.output.live_status import plain_sentences
 from evomerge_tui.processes.job import work

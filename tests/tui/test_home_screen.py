@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from platformdirs import user_state_path
 
-from evomerge_core.run.store.known_runs import known_runs, remember
+from evomerge_core.run.run_folder.known_runs import known_runs, remember
 from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
 from evomerge_tui.screens.dialogs.confirm import Confirm
 from support.screen_tools import click_text, make_app, shown, table, until

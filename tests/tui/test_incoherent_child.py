@@ -11,8 +11,8 @@ from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.candidate.coherence_guard import make_guard, objection
 from evomerge_core.run.generation.broken_gate import gold_gate
 from evomerge_core.run.generation.finalists import best_finalist, choose_finalists
+from evomerge_core.run.run_folder.folder import open_store
 from evomerge_core.run.setup import Setup, create_run, prepare
-from evomerge_core.run.store.folder import open_store
 from evomerge_core.run.store.records import NEUTRAL, Candidate, Evaluation, ItemScore
 from evomerge_core.run.store.store import Store
 from support.tiny_run import write_recipe

@@ -15,7 +15,7 @@ from textual.widgets import Input, Select
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.tasks.spec import Splits, TaskSpec
-from evomerge_quant.planning.capacity import Capacity
+from evomerge_quant.planning.machine.capacity import Capacity
 from evomerge_quant.planning.preflight import preflight
 from evomerge_tui.cli.main import main
 from evomerge_tui.processes.planner.own_file import suggest_task

@@ -11,8 +11,8 @@ import pytest
 
 from evomerge_core.files import durable
 from evomerge_core.recipe.load import load_recipe
-from evomerge_quant.planning import unused_card
-from evomerge_quant.planning.capacity import Capacity
+from evomerge_quant.planning.checks import unused_card
+from evomerge_quant.planning.machine.capacity import Capacity
 from evomerge_quant.planning.preflight import preflight
 from evomerge_tui.terminal.utf8_output import write_utf8
 from support.tiny_run import write_recipe

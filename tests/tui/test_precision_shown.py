@@ -14,8 +14,8 @@ from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.agreement import Agreement
 from evomerge_core.run.report.content import read_report
 from evomerge_core.run.report.markdown import to_markdown
+from evomerge_core.run.run_folder.folder import create_folder, open_store
 from evomerge_core.run.store.facts import facts_of
-from evomerge_core.run.store.folder import create_folder, open_store
 from evomerge_core.run.view.feed import Event
 from evomerge_tui.cli.main import main
 from evomerge_tui.screens.dashboard.event_lines import event_line

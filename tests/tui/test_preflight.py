@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from evomerge_core.recipe.load import load_recipe
-from evomerge_quant.planning.capacity import Capacity
+from evomerge_quant.planning.machine.capacity import Capacity
+from evomerge_quant.planning.machine.timings import read_timings
 from evomerge_quant.planning.preflight import Preflight, preflight
-from evomerge_quant.planning.timings import read_timings
 from evomerge_quant.planning.workload import workload
 from evomerge_tui.cli.main import main
 from evomerge_tui.user.user_paths import timings_path

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.store.folder import open_store
+from evomerge_core.run.run_folder.folder import open_store
 from evomerge_tui.processes.line_process import command_lines
 from evomerge_tui.screens.dashboard.event_log import EventLog
 from evomerge_tui.screens.export import export

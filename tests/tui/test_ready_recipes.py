@@ -24,7 +24,7 @@ CHECK = """
 import json, shutil, sys
 from pathlib import Path
 from evomerge_core.recipe.load import load_recipe
-from evomerge_quant.planning.capacity import Capacity
+from evomerge_quant.planning.machine.capacity import Capacity
 from evomerge_quant.planning.preflight import preflight
 usage = shutil.disk_usage(".")
 shutil.disk_usage = lambda _: usage._replace(free=400 * 10**9)

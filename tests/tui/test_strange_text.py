@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evomerge_core.run.store.folder import create_folder, open_store
+from evomerge_core.run.run_folder.folder import create_folder, open_store
 from evomerge_core.run.store.records import Evaluation, ItemScore
 from evomerge_tui.screens.candidate.candidate import CandidateScreen
 from evomerge_tui.text.shown_text import many_lines, one_line

@@ -12,8 +12,8 @@ from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
 from evomerge_core.sources.adapters.settings import read_adapter_config
 from evomerge_core.sources.checkpoint import open_checkpoint
-from evomerge_core.sources.model_card import base_models, front_matter, licence_in
-from evomerge_core.sources.weight_file import WeightFile, open_weights
+from evomerge_core.sources.stored.model_card import base_models, front_matter, licence_in
+from evomerge_core.sources.stored.weight_file import WeightFile, open_weights
 
 Kind = Literal["model", "adapter"]
 Where = Literal["folder", "cache", "hub"]

@@ -21,7 +21,7 @@ from evomerge_core.sources.architecture import settings
 from evomerge_core.sources.checkpoint import Checkpoint, make_checkpoint, open_checkpoint, read_config
 from evomerge_core.sources.resolve import UNWANTED, WANTED, as_input_error, hub_id, locate, split_reference
 from evomerge_core.sources.source import Source
-from evomerge_core.sources.weight_file import BUFFER_DTYPES, DTYPES, TensorFacts, WeightFile
+from evomerge_core.sources.stored.weight_file import BUFFER_DTYPES, DTYPES, TensorFacts, WeightFile
 
 _SMALL_FILES = tuple(pattern for pattern in WANTED if pattern != "*.safetensors")
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"

@@ -7,8 +7,8 @@ from typing import Any
 
 from evomerge_core.discovery.found import FoundModel, Kind, architecture_of
 from evomerge_core.errors import InputError
-from evomerge_core.sources.model_card import base_models, licence_in
 from evomerge_core.sources.resolve import as_input_error
+from evomerge_core.sources.stored.model_card import base_models, licence_in
 
 _PROPERTIES = ["cardData", "config", "downloads", "gated", "library_name", "safetensors", "tags"]
 _DTYPE_BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4, "I16": 2}

@@ -33,8 +33,8 @@ from evomerge_core.run.precision_choice import (
     search_precision,
     with_precision,
 )
+from evomerge_core.run.run_folder.folder import create_folder, open_store, require_empty
 from evomerge_core.run.store.facts import write_facts
-from evomerge_core.run.store.folder import create_folder, open_store, require_empty
 from evomerge_core.run.timing.cost import CHARACTERS, load_items
 from evomerge_core.sources.architecture import layer_count
 from evomerge_core.sources.checks.compatibility import require_compatible

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_core.run.run_folder.folder import SOURCES, read_fingerprints
+from evomerge_core.run.run_folder.interruption import restore_it
+from evomerge_core.run.run_folder.place import Place, mark_place, require_place
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import write_facts
-from evomerge_core.run.store.folder import SOURCES, read_fingerprints
-from evomerge_core.run.store.interruption import restore_it
-from evomerge_core.run.store.place import Place, mark_place, require_place
 from evomerge_core.run.store.store import Store
-from evomerge_core.sources.file_marks import FileMark, change_of, mark_file
-from evomerge_core.sources.fingerprint import hash_file, sha256_of
+from evomerge_core.sources.stored.file_marks import FileMark, change_of, mark_file
+from evomerge_core.sources.stored.fingerprint import hash_file, sha256_of
 
 
 @dataclass

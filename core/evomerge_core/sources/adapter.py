@@ -24,12 +24,12 @@ from evomerge_core.sources.adapters.settings import (
 )
 from evomerge_core.sources.adapters.tied import are_rows_again, tied_replacement, twin_of_tied
 from evomerge_core.sources.checkpoint import Checkpoint
+from evomerge_core.sources.stored.tokenizer_files import vocabulary_file
+from evomerge_core.sources.stored.weight_file import DTYPES, WeightFile, open_weights
 from evomerge_core.sources.tensors.names import EMBEDDING, LAYER, is_end, is_head, is_tied_name
 from evomerge_core.sources.tensors.tie import are_here, is_same
-from evomerge_core.sources.tokenizer_files import vocabulary_file
 from evomerge_core.sources.vision.body import is_seeing
 from evomerge_core.sources.vision.layout import text_names
-from evomerge_core.sources.weight_file import DTYPES, WeightFile, open_weights
 
 # Families whose linear layers store their weights transposed (Conv1D): peft goes by the layer, not by `fan_in_fan_out`.
 _TRANSPOSED = ("gpt2", "openai-gpt")

@@ -14,13 +14,13 @@ from torch import Tensor
 from evomerge_core.errors import InputError, MissingFile
 from evomerge_core.files.json_file import read_json
 from evomerge_core.files.path_text import is_path
-from evomerge_core.sources.config_kinds import require_kinds
+from evomerge_core.sources.stored.config_kinds import require_kinds
+from evomerge_core.sources.stored.weight_file import DTYPES, TensorFacts, WeightFile, open_weights, with_name
 from evomerge_core.sources.tensors.left_out import left_out
 from evomerge_core.sources.tensors.names import BUFFERS, CAUSAL_MASK, QUANTISED_NAMES, is_head, is_tied_name
 from evomerge_core.sources.tensors.tie import lone_head, second_copies, ties
 from evomerge_core.sources.vision.body import Body, processor_files, split
 from evomerge_core.sources.vision.layout import find_layout
-from evomerge_core.sources.weight_file import DTYPES, TensorFacts, WeightFile, open_weights, with_name
 
 # Files beside the weights that make a model what it is; whichever of them exist are part of its fingerprint.
 COMPANIONS = (

@@ -15,11 +15,11 @@ from evomerge_core.sources.adapter import Adapter
 from evomerge_core.sources.architecture import settings
 from evomerge_core.sources.checks.finite import check_finite
 from evomerge_core.sources.checks.soundness import own_problems
-from evomerge_core.sources.model_card import front_matter, licence_in
 from evomerge_core.sources.source import Source
+from evomerge_core.sources.stored.model_card import front_matter, licence_in
+from evomerge_core.sources.stored.tokenizer_files import vocabulary_file
 from evomerge_core.sources.tensors.left_out import blocks_of
 from evomerge_core.sources.tensors.names import EMBEDDING
-from evomerge_core.sources.tokenizer_files import vocabulary_file
 from evomerge_core.sources.tokens import vocabulary, why_without_tokens
 from evomerge_core.sources.vision_facts import VisionFacts, vision_facts
 from evomerge_core.sources.vocabulary.chat_template import template_of

@@ -11,7 +11,7 @@ from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
-from evomerge_core.sources.tokenizer_files import why_unreadable
+from evomerge_core.sources.stored.tokenizer_files import why_unreadable
 
 _AS_DATA: Mapping[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 # What the libraries raise for files that they can't make sense of.

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from evomerge_core.sources.adapter import Adapter, LowRank, open_adapter
 from evomerge_core.sources.checkpoint import Checkpoint, open_checkpoint
-from evomerge_core.sources.fingerprint import sha256_of
 from evomerge_core.sources.resolve import locate
-from evomerge_core.sources.tokenizer_files import vocabulary_file
+from evomerge_core.sources.stored.fingerprint import sha256_of
+from evomerge_core.sources.stored.tokenizer_files import vocabulary_file
 
 MEAN = -2
 

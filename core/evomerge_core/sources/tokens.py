@@ -13,11 +13,11 @@ from torch import Tensor
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
-from evomerge_core.sources.fingerprint import identity
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import MEAN, Rows, Source
+from evomerge_core.sources.stored.fingerprint import identity
+from evomerge_core.sources.stored.tokenizer_files import tokenizer_files, vocabulary_file, why_unreadable
 from evomerge_core.sources.tensors.names import is_end
-from evomerge_core.sources.tokenizer_files import tokenizer_files, vocabulary_file, why_unreadable
 
 
 class _Tokens(NamedTuple):

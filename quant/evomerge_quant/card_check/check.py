@@ -19,8 +19,8 @@ from evomerge_core.tasks.evaluator import CandidateError
 from evomerge_quant.card_check import steps
 from evomerge_quant.card_check.generated_models import FINE_TUNES, write_models
 from evomerge_quant.card_check.results import CardReport, CardResult
-from evomerge_quant.planning.model_sizes import MODEL_SIZES, shapes_of
-from evomerge_quant.planning.timings import count_parameters
+from evomerge_quant.planning.card_sizes.model_sizes import MODEL_SIZES, shapes_of
+from evomerge_quant.planning.machine.timings import count_parameters
 from evomerge_quant.resident.network.skeleton import Precision
 from evomerge_quant.resident.out_of_memory import OutOfMemory, is_out_of_memory
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
 
-from evomerge_quant.planning.model_sizes import ModelSize, shapes_of
+from evomerge_quant.planning.card_sizes.model_sizes import ModelSize, shapes_of
 
 FINE_TUNES = ("first", "second")
 _NUMBERS = 1 << 22

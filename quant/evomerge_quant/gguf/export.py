@@ -14,7 +14,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.files.durable import flush_file, rename
 from evomerge_core.files.full_disk import full_disk, is_full
 from evomerge_core.merging.model_folder.folder import unwritable
-from evomerge_core.sources.fingerprint import sha256_of
+from evomerge_core.sources.stored.fingerprint import sha256_of
 from evomerge_quant.gguf.convert.convert import check_model, run_converter
 from evomerge_quant.gguf.convert.plain_view import plain_view
 from evomerge_quant.gguf.full_disk import AGAIN_ELSEWHERE

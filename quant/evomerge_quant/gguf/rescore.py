@@ -19,11 +19,11 @@ from evomerge_core.files.full_disk import SPARE_BYTES, needs_room
 from evomerge_core.run.candidate.fitness import fitness
 from evomerge_core.run.candidate.scoring import evaluation_on, item_score
 from evomerge_core.run.generation.finalists import best_of_search
+from evomerge_core.run.run_folder.folder import WINNER, open_store
+from evomerge_core.run.run_folder.scratch import SCRATCH, SCRATCH_LOCK, sweep_scratch
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import read_facts
-from evomerge_core.run.store.folder import WINNER, open_store
 from evomerge_core.run.store.records import Candidate, Evaluation, ItemScore
-from evomerge_core.run.store.scratch import SCRATCH, SCRATCH_LOCK, sweep_scratch
 from evomerge_core.run.store.store import Store
 from evomerge_core.tasks.evaluator import CandidateError
 from evomerge_quant.gguf.convert.convert import waiting_converter

@@ -11,12 +11,12 @@ from evomerge_core.recipe.schema import Precision, Recipe
 from evomerge_core.run.agreement import DRAWN, MERGES, answers_in_all, items_to_compare
 from evomerge_core.run.generation.generations import MEAN_EVERY
 from evomerge_core.run.precision_choice import with_precision
-from evomerge_quant.planning.capacity import Capacity
+from evomerge_quant.planning.machine.capacity import Capacity
+from evomerge_quant.planning.machine.timings import Timing
 from evomerge_quant.planning.memory import MemoryNeed, memory_need
 from evomerge_quant.planning.plan import Plan
 from evomerge_quant.planning.precision import PrecisionPlan, choose_for, plan_precision
 from evomerge_quant.planning.speed import candidate_seconds
-from evomerge_quant.planning.timings import Timing
 from evomerge_quant.planning.workload import Workload, workload
 
 # With fewer generations a search has not moved from where it began.

@@ -11,7 +11,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.merging.room import merging_bytes
 from evomerge_core.recipe.schema import ArithmeticSetting, Precision
 from evomerge_core.sources.pretrained import read_config
-from evomerge_quant.planning.capacity import Capacity
+from evomerge_quant.planning.machine.capacity import Capacity
 from evomerge_quant.planning.plan import Plan
 from evomerge_quant.planning.workload import Workload
 

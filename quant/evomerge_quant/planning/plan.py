@@ -14,7 +14,7 @@ from evomerge_core.run.setup import StageSetup, make_stages
 from evomerge_core.search.cma_es import population_size
 from evomerge_core.sources.architecture import layer_count
 from evomerge_core.sources.source import Source
-from evomerge_quant.planning.timings import count_parameters
+from evomerge_quant.planning.machine.timings import count_parameters
 
 # Layers of a long path, as a multiple of the base's.
 _LONG_PATH = 1.5

@@ -12,8 +12,8 @@ from evomerge_core.run.compare_precisions import Shipped
 from evomerge_core.run.precision_choice import PrecisionChoice
 from evomerge_core.run.setup import Setup
 from evomerge_core.sources.source import Source
-from evomerge_quant.planning.capacity import Capacity, measure_capacity
 from evomerge_quant.planning.check import PreflightCheck, ok, warning
+from evomerge_quant.planning.machine.capacity import Capacity, measure_capacity
 from evomerge_quant.planning.memory import MemoryNeed, memory_need
 from evomerge_quant.planning.plan import Plan, plan_with
 from evomerge_quant.planning.workload import workload

@@ -13,17 +13,17 @@ from evomerge_core.recipe.schema import Recipe
 from evomerge_core.recipe.tokenizer_source import chosen_tokenizer
 from evomerge_core.run.setup import run_folder
 from evomerge_core.sources.source import Source
-from evomerge_quant.planning.budget_checks import budget_checks
-from evomerge_quant.planning.capacity import Capacity, measure_capacity
 from evomerge_quant.planning.check import PreflightCheck, problem, refused
+from evomerge_quant.planning.checks.budget import budget_checks
+from evomerge_quant.planning.checks.models import model_checks
+from evomerge_quant.planning.checks.room import folder_check, room_checks
+from evomerge_quant.planning.checks.tasks import task_report
+from evomerge_quant.planning.checks.unused_card import unused_card_checks
 from evomerge_quant.planning.estimate import RunEstimate, estimate
-from evomerge_quant.planning.model_checks import model_checks
+from evomerge_quant.planning.machine.capacity import Capacity, measure_capacity
+from evomerge_quant.planning.machine.timings import Timing
 from evomerge_quant.planning.plan import plan_of
 from evomerge_quant.planning.precision import precision_check
-from evomerge_quant.planning.room_checks import folder_check, room_checks
-from evomerge_quant.planning.task_checks import task_report
-from evomerge_quant.planning.timings import Timing
-from evomerge_quant.planning.unused_card import unused_card_checks
 
 
 @dataclass(frozen=True)

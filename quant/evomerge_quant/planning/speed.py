@@ -7,7 +7,7 @@ unpacks them at the bandwidth of its memory for each token. Measured on two mach
 
 from __future__ import annotations
 
-from evomerge_quant.planning.capacity import Capacity
+from evomerge_quant.planning.machine.capacity import Capacity
 
 _CPU_FLOPS_A_CORE = 40e9
 _CPU_MERGED_A_CORE = 0.2e9

@@ -17,7 +17,7 @@ from evomerge_core.run.timing.cost import load_items
 from evomerge_core.search.racing.rungs import rung_sizes
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.task import Task
-from evomerge_quant.planning.timings import Timing, question_tokens
+from evomerge_quant.planning.machine.timings import Timing, question_tokens
 
 # A school problem's question and worked answer; answers seldom need the whole limit.
 _PROMPT_TOKENS = 200.0

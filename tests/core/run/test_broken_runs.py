@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.store.folder import create_folder, open_store
-from evomerge_core.run.store.known_runs import known_runs, remember, require_list
+from evomerge_core.run.run_folder.folder import create_folder, open_store
+from evomerge_core.run.run_folder.known_runs import known_runs, remember, require_list
 from evomerge_core.run.view.overview import read_overview
 from evomerge_core.run.view.progress import read_progress
 

@@ -20,9 +20,9 @@ from evomerge_core.run.agreement import DRAWN, agreement
 from evomerge_core.run.compare_precisions import Shipped
 from evomerge_core.run.loop import run
 from evomerge_core.run.rehearsal import estimate_run, rehearse
+from evomerge_core.run.run_folder.folder import RECIPE, open_store
 from evomerge_core.run.setup import Setup, create_run, prepare
 from evomerge_core.run.store.facts import read_facts
-from evomerge_core.run.store.folder import RECIPE, open_store
 from evomerge_core.run.store.records import AGREEMENT, Candidate
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.view.progress import read_progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evomerge_core.run.store.folder import create_folder, open_store
+from evomerge_core.run.run_folder.folder import create_folder, open_store
 from evomerge_core.run.store.records import Evaluation, Pass
 from evomerge_core.run.view.feed import Feed
 

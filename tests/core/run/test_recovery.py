@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from evomerge_core.errors import InputError
+from evomerge_core.run.run_folder.folder import create_folder, open_store, read_store, require_run
+from evomerge_core.run.run_folder.recovery import restore_if_damaged
 from evomerge_core.run.store.facts import begin_phase, read_facts, write_facts
-from evomerge_core.run.store.folder import create_folder, open_store, read_store, require_run
-from evomerge_core.run.store.recovery import restore_if_damaged
 
 
 @pytest.fixture

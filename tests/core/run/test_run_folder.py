@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.store import folder
-from evomerge_core.run.store.folder import check_unchanged, create_folder, hold, is_held, open_store
+from evomerge_core.run.run_folder import folder
+from evomerge_core.run.run_folder.folder import check_unchanged, create_folder, hold, is_held, open_store
 
 FINGERPRINTS = {"./base": {"model.safetensors": "ab" * 32}}
 

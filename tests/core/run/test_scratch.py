@@ -6,9 +6,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from evomerge_core.run.store.delete import delete_run
-from evomerge_core.run.store.folder import create_folder
-from evomerge_core.run.store.scratch import SCRATCH, SCRATCH_LOCK, sweep_scratch
+from evomerge_core.run.run_folder.delete import delete_run
+from evomerge_core.run.run_folder.folder import create_folder
+from evomerge_core.run.run_folder.scratch import SCRATCH, SCRATCH_LOCK, sweep_scratch
 
 
 def scratch(run: Path, name: str) -> Path:

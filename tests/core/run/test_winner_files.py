@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from evomerge_core.run.run_folder.folder import create_folder, open_store
 from evomerge_core.run.store.facts import write_facts
-from evomerge_core.run.store.folder import create_folder, open_store
 from evomerge_core.run.verdict.winner_files import known_files, winner_damage
 
 FILES = {

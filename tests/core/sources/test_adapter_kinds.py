@@ -30,7 +30,7 @@ from evomerge_core.sources.adapter import fit_adapter
 from evomerge_core.sources.adapters.settings import read_adapter_config
 from evomerge_core.sources.checkpoint import open_checkpoint
 from evomerge_core.sources.source import open_source
-from evomerge_core.sources.weight_file import WeightFile, open_weights
+from evomerge_core.sources.stored.weight_file import WeightFile, open_weights
 from support.merging_models import merge_of
 from support.peft_adapters import assert_reads_as_peft_merges, change_json, merged_by_peft, opened, refusal, train
 from support.source_models import SIZES, write_model

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from evomerge_core.errors import InputError
-from evomerge_core.sources import fingerprint
 from evomerge_core.sources.source import open_source
+from evomerge_core.sources.stored import fingerprint
 
 
 def test_every_file_that_is_read_has_its_sha256(pristine: Path) -> None:

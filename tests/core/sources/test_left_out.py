@@ -30,8 +30,8 @@ from evomerge_core.sources.checkpoint import make_checkpoint, read_config
 from evomerge_core.sources.checks.compatibility import check
 from evomerge_core.sources.inspection import inspect
 from evomerge_core.sources.source import Source, open_source, open_sources
+from evomerge_core.sources.stored.weight_file import TensorFacts, WeightFile, open_weights
 from evomerge_core.sources.tensors.left_out import left_out
-from evomerge_core.sources.weight_file import TensorFacts, WeightFile, open_weights
 from support.merging_models import merge_of
 from support.source_models import SIZES, change_config
 

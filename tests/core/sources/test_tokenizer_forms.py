@@ -14,11 +14,11 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 from evomerge_core.errors import InputError
-from evomerge_core.sources import tokenizer_files
 from evomerge_core.sources.checks.compatibility import check
 from evomerge_core.sources.inspection import inspect
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source, open_source
+from evomerge_core.sources.stored import tokenizer_files
 from evomerge_core.sources.tokens import align, special_tokens, vocabulary
 from support.speaking_models import EMBEDDING, HEAD, WIDTH, change_json, write_weights
 

@@ -15,7 +15,7 @@ from evomerge_core.tasks.evaluator import CandidateError
 from evomerge_quant.card_check import check, steps
 from evomerge_quant.card_check.generated_models import write_models
 from evomerge_quant.card_check.results import CardResult
-from evomerge_quant.planning.model_sizes import MODEL_SIZES
+from evomerge_quant.planning.card_sizes.model_sizes import MODEL_SIZES
 from evomerge_quant.resident.out_of_memory import OutOfMemory
 from evomerge_tui.cli.main import main
 from support.pretended_card import pretended_card

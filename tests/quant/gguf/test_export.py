@@ -20,8 +20,8 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from evomerge_core.recipe.load import load_recipe
+from evomerge_core.run.run_folder.folder import open_store
 from evomerge_core.run.setup import create_run
-from evomerge_core.run.store.folder import open_store
 from evomerge_quant.gguf.convert.convert import waiting_converter
 from evomerge_quant.gguf.export import export
 from evomerge_quant.gguf.plan import make_plan

@@ -11,10 +11,10 @@ from scipy.stats import binomtest
 
 from evomerge_core.discovery.headers import look_at
 from evomerge_core.recipe.schema import Recipe
-from evomerge_quant.planning.budget_checks import budget_checks, fewest_items
-from evomerge_quant.planning.capacity import Capacity
 from evomerge_quant.planning.check import PreflightCheck
+from evomerge_quant.planning.checks.budget import budget_checks, fewest_items
 from evomerge_quant.planning.estimate import RunEstimate, estimate
+from evomerge_quant.planning.machine.capacity import Capacity
 from evomerge_quant.planning.plan import plan_of
 from support.tiny_models import make_folder
 

@@ -13,11 +13,11 @@ from evomerge_core.discovery.headers import look_at
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.sources.pretrained import read_config
-from evomerge_quant.planning.capacity import Capacity, measure_capacity
 from evomerge_quant.planning.estimate import RunEstimate, estimate
+from evomerge_quant.planning.machine.capacity import Capacity, measure_capacity
+from evomerge_quant.planning.machine.room import lack_of_room
+from evomerge_quant.planning.machine.timings import Timing, read_timings, remember
 from evomerge_quant.planning.plan import plan_of
-from evomerge_quant.planning.room import lack_of_room
-from evomerge_quant.planning.timings import Timing, read_timings, remember
 from evomerge_quant.resident import memory
 from support.tiny_models import make_folder
 

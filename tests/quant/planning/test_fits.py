@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evomerge_core.methods.registry import method_names
-from evomerge_quant.planning.fits import CARDS_GB, SizeFits, what_fits
+from evomerge_quant.planning.card_sizes.fits import CARDS_GB, SizeFits, what_fits
 from evomerge_tui.cli.main import main
 
 BITS = {"bf16": 16, "int8": 8.5, "int5": 5.5, "nf4": 4.5, "": 0}

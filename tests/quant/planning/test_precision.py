@@ -12,12 +12,12 @@ from evomerge_core.discovery.headers import look_at
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.run.setup import prepare
 from evomerge_quant.planning import precision as planning
-from evomerge_quant.planning.capacity import Capacity
+from evomerge_quant.planning.checks.room import room_checks
 from evomerge_quant.planning.estimate import estimate
+from evomerge_quant.planning.machine.capacity import Capacity
 from evomerge_quant.planning.memory import memory_need
 from evomerge_quant.planning.plan import Plan, plan_of
 from evomerge_quant.planning.precision import choose_for, choose_precision, plan_precision, precision_check, shipped_for
-from evomerge_quant.planning.room_checks import room_checks
 from evomerge_quant.planning.workload import workload
 from support.tiny_models import make_folder
 

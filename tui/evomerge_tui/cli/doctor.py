@@ -37,7 +37,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _fits(args: argparse.Namespace) -> int:
-    from evomerge_quant.planning.fits import what_fits
+    from evomerge_quant.planning.card_sizes.fits import what_fits
 
     sizes = what_fits()
     if args.json:

@@ -26,8 +26,8 @@ def add_parser(commands: Subparsers) -> None:
 
 def _preflight(args: argparse.Namespace) -> int:
     from evomerge_core.recipe.load import load_recipe
+    from evomerge_quant.planning.machine.timings import read_timings
     from evomerge_quant.planning.preflight import preflight
-    from evomerge_quant.planning.timings import read_timings
     from evomerge_tui.user.user_paths import timings_path
 
     recipe = load_recipe(args.recipe)

@@ -23,14 +23,14 @@ from evomerge_core.files.child_environment import without_token
 from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full, needs_room, resume_it
 from evomerge_core.files.private import private_files
 from evomerge_core.run.hub_files import fetch_hub_files
-from evomerge_core.run.store.commands import Stopped
+from evomerge_core.run.run_folder.commands import Stopped
+from evomerge_core.run.run_folder.folder import LOG, STORE, hold, is_held, open_store, read_store
+from evomerge_core.run.run_folder.kept_room import give_room, keep_room
+from evomerge_core.run.run_folder.known_runs import remember as remember_run
+from evomerge_core.run.run_folder.place import LostPlace, require_own_files
+from evomerge_core.run.run_folder.recovery import restore_if_damaged
 from evomerge_core.run.store.facts import read_facts, write_facts
-from evomerge_core.run.store.folder import LOG, STORE, hold, is_held, open_store, read_store
-from evomerge_core.run.store.kept_room import give_room, keep_room
-from evomerge_core.run.store.known_runs import remember as remember_run
 from evomerge_core.run.store.live_states import LIVE
-from evomerge_core.run.store.place import LostPlace, require_own_files
-from evomerge_core.run.store.recovery import restore_if_damaged
 from evomerge_core.run.store.store import Store
 from evomerge_tui.processes.priority import lower_this_session
 from evomerge_tui.terminal.guarded_output import guarded_output
@@ -213,9 +213,9 @@ def _carry_out(folder: Path, store: Store) -> None:
     from evomerge_core.run.verdict.finish import finish
     from evomerge_core.run.watch import watch_run
     from evomerge_quant.gguf.plan import gguf_bytes
-    from evomerge_quant.planning.capacity import measure_capacity
+    from evomerge_quant.planning.machine.capacity import measure_capacity
+    from evomerge_quant.planning.machine.timings import remember, timing_of
     from evomerge_quant.planning.precision import shipped_for
-    from evomerge_quant.planning.timings import remember, timing_of
     from evomerge_quant.resident.model import evaluators
 
     setup = reopen(folder, read_facts(store), asks=True)

@@ -79,7 +79,7 @@ class HomeScreen(Page):
     @work(thread=True, exclusive=True, group="home", exit_on_error=False)
     def _look(self) -> None:
         """Reads runs and machine again and again; the list shows what it last read."""
-        from evomerge_core.run.store.known_runs import known_runs, require_list
+        from evomerge_core.run.run_folder.known_runs import known_runs, require_list
         from evomerge_core.run.view.overview import read_overview
 
         worker, app = get_current_worker(), self.evomerge
@@ -174,8 +174,8 @@ class HomeScreen(Page):
 
     @work(thread=True, group="delete", exit_on_error=False)
     def _delete(self, folder: Path) -> None:
-        from evomerge_core.run.store.delete import delete_run
-        from evomerge_core.run.store.known_runs import forget
+        from evomerge_core.run.run_folder.delete import delete_run
+        from evomerge_core.run.run_folder.known_runs import forget
 
         try:
             delete_run(folder)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from torch import Tensor
 
+from evomerge_core.sources.stored.weight_file import TensorFacts
 from evomerge_core.sources.vision.body import Body
-from evomerge_core.sources.weight_file import TensorFacts
 
 
 def whole_facts(language: Mapping[str, TensorFacts], body: Body) -> dict[str, TensorFacts]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from evomerge_core.sources.model_card import FENCE, front_matter
 from evomerge_core.sources.source import Source
+from evomerge_core.sources.stored.model_card import FENCE, front_matter
 from evomerge_core.visible_text import visible, visible_line
 
 

@@ -20,9 +20,9 @@ from evomerge_core.files.json_file import read_json
 from evomerge_core.merging.model_folder.body_tensors import whole_facts, whole_stream
 from evomerge_core.merging.model_folder.shards import plan_shards, tensor_bytes, write_shards
 from evomerge_core.sources.pretrained import KERNEL_SETTINGS, knows_model, knows_tokenizer
-from evomerge_core.sources.tokenizer_files import tokenizer_files
+from evomerge_core.sources.stored.tokenizer_files import tokenizer_files
+from evomerge_core.sources.stored.weight_file import DTYPES, TensorFacts
 from evomerge_core.sources.vision.body import Body, processor_files
-from evomerge_core.sources.weight_file import DTYPES, TensorFacts
 
 SHARD_BYTES = 5_000_000_000
 

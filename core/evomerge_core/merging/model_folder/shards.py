@@ -12,7 +12,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from evomerge_core.sources.weight_file import BUFFER_DTYPES, DTYPES, TensorFacts
+from evomerge_core.sources.stored.weight_file import BUFFER_DTYPES, DTYPES, TensorFacts
 
 _DTYPES = {**DTYPES, **BUFFER_DTYPES}
 

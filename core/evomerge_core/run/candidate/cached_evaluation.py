@@ -12,7 +12,7 @@ from evomerge_core.run.candidate.candidate_loader import CandidateLoader
 from evomerge_core.run.candidate.coherence_guard import Guard, make_guard, objection, questions
 from evomerge_core.run.candidate.scoring import Gate, Responses, ask_candidate, evaluation_of
 from evomerge_core.run.plan import Asked, RunPlan
-from evomerge_core.run.store.commands import obey
+from evomerge_core.run.run_folder.commands import obey
 from evomerge_core.run.store.facts import Clock, read_facts
 from evomerge_core.run.store.records import Candidate, Evaluation, Pass
 from evomerge_core.run.store.store import Store

@@ -11,10 +11,10 @@ from typing import Any
 from evomerge_core.errors import InputError
 from evomerge_core.run.agreement import read_agreement
 from evomerge_core.run.candidate.fitness import rank
+from evomerge_core.run.run_folder.folder import RECIPE, read_store
+from evomerge_core.run.run_folder.state import state_of
 from evomerge_core.run.store.facts import read_facts
-from evomerge_core.run.store.folder import RECIPE, read_store
 from evomerge_core.run.store.records import Outcome
-from evomerge_core.run.store.state import state_of
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.view.result import read_result
 

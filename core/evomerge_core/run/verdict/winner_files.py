@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_core.run.run_folder.folder import RESULT, WINNER, read_store
 from evomerge_core.run.store.facts import read_facts
-from evomerge_core.run.store.folder import RESULT, WINNER, read_store
-from evomerge_core.sources.fingerprint import hash_file
+from evomerge_core.sources.stored.fingerprint import hash_file
 
 MODEL = "model"
 # People write into it; whatever it says, the model is the same.

@@ -8,11 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from evomerge_core.run.run_folder.folder import read_store
+from evomerge_core.run.run_folder.interruption import message_of
+from evomerge_core.run.run_folder.state import state_of
 from evomerge_core.run.store.facts import RunFacts, read_facts
-from evomerge_core.run.store.folder import read_store
-from evomerge_core.run.store.interruption import message_of
 from evomerge_core.run.store.records import Outcome, Pass
-from evomerge_core.run.store.state import state_of
 from evomerge_core.run.timing.time_left import RECENT
 
 # Of an old run's log, what a first look shows.

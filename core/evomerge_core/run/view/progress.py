@@ -10,11 +10,11 @@ from pathlib import Path
 
 from evomerge_core.run.agreement import read_agreement
 from evomerge_core.run.candidate.fitness import best_child
+from evomerge_core.run.run_folder.folder import read_store
+from evomerge_core.run.run_folder.interruption import message_of
+from evomerge_core.run.run_folder.state import state_of
 from evomerge_core.run.store.facts import RunFacts, read_facts
-from evomerge_core.run.store.folder import read_store
-from evomerge_core.run.store.interruption import message_of
 from evomerge_core.run.store.records import Outcome
-from evomerge_core.run.store.state import state_of
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.view.expectation import expectation
 from evomerge_core.run.view.result import Winner, read_result, winner_of

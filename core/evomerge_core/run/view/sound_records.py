@@ -8,8 +8,8 @@ from pathlib import Path
 from sqlite3 import InterfaceError, ProgrammingError
 
 from evomerge_core.errors import InputError
+from evomerge_core.run.run_folder.folder import STORE
 from evomerge_core.run.store.connection import DamagedStore
-from evomerge_core.run.store.folder import STORE
 
 # What reading raises where a record is missing, or of another kind than the run wrote.
 _UNSOUND = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, ProgrammingError, InterfaceError)

@@ -9,9 +9,9 @@ from typing import Any
 from evomerge_core.errors import InputError
 from evomerge_core.sources.adapters.settings import is_saved_whole, trained_rows
 from evomerge_core.sources.checkpoint import Checkpoint
+from evomerge_core.sources.stored.weight_file import WeightFile
 from evomerge_core.sources.tensors.names import EMBEDDING, is_head, is_tied_name
 from evomerge_core.sources.tensors.tie import are_here, is_same
-from evomerge_core.sources.weight_file import WeightFile
 
 _UNTIE = (
     "merge it into a model whose config says tie_word_embeddings: false and which stores the embedding as lm_head.weight too, "

@@ -13,11 +13,11 @@ from evomerge_core.sources.checks.bodies import body_differences, has_eyes, lang
 from evomerge_core.sources.checks.finite import check_finite, refuse
 from evomerge_core.sources.checks.soundness import own_problems
 from evomerge_core.sources.checks.special_tokens import special_token_differences
-from evomerge_core.sources.fingerprint import sha256_of
 from evomerge_core.sources.source import Source
+from evomerge_core.sources.stored.fingerprint import sha256_of
+from evomerge_core.sources.stored.tokenizer_files import vocabulary_file
 from evomerge_core.sources.tensors.names import EMBEDDING, HEAD, is_head
 from evomerge_core.sources.tensors.tie import second_copies
-from evomerge_core.sources.tokenizer_files import vocabulary_file
 from evomerge_core.sources.tokens import shared_tokens, vocabulary, why_without_tokens
 
 # Below this part of shared tokens two vocabularies are different ones, and rows would be aligned by accident.

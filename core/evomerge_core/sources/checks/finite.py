@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from evomerge_core.errors import InputError
-from evomerge_core.sources.fingerprint import identity
 from evomerge_core.sources.source import Source
-from evomerge_core.sources.weight_file import WeightFile
+from evomerge_core.sources.stored.fingerprint import identity
+from evomerge_core.sources.stored.weight_file import WeightFile
 
 # So many values stay in a core's cache.
 CHUNK = 1 << 17

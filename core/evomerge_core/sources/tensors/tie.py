@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from evomerge_core.sources.fingerprint import identity
+from evomerge_core.sources.stored.fingerprint import identity
+from evomerge_core.sources.stored.weight_file import WeightFile
 from evomerge_core.sources.tensors.names import EMBEDDING, LAYER, is_head
-from evomerge_core.sources.weight_file import WeightFile
 
 _SAMPLE_ROWS = 16
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evomerge_core.sources.stored.weight_file import TensorFacts, WeightFile, with_names
 from evomerge_core.sources.vision.layout import Layout
-from evomerge_core.sources.weight_file import TensorFacts, WeightFile, with_names
 
 # Files that say how a picture becomes numbers, and where its tokens stand.
 _PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json")

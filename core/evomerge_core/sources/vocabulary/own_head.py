@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from evomerge_core.sources.source import Source
+from evomerge_core.sources.stored.weight_file import with_names
 from evomerge_core.sources.tensors.names import EMBEDDING
-from evomerge_core.sources.weight_file import with_names
 
 _HEAD = "lm_head.weight"
 _Value = TypeVar("_Value")

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from evomerge_core.errors import InputError, known_names
-from evomerge_core.run.store.folder import STORE, WINNER, read_store
+from evomerge_core.run.run_folder.folder import STORE, WINNER, read_store
 
 EXPORTS = "gguf"
 SUSPECT = ".suspect"

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
 from evomerge_core.sources.pretrained import read_tokenizer
-from evomerge_core.sources.tokenizer_files import vocabulary_file
+from evomerge_core.sources.stored.tokenizer_files import vocabulary_file
 
 
 class Encoded(Protocol):

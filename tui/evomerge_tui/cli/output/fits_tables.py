@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from evomerge_quant.planning.fits import CARDS_GB, ROW_TOKENS, SOURCES, CardFit, SizeFits
+from evomerge_quant.planning.card_sizes.fits import CARDS_GB, ROW_TOKENS, SOURCES, CardFit, SizeFits
 
 
 def fits_tables(sizes: Sequence[SizeFits]) -> tuple[Table, Table]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from evomerge_core.errors import InputError
-from evomerge_quant.planning.unused_card import CUDA_TORCH
+from evomerge_quant.planning.checks.unused_card import CUDA_TORCH
 from evomerge_tui.machine.doctor.check import Check
 
 

@@ -24,12 +24,12 @@ from evomerge_core.recipe.validate import to_recipe
 from evomerge_core.sources.resolve import hub_id
 from evomerge_core.sources.source import Source
 from evomerge_core.tasks.spec import TaskSpec
-from evomerge_quant.planning.capacity import Capacity, Device, measure_capacity
 from evomerge_quant.planning.estimate import estimate
+from evomerge_quant.planning.machine.capacity import Capacity, Device, measure_capacity
+from evomerge_quant.planning.machine.room import lack_of_room
+from evomerge_quant.planning.machine.timings import read_timings
 from evomerge_quant.planning.plan import plan_of
 from evomerge_quant.planning.preflight import preflight
-from evomerge_quant.planning.room import lack_of_room
-from evomerge_quant.planning.timings import read_timings
 from evomerge_recipes.catalogue import load_ready, ready_recipes
 from evomerge_tui.processes.planner.own_file import suggest_task
 from evomerge_tui.processes.planner.preview import preview

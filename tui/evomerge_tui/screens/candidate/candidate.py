@@ -18,9 +18,9 @@ from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from evomerge_core.errors import InputError
+from evomerge_core.run.run_folder.folder import read_store
 from evomerge_core.run.statistics import Paired
 from evomerge_core.run.store.facts import read_facts
-from evomerge_core.run.store.folder import read_store
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.verdict.candidate_scores import Difference, SplitScore, differences, paired, split_scores
 from evomerge_core.run.view.asked_texts import AskedTexts, read_asked_texts

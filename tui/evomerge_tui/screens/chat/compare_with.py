@@ -13,7 +13,7 @@ from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.store.folder import read_store
+from evomerge_core.run.run_folder.folder import read_store
 from evomerge_quant.gguf.subject.export_paths import find_candidate, winner_exports
 from evomerge_tui.screens.page import Dialog
 from evomerge_tui.text.shown_text import one_line

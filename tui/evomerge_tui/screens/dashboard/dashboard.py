@@ -18,7 +18,7 @@ from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.store.commands import append_command
+from evomerge_core.run.run_folder.commands import append_command
 from evomerge_core.run.store.live_states import LIVE
 from evomerge_core.run.store.records import Outcome
 from evomerge_tui.keys.bindings import bindings

@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Any
 
 from evomerge_core.run.candidate.fitness import best_child
+from evomerge_core.run.run_folder.folder import read_store
 from evomerge_core.run.statistics import interval
-from evomerge_core.run.store.folder import read_store
 from evomerge_core.run.store.records import Candidate, Outcome
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.verdict.candidate_scores import weighted_values

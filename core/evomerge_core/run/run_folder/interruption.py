@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evomerge_core.files.full_disk import SPARE_BYTES, free_bytes, full_disk, resume_it
 from evomerge_core.run.store.facts import RunFacts
-from evomerge_core.sources.file_marks import FileMark, change_of, is_cut
+from evomerge_core.sources.stored.file_marks import FileMark, change_of, is_cut
 
 # A job whose disk has less left could not even say so.
 _NOTHING = 2**17

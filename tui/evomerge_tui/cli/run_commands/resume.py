@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder
-from evomerge_tui.cli.command_job import send
-from evomerge_tui.cli.follow import add_detach, follow
+from evomerge_tui.cli.run_commands.command_job import send
+from evomerge_tui.cli.run_commands.follow import add_detach, follow
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -18,7 +18,7 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _resume(args: argparse.Namespace) -> int:
-    from evomerge_core.run.store.folder import is_held, require_run
+    from evomerge_core.run.run_folder.folder import is_held, require_run
 
     require_run(args.run)
     if is_held(args.run):

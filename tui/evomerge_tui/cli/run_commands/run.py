@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from evomerge_tui.cli.arguments import Subparsers, add_json
-from evomerge_tui.cli.follow import add_detach, follow
+from evomerge_tui.cli.run_commands.follow import add_detach, follow
 
 
 def add_parser(commands: Subparsers) -> None:

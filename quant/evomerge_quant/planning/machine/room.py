@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evomerge_quant.planning.capacity import Capacity
+from evomerge_quant.planning.machine.capacity import Capacity
 
 # Codes and scales, a share of weights that stays in 16 or 32 bits, and room to answer in.
 _BYTES_A_WEIGHT = {"cuda": 0.8, "cpu": 1.0}

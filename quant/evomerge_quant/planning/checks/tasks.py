@@ -18,7 +18,7 @@ from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.spec import TaskSpec
 from evomerge_core.tasks.task import Task
 from evomerge_quant.planning.check import PreflightCheck, ok, problem, refused, warning
-from evomerge_quant.planning.timings import question_tokens
+from evomerge_quant.planning.machine.timings import question_tokens
 from evomerge_quant.planning.workload import measured_prompt_tokens
 
 _LONGEST = 8

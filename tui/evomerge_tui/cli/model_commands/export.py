@@ -106,7 +106,7 @@ def carry_out(request: ExportRequest, console: Console, show_steps: ShowSteps) -
     is terminated.
     """
     from evomerge_core.files.private import private_files
-    from evomerge_core.run.store.folder import STORE
+    from evomerge_core.run.run_folder.folder import STORE
     from evomerge_quant.gguf.convert.convert import waiting_converter
     from evomerge_quant.gguf.convert.converter import find_converter
     from evomerge_quant.gguf.export import export
@@ -202,7 +202,7 @@ def _rescored(
     request: ExportRequest, subject: Subject, count: int, converter: Path, console: Console, show_steps: ShowSteps
 ) -> tuple[Subject, Rescored]:
     """The candidate whose file is best, to be exported in the winner's place, and the scores of all."""
-    from evomerge_core.run.store.folder import read_store
+    from evomerge_core.run.run_folder.folder import read_store
     from evomerge_quant.gguf.rescore import exporter, rescore
     from evomerge_quant.gguf.subject.export_paths import winner_exports
     from evomerge_quant.gguf.subject.run_subject import subject_of_candidate

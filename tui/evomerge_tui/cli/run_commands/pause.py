@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder
-from evomerge_tui.cli.command_job import send
+from evomerge_tui.cli.run_commands.command_job import send
 
 
 def add_parser(commands: Subparsers) -> None:

@@ -9,8 +9,8 @@ from evomerge_core.recipe.schema import Recipe
 from evomerge_core.recipe.tokenizer_source import chosen_tokenizer
 from evomerge_core.sources.checks.compatibility import check
 from evomerge_core.sources.checks.scorable import scoring_problems
-from evomerge_core.sources.model_card import front_matter, licence_in
 from evomerge_core.sources.source import Source
+from evomerge_core.sources.stored.model_card import front_matter, licence_in
 from evomerge_core.sources.tokens import shared_tokens, vocabulary, why_without_tokens
 from evomerge_quant.planning.check import PreflightCheck, ok, problem, refused, warning
 

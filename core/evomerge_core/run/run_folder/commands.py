@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from evomerge_core.run.run_folder.folder import open_store
 from evomerge_core.run.store.facts import write_facts
-from evomerge_core.run.store.folder import open_store
 from evomerge_core.run.store.store import Store
 
 _POLL_SECONDS = 0.2

@@ -9,8 +9,8 @@ from functools import lru_cache
 from evomerge_core.merging.room import merging_bytes
 from evomerge_core.methods.registry import get_method, method_names
 from evomerge_core.recipe.schema import Precision
+from evomerge_quant.planning.card_sizes.model_sizes import MODEL_SIZES, ModelSize, shapes_of
 from evomerge_quant.planning.memory import CUDA_BYTES, FEW_ROWS
-from evomerge_quant.planning.model_sizes import MODEL_SIZES, ModelSize, shapes_of
 
 CARDS_GB = (8, 12, 16, 24)
 SOURCES = (2, 3)

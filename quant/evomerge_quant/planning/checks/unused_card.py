@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evomerge_core.recipe.schema import Recipe
-from evomerge_quant.planning.capacity import Capacity
 from evomerge_quant.planning.check import PreflightCheck, warning
+from evomerge_quant.planning.machine.capacity import Capacity
 
 CUDA_TORCH = "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu128"
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.store.folder import require_empty, require_writable
-from evomerge_quant.planning.capacity import Capacity
+from evomerge_core.run.run_folder.folder import require_empty, require_writable
 from evomerge_quant.planning.check import PreflightCheck, ok, problem, refused, warning
 from evomerge_quant.planning.estimate import RunEstimate
+from evomerge_quant.planning.machine.capacity import Capacity
 from evomerge_quant.planning.memory import FEW_ROWS
 
 _LONG_SECONDS = 48 * 3600

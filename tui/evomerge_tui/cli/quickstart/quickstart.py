@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from evomerge_tui.cli.arguments import Subparsers, add_json
-from evomerge_tui.cli.follow import add_detach, follow
+from evomerge_tui.cli.run_commands.follow import add_detach, follow
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -25,11 +25,11 @@ def add_parser(commands: Subparsers) -> None:
 def _quickstart(args: argparse.Namespace) -> int:
     from platformdirs import user_cache_path
 
+    from evomerge_core.run.run_folder.folder import require_empty
     from evomerge_core.run.setup import create_run
-    from evomerge_core.run.store.folder import require_empty
     from evomerge_quant.planning.precision import choose_precision
     from evomerge_recipes.quickstart.prepare import prepared_recipe
-    from evomerge_tui.cli.quickstart_ending import ship
+    from evomerge_tui.cli.quickstart.ending import ship
 
     require_empty(args.out)
     recipe = prepared_recipe(user_cache_path("evomerge-tui"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from evomerge_core.errors import InputError
-from evomerge_tui.cli.export import export_winner
+from evomerge_tui.cli.model_commands.export import export_winner
 from evomerge_tui.text.shown_text import one_line
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def ship(run: Path, console: Console) -> dict[str, Any]:
 
 def _question(run: Path) -> tuple[str, str]:
     from evomerge_core.recipe.load import load_recipe
+    from evomerge_core.run.run_folder.folder import RECIPE
     from evomerge_core.run.setup import prepare
-    from evomerge_core.run.store.folder import RECIPE
 
     item = prepare(load_recipe(run / RECIPE), run).plan.asked["test"][0].item
     return str(item.fields["question"]), str(item.fields["answer"])

@@ -27,7 +27,7 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _candidate(args: argparse.Namespace) -> int:
-    from evomerge_core.run.store.folder import read_store
+    from evomerge_core.run.run_folder.folder import read_store
     from evomerge_core.run.view.sound_records import sound_records
 
     with sound_records(args.run), closing(read_store(args.run)) as store:
@@ -84,8 +84,8 @@ def _meaning(run: Path, store: Store, candidate: Candidate) -> dict[str, Any]:
     from evomerge_core.paths.layout import lay_out
     from evomerge_core.recipe.load import load_recipe
     from evomerge_core.run.candidate.candidate_merge import child_of, path_candidate
+    from evomerge_core.run.run_folder.folder import RECIPE
     from evomerge_core.run.setup import prepare
-    from evomerge_core.run.store.folder import RECIPE
 
     setup = prepare(load_recipe(run / RECIPE), run)
     file = write_fixed_file(child_of(setup, store, candidate))

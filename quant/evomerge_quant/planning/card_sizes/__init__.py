@@ -1,0 +1,1 @@
+"""Which sizes of models fit on which sizes of cards."""

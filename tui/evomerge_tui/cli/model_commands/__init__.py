@@ -1,0 +1,1 @@
+"""Commands about models: look at, fetch, merge, export, score and talk to them."""

@@ -1,0 +1,1 @@
+"""The quickstart: its command, and how it ends."""

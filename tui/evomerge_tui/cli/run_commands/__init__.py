@@ -1,0 +1,1 @@
+"""Commands about a run: begin, follow, steer and report it."""
