@@ -213,7 +213,7 @@ def test_the_worked_examples_work(house: Path) -> None:
     """Their own tests pass in the copy, and those that look at every action of the screens."""
     tests = [name for kind, name, _ in blocks() if kind == "python" and name.startswith("tests/")]
     assert len(tests) == 4
-    actions = "tests/tui/test_actions.py"
+    actions = "tests/tui/screens/test_actions.py"
     walks = [f"{actions}::{name}" for name in re.findall(r"^def (test_\w+)", text_of(house / actions), flags=re.MULTILINE)]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, *walks],

@@ -19,7 +19,7 @@ from support.command_line import command
 from support.screen_tools import make_app, shown, until
 from support.tiny_run import scores, write_recipe
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 RUN = "interrupted"
 STORED = 16
 SEARCHED = 11

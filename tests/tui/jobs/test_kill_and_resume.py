@@ -15,7 +15,7 @@ from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.setup import create_run
 from support.tiny_run import scores, timeless, write_recipe
 
-HARNESS = Path(__file__).parents[1] / "support" / "kill_harness.py"
+HARNESS = Path(__file__).parents[2] / "support" / "kill_harness.py"
 ROUNDS = 30
 RACES = {"racing": {"first": 4, "items": 8, "error": 0.5}}
 

@@ -31,7 +31,7 @@ FACTS: dict[str, Any] = {
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """A finished run."""
-    return Path(shutil.copytree(Path(__file__).parent / "data" / "quickstart", tmp_path / "run"))
+    return Path(shutil.copytree(Path(__file__).parents[1] / "data" / "quickstart", tmp_path / "run"))
 
 
 def _told(capsys: pytest.CaptureFixture[str], *words: object) -> str:

@@ -70,7 +70,7 @@ def test_a_marked_best_is_said_to_be_incoherent(run: Path) -> None:
 
 @pytest.fixture
 def quickstart(tmp_path: Path) -> Path:
-    shutil.copytree(Path(__file__).parent / "data" / "quickstart", tmp_path / "run")
+    shutil.copytree(Path(__file__).parents[1] / "data" / "quickstart", tmp_path / "run")
     return tmp_path / "run"
 
 

@@ -24,7 +24,7 @@ from evomerge_tui.processes.job import work
 from support.command_line import command
 from support.tiny_run import save_model, scores, timeless, write_recipe
 
-HARNESS = Path(__file__).parents[1] / "support" / "kill_harness.py"
+HARNESS = Path(__file__).parents[2] / "support" / "kill_harness.py"
 LAYERS = 4
 PS_DFS = [
     {"search_space": {"groups": "whole"}, "budget": {"evaluations": 8}},

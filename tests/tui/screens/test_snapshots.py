@@ -1,6 +1,6 @@
 """Every screen looks as it did: at two sizes, dark and light as pictures; in the terminal's own colours and in none as text.
 
-`UPDATE_SNAPSHOTS=1 pytest tests/tui/test_snapshots.py` takes them anew; look at what changed before it is committed.
+`UPDATE_SNAPSHOTS=1 pytest tests/tui/screens/test_snapshots.py` takes them anew; look at what changed before it is committed.
 """
 
 from __future__ import annotations
