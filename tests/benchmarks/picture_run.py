@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.run_folder.folder import RECIPE, RESULT, SOURCES, STORE, WINNER
+from evomerge_core.run.run_folder.names import RECIPE, RESULT, SOURCES, STORE, WINNER
 from evomerge_core.run.setup import prepare
 from evomerge_core.tasks.items.split import SPLITS
 from evomerge_recipes.quickstart.base import HUB_ID

@@ -21,7 +21,7 @@ from platformdirs import user_cache_path
 
 from evomerge_core.paths.spec import Paths
 from evomerge_core.recipe.schema import Recipe
-from evomerge_core.run.run_folder.folder import WINNER
+from evomerge_core.run.run_folder.names import WINNER
 from evomerge_core.run.setup import create_run
 from evomerge_core.run.view.progress import read_progress
 from evomerge_core.tasks.spec import Splits

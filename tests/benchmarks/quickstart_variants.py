@@ -12,7 +12,8 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from evomerge_core.recipe.schema import Recipe
-from evomerge_core.run.run_folder.folder import LOG, open_store
+from evomerge_core.run.run_folder.folder import open_store
+from evomerge_core.run.run_folder.names import LOG
 from evomerge_core.run.setup import create_run
 from evomerge_recipes.quickstart.prepare import prepared_recipe
 

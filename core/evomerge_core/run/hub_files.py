@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from evomerge_core.files.yaml_file import read_yaml
 from evomerge_core.recipe.schema import Recipe
-from evomerge_core.run.run_folder.folder import RECIPE
+from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.sources.resolve import download, hub_parts
 from evomerge_core.tasks.draw_items import open_items
 from evomerge_core.tasks.make_task import make_task

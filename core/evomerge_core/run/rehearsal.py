@@ -19,7 +19,7 @@ from evomerge_core.run.generation.finalists import AVERAGED
 from evomerge_core.run.generation.judging import stage_sizes
 from evomerge_core.run.plan import Asked, RunPlan, StagePlan
 from evomerge_core.run.references import count_references
-from evomerge_core.run.run_folder.folder import STORE
+from evomerge_core.run.run_folder.names import STORE
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import batch_size, read_facts
 from evomerge_core.run.store.records import Candidate, Pass

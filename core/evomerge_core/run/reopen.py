@@ -10,7 +10,8 @@ from typing import Any
 from evomerge_core.files.yaml_file import Location, key_name, parse_yaml, read_yaml
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.recipe.validate import to_recipe
-from evomerge_core.run.run_folder.folder import RECIPE, check_unchanged
+from evomerge_core.run.run_folder.fingerprints import check_unchanged
+from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.run.setup import Setup, prepare
 from evomerge_core.run.store.facts import RunFacts
 from evomerge_core.tasks.item_hashes import require_same_items

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.run_folder.folder import SOURCES, read_fingerprints
+from evomerge_core.run.run_folder.fingerprints import read_fingerprints
 from evomerge_core.run.run_folder.interruption import restore_it
+from evomerge_core.run.run_folder.names import SOURCES
 from evomerge_core.run.run_folder.place import Place, mark_place, require_place
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import write_facts

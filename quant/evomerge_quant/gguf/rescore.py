@@ -19,7 +19,8 @@ from evomerge_core.files.full_disk import SPARE_BYTES, needs_room
 from evomerge_core.run.candidate.fitness import fitness
 from evomerge_core.run.candidate.scoring import evaluation_on, item_score
 from evomerge_core.run.generation.finalists import best_of_search
-from evomerge_core.run.run_folder.folder import WINNER, open_store
+from evomerge_core.run.run_folder.folder import open_store
+from evomerge_core.run.run_folder.names import WINNER
 from evomerge_core.run.run_folder.scratch import SCRATCH, SCRATCH_LOCK, sweep_scratch
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import read_facts

@@ -20,7 +20,8 @@ from evomerge_core.run.agreement import DRAWN, agreement
 from evomerge_core.run.compare_precisions import Shipped
 from evomerge_core.run.loop import run
 from evomerge_core.run.rehearsal import estimate_run, rehearse
-from evomerge_core.run.run_folder.folder import RECIPE, open_store
+from evomerge_core.run.run_folder.folder import open_store
+from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.run.setup import Setup, create_run, prepare
 from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.records import AGREEMENT, Candidate

@@ -12,7 +12,8 @@ from evomerge_core.errors import InputError
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.run.precision_choice import PrecisionChoice, with_precision
-from evomerge_core.run.run_folder.folder import RECIPE, open_store
+from evomerge_core.run.run_folder.folder import open_store
+from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.run.setup import create_run, prepare
 from evomerge_core.run.store.facts import read_facts
 from support.tiny_run import write_recipe

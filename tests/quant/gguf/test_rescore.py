@@ -14,7 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.run_folder.folder import RECIPE, open_store
+from evomerge_core.run.run_folder.folder import open_store
+from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.run.setup import Setup, create_run, prepare
 from evomerge_core.run.store.records import Candidate, Evaluation
 from evomerge_quant.gguf.progress import ExportStep, OnStep

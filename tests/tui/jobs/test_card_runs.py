@@ -15,7 +15,8 @@ from torch import Tensor
 from evomerge_core.fixed_merge.fixed_merge import fixed_layers, stream_fixed
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.candidate.candidate_merge import child_of
-from evomerge_core.run.run_folder.folder import RECIPE, RESULT, WINNER, open_store
+from evomerge_core.run.run_folder.folder import open_store
+from evomerge_core.run.run_folder.names import RECIPE, RESULT, WINNER
 from evomerge_core.run.setup import create_run, prepare
 from evomerge_core.run.verdict.winner_files import MODEL
 from evomerge_quant.resident import memory

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from evomerge_core.run.run_folder.folder import RESULT, WINNER, open_store
+from evomerge_core.run.run_folder.folder import open_store
+from evomerge_core.run.run_folder.names import RESULT, WINNER
 from support.tiny_run import scores, timeless, write_recipe
 
 # What is left of a processor with AVX2 and one core; what the program sets itself is set here to something else.

@@ -12,7 +12,8 @@ import pytest
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.loop import run
 from evomerge_core.run.run_folder.commands import Stopped
-from evomerge_core.run.run_folder.folder import RECIPE, open_store
+from evomerge_core.run.run_folder.folder import open_store
+from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.run.setup import create_run, prepare
 from evomerge_core.run.store.store import Store
 from evomerge_quant.resident.model import build

@@ -18,7 +18,8 @@ from evomerge_core.merging.engine import MergeEngine
 from evomerge_core.recipe.absolute_paths import with_absolute_paths
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.loop import run
-from evomerge_core.run.run_folder.folder import RECIPE, open_store
+from evomerge_core.run.run_folder.folder import open_store
+from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.run.setup import Setup, create_run, prepare
 from evomerge_core.run.verdict.finish import finish
 from evomerge_core.tasks.evaluator import Evaluator, Question

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from evomerge_core.run.run_folder.commands import append_command
-from evomerge_core.run.run_folder.folder import is_held, open_store
+from evomerge_core.run.run_folder.folder import open_store
+from evomerge_core.run.run_folder.lock import is_held
 from evomerge_core.run.view.progress import read_progress
 from evomerge_tui.processes import job
 from support.command_line import command

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.run_folder.folder import is_held
+from evomerge_core.run.run_folder.lock import is_held
 from evomerge_core.run.setup import create_run
 from evomerge_core.run.store.records import Outcome
 from evomerge_tui.processes import job

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.run_folder.folder import is_held
+from evomerge_core.run.run_folder.lock import is_held
 from evomerge_core.run.setup import create_run
 from evomerge_core.run.view.overview import RunOverview
 from evomerge_tui.processes import job

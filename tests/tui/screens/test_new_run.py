@@ -11,7 +11,8 @@ import yaml
 from textual.pilot import Pilot
 
 from evomerge_core.recipe.load import load_recipe
-from evomerge_core.run.run_folder.folder import RECIPE, is_held
+from evomerge_core.run.run_folder.lock import is_held
+from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.run.view.progress import read_progress
 from evomerge_tui.app import EvomergeApp
 from evomerge_tui.processes.job import end_now

@@ -14,7 +14,7 @@ import pytest
 
 from evomerge_core.files.child_environment import without_token
 from evomerge_core.run import hub_files
-from evomerge_core.run.run_folder.folder import is_held
+from evomerge_core.run.run_folder.lock import is_held
 from evomerge_tui.processes.child_commands import command_environment
 from support.tiny_run import write_recipe
 

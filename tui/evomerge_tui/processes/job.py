@@ -24,9 +24,11 @@ from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full, needs
 from evomerge_core.files.private import private_files
 from evomerge_core.run.hub_files import fetch_hub_files
 from evomerge_core.run.run_folder.commands import Stopped
-from evomerge_core.run.run_folder.folder import LOG, STORE, hold, is_held, open_store, read_store
+from evomerge_core.run.run_folder.folder import open_store, read_store
 from evomerge_core.run.run_folder.kept_room import give_room, keep_room
 from evomerge_core.run.run_folder.known_runs import remember as remember_run
+from evomerge_core.run.run_folder.lock import hold, is_held
+from evomerge_core.run.run_folder.names import LOG, STORE
 from evomerge_core.run.run_folder.place import LostPlace, require_own_files
 from evomerge_core.run.run_folder.recovery import restore_if_damaged
 from evomerge_core.run.store.facts import read_facts, write_facts

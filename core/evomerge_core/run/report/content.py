@@ -11,7 +11,8 @@ from typing import Any
 from evomerge_core.errors import InputError
 from evomerge_core.run.agreement import read_agreement
 from evomerge_core.run.candidate.fitness import rank
-from evomerge_core.run.run_folder.folder import RECIPE, read_store
+from evomerge_core.run.run_folder.folder import read_store
+from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.run.run_folder.state import state_of
 from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.records import Outcome

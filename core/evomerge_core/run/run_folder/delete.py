@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.run_folder.folder import COPY, DAMAGED, LOCK, LOG, RECIPE, SOURCES, STORE, WINNER, is_held
 from evomerge_core.run.run_folder.kept_room import ROOM
+from evomerge_core.run.run_folder.lock import is_held
+from evomerge_core.run.run_folder.names import COPY, DAMAGED, LOCK, LOG, RECIPE, SOURCES, STORE, WINNER
 from evomerge_core.run.run_folder.scratch import sweep_scratch
 
 _FOLDERS = (WINNER, "candidates")

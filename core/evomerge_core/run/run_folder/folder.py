@@ -1,35 +1,23 @@
-"""The run folder: `recipe.yaml`, `sources.json`, `run.db`, `job.lock`, `job.log`, `winner/`."""
+"""The run folder, made and opened: `recipe.yaml`, `sources.json`, `run.db`, `job.lock`, `job.log`, `winner/`."""
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Unpack
-
-from filelock import FileLock, Timeout
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.durable import flush_file, rename
 from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full, resume_it
 from evomerge_core.files.private import make_private_folder, private_files
+from evomerge_core.run.run_folder.lock import hold
+from evomerge_core.run.run_folder.names import COPY, LOCK, RECIPE, SOURCES, STORE
 from evomerge_core.run.store.facts import Changes, write_facts
 from evomerge_core.run.store.store import Store
 
-RECIPE = "recipe.yaml"
-SOURCES = "sources.json"
-STORE = "run.db"
-# The last sound copy of the store, and where a damaged one is kept.
-COPY = "run.copy.db"
-DAMAGED = "run.damaged.db"
-LOCK = "job.lock"
-LOG = "job.log"
-WINNER = "winner"
-RESULT = "result.json"
 # What the store is called while a run folder is made: it is made first and gets its name last, and what lies beside it until
 # then is no run yet.
 _NEW = ".new.db"
@@ -135,90 +123,3 @@ def _store_of(folder: Path) -> Path:
         raise InputError("is missing", where=folder / STORE, remedy=remedy)
     problem = f"is not a run folder ({STORE} is missing)"
     raise InputError(problem, where=folder, remedy="name the folder that `run` printed")
-
-
-def check_unchanged(folder: Path, fingerprints: Mapping[str, Mapping[str, str]], *, added: bool = False) -> None:
-    """Refuses sources that are not byte for byte those that the run began with; `added`: and have a file more."""
-    began = read_fingerprints(folder / SOURCES)
-    for reference, files in began.items():
-        for file, digest in files.items():
-            if fingerprints.get(reference, {}).get(file) != digest:
-                raise _changed(file, f"changed since the run began (source {reference})")
-    for reference, present in fingerprints.items():
-        if reference not in began:
-            remedy = "restore it from a copy, or start a new run"
-            raise InputError(f"has no hashes of the source {reference}", where=folder / SOURCES, remedy=remedy)
-        for file in present if added else ():
-            if file not in began[reference]:
-                raise _changed(file, f"is new since the run began (source {reference})", "remove it")
-
-
-def _changed(file: str, problem: str, remedy: str = "restore it") -> InputError:
-    return InputError(problem, where=file, remedy=f"{remedy}, or start a new run")
-
-
-def read_fingerprints(path: Path) -> dict[str, dict[str, str]]:
-    """The sha256 of every source file by reference and name, as the run began; InputError when the file is damaged."""
-    remedy = "restore it from a copy, or start a new run"
-    try:
-        began = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"can't be read ({error.strerror})", where=path, remedy=remedy) from None
-    except ValueError:
-        raise InputError("isn't JSON any more", where=path, remedy=remedy) from None
-    if not isinstance(began, dict) or not all(isinstance(files, dict) for files in began.values()):
-        raise InputError("doesn't hold the hashes of the sources any more", where=path, remedy=remedy)
-    return began
-
-
-def hold(folder: Path) -> AbstractContextManager[object]:
-    """The run's lock, held by the one job; refused when another job holds it."""
-    lock = FileLock(folder / LOCK)
-    try:
-        # `is_held` holds the lock for a moment only, a job for long
-        return lock.acquire(timeout=2.0, poll_interval=0.02)
-    except Timeout:
-        remedy = f"see `evomerge-tui status {folder}`"
-        raise InputError("a job is already running here", where=folder, remedy=remedy) from None
-    except OSError as error:
-        if is_full(error):
-            raise full_disk(folder / LOCK, SPARE_BYTES, then=resume_it(folder)) from error
-        problem = f"can't be written ({error.strerror})"
-        raise InputError(problem, where=folder / LOCK, remedy="fix the folder's permissions") from error
-
-
-def is_held(folder: Path) -> bool:
-    """Whether a job is alive: the lock ends with its process, however that ended. Nothing is written for it."""
-    if not (folder / LOCK).exists():
-        return False
-    return _is_locked(folder / LOCK)
-
-
-if sys.platform == "win32":
-
-    def _is_locked(file: Path) -> bool:
-        lock = FileLock(file)
-        try:
-            lock.acquire(timeout=0.05, poll_interval=0.01)
-        except Timeout:
-            return True
-        lock.release()
-        return False
-
-else:
-    import fcntl
-
-    def _is_locked(file: Path) -> bool:
-        """By a lock that readers share, which needs no right to write."""
-        try:
-            handle = os.open(file, os.O_RDONLY)
-        except OSError:
-            # another's, or just removed: nothing that this user could have started
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError as error:
-            return error.errno in (errno.EACCES, errno.EAGAIN)
-        finally:
-            os.close(handle)
-        return False

@@ -13,7 +13,7 @@ from platformdirs import user_state_path
 from evomerge_core.errors import InputError
 from evomerge_core.files.durable import write_whole
 from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full
-from evomerge_core.run.run_folder.folder import STORE
+from evomerge_core.run.run_folder.names import STORE
 
 _FILE = "runs.json"
 _DEEPEST = 2

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.full_disk import resume_it
-from evomerge_core.run.run_folder.folder import COPY, LOCK, LOG, RECIPE, SOURCES, STORE, WINNER
+from evomerge_core.run.run_folder.names import COPY, LOCK, LOG, RECIPE, SOURCES, STORE, WINNER
 
 _KNOWN = (STORE, f"{STORE}-wal", LOCK)
 

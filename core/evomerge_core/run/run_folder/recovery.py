@@ -9,7 +9,8 @@ from pathlib import Path
 from evomerge_core.errors import InputError
 from evomerge_core.files.durable import flush_file, rename
 from evomerge_core.files.full_disk import needs_room, resume_it
-from evomerge_core.run.run_folder.folder import COPY, DAMAGED, RECIPE, STORE, open_store
+from evomerge_core.run.run_folder.folder import open_store
+from evomerge_core.run.run_folder.names import COPY, DAMAGED, RECIPE, STORE
 from evomerge_core.run.store.connection import DamagedStore
 from evomerge_core.run.store.store import Store
 

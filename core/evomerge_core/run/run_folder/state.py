@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evomerge_core.run.run_folder.folder import is_held
+from evomerge_core.run.run_folder.lock import is_held
 from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.live_states import LIVE
 from evomerge_core.run.store.store import Store

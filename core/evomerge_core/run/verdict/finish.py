@@ -18,7 +18,7 @@ from evomerge_core.paths.layout import lay_out
 from evomerge_core.paths.spec import Paths
 from evomerge_core.recipe.stages import plan_stages
 from evomerge_core.run.candidate.candidate_merge import PathCandidate, child_of, path_candidate, stage_of
-from evomerge_core.run.run_folder.folder import RESULT, WINNER
+from evomerge_core.run.run_folder.names import RESULT, WINNER
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import read_facts, write_facts
 from evomerge_core.run.store.records import Candidate

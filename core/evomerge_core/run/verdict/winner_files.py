@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.run_folder.folder import RESULT, WINNER, read_store
+from evomerge_core.run.run_folder.folder import read_store
+from evomerge_core.run.run_folder.names import RESULT, WINNER
 from evomerge_core.run.store.facts import read_facts
 from evomerge_core.sources.stored.fingerprint import hash_file
 

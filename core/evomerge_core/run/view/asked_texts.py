@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evomerge_core.files.yaml_file import read_yaml
 from evomerge_core.recipe.schema import Recipe
-from evomerge_core.run.run_folder.folder import RECIPE
+from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.tasks.draw_items import draw_items
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.scorers.scorer import Expected

@@ -10,8 +10,9 @@ from pathlib import Path
 from evomerge_core.errors import InputError
 from evomerge_core.files.yaml_file import read_yaml
 from evomerge_core.run.candidate.fitness import best_child
-from evomerge_core.run.run_folder.folder import RECIPE, RESULT, STORE, WINNER, read_store
+from evomerge_core.run.run_folder.folder import read_store
 from evomerge_core.run.run_folder.interruption import message_of
+from evomerge_core.run.run_folder.names import RECIPE, RESULT, STORE, WINNER
 from evomerge_core.run.run_folder.state import state_of
 from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.store import Store

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.run_folder.folder import RESULT, WINNER
+from evomerge_core.run.run_folder.names import RESULT, WINNER
 
 
 @dataclass(frozen=True)

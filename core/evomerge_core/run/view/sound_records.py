@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlite3 import InterfaceError, ProgrammingError
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.run_folder.folder import STORE
+from evomerge_core.run.run_folder.names import STORE
 from evomerge_core.run.store.connection import DamagedStore
 
 # What reading raises where a record is missing, or of another kind than the run wrote.

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from evomerge_core.errors import InputError, known_names
-from evomerge_core.run.run_folder.folder import STORE, WINNER, read_store
+from evomerge_core.run.run_folder.folder import read_store
+from evomerge_core.run.run_folder.names import STORE, WINNER
 
 EXPORTS = "gguf"
 SUSPECT = ".suspect"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.run_folder.folder import STORE
+from evomerge_core.run.run_folder.names import STORE
 from evomerge_quant.gguf.subject.subject import Subject, subject_of_folder
 
 

@@ -13,7 +13,8 @@ from evomerge_core.merging.config import MergeConfig
 from evomerge_core.merging.model_folder.card import public_name, stated_licences
 from evomerge_core.run.candidate.candidate_merge import child_of
 from evomerge_core.run.reopen import reopen
-from evomerge_core.run.run_folder.folder import WINNER, read_store
+from evomerge_core.run.run_folder.folder import read_store
+from evomerge_core.run.run_folder.names import WINNER
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.records import Candidate

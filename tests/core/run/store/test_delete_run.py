@@ -8,7 +8,8 @@ import pytest
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.run_folder.delete import delete_run
-from evomerge_core.run.run_folder.folder import create_folder, hold
+from evomerge_core.run.run_folder.folder import create_folder
+from evomerge_core.run.run_folder.lock import hold
 
 
 def test_a_runs_folder_goes_whole(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import pytest
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.run_folder import folder
-from evomerge_core.run.run_folder.folder import check_unchanged, create_folder, hold, is_held, open_store
+from evomerge_core.run.run_folder.fingerprints import check_unchanged
+from evomerge_core.run.run_folder.folder import create_folder, open_store
+from evomerge_core.run.run_folder.lock import hold, is_held
 
 FINGERPRINTS = {"./base": {"model.safetensors": "ab" * 32}}
 

@@ -106,7 +106,7 @@ def carry_out(request: ExportRequest, console: Console, show_steps: ShowSteps) -
     is terminated.
     """
     from evomerge_core.files.private import private_files
-    from evomerge_core.run.run_folder.folder import STORE
+    from evomerge_core.run.run_folder.names import STORE
     from evomerge_quant.gguf.convert.convert import waiting_converter
     from evomerge_quant.gguf.convert.converter import find_converter
     from evomerge_quant.gguf.export import export

@@ -41,7 +41,7 @@ def ship(run: Path, console: Console) -> dict[str, Any]:
 
 def _question(run: Path) -> tuple[str, str]:
     from evomerge_core.recipe.load import load_recipe
-    from evomerge_core.run.run_folder.folder import RECIPE
+    from evomerge_core.run.run_folder.names import RECIPE
     from evomerge_core.run.setup import prepare
 
     item = prepare(load_recipe(run / RECIPE), run).plan.asked["test"][0].item

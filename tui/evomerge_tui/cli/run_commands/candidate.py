@@ -84,7 +84,7 @@ def _meaning(run: Path, store: Store, candidate: Candidate) -> dict[str, Any]:
     from evomerge_core.paths.layout import lay_out
     from evomerge_core.recipe.load import load_recipe
     from evomerge_core.run.candidate.candidate_merge import child_of, path_candidate
-    from evomerge_core.run.run_folder.folder import RECIPE
+    from evomerge_core.run.run_folder.names import RECIPE
     from evomerge_core.run.setup import prepare
 
     setup = prepare(load_recipe(run / RECIPE), run)

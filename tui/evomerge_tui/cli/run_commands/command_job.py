@@ -14,7 +14,8 @@ _POLL_SECONDS = 0.2
 def send(args: argparse.Namespace, name: str) -> int:
     """Appends the command to the store of `args.run`; returns when the job has carried it out or has ended."""
     from evomerge_core.run.run_folder.commands import append_command
-    from evomerge_core.run.run_folder.folder import is_held, open_store
+    from evomerge_core.run.run_folder.folder import open_store
+    from evomerge_core.run.run_folder.lock import is_held
     from evomerge_core.run.view.progress import read_progress
 
     store = open_store(args.run)

@@ -30,7 +30,8 @@ def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None =
 
     With `as_json` progress goes to standard error and the last line of standard output is the result.
     """
-    from evomerge_core.run.run_folder.folder import LOG, require_run
+    from evomerge_core.run.run_folder.folder import require_run
+    from evomerge_core.run.run_folder.names import LOG
     from evomerge_core.run.view.progress import read_progress
     from evomerge_tui.cli.output.live_status import watch
     from evomerge_tui.processes import job
@@ -81,7 +82,7 @@ def _is_done(folder: Path) -> bool:
 
 
 def _show_result(folder: Path, as_json: bool, console: Console, ending: Ending | None) -> int:
-    from evomerge_core.run.run_folder.folder import RESULT, WINNER
+    from evomerge_core.run.run_folder.names import RESULT, WINNER
     from evomerge_tui.cli.output.result_tables import result_tables
 
     result = json.loads((folder / WINNER / RESULT).read_text(encoding="utf-8"))

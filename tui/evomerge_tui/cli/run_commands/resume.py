@@ -18,7 +18,8 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _resume(args: argparse.Namespace) -> int:
-    from evomerge_core.run.run_folder.folder import is_held, require_run
+    from evomerge_core.run.run_folder.folder import require_run
+    from evomerge_core.run.run_folder.lock import is_held
 
     require_run(args.run)
     if is_held(args.run):

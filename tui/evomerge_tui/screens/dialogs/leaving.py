@@ -14,8 +14,9 @@ from textual.widgets import Button, Static
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.run_folder.commands import append_command
-from evomerge_core.run.run_folder.folder import STORE, is_held
 from evomerge_core.run.run_folder.known_runs import known_runs
+from evomerge_core.run.run_folder.lock import is_held
+from evomerge_core.run.run_folder.names import STORE
 from evomerge_tui.screens.page import Dialog
 from evomerge_tui.text.shown_text import one_line
 

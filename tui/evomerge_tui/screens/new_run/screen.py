@@ -17,7 +17,7 @@ from textual.widgets import Button
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.durable import write_whole
-from evomerge_core.run.run_folder.folder import STORE
+from evomerge_core.run.run_folder.names import STORE
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.processes.planner.client import Planner
 from evomerge_tui.screens.dialogs.confirm import Confirm
