@@ -18,7 +18,8 @@ from evomerge_quant.gguf.proof.comparison import Stretch
 from evomerge_quant.gguf.proof.proof_items import ProofItem
 from evomerge_quant.gguf.proof.reference import Reference
 from evomerge_quant.resident import memory, model
-from evomerge_quant.resident.answering import attention, prefill
+from evomerge_quant.resident.answering import answering, attention, prefill
+from evomerge_quant.resident.answering.seated import seat_rows
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_quant.resident.network import carry
 from evomerge_quant.resident.network.few_bits import nf4
@@ -37,9 +38,10 @@ QUESTIONS = [
 
 @pytest.fixture(autouse=True)
 def _packed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a card, the CPU keeps no unpacked values, and torch adds up as it likes."""
+    """As on a card, the CPU keeps no unpacked values, torch adds up as it likes, and rows have seats."""
     monkeypatch.setattr(memory, "unpacked_fits", lambda *_, **__: False)
     monkeypatch.setattr(model, "fix_order", lambda _: False)
+    monkeypatch.setattr(answering, "_make_batch", seat_rows)
 
 
 def loaded(folder: Path, precision: Precision, device: Any) -> ResidentModel:

@@ -21,6 +21,7 @@ from evomerge_core.run.setup import create_run, prepare
 from evomerge_core.run.verdict.winner_files import MODEL
 from evomerge_quant.resident import memory
 from evomerge_quant.resident.answering import answering
+from evomerge_quant.resident.answering.seated import seat_rows
 from evomerge_quant.resident.model import build
 from evomerge_tui.processes.job import work
 from support.merging_models import write_adapter
@@ -30,9 +31,10 @@ from support.tiny_run import scores, write_recipe
 
 @pytest.fixture(autouse=True)
 def _alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The CPU's own batches on both: sums in bfloat16 depend on a batch's shape."""
+    """The CPU's own batches on both, in a card's seats: sums in bfloat16 depend on a batch's shape."""
     monkeypatch.setitem(memory.MOST_ROWS, "cuda", memory.MOST_ROWS["cpu"])
     monkeypatch.setitem(answering.PREFILL_TOKENS, "cuda", answering.PREFILL_TOKENS["cpu"])
+    monkeypatch.setattr(answering, "_make_batch", seat_rows)
 
 
 def run_on(device: str, recipe: Path, run: Path) -> Path:

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from evomerge_core.tasks.evaluator import Answer
+from evomerge_quant.resident.answering.batch import Batch
 from evomerge_quant.resident.answering.decode import RunningBatch
 from evomerge_quant.resident.answering.ending import Ending
 from evomerge_quant.resident.answering.prefill import Started, prefill, read_prefix
 from evomerge_quant.resident.answering.reader import Reader
 from evomerge_quant.resident.answering.rows import QuestionRow, batches, common_prefix
+from evomerge_quant.resident.answering.seated import seat_rows
 from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
 # Tokens, padding included, that one forward pass reads; more is no faster and takes memory.
@@ -24,7 +26,7 @@ def answer_rows(reader: Reader, rows: Sequence[QuestionRow], vocabulary: Vocabul
     """
     prefix = read_prefix(reader, common_prefix(rows))
     unread = batches(rows, len(prefix.tokens), batch_size, PREFILL_TOKENS[reader.device.type])
-    running = RunningBatch(reader, vocabulary, batch_size)
+    running = _make_batch(reader, rows, vocabulary, batch_size)
     answers: dict[int, Answer] = {}
     known: dict[int, Started] = {}
     waiting: list[Started] = []
@@ -43,6 +45,12 @@ def answer_rows(reader: Reader, rows: Sequence[QuestionRow], vocabulary: Vocabul
             return [answers[index] for index in range(len(rows))]
         for index, ending in running.step().items():
             answers[index] = _answer(known.pop(index), ending)
+
+
+def _make_batch(reader: Reader, rows: Sequence[QuestionRow], vocabulary: Vocabulary, batch_size: int) -> Batch:
+    if reader.device.type == "cpu":
+        return RunningBatch(reader, vocabulary, batch_size)
+    return seat_rows(reader, rows, vocabulary, batch_size)
 
 
 def _answer(started: Started, ending: Ending | None) -> Answer:

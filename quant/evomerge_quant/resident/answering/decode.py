@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
 from evomerge_quant.resident.answering.attention import PADDING
 from evomerge_quant.resident.answering.cache import RowCache, move_row, moved, put_row
-from evomerge_quant.resident.answering.ending import Ending, find_ending
+from evomerge_quant.resident.answering.ending import Ending
+from evomerge_quant.resident.answering.live_row import LiveRow
 from evomerge_quant.resident.answering.prefill import Started
 from evomerge_quant.resident.answering.reader import PlacedTokens, Reader
-from evomerge_quant.resident.answering.rows import QuestionRow
 from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
 # Columns kept free for tokens to come; when they are used up, columns that no row needs any more are dropped.
 _ROOM = 64
-
-
-@dataclass(frozen=True)
-class _Live:
-    """A row that is being answered: `tokens` are those of the answer so far, at least one."""
-
-    row: QuestionRow
-    tokens: list[int]
-
-    @property
-    def cached(self) -> int:
-        """Columns that the row has in the cache: all its tokens but the last."""
-        return len(self.row.prompt) + len(self.tokens) - 1
 
 
 class RunningBatch:
@@ -39,7 +25,7 @@ class RunningBatch:
         self._reader = reader
         self._vocabulary = vocabulary
         self._seats = seats
-        self._live: list[_Live] = []
+        self._live: list[LiveRow] = []
         self._cache = RowCache(reader.layers, 0)
         self._positions = torch.empty(seats, 0, dtype=torch.int64)
         self._width = 0
@@ -61,7 +47,7 @@ class RunningBatch:
             self._lay_out(longest, like=started[0])
         for each in started:
             seat = len(self._live)
-            live = _Live(each.row, list(each.tokens))
+            live = LiveRow(each.row, list(each.tokens))
             put_row(self._cache, seat, each.states)
             self._positions[seat, : self._width] = PADDING
             self._positions[seat, self._width - live.cached : self._width] = torch.arange(live.cached)
@@ -75,8 +61,7 @@ class RunningBatch:
         endings: dict[int, Ending] = {}
         for seat in reversed(range(len(self._live))):
             live = self._live[seat]
-            live.tokens.append(new[seat])
-            ending = find_ending(live.tokens, len(live.tokens) - 1, live.row.question, self._vocabulary)
+            ending = live.take(new[seat], self._vocabulary)
             if ending is not None:
                 endings[live.row.index] = ending
                 self._leave(seat)
