@@ -73,6 +73,11 @@ parameters: {weight: {low: 0, high: 1}, density: {}}
   fields: {question: question, choices: [A, B, C, D], answer: answer}
   scorer: multiple_choice
   choices: choices
+- name: cards # for a vision-language base
+  file: cards.jsonl # lines such as {"question": "Which number is on the red card?", "answer": "7", "image": "pictures/1.png"}
+  fields: {question: question, answer: answer, image: image}
+  prompt: "{image}{question}"
+  scorer: final_number
 """,
     "splits": "{search: 48, validation: 64, test: 200}\n",
     "budget": "{evaluations: 200, minutes: 240}\n",

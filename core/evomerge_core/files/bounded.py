@@ -25,6 +25,8 @@ def read_bounded(path: Path, *, most: int = MOST_BYTES, remedy: str) -> bytes:
             raise InputError("can't be read (it is a folder)", where=path, remedy=remedy)
         if not stat.S_ISREG(facts.st_mode):
             raise InputError("can't be read (it is a pipe or a device)", where=path, remedy=remedy)
+        if facts.st_size > most:
+            raise _too_large(path, most, remedy)
         with path.open("rb") as file:
             data = file.read(most + 1)
     except FileNotFoundError:
@@ -33,8 +35,12 @@ def read_bounded(path: Path, *, most: int = MOST_BYTES, remedy: str) -> bytes:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"can't be read ({reason})", where=path, remedy="check the file's permissions") from None
     if len(data) > most:
-        raise InputError(f"larger than {most // 1_000_000:,} MB", where=path, remedy=remedy)
+        raise _too_large(path, most, remedy)
     return data
+
+
+def _too_large(path: Path, most: int, remedy: str) -> InputError:
+    return InputError(f"larger than {most // 1_000_000:,} MB", where=path, remedy=remedy)
 
 
 def require_few_values(path: Path, data: bytes, *, remedy: str) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,11 @@ class Picture:
 
 def read_picture(path: Path) -> Picture:
     """The picture of a file; InputError where there is none, and as `decode_picture`."""
+    return decode_picture(read_content(path), path)
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a picture's file; InputError where there is none, or more than a picture has."""
     if not path.is_file():
         raise MissingFile("no such picture", where=path, remedy="check the path; pictures are never fetched from the network")
     try:
@@ -39,12 +45,31 @@ def read_picture(path: Path) -> Picture:
         raise InputError(f"can't be read ({error.strerror})", where=path, remedy="check the file's permissions") from None
     if size > MOST_BYTES:
         raise _too_large(f"{size / 2**20:,.0f} MiB, of {MOST_BYTES // 2**20} at most", path)
-    return decode_picture(content, path)
+    return content
+
+
+def content_hash(content: bytes) -> str:
+    """The sha256 of a picture's file, by which its features are kept."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def decode_picture(content: bytes, where: Path | str) -> Picture:
     """The picture in the bytes of a file. InputError, at `where`, for one that is broken, huge or in another format."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ImageOps
+
+    def decode(opened: Any) -> Any:
+        return ImageOps.exif_transpose(opened).convert("RGB")
+
+    return Picture(_opened(content, where, decode), content_hash(content))
+
+
+def require_picture(content: bytes, where: Path | str) -> None:
+    """InputError, at `where`, for bytes that don't begin as a picture does, and for a huge one; it is not decoded."""
+    _opened(content, where, lambda _: None)
+
+
+def _opened(content: bytes, where: Path | str, use: Callable[[Any], Any]) -> Any:
+    from PIL import Image, UnidentifiedImageError
 
     if len(content) > MOST_BYTES:
         raise _too_large(f"{len(content) / 2**20:,.0f} MiB, of {MOST_BYTES // 2**20} at most", where)
@@ -53,8 +78,7 @@ def decode_picture(content: bytes, where: Path | str) -> Picture:
             width, height = opened.size
             if width * height > MOST_PIXELS:
                 raise _too_large(f"{width:,} x {height:,} pixels, of {MOST_PIXELS:,} at most", where)
-            upright = ImageOps.exif_transpose(opened)
-            image = upright.convert("RGB")
+            return use(opened)
     except InputError:
         raise
     except (UnidentifiedImageError, Image.DecompressionBombError):
@@ -63,7 +87,6 @@ def decode_picture(content: bytes, where: Path | str) -> Picture:
     except _BROKEN as error:
         reason = " ".join(str(error).split())[:80] or type(error).__name__
         raise InputError(f"a broken picture ({reason})", where=where, remedy="copy or download it again") from None
-    return Picture(image, hashlib.sha256(content).hexdigest())
 
 
 def _too_large(size: str, where: Path | str) -> InputError:

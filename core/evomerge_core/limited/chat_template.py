@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
 from evomerge_core.limited.limited_process import Refused, work_out
 
-Message = Mapping[str, str]
+# The content is a text, or as vision-language models' templates have it: a list of `{type: text, text: ...}`, `{type: image}`.
+Message = Mapping[str, Any]
 _END = "evomerge-end-of-text"
+# Where a picture stands in a message's text: characters for private use, which no template writes.
+PLACE = "\ue0f8picture\ue0f9"
+
+
+@dataclass(frozen=True)
+class PictureMark:
+    """What stands for a picture in a rendered prompt: `token`, which gives way to the picture's own tokens before a model reads
+    it, and what is `written` around it where a template doesn't place pictures itself."""
+
+    token: str
+    written: str
 
 
 class ChatTokenizer(Protocol):
@@ -35,7 +49,7 @@ def render_template(template: object, messages: Sequence[Message], named: Mappin
     if not isinstance(template, str):
         raise Refused("it isn't a text")
     tokens = tuple((name, value) for name, value in named.items() if isinstance(value, str))
-    rendered = _rendered(template, tuple(tuple(message.items()) for message in messages), tokens, answer)
+    rendered = _rendered(template, json.dumps([dict(message) for message in messages]), tokens, answer)
     if isinstance(rendered, Refused):
         raise Refused(str(rendered))
     return rendered
@@ -48,6 +62,43 @@ def render_chat(tokenizer: ChatTokenizer, messages: Sequence[Message], *, answer
     except (ValueError, TypeError) as error:
         raise Refused(" ".join(str(error).split())) from None
     return render_template(template, messages, tokenizer.special_tokens_map, answer=answer)
+
+
+def render_seeing_chat(tokenizer: ChatTokenizer, messages: Sequence[Message], mark: PictureMark, *, answer: bool) -> str:
+    """The same in the template of a vision-language model: messages' contents are texts, in which each `PLACE` is a picture.
+
+    Such templates take lists of texts and pictures, or texts alone, or lists from users only; the first form in which nothing
+    is lost counts. The result has the mark's token in the place of each picture. Raises `Refused` where something always is.
+    """
+    wanted = [part.strip() for message in messages for part in message["content"].split(PLACE)]
+    places = sum(message["content"].count(PLACE) for message in messages)
+    reason = "it leaves texts or pictures out"
+    for form in _forms(messages, mark, lists_first=places > 0):
+        try:
+            rendered = render_chat(tokenizer, form, answer=answer)
+        except Refused as refused:
+            reason = str(refused)
+            continue
+        if rendered.count(mark.token) == places and all(text in rendered for text in wanted):
+            return rendered
+    raise Refused(reason)
+
+
+def _forms(messages: Sequence[Message], mark: PictureMark, *, lists_first: bool) -> Iterator[list[Message]]:
+    texts = [{**message, "content": message["content"].replace(PLACE, mark.written)} for message in messages]
+    lists = [{**message, "content": _parts(message["content"])} for message in messages]
+    mixed = [one if one["role"] == "user" else other for one, other in zip(lists, texts, strict=True)]
+    yield from (lists, mixed, texts) if lists_first else (texts, lists, mixed)
+
+
+def _parts(content: str) -> list[dict[str, str]]:
+    first, *others = content.split(PLACE)
+    parts = [{"type": "text", "text": first}] if first else []
+    for text in others:
+        parts.append({"type": "image"})
+        if text:
+            parts.append({"type": "text", "text": text})
+    return parts
 
 
 def render_unfinished_chat(tokenizer: ChatTokenizer, messages: Sequence[Message]) -> str:
@@ -67,10 +118,8 @@ def check_template(template: str) -> None:
 
 # A refusal is kept too: what takes too long is not tried again.
 @lru_cache(maxsize=64)
-def _rendered(
-    template: str, messages: tuple[tuple[tuple[str, str], ...], ...], named: tuple[tuple[str, str], ...], answer: bool
-) -> str | Refused:
-    conversation = {"messages": [dict(message) for message in messages], "tools": None, "documents": None}
+def _rendered(template: str, messages: str, named: tuple[tuple[str, str], ...], answer: bool) -> str | Refused:
+    conversation = {"messages": json.loads(messages), "tools": None, "documents": None}
     variables = {**conversation, "add_generation_prompt": answer, **dict(named)}
     try:
         return str(work_out("render", template=template, variables=variables))

@@ -116,8 +116,8 @@ def _checked(files: Sequence[Sequence[Item]], spec: TaskSpec, task: Task) -> tup
 
 
 def _question(task: Task, item: Item) -> Hashable:
-    """What makes two items ask the same; where the choices stand doesn't."""
-    return task.plain_prompt(item).strip(), tuple(sorted(task.expected(item).choices))
+    """What makes two items ask the same, of the same pictures; where the choices stand doesn't."""
+    return task.plain_prompt(item).strip(), tuple(sorted(task.expected(item).choices)), item.pictures
 
 
 def _answer(task: Task, item: Item) -> Hashable:

@@ -7,7 +7,7 @@ from string import Formatter
 
 from evomerge_core.errors import InputError
 from evomerge_core.limited import chat_template
-from evomerge_core.limited.chat_template import ChatTokenizer
+from evomerge_core.limited.chat_template import ChatTokenizer, PictureMark
 from evomerge_core.limited.limited_process import Refused
 from evomerge_core.tasks.items.items import Value
 
@@ -25,8 +25,11 @@ def field_names(template: str, *, key: str) -> frozenset[str]:
     return frozenset(name for _, name in _parts(template, key) if name is not None)
 
 
-def render_chat(prompt: str, system: str | None, tokenizer: ChatTokenizer, *, task: str) -> str:
-    """The prompt as the user's message in the model's own chat template, up to where the answer begins.
+def render_chat(
+    prompt: str, system: str | None, tokenizer: ChatTokenizer, *, task: str, mark: PictureMark | None = None
+) -> str:
+    """The prompt as the user's message in the model's own chat template, up to where the answer begins. With `mark`, a
+    vision-language model's: each `PLACE` in the prompt becomes the mark's token.
 
     Raises `InputError` when the model has no chat template, or its template refuses the messages, is broken or takes too long.
     """
@@ -37,6 +40,8 @@ def render_chat(prompt: str, system: str | None, tokenizer: ChatTokenizer, *, ta
     messages = [{"role": "system", "content": system}] if system is not None else []
     messages.append({"role": "user", "content": prompt})
     try:
+        if mark is not None:
+            return chat_template.render_seeing_chat(tokenizer, messages, mark, answer=True)
         return chat_template.render_chat(tokenizer, messages, answer=True)
     except Refused as reason:
         remedy = "set `chat: false`" if system is None else "drop `system` or set `chat: false`"

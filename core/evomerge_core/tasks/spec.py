@@ -82,9 +82,10 @@ class TaskSpec(Frozen):
     fields: Mapping[str, Annotated[str | int | tuple[str | int, ...], BeforeValidator(_columns)]] | None = None
     """Names of fields and the columns that they come from: a column's name, or its number from 0 in a file without a
     header. Dots lead into objects and lists: `choices.text`, `turns.0.value`. A list of columns makes a field of several
-    texts: `[A, B, C, D]`."""
+    texts: `[A, B, C, D]`. The field `image` holds pictures: a file's path from the item file's folder, or the bytes in a column
+    of a Parquet file; a list shows several. Without `fields`, that is a column `image` which holds pictures."""
     prompt: Text | None = None
-    """The question, as a template of fields, such as `{question}`."""
+    """The question, as a template of fields, such as `{question}`. Pictures stand where it says `{image}`, else in front."""
     system: Text | None = None
     """The system message, as a template of fields."""
     chat: Flag | None = None

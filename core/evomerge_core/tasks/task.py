@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evomerge_core.limited.chat_template import ChatTokenizer
+from evomerge_core.errors import InputError
+from evomerge_core.limited.chat_template import PLACE, ChatTokenizer, PictureMark
 from evomerge_core.limited.expression import SlowExpression
 from evomerge_core.tasks.early_end import Decision
 from evomerge_core.tasks.evaluator import Answer, Question
 from evomerge_core.tasks.items.items import Item, Value
+from evomerge_core.tasks.items.pictures import IMAGE
 from evomerge_core.tasks.language.detection import is_language
 from evomerge_core.tasks.prompt import field_names, fill, render_chat
 from evomerge_core.tasks.scorers.scorer import Expected, Scorer
@@ -52,15 +54,19 @@ class Task:
     max_new_tokens: int = 256
     stop: tuple[str, ...] = ()
 
-    def question(self, item: Item, tokenizer: ChatTokenizer) -> Question:
-        """The item as a question; the prompt is in the tokenizer's chat template, or plain when `chat` is off.
+    def question(self, item: Item, tokenizer: ChatTokenizer, mark: PictureMark | None = None) -> Question:
+        """The item as a question; the prompt is in the tokenizer's chat template, or plain when `chat` is off. `mark` is how a
+        vision-language model's prompts show pictures, None for a text model.
 
-        Raises `InputError` when the tokenizer has no chat template or a template names a field that isn't there.
+        Raises `InputError` when the tokenizer has no chat template, a template names a field that isn't there, or the item
+        shows a picture to a text model.
         """
-        prompt = self.plain_prompt(item)
+        prompt = self.plain_prompt(item) if mark is None and not item.pictures else self._placed(item, mark)
         if self.chat:
             system = None if self.system is None else self._filled("system", self.system, item.fields)
-            prompt = render_chat(prompt, system, tokenizer, task=self.name)
+            prompt = render_chat(prompt, system, tokenizer, task=self.name, mark=mark)
+        elif mark is not None:
+            prompt = prompt.replace(PLACE, mark.written)
         return Question(
             prompt=prompt,
             gold=self.gold_text(item),
@@ -68,7 +74,25 @@ class Task:
             max_new_tokens=self.max_new_tokens,
             stop=self.stop,
             add_special_tokens=not self.chat,
+            pictures=tuple(picture.sha256 for picture in item.pictures),
         )
+
+    def _placed(self, item: Item, mark: PictureMark | None) -> str:
+        """The prompt with a `PLACE` for each picture: where the template names `{image}`, else where the text itself has the
+        model's token for one, else in front."""
+        where = f"{item.origin}: {self.name}"
+        if mark is None:
+            remedy = "choose a vision-language base, or name the columns without `image` under `fields`"
+            raise InputError("shows a picture, which a text model can't see", where=where, remedy=remedy)
+        count = len(item.pictures)
+        named = IMAGE in field_names(self.prompt, key=f"{self.name}: prompt")
+        prompt = self._filled("prompt", self.prompt, {**item.fields, IMAGE: PLACE * count} if count else item.fields)
+        if not named and count and prompt.count(mark.token) == count:
+            return prompt.replace(mark.token, PLACE)
+        if mark.token in prompt:
+            problem = f"the text has {mark.token!r}, which stands for a picture"
+            raise InputError(problem, where=where, remedy="take it out, or give the item as many pictures under `image`")
+        return prompt if named else PLACE * count + prompt
 
     def score(self, item: Item, answer: Answer) -> Score:
         """The answer's score: the scorer's value, when the language is right too."""
@@ -106,8 +130,8 @@ class Task:
         return Decision("exact" if self.scorer.name == "exact" else "contains", self.expected(item).references)
 
     def plain_prompt(self, item: Item) -> str:
-        """The prompt before the chat template."""
-        return self._filled("prompt", self.prompt, item.fields)
+        """The prompt before the chat template, without the pictures."""
+        return self._filled("prompt", self.prompt, {**item.fields, IMAGE: ""} if item.pictures else item.fields)
 
     def gold_text(self, item: Item) -> str:
         """The correct answer as text; of several, the first."""

@@ -9,6 +9,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.tasks.items.choices import LABELS, column_labels, texts_and_labels
 from evomerge_core.tasks.items.columns import Column, Columns, as_value, as_values, cell_of, cells_of, has_column, is_number
 from evomerge_core.tasks.items.items import Item, Unread, Value, make_item
+from evomerge_core.tasks.items.pictures import IMAGE, ItemPicture, looks_like_pictures, read_pictures
 from evomerge_core.tasks.items.rows import FileRow, read_rows
 
 Fields = Mapping[str, Columns]
@@ -22,17 +23,18 @@ def load_items(
     `fields` gives each field its column: a name, a way into objects by dots (`choices.text`), or in a TSV or CSV without a
     header its number, counted from 0; several columns make a field of several texts. `optional` adds those that the row has.
     Without `fields` every column that holds text, numbers or a list of them is a field of its own name, beside the optional
-    ones. The field `choices` may have labels, which become the field `labels`. Numbers become text as JSON writes them.
+    ones. The field `choices` may have labels, which become the field `labels`. Numbers become text as JSON writes them. The
+    field `image` holds pictures, whose files lie beside the item file.
     Raises `InputError` for a missing file, a file without items, a row that lacks a field.
     """
     rows = read_rows(path, header=not _by_number(fields or {}, path))
     if not rows:
         raise InputError("holds no items", where=path, remedy="a task needs at least one")
     if fields is None:
-        return tuple(_every_field(row, optional or {}, choices) for row in rows)
+        return tuple(_every_field(row, optional or {}, choices, path.parent) for row in rows)
     for name, columns in fields.items():
         _refuse_missing(rows, columns, name)
-    return tuple(_named_fields(row, fields, optional or {}, choices) for row in rows)
+    return tuple(_named_fields(row, fields, optional or {}, choices, path.parent) for row in rows)
 
 
 def _by_number(fields: Fields, path: Path) -> bool:
@@ -50,15 +52,21 @@ def _refuse_missing(rows: Sequence[FileRow], columns: Columns, name: str) -> Non
             cell_of(rows[0], column, name)
 
 
-def _every_field(row: FileRow, optional: Mapping[str, Column], choices: str | None) -> Item:
+def _every_field(row: FileRow, optional: Mapping[str, Column], choices: str | None, folder: Path) -> Item:
     cells = {str(column): cell for column, cell in row.cells.items()}
-    return _item(row, {**_there(row, optional), **cells}, {name: name for name in cells} | dict(optional), choices)
+    pictures: tuple[ItemPicture, ...] = ()
+    if looks_like_pictures(cells.get(IMAGE)):
+        pictures = read_pictures(cells.pop(IMAGE), row.origin, folder)
+    columns = {name: name for name in cells} | dict(optional)
+    return _item(row, {**_there(row, optional), **cells}, columns, choices, pictures)
 
 
-def _named_fields(row: FileRow, fields: Fields, optional: Mapping[str, Column], choices: str | None) -> Item:
-    cells = {**_there(row, optional), **{name: _cell(row, columns, name) for name, columns in fields.items()}}
-    item = _item(row, cells, {**optional, **fields}, choices)
-    for name, columns in fields.items():
+def _named_fields(row: FileRow, fields: Fields, optional: Mapping[str, Column], choices: str | None, folder: Path) -> Item:
+    texts = {name: columns for name, columns in fields.items() if name != IMAGE}
+    cells = {**_there(row, optional), **{name: _cell(row, columns, name) for name, columns in texts.items()}}
+    shown = read_pictures(_cell(row, fields[IMAGE], IMAGE), row.origin, folder) if IMAGE in fields else ()
+    item = _item(row, cells, {**optional, **texts}, choices, shown)
+    for name, columns in texts.items():
         if name in item.unread:
             why = item.unread[name]
             place = f"columns {list(columns)!r} hold" if isinstance(columns, tuple) else f"column {columns!r} holds"
@@ -75,7 +83,9 @@ def _cell(row: FileRow, columns: Columns, name: str) -> object:
     return cells_of(row, columns, name) if isinstance(columns, tuple) else cell_of(row, columns, name)
 
 
-def _item(row: FileRow, cells: Mapping[str, object], columns: Fields, choices: str | None) -> Item:
+def _item(
+    row: FileRow, cells: Mapping[str, object], columns: Fields, choices: str | None, pictures: tuple[ItemPicture, ...]
+) -> Item:
     if choices is not None and choices in cells:
         cells, columns = _with_labels(cells, columns, choices)
     values = {name: _value(cell, columns[name]) for name, cell in cells.items()}
@@ -84,6 +94,7 @@ def _item(row: FileRow, cells: Mapping[str, object], columns: Fields, choices: s
         row.origin,
         numbers=[name for name, cell in cells.items() if is_number(cell)],
         unread={name: value for name, value in values.items() if isinstance(value, Unread)},
+        pictures=pictures,
     )
 
 

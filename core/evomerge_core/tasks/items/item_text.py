@@ -6,7 +6,7 @@ import codecs
 from pathlib import Path
 
 from evomerge_core.errors import InputError
-from evomerge_core.files.bounded import read_bounded, require_few_values
+from evomerge_core.files.bounded import MOST_BYTES, read_bounded, require_few_values
 
 # How other files begin, what they are, and what to do about it.
 _OTHERS = (
@@ -46,12 +46,12 @@ def read_item_text(path: Path) -> str:
     return text if "\n" in text else text.replace("\r", "\n")
 
 
-def read_item_bytes(path: Path) -> bytes:
-    """A file's content. Raises `InputError` when it can't be read or is empty."""
+def read_item_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """A file's content. Raises `InputError` when it can't be read, is empty, or has more than `most` bytes."""
     if path.is_dir():
         raise InputError("a folder, not an item file", where=path, remedy="name a file in it")
     try:
-        data = read_bounded(path, remedy="write the items that a run needs into a file of their own")
+        data = read_bounded(path, most=most, remedy="write the items that a run needs into a file of their own")
     except FileNotFoundError:
         raise InputError("no such item file", where=path, remedy="check the path of `file`") from None
     if not data:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from evomerge_core.errors import InputError
+from evomerge_core.tasks.items.pictures import ItemPicture
 
 Value = str | tuple[str, ...]
 # No model reads so long a text.
@@ -28,6 +29,7 @@ class Item:
 
     `origin` is where the item was read (`file:line`). `numbers` names the fields that were numbers in the file, `unread` the
     columns that hold no text. `right` is the place of the correct choice, from 0, once the whole column of answers was read.
+    `pictures` are what it shows, in their order.
     """
 
     id: str
@@ -36,6 +38,7 @@ class Item:
     numbers: frozenset[str] = field(default=frozenset(), compare=False)
     unread: Mapping[str, Unread] = field(default_factory=dict, compare=False)
     right: int | None = field(default=None, compare=False)
+    pictures: tuple[ItemPicture, ...] = ()
 
     def texts(self, name: str) -> tuple[str, ...]:
         """The texts of a field: one, or all of a list. Raises `KeyError` when the item has no such field."""
@@ -49,8 +52,10 @@ def make_item(
     *,
     numbers: Collection[str] = (),
     unread: Mapping[str, Unread] | None = None,
+    pictures: tuple[ItemPicture, ...] = (),
 ) -> Item:
-    """An item whose id is the first 16 hex digits of its fields' sha256: the same content gives the same id anywhere.
+    """An item whose id is the first 16 hex digits of the sha256 of its fields and pictures: the same content gives the same id
+    anywhere.
 
     Raises InputError for a text that is too long to be asked.
     """
@@ -59,8 +64,9 @@ def make_item(
         problem = f"the field `{long}` has {_length(fields[long]):,} characters, where at most {_MOST_CHARACTERS:,} are asked"
         raise InputError(problem, where=origin, remedy="shorten it or remove the row")
     content = json.dumps(dict(sorted(fields.items())), ensure_ascii=False, separators=(",", ":"))
+    content += "".join(f"|{picture.sha256}" for picture in pictures)
     name = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return Item(name, dict(fields), origin, frozenset(numbers), dict(unread or {}))
+    return Item(name, dict(fields), origin, frozenset(numbers), dict(unread or {}), pictures=pictures)
 
 
 def _length(value: Value) -> int:

@@ -18,6 +18,8 @@ _TABLES = (".tsv", ".csv")
 _MOST_ROWS = 500_000
 _MOST_CELLS = 5_000_000
 _MOST_UNPACKED = 300_000_000
+# With columns of bytes, which are pictures.
+_MOST_WITH_PICTURES = 1_000_000_000
 _FEWER = "write the items that a run needs into a file of their own"
 # A cell may be a whole document; csv takes 131,072 characters where nothing is said.
 _LONGEST_CELL = 2**31 - 1
@@ -229,11 +231,11 @@ def _parquet(path: Path, _header: bool) -> Iterator[FileRow]:
     from pyarrow import ArrowException, BufferReader
     from pyarrow.parquet import ParquetFile
 
-    data = read_item_bytes(path)
+    data = read_item_bytes(path, _MOST_WITH_PICTURES)
     refuse_other_kind(path, data, text=False)
     try:
         file = ParquetFile(BufferReader(data))
-        _refuse_huge_table(path, file.metadata)
+        _refuse_huge_table(path, file.metadata, file.schema_arrow)
         rows = file.read().to_pylist()
     except (ArrowException, OSError, ValueError, TypeError, ArithmeticError, LookupError) as error:
         raise InputError("not readable as Parquet", where=path, remedy="fetch or write the file again") from error
@@ -241,10 +243,11 @@ def _parquet(path: Path, _header: bool) -> Iterator[FileRow]:
         yield FileRow(cells, f"{path}: row {number}")
 
 
-def _refuse_huge_table(path: Path, facts: Any) -> None:
+def _refuse_huge_table(path: Path, facts: Any, schema: Any) -> None:
     """A small Parquet file can hold any number of equal rows."""
+    most = _MOST_WITH_PICTURES if any("binary" in str(kind) for kind in schema.types) else _MOST_UNPACKED
     size = sum(facts.row_group(number).total_byte_size for number in range(facts.num_row_groups))
-    if facts.num_rows > _MOST_ROWS or facts.num_rows * facts.num_columns > _MOST_CELLS or size > _MOST_UNPACKED:
+    if facts.num_rows > _MOST_ROWS or facts.num_rows * facts.num_columns > _MOST_CELLS or size > most:
         problem = f"{facts.num_rows:,} rows of {facts.num_columns:,} columns, {size // 1_000_000:,} MB unpacked, are too many"
         raise InputError(problem, where=path, remedy=_FEWER)
 
