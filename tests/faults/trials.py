@@ -156,11 +156,17 @@ def try_damage(bench: Bench, fault: Fault, number: int) -> Trial:
         path.unlink()
     else:
         data = path.read_bytes()
-        half = len(data) // 2
-        path.write_bytes(data[:half] if fault == "cut short" else data[:half] + b"\xff" * 128 + data[half + 128 :])
+        at = len(data) // 2 if fault == "cut short" else _filled(data)
+        path.write_bytes(data[:at] if fault == "cut short" else data[:at] + b"\xff" * 128 + data[at + 128 :])
     mended = _watched(lambda: _mend(run), run, fault, 0)
     lost = f"it isn't mended: {mended.said}" if mended.status != 0 else _difference(run, bench.folder / "whole")
     return Trial(fault, "a finished run's store" if name == "run.db" else "a finished run's winner", lost, mended.said)
+
+
+def _filled(data: bytes) -> int:
+    """Where, from the middle on, 128 bytes hold something: a store's pages have room that is free."""
+    half = len(data) // 2
+    return next((at for at in range(half, len(data) - 128) if data.count(0, at, at + 128) < 32), half)
 
 
 def _mend(run: Path) -> int:

@@ -18,20 +18,30 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _UNUSABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY)
 # Less than SQLite's smallest files take.
 _NOTHING = 2**17
+_READS = 10
+_Times = tuple[tuple[int, int] | None, ...]
 
 
 class DamagedStore(InputError):
     """The store isn't what was written."""
 
-    def __init__(self, path: Path, problem: str) -> None:
+    def __init__(self, path: Path, damage: str) -> None:
+        self.damage = damage
         remedy = f"{resume_it(path.parent)} goes on from the last sound copy, where there is one"
-        super().__init__(f"is damaged ({problem})", where=path, remedy=remedy)
+        super().__init__(f"is damaged ({damage})", where=path, remedy=remedy)
+
+
+class ReadOnlyStore(InputError):
+    """The store can be read, and not written."""
 
 
 class Connection(sqlite3.Connection):
     """A connection that knows its file."""
 
     path: Path
+    # the file's number on its disk; of a copy in memory, when the file was written
+    number: int | None = None
+    taken: _Times | None = None
 
     def cursor(self, *_: Any) -> _Cursor:  # type: ignore[override]
         return super().cursor(_Cursor)
@@ -87,21 +97,29 @@ def connect(path: Path) -> Connection:
 def connect_to_read(path: Path) -> Connection:
     """A connection that writes nothing into the run's folder, and needs no right to.
 
-    Where SQLite can't keep its index of the log beside the file (another's folder, a full disk), the file is read as it is now:
-    directly when it has no log, else from a copy in memory.
+    Where SQLite can't keep its index of the log beside the file (another's folder, a full disk), it reads a copy in memory of
+    the file as it is now: `is_outdated` says when it no longer is.
     """
-    address = f"{path.absolute().as_uri()}?mode=ro"
+    connection = None
     try:
-        connection = _opened(path, address, uri=True)
+        with says_why(path):
+            connection = _opened(path, f"{path.absolute().as_uri()}?mode=ro", uri=True)
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except DamagedStore:
-        raise
-    except (InputError, sqlite3.OperationalError):
-        log = path.with_name(f"{path.name}-wal")
-        if _is_empty(log):
-            return _opened(path, f"{address}&immutable=1", uri=True)
-        return _in_memory(path, log)
-    return connection
+        connection.number = _number(path)
+        return connection
+    except (InputError, sqlite3.OperationalError) as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, DamagedStore):
+            raise
+    return _in_memory(path)
+
+
+def is_outdated(connection: Connection) -> bool:
+    """Whether the file has been put in the place of another, or a copy in memory is of a file that was written since."""
+    if connection.number is None:
+        return connection.taken not in (None, _times(connection.path)) and connection.path.exists()
+    return _number(connection.path) not in (None, connection.number)
 
 
 @contextmanager
@@ -109,6 +127,9 @@ def says_why(path: Path) -> Iterator[None]:
     """Says SQLite's errors about the file in one line."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        # what SQLite itself says of a schema whose text is none
+        raise DamagedStore(path, "a text in it isn't UTF-8") from error
     except sqlite3.Error as error:
         said = _said(error, path)
         if said is None:
@@ -123,7 +144,8 @@ def _said(error: sqlite3.Error, path: Path) -> InputError | None:
     if kind in _DAMAGED:
         return DamagedStore(path, str(error))
     if kind in _UNUSABLE:
-        return InputError(f"can't be used ({error})", where=path, remedy="check the disk and the folder's permissions")
+        unusable = ReadOnlyStore if kind == sqlite3.SQLITE_READONLY else InputError
+        return unusable(f"can't be used ({error})", where=path, remedy="check the disk and the folder's permissions")
     if str(error).startswith(("no such table", "no such column", "Could not decode")):
         return DamagedStore(path, str(error))
     return None
@@ -136,17 +158,60 @@ def _opened(path: Path, address: Path | str, **options: bool) -> Connection:
     return connection
 
 
-def _in_memory(path: Path, log: Path) -> Connection:
+def _in_memory(path: Path) -> Connection:
+    data, taken = _read(path)
     connection = _opened(path, ":memory:")
     try:
-        data = with_log(path.read_bytes(), log.read_bytes())
-    except OSError as error:
-        raise InputError(f"can't be read ({error.strerror})", where=path, remedy="check its permissions") from error
-    with says_why(path):
-        connection.deserialize(data)
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        with says_why(path):
+            connection.deserialize(data)
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    connection.taken = taken
     return connection
 
 
-def _is_empty(file: Path) -> bool:
-    return not file.exists() or file.stat().st_size == 0
+def _read(path: Path) -> tuple[bytes, _Times]:
+    """The file with its log, and when both were written: read again where a job has written meanwhile."""
+    try:
+        for _ in range(_READS):
+            before = _times(path)
+            log = _bytes(_log_of(path))
+            data = path.read_bytes()
+            if _times(path) == before:
+                return with_log(data, log), before
+    except OSError as error:
+        raise InputError(f"can't be read ({error.strerror})", where=path, remedy="check its permissions") from error
+    raise InputError("is being written", where=path, remedy="try again")
+
+
+def _times(path: Path) -> _Times:
+    """Size and time of the last change of a store and its log."""
+    return tuple(_changed(file) for file in (path, _log_of(path)))
+
+
+def _number(file: Path) -> int | None:
+    try:
+        return file.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+def _changed(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")

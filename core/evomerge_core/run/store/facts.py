@@ -59,8 +59,11 @@ class Changes(TypedDict, total=False):
     leading_parent: str | None
     expected: Mapping[str, Mapping[str, float]]
     generation: int
-    sigma: float
-    mean: Sequence[float]
+    sigma: float | None
+    mean: Sequence[float] | None
+    grams: Mapping[str, Sequence[Sequence[Sequence[float]]]]
+    births: Sequence[Sequence[int]]
+    archives: Sequence[Sequence[int]]
     search_ended: Sequence[str]
     active_seconds: float
     build_seconds: float
@@ -85,7 +88,9 @@ class RunFacts:
     `winner` is the id of the run's; `leading_parent` the label of a parent that did at least as well in the last final;
     `expected`, by precision, what the winner's scores were when it was chosen (`search`, `validation`) and what new items can
     be `expected` to give. `winner_files` are the size and sha256 of what was written of it, by path. `generation` counts those
-    that the optimiser has learnt from; `sigma` and `mean` are its step and mean now. `active_seconds` leave out pauses;
+    that the optimiser has learnt from; `sigma` and `mean` are its step and mean now. Where an archive is bred: `grams` are the
+    dot products of the sources' tensors by stage and group, `births` a child's id and those of its parents each, `archives`
+    the ids of an archive's members after each generation, behind that generation's number. `active_seconds` leave out pauses;
     `build_seconds` were the most that making a model ready took.
     """
 
@@ -122,6 +127,9 @@ class RunFacts:
     generation: int = 0
     sigma: float | None = None
     mean: tuple[float, ...] | None = None
+    grams: Mapping[str, Any] = field(default_factory=dict)
+    births: tuple[Sequence[int], ...] = ()
+    archives: tuple[Sequence[int], ...] = ()
     search_ended: tuple[str, ...] = ()
     active_seconds: float = 0.0
     build_seconds: float = 0.0

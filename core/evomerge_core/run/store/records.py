@@ -8,6 +8,8 @@ from dataclasses import dataclass
 NEUTRAL = "neutral"
 # The split that scores are kept under which compare a precision with another; its items are some of the search's.
 AGREEMENT = "agreement"
+# The split that members of a pool and sets of them are scored under, and their kind; its items are some of the search's.
+POOL = "pool"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class Pass:
 @dataclass(frozen=True)
 class Candidate:
     """What is scored: a parent, an equal-weight merge (kind "uniform"), a genome of the search, an average of its genomes
-    (kind "mean": a search's own mean, or of its best), or a genome that was drawn to compare precisions (kind "drawn").
+    (kind "mean": a search's own mean, or of its best), a genome that was drawn to compare precisions (kind "drawn"), or some of
+    a pool's members with equal weights (kind "pool"; the genome are their places in the pool).
 
     `twin` is the candidate that had the same genome before it; `stage` the index of the stage that asked for it, None for
     references.

@@ -13,6 +13,7 @@ from evomerge_core.run.run_folder.interruption import message_of
 from evomerge_core.run.run_folder.state import state_of
 from evomerge_core.run.store.facts import RunFacts, read_facts
 from evomerge_core.run.store.records import Outcome, Pass
+from evomerge_core.run.store.store import Store
 from evomerge_core.run.timing.time_left import RECENT
 
 # Of an old run's log, what a first look shows.
@@ -61,8 +62,16 @@ class Feed:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._store.close()
 
+    @property
+    def store(self) -> Store:
+        """The store as it was last read."""
+        return self._store
+
     def read(self) -> RunUpdates:
         """What is new; raises `sqlite3.Error` when the store can't be read at the moment."""
+        if self._store.is_outdated():
+            self._store.close()
+            self._store = read_store(self._folder)
         state, facts = state_of(self._folder, self._store), read_facts(self._store)
         outcomes = self._store.outcomes(self._outcome)
         events = [Event(*event) for event in self._store.events(self._event)]

@@ -11,6 +11,7 @@ import pytest
 from evomerge_core.errors import InputError
 from evomerge_core.run.run_folder.folder import create_folder, open_store, read_store, require_run
 from evomerge_core.run.run_folder.recovery import restore_if_damaged
+from evomerge_core.run.store.connection import DamagedStore
 from evomerge_core.run.store.facts import begin_phase, read_facts, write_facts
 
 
@@ -41,10 +42,17 @@ def spoil_a_text(path: Path) -> None:
         connection.execute("UPDATE facts SET value = CAST(x'ff22' AS TEXT) WHERE key = 'state'")
 
 
+def change_a_number(path: Path) -> None:
+    """Another number in the place of one, inside a page that is sound otherwise."""
+    data = path.read_bytes()
+    assert data.count(b"generation2") == 1
+    path.write_bytes(data.replace(b"generation2", b"generation7"))
+
+
 DAMAGES = [Path.unlink, cut, zero_pages, spoil_a_text]
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", [*DAMAGES, change_a_number])
 def test_a_run_goes_on_from_its_copy(run: Path, damage: Callable[[Path], None]) -> None:
     damage(run / "run.db")
     require_run(run)
@@ -80,8 +88,10 @@ def test_a_damaged_store_is_not_copied_over_a_sound_copy(run: Path) -> None:
     store = open_store(run, keeps_copies=True)
     sound = (run / "run.copy.db").read_bytes()
     zero_pages(run / "run.db")
-    store.keep_copy()
+    with pytest.raises(DamagedStore, match=r"run\.db: is damaged"):
+        store.keep_copy()
     assert (run / "run.copy.db").read_bytes() == sound
+    assert not (run / "run.copy.db.part").exists()
 
 
 def test_a_sound_store_stays_as_it_is(run: Path) -> None:

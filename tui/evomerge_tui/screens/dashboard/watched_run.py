@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any
 
 from evomerge_core.run.candidate.fitness import best_child
-from evomerge_core.run.run_folder.folder import read_store
 from evomerge_core.run.statistics import interval
 from evomerge_core.run.store.records import Candidate, Outcome
 from evomerge_core.run.store.store import Store
@@ -45,7 +44,6 @@ class WatchedRun:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._feed = Feed(folder)
-        self._store = read_store(folder)
         self._best: Outcome | None = None
         self._result: Mapping[str, Any] | None = None
 
@@ -54,7 +52,6 @@ class WatchedRun:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._feed.__exit__(kind, error, trace)
-        self._store.close()
 
     def look(self) -> Seen:
         """What is new. Raises `sqlite3.Error` or `OSError` when the run can't be read at the moment."""
@@ -64,11 +61,11 @@ class WatchedRun:
         found = None
         if best is not None and best is not self._best:
             self._best = best
-            found = _best(self._store, best, news.facts.weights)
+            found = _best(self._feed.store, best, news.facts.weights)
         if self._result is None and news.state == "finished":
             self._result = read_result(self._folder)
             if self._result is not None and news.facts.winner is not None:
-                found = _winner(self._store, news.facts.winner, self._result["winner"])
+                found = _winner(self._feed.store, news.facts.winner, self._result["winner"])
         return Seen(news, found, self._result)
 
 

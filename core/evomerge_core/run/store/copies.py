@@ -1,0 +1,41 @@
+"""A copy of a run's store, from which a damaged one is made again."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+from evomerge_core.errors import InputError
+from evomerge_core.files.durable import flush_file, rename
+from evomerge_core.run.store.connection import Connection, DamagedStore, connect, says_why
+from evomerge_core.run.store.soundness import require_sound
+
+
+def copy_store(connection: Connection, target: Path) -> None:
+    """Copies a store to a file: whole or not at all.
+
+    The copy before is kept where the disk takes no other, and where the store isn't sound any more: this raises DamagedStore.
+    """
+    part = target.with_name(f"{target.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        with closing(connect(part)) as copy:
+            with says_why(connection.path):
+                connection.backup(copy)
+            # a file that needs no other beside it
+            copy.execute("PRAGMA journal_mode = DELETE")
+            require_sound(copy)
+        flush_file(part)
+        rename(part, target)
+    except DamagedStore as error:
+        _remove(part)
+        raise DamagedStore(connection.path, error.damage) from error
+    except (OSError, sqlite3.Error, InputError):
+        # the run itself goes on: what it writes next says what is wrong with the disk
+        _remove(part)
+
+
+def _remove(part: Path) -> None:
+    with suppress(OSError):
+        part.unlink(missing_ok=True)
