@@ -1,8 +1,9 @@
-"""`python -m faults [--table] [--part PART] [--fault FAULT] [--sample N] [--seed S]`, in the folder `tests`.
+"""`python -m faults [--table] [--part PART] [--fault FAULT] [--sample N] [--seed S] [--share K/N]`, in the folder `tests`.
 
 Every fault once at every place where a tiny run and an export write, and every damage to a finished run's files; or at N
-places that the seed draws. Prints what was lost; with `--table` a table of it in Markdown too. Ctrl+C ends the series with
-what was tried until then. Status 1 when something was lost.
+places that the seed draws; or the K-th of N shares of it all, to be tried one after another. Prints what was lost; with
+`--table` a table of it in Markdown too. Ctrl+C ends the series with what was tried until then. Status 1 when something was
+lost.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from faults.points import Fault
     from faults.trials import Bench, Trial
 
+    Attempt = Callable[[Bench, Fault, int], Trial]
+
 PARTS = ("making", "job", "export", "damage")
 
 
@@ -34,6 +37,7 @@ def main() -> int:
     parser.add_argument("--fault", action="append", help="only this fault, such as 'kill -9', may be given again")
     parser.add_argument("--sample", type=int, metavar="N", help="only N places of each part, drawn anew for every fault")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other places")
+    parser.add_argument("--share", type=_share, default=(1, 1), metavar="K/N", help="only the K-th of N equal shares")
     arguments = parser.parse_args()
     os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "critical"}
     from faults.points import DAMAGES, FAULTS
@@ -47,7 +51,10 @@ def main() -> int:
         bench = make_bench(Path(place).resolve())
         draw = random.Random(arguments.seed)
         with contextlib.suppress(KeyboardInterrupt):
-            for trial, number in _trials(bench, faults, arguments.part or PARTS, arguments.sample, draw):
+            places = list(_places(bench, faults, arguments.part or PARTS, arguments.sample, draw))
+            share, shares = arguments.share
+            for attempt, fault, number in places[share - 1 :: shares]:
+                trial = attempt(bench, fault, number)
                 tried[trial.fault, trial.where] += 1
                 if trial.lost:
                     lost[trial.fault, trial.where] += 1
@@ -60,13 +67,21 @@ def main() -> int:
     return 1 if lost else 0
 
 
-def _trials(
+def _share(text: str) -> tuple[int, int]:
+    share, _, shares = text.partition("/")
+    if not 1 <= int(share) <= int(shares):
+        raise ValueError(text)
+    return int(share), int(shares)
+
+
+def _places(
     bench: Bench, faults: list[Fault], parts: tuple[str, ...], sample: int | None, draw: random.Random
-) -> Iterator[tuple[Trial, int]]:
+) -> Iterator[tuple[Attempt, Fault, int]]:
+    """Which attempt meets which fault at which place, in the same order every time."""
     from faults import trials
     from faults.points import DAMAGES
 
-    attempts: dict[str, tuple[tuple[str, ...], Callable[[Bench, Fault, int], Trial]]] = {
+    attempts: dict[str, tuple[tuple[str, ...], Attempt]] = {
         "making": (bench.made, trials.try_making),
         "job": (bench.points, trials.try_job),
         "export": (bench.exported, trials.try_export),
@@ -79,7 +94,7 @@ def _trials(
                 continue
             numbers = [number for number, point in enumerate(points, 1) if part == "damage" or _comes(fault, point)]
             for number in numbers if sample is None else sorted(draw.sample(numbers, min(sample, len(numbers)))):
-                yield attempt(bench, fault, number), number
+                yield attempt, fault, number
 
 
 def _comes(fault: Fault, point: str) -> bool:
