@@ -43,6 +43,7 @@ def _problems(recipe: Recipe) -> Iterator[Inconsistency]:
     for place, space in _search_spaces(recipe):
         yield from _space_problems(recipe, space, place)
     yield from _racing_problems(recipe)
+    yield from _breeding_problems(recipe)
     yield from _task_problems(recipe)
     if recipe.evaluation.early_end and not any(_ends_early(task) for task in recipe.tasks):
         text = "has no effect: no task has a scorer (exact, contains) that knows before the end, and no language"
@@ -95,6 +96,41 @@ def _racing_problems(recipe: Recipe) -> Iterator[Inconsistency]:
             asked = getattr(racing, key)
             if asked is not None and asked > most:
                 yield Inconsistency((*place, "racing", key), f"{asked} is more than the search has (splits: search: {most})")
+
+
+def _breeding_problems(recipe: Recipe) -> Iterator[Inconsistency]:
+    if recipe.search.breeds and not recipe.stages:
+        yield from _bred_problems(recipe, recipe.search, recipe.search_space, recipe.paths is not None, ())
+    for index, stage in enumerate(recipe.stages):
+        search, place = stage.search or recipe.search, ("stages", index)
+        if search.breeds and (stage.search is not None or stage.paths is None):
+            yield from _bred_problems(recipe, search, stage.search_space, stage.paths is not None, place)
+
+
+def _bred_problems(
+    recipe: Recipe, search: SearchSettings, space: SearchSpace | None, paths: bool, place: Place
+) -> Iterator[Inconsistency]:
+    """What hinders a search from breeding an archive: members are sums of the sources, each times its coefficient."""
+    name, of_space = search.algorithm, (*place, "search_space")
+    if paths or space is None:
+        yield Inconsistency((*place, "search", "algorithm"), f"{name} breeds weights, not paths", "write cma-es")
+        return
+    if name == "cells" and len(recipe.tasks) < 2:
+        text = "cells needs at least two tasks, whose scores are its coordinates"
+        yield Inconsistency((*place, "search", "algorithm"), text, "add a task, or write niches")
+    if space.method not in ("task_arithmetic", "linear"):
+        text = f"{name} breeds linear merges, and {space.method} is none"
+        yield Inconsistency((*of_space, "method"), text, "use task_arithmetic, or linear with fixed: {normalize: false}")
+        return
+    if set(space.parameters) != {"weight"}:
+        yield Inconsistency((*of_space, "parameters"), f"{name} breeds weights alone", "keep weight only")
+    if space.fixed.get("normalize", space.method == "linear"):
+        yield Inconsistency((*of_space, "fixed", "normalize"), f"must be false for {name}", "write normalize: false")
+    if space.fixed.get("lambda", 1.0) != 1.0:
+        yield Inconsistency((*of_space, "fixed", "lambda"), f"must be 1 for {name}", "remove it")
+    if space.has_own_start and "weight" in space.parameters:
+        text = f"has no effect: {name} starts from the sources and their equal-weight merges"
+        yield Inconsistency((*of_space, "parameters", "weight", "start"), text, "remove it")
 
 
 def _unknown_pool(sources: Sequence[str], known: Sequence[str], place: Place) -> Iterator[Inconsistency]:

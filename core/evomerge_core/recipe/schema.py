@@ -108,10 +108,16 @@ class Racing(Frozen):
 class SearchSettings(Frozen):
     """How the search is carried out."""
 
-    algorithm: Literal["cma-es"] = "cma-es"
-    """The optimiser."""
+    algorithm: Literal["cma-es", "niches", "cells"] = "cma-es"
+    """`cma-es` looks for one best merge. The others breed an archive of merges that complement each other, all scored on the
+    same items: `niches` (M2N2) keeps those that solve what few others do, `cells` (CycleQD) the best of each combination of
+    scores of at least two tasks. They breed linear merges, in which each layer is a group unless `groups` is given."""
+    archive: Annotated[int, Field(strict=True, ge=2)] | None = None
+    """How many members the archive of `niches` has, or into how many ranges `cells` divides each task's scores. Without it:
+    15."""
     population: Annotated[int, Field(strict=True, ge=2)] | None = None
-    """How many candidates a generation has. Without it: 4 + floor(3 ln n) for n numbers; 128 for the paper's paths."""
+    """How many candidates a generation has. Without it: 4 + floor(3 ln n) for n numbers; 128 for the paper's paths; 4 where an
+    archive is bred."""
     sigma: Annotated[float, Field(strict=True, gt=0, le=1)] = 1 / 6
     """The first search step, as a share of each parameter's range."""
     tie_break: Literal["log_likelihood", "none"] = "log_likelihood"
@@ -126,6 +132,26 @@ class SearchSettings(Frozen):
         if isinstance(value, Mapping) and value.get("sigma", 0) is None:
             return {key: one for key, one in value.items() if key != "sigma"}
         return value
+
+    @property
+    def breeds(self) -> bool:
+        """Whether it breeds an archive of merges."""
+        return self.algorithm != "cma-es"
+
+    @model_validator(mode="after")
+    def _in_effect(self) -> SearchSettings:
+        if not self.breeds and self.archive is not None:
+            raise key_problem("archive", "has no effect: cma-es keeps none", "remove it, or write algorithm: niches")
+        if self.breeds and "sigma" in self.model_fields_set:
+            raise key_problem("sigma", f"has no effect: {self.algorithm} takes no steps", "remove it")
+        if self.breeds and self.racing is not None and self.racing.enabled:
+            text = f"has no effect: {self.algorithm} asks every candidate the same items"
+            raise key_problem("racing", text, "remove it")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_sigma(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return {key: value for key, value in handler(self).items() if not (self.breeds and key == "sigma")}
 
 
 class Stage(Frozen):
@@ -159,6 +185,28 @@ class Stage(Frozen):
 def _with_empty_paths(value: Mapping[str, Any]) -> Mapping[str, Any]:
     """`paths:` with nothing after it asks for paths as they come."""
     return {**value, "paths": {}} if "paths" in value and value["paths"] is None else value
+
+
+def _with_layers(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where an archive is bred, each layer has its own numbers: a member costs no more for it, and children can be split at
+    any layer."""
+    stages, search = value.get("stages"), value.get("search")
+    if isinstance(stages, list):
+        return {**value, "stages": [_layered(stage, search) if isinstance(stage, Mapping) else stage for stage in stages]}
+    if "paths" in value or not _breeds(search):
+        return value
+    return _layered({"search_space": {}, **value}, search)
+
+
+def _layered(searched: Mapping[str, Any], search: object) -> Mapping[str, Any]:
+    space = searched.get("search_space")
+    if not _breeds(searched.get("search", search)) or not isinstance(space, Mapping) or "groups" in space:
+        return searched
+    return {**searched, "search_space": {**space, "groups": "layers"}}
+
+
+def _breeds(search: object) -> bool:
+    return isinstance(search, Mapping) and search.get("algorithm") in ("niches", "cells")
 
 
 class EvaluationSettings(Frozen):
@@ -285,7 +333,7 @@ class Recipe(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _empty_paths(cls, value: Any) -> Any:
-        return _with_empty_paths(value) if isinstance(value, Mapping) else value
+        return _with_layers(_with_empty_paths(value)) if isinstance(value, Mapping) else value
 
     @model_validator(mode="after")
     def _one_way(self) -> Recipe:

@@ -10,6 +10,9 @@ from evomerge_core.recipe.schema import Budget, Recipe, SearchSettings, Stage
 
 # The paper's population for paths (arXiv 2403.13187); CMA-ES's own default is for far fewer numbers.
 _PAPER_POPULATION = 128
+# Children of an archive that don't know each other; their authors have one, and an archive grows no worse by a few.
+_CHILDREN = 4
+_ARCHIVE = 15
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,12 @@ def _planned(recipe: Recipe, stages: tuple[Stage, ...], index: int) -> PlannedSt
     search = stage.search or recipe.search
     if isinstance(searched, Paths) and searched.preset == "paper" and search.population is None:
         search = search.model_copy(update={"population": _PAPER_POPULATION})
+    if search.breeds and isinstance(searched, Paths):
+        # the recipe's search is for its weights
+        search = search.model_copy(update={"algorithm": "cma-es", "archive": None})
+    elif search.breeds:
+        given = {"population": search.population or _CHILDREN, "archive": search.archive or _ARCHIVE}
+        search = search.model_copy(update=given)
     pool = _pool(recipe, stages[:index], searched) if isinstance(searched, Paths) else ()
     return PlannedStage(stage.name, searched, pool, stage.budget or recipe.budget, search)
 

@@ -19,6 +19,7 @@ from evomerge_core.run.compare_precisions import Shipped, compare_precisions
 from evomerge_core.run.generation.generations import search
 from evomerge_core.run.generation.start import best_start
 from evomerge_core.run.generation.winner import choose_winner
+from evomerge_core.run.population.breed import breed
 from evomerge_core.run.references import add_references
 from evomerge_core.run.rehearsal import estimate_from_references
 from evomerge_core.run.setup import Setup, StageSetup
@@ -100,7 +101,10 @@ def _carry_out(setup: Setup, store: Store, evaluator: CachedEvaluator) -> list[C
     first = 0
     for stage in setup.stages:
         _begin_stage(setup, stage, store, first)
-        first = search(setup.plan, stage, store, evaluator, first)
+        if stage.search.breeds:
+            first = breed(setup, stage, store, evaluator, first)
+        else:
+            first = search(setup.plan, stage, store, evaluator, first)
         winners.append(_winner(setup, stage, store, evaluator, winners))
     return winners
 

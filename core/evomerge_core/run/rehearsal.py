@@ -118,7 +118,7 @@ def _search(plan: RunPlan, rehearsed: Rehearsal, parts: Mapping[str, TimeEstimat
 
 def _scored_apart(plan: RunPlan, stage: StagePlan) -> int:
     """Finalists that a search without races did not make, and that are asked its items when it is over."""
-    if stage_sizes(plan, stage) is not None or not plan.items("validation"):
+    if stage.search.breeds or stage_sizes(plan, stage) is not None or not plan.items("validation"):
         return 0
     return 1 + (len(AVERAGED) if stage.averages else 0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,9 +53,18 @@ def child_of(setup: Setup, store: Store, candidate: Candidate) -> FixedMerge:
     if routed is not None:
         members = pool_members(setup, store, routed.stage)
         return only_used(PathMerge(members, routed.path, setup.recipe.seed, _tokenizer(setup, members[0])))
-    space = stage_of(setup, candidate).space
-    assert isinstance(space, Space)
-    return space.to_config(np.array(candidate.genome))
+    stage = stage_of(setup, candidate)
+    assert isinstance(stage.space, Space)
+    child = stage.space.to_config(np.array(candidate.genome))
+    return without_unused(child) if stage.search.breeds else child
+
+
+def without_unused(merge: MergeConfig) -> MergeConfig:
+    """A merge by weights without the sources whose weight is 0 everywhere, which add nothing; one that gives the child its
+    tokenizer stays, and so does the first where all are 0."""
+    (part,) = merge.slices
+    used = [s for s in part.sources if s.model == merge.tokenizer or any(any(one.values) for one in s.parameters["weight"])]
+    return replace(merge, slices=(replace(part, sources=tuple(used) or part.sources[:1]),))
 
 
 def pool_members(setup: Setup, store: Store, stage: StageSetup) -> tuple[MergeConfig, ...]:

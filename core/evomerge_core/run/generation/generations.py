@@ -26,7 +26,7 @@ from evomerge_core.search.racing.result import ranking_numbers
 # Generations after which the search's mean is scored like a candidate: selection by luck doesn't flatter it.
 MEAN_EVERY = 10
 # How much of a search a damaged store may cost, at the most.
-_COPY_SECONDS = 60.0
+COPY_SECONDS = 60.0
 
 
 def search(plan: RunPlan, stage: StageSetup, store: Store, evaluator: CachedEvaluator, first: int) -> int:
@@ -43,7 +43,7 @@ def search(plan: RunPlan, stage: StageSetup, store: Store, evaluator: CachedEval
     history: list[list[float | None]] = []
     for generation in itertools.count(first):
         if admission.exhausted or is_flat(history):
-            return _ended(store, stage, "evaluations" if admission.spent else "flat", generation)
+            return ended(store, stage, "evaluations" if admission.spent else "flat", generation)
         genomes = optimizer.ask()
         candidates = admission.admit(generation, genomes)
         if settings is None:
@@ -58,11 +58,11 @@ def search(plan: RunPlan, stage: StageSetup, store: Store, evaluator: CachedEval
                 lambda items: not out_of_time(plan, stage, store, items),
             )
         if results is None or len(candidates) < len(genomes):
-            return _ended(store, stage, "minutes" if results is None else "evaluations", generation + 1)
+            return ended(store, stage, "minutes" if results is None else "evaluations", generation + 1)
         optimizer.tell(ranking_numbers(results))
         history.append([result.fitness for result in results])
         write_facts(store, generation=generation + 1, sigma=optimizer.sigma, mean=optimizer.mean.tolist())
-        store.keep_copy(unless_within=_COPY_SECONDS)
+        store.keep_copy(unless_within=COPY_SECONDS)
         if (generation + 1 - first) % MEAN_EVERY == 0:
             _score_mean(plan, stage, store, evaluator, generation, optimizer.mean)
     raise AssertionError("generations never end by themselves")
@@ -76,7 +76,7 @@ def _score_mean(
         evaluator.evaluate(mean_candidate(store, stage, generation, mean.tolist()), "search", plan.precision)
 
 
-def _ended(store: Store, stage: StagePlan, reason: str, following: int) -> int:
+def ended(store: Store, stage: StagePlan, reason: str, following: int) -> int:
     """Records why a stage's search ended: `evaluations`, `minutes`, or `flat` when nothing new or better is to be found."""
     reasons = read_facts(store).search_ended
     if len(reasons) == stage.index:

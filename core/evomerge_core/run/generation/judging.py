@@ -67,6 +67,9 @@ def race_sizes(search: SearchSettings, *, items: int, validated: bool, load: flo
     Of each task the search has `items`; `validated`: there are others to choose the winner by. `load` answers take as long
     as merging and loading.
     """
+    if search.breeds:
+        # members compete for the same items
+        return None
     asked = search.racing
     if asked is None:
         return rung_sizes(last_rung(items), load_items=load) if items >= _FEWEST_ITEMS and validated else None

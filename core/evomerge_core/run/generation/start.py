@@ -21,10 +21,10 @@ def best_start(setup: Setup, stage: StageSetup, store: Store) -> list[float] | N
     """The equal-weight merge with the highest fitness on the search's items, as a genome of the stage within its bounds.
 
     None where the search space's own start stands: for paths, for a start that the recipe names, and where no equal-weight
-    merge has a score.
+    merge has a score. An archive has no start.
     """
     plan, space, searched = setup.plan, stage.space, plan_stages(setup.recipe)[stage.index].searched
-    if not isinstance(space, Space) or not isinstance(searched, SearchSpace) or searched.has_own_start:
+    if not isinstance(space, Space) or not isinstance(searched, SearchSpace) or searched.has_own_start or stage.search.breeds:
         return None
     known = [(one, store.evaluation(one.id, "search", plan.precision)) for one in store.candidates("uniform")]
     worth = {

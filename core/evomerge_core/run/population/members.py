@@ -1,0 +1,65 @@
+"""Candidates as members of a population: genomes as coefficients, and scores on every item of the search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evomerge_core.genome.space import Space
+from evomerge_core.run.plan import RunPlan
+from evomerge_core.run.store.records import Candidate
+from evomerge_core.run.store.store import Store
+from evomerge_core.search.population.coefficients import Coefficients
+from evomerge_core.search.population.rules import Member
+
+
+def to_coefficients(space: Space, genome: Sequence[float]) -> Coefficients:
+    """A genome of weights alone as coefficients, [groups, sources]."""
+    return np.array(genome).reshape(len(space.sources), -1).T.copy()
+
+
+def to_genome(coefficients: Coefficients) -> NDArray[np.float64]:
+    """The genome that `to_coefficients` takes, [numbers]."""
+    return coefficients.T.ravel().copy()
+
+
+def founders(plan: RunPlan, space: Space, store: Store) -> list[Member]:
+    """What an archive begins with: every parent, and the equal-weight merges, as far as they have scores."""
+    found = []
+    for candidate in (*store.candidates("parent"), *store.candidates("uniform")):
+        scores = item_scores(plan, store, candidate)
+        if scores is not None:
+            found.append(Member(candidate.id, _coefficients(space, candidate), scores))
+    return found
+
+
+def item_scores(plan: RunPlan, store: Store, candidate: Candidate) -> NDArray[np.float64] | None:
+    """The candidate's score on each of the search's items, in the plan's order; None where it failed or wasn't asked all."""
+    evaluation = store.evaluation(candidate.id, "search", plan.precision)
+    known = {(one.task, one.item): one.value for one in store.item_scores(candidate.id, "search", plan.precision)}
+    asked = [(one.task.name, one.item.id) for one in plan.asked["search"]]
+    if evaluation is None or evaluation.score is None or not all(item in known for item in asked):
+        return None
+    return np.array([known[item] for item in asked])
+
+
+def task_of_items(plan: RunPlan) -> NDArray[np.int64]:
+    """The number of each search item's task, [items]."""
+    names = list(plan.weights)
+    return np.array([names.index(one.task.name) for one in plan.asked["search"]], dtype=np.int64)
+
+
+def worth_of_items(plan: RunPlan) -> NDArray[np.float64]:
+    """What each search item is worth, [items]: tasks count by their weights, however many items they have."""
+    counts = {name: len(list(some)) for name, some in groupby(one.task.name for one in plan.asked["search"])}
+    return np.array([plan.weights[one.task.name] / counts[one.task.name] for one in plan.asked["search"]])
+
+
+def _coefficients(space: Space, candidate: Candidate) -> Coefficients:
+    if candidate.genome is not None:
+        return to_coefficients(space, candidate.genome)
+    alone = [float(label == candidate.label) for label in space.labels]
+    return np.tile(alone, (len(space.grouping.names), 1))
