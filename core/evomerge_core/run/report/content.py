@@ -17,6 +17,7 @@ from evomerge_core.run.run_folder.state import state_of
 from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.records import Outcome
 from evomerge_core.run.store.store import Store
+from evomerge_core.run.view.archive import Archive, read_archive
 from evomerge_core.run.view.result import read_result
 
 
@@ -53,7 +54,8 @@ class Report:
     """A run at the moment of reading. `dimensions` are the genome's numbers (name, low, high), none for paths; `result` is
     the verdict, None before there is one; `foretold` are the seconds in all that were estimated from the references' times;
     `races` the items of a race's rungs, by stage; `ranked` the labels of the search's candidates that have a score, the best
-    first. `precision_choice` says what `precision: auto` became, `agreement` how the search's precision ranks merges."""
+    first. `precision_choice` says what `precision: auto` became, `agreement` how the search's precision ranks merges; `archive`
+    is what a search bred that breeds."""
 
     run: str
     recipe: str
@@ -71,6 +73,7 @@ class Report:
     races: tuple[tuple[int, ...] | None, ...]
     ranked: tuple[str, ...]
     result: Mapping[str, Any] | None
+    archive: Archive | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
@@ -112,6 +115,7 @@ def _report(folder: Path, store: Store) -> Report:
         races=facts.races,
         ranked=tuple(o.label for o in sorted(children, key=lambda outcome: rank(outcome, facts), reverse=True)),
         result=read_result(folder),
+        archive=read_archive(store),
     )
 
 

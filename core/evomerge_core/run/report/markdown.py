@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from evomerge_core.run.report.archive import archive_section
 from evomerge_core.run.report.content import Report, ScoredCandidate
+from evomerge_core.run.report.words import percent, plain
 from evomerge_core.run.view.expectation import expectation
 from evomerge_core.run.view.result import references_of
 from evomerge_core.tasks.items.split import SPLITS
@@ -20,10 +21,9 @@ _ENDED = {
 
 def to_markdown(report: Report, plots: Mapping[str, str]) -> str:
     """The whole report; `plots` maps titles to the files of pictures beside it."""
-    return (
-        "\n".join([*_head(report), *_verdict(report), *_plots(plots), *_search(report), *_cost(report), *_recipe(report)])
-        + "\n"
-    )
+    bred = [] if report.archive is None else archive_section(report.archive)
+    parts = (_head(report), _verdict(report), bred, _plots(plots), _search(report), _cost(report), _recipe(report))
+    return "\n".join(line for part in parts for line in part) + "\n"
 
 
 def _head(report: Report) -> Iterator[str]:
@@ -75,7 +75,7 @@ def _test_results(part: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _test_result(row: Mapping[str, Any], paired: Mapping[str, Any] | None, *, mark: str = "") -> str:
-    name = f"{mark}{_plain(row['name'])}{mark}"
+    name = f"{mark}{plain(row['name'])}{mark}"
     if row["test"] is None:
         return f"| {name} | failed | | | | | | | |"
     low, high = row["interval"]
@@ -118,7 +118,7 @@ def _search(report: Report) -> Iterator[str]:
 def _listed(title: str, some: list[tuple[ScoredCandidate, str | None]]) -> Iterator[str]:
     if some:
         yield from ("", f"{title}:", "")
-        yield from (f"- {_plain(candidate.label)}: {_plain(reason or '')}" for candidate, reason in some)
+        yield from (f"- {plain(candidate.label)}: {plain(reason or '')}" for candidate, reason in some)
 
 
 def _cost(report: Report) -> Iterator[str]:
@@ -139,13 +139,3 @@ def _cost(report: Report) -> Iterator[str]:
 
 def _recipe(report: Report) -> Iterator[str]:
     yield from ("", "## Recipe", "", "```yaml", report.recipe.rstrip(), "```")
-
-
-def _plain(text: str) -> str:
-    """A name or message in one line that Markdown takes as text."""
-    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(text.split()))
-
-
-def percent(share: float) -> str:
-    """A share of 1 as a percentage with one decimal."""
-    return f"{100 * share:.1f} %"

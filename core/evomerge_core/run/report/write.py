@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.full_disk import full_disk, is_full
+from evomerge_core.run.report.archive import archive_map, coverage_plot
 from evomerge_core.run.report.content import Report
 from evomerge_core.run.report.markdown import to_markdown
 from evomerge_core.run.report.plots import fitness_plot, genome_plot, parents_plot
 from evomerge_core.visible_text import visible, visible_json
 
 
-def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
-    """Writes the report into a folder, over an earlier one; the files, Markdown first. InputError when it can't be written."""
+def render_report(report: Report) -> dict[str, str]:
+    """The texts of a report's files by name, Markdown first."""
     made = {
         "Held-out test": ("parents.svg", parents_plot(report)),
         "Scores of the search": ("fitness.svg", fitness_plot(report)),
@@ -22,11 +24,15 @@ def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
     pictures = {title: (name, text) for title, (name, text) in made.items() if text is not None}
     markdown = to_markdown(report, {title: name for title, (name, _) in pictures.items()})
     shown = {"report.md": markdown, **dict(pictures.values())}
-    texts = {
+    return {
         # Names, messages and answers come from files and models, and a report is printed in terminals too.
         **{name: visible(text, keep="\n\t") for name, text in shown.items()},
         "report.json": visible_json(report.to_json(), indent=2) + "\n",
     }
+
+
+def write_report(texts: Mapping[str, str], folder: Path) -> tuple[Path, ...]:
+    """Writes a report's texts into a folder, over an earlier one; the files. InputError when they can't be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
