@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from evomerge_core.errors import InputError, unknown_name
 from evomerge_core.genome.spec import SearchSpace
 from evomerge_core.recipe.schema import Recipe, SearchSettings
-from evomerge_core.recipe.tokenizer_source import tokenizer_name
+from evomerge_core.recipe.tokenizer_source import BASE, tokenizer_name
 from evomerge_core.tasks.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def _refused(location: Place, error: InputError) -> Inconsistency:
 
 def _problems(recipe: Recipe) -> Iterator[Inconsistency]:
     yield from _tokenizer_problems(recipe)
+    yield from _pool_problems(recipe)
     yield from _stage_problems(recipe)
     for place, space in _search_spaces(recipe):
         yield from _space_problems(recipe, space, place)
@@ -55,6 +56,18 @@ def _tokenizer_problems(recipe: Recipe) -> Iterator[Inconsistency]:
         tokenizer_name(recipe)
     except InputError as error:
         yield _refused(("tokenizer_source",), error)
+
+
+def _pool_problems(recipe: Recipe) -> Iterator[Inconsistency]:
+    if not recipe.pool:
+        return
+    remedy = "write the sources' names under 'sources' instead"
+    if recipe.paths is not None or recipe.stages:
+        key = "paths" if recipe.paths is not None else "stages"
+        yield Inconsistency((key,), "can't be combined with pool, which chooses sources for one search of weights", remedy)
+    if recipe.tokenizer_source not in (None, BASE):
+        text = "must be base with a pool: nobody knows yet which of its models are chosen"
+        yield Inconsistency(("tokenizer_source",), text, "write base, or remove it")
 
 
 def _search_spaces(recipe: Recipe) -> Iterator[tuple[Place, SearchSpace]]:
@@ -153,6 +166,8 @@ def _space_problems(recipe: Recipe, space: SearchSpace, place: Place) -> Iterato
 
 def _source_problems(recipe: Recipe, method: Method) -> Iterator[Inconsistency]:
     models = [source.model for source in recipe.sources]
+    if recipe.pool:
+        return  # each set of its members is asked for itself
     if method.takes_base and recipe.base in models:
         text = f"this is the base itself, which {method.name} merges anyway"
         yield Inconsistency(("sources", models.index(recipe.base)), text, "remove it")

@@ -272,7 +272,7 @@ class About(Frozen):
 
 
 # Each is open for the whole run, and has a number in every candidate's genome.
-_MOST_SOURCES = 100
+MOST_SOURCES = 100
 
 
 class Recipe(Frozen):
@@ -290,8 +290,13 @@ class Recipe(Frozen):
     base: Text
     """The model that all sources are measured against; it gives the child its architecture, and its tokenizer where
     `tokenizer_source` names no other. Written like a source."""
-    sources: Annotated[tuple[SourceSpec, ...], Field(min_length=1, max_length=_MOST_SOURCES)]
+    sources: Annotated[tuple[SourceSpec, ...], Field(min_length=1, max_length=MOST_SOURCES)]
     """The models that are merged."""
+    pool: Annotated[tuple[SourceSpec, ...], Field(max_length=MOST_SOURCES)] = ()
+    """Instead of `sources`: many models and adapters, of which the run first chooses its sources. Folders, folders that hold
+    some, patterns such as `./adapters/*`, hub ids, or `model+adapter`; an adapter's folder means the base with it. Each is
+    scored alone and in merges of equal weights, on the search's items only; the answers count as evaluations of the budget, at
+    most as half of it."""
     tokenizer_source: Text | None = None
     """Whose tokenizer, chat template and tokens at the end of a turn the child takes: `base`, or a source by its name. Rows of
     the other models are matched by the tokens' text. Needed where models end turns with different tokens; without it the
@@ -335,6 +340,16 @@ class Recipe(Frozen):
     def _empty_paths(cls, value: Any) -> Any:
         return _with_layers(_with_empty_paths(value)) if isinstance(value, Mapping) else value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _pool_for_sources(cls, value: Any) -> Any:
+        """Until sources are chosen, all of the pool are."""
+        if not isinstance(value, Mapping) or not isinstance(value.get("pool"), list) or not value["pool"]:
+            return value
+        if "sources" in value:
+            raise key_problem("pool", "can't be combined with sources", "keep one: a pool is what sources are chosen from")
+        return {**value, "sources": value["pool"]}
+
     @model_validator(mode="after")
     def _one_way(self) -> Recipe:
         given = [key for key in ("search_space", "paths", "stages") if key in self.model_fields_set and getattr(self, key)]
@@ -346,13 +361,15 @@ class Recipe(Frozen):
     def _without_unused(self, handler: SerializerFunctionWrapHandler) -> Any:
         unused = [key for key in ("paths", "stages") if not getattr(self, key)]
         unused += ["search_space"] if self.paths or self.stages else []
+        unused.append("sources" if self.pool else "pool")
         return {key: value for key, value in handler(self).items() if key not in unused}
 
     @model_validator(mode="after")
     def _unique(self) -> Recipe:
         for what, values in (
-            ("sources", [source.model for source in self.sources]),
-            ("sources", [source.name for source in self.sources]),
+            # of a pool nobody has chosen yet, and a pattern has no name of its own
+            ("sources", [source.model for source in self.sources if not self.pool]),
+            ("sources", [source.name for source in self.sources if not self.pool]),
             ("stages", [stage.name for stage in self.stages]),
             ("tasks", [task.name for task in self.tasks]),
         ):

@@ -29,9 +29,24 @@ def reopen(folder: Path, facts: RunFacts, *, asks: bool = False) -> Setup:
     for task in recipe.tasks if asks else ():
         if task.name in facts.item_hashes:
             require_same_items(task, facts.item_hashes[task.name], folder=folder)
-    setup = prepare(recipe, folder)
-    check_unchanged(folder, setup.fingerprints, added=facts.frozen_recipe is not None)
+    chosen = with_chosen_sources(recipe, facts)
+    setup = prepare(chosen, folder)
+    unused = {source.model for source in recipe.sources} - {source.model for source in chosen.sources}
+    check_unchanged(folder, setup.fingerprints, added=facts.frozen_recipe is not None, unused=unused)
     return setup
+
+
+def with_chosen_sources(recipe: Recipe, facts: RunFacts) -> Recipe:
+    """The recipe with the sources that were chosen of its pool, and the budget that choosing them has left; the same recipe
+    before that, and without a pool."""
+    if facts.pool is None:
+        return recipe
+    taken = {member["name"] for member in facts.pool["members"] if member["taken"]}
+    budget = recipe.budget
+    if budget.evaluations is not None:
+        left = max(budget.evaluations - facts.pool["evaluations"], (budget.evaluations + 1) // 2)
+        budget = budget.model_copy(update={"evaluations": left})
+    return recipe.model_copy(update={"sources": tuple(s for s in recipe.pool if s.name in taken), "budget": budget})
 
 
 def frozen_recipe(folder: Path, facts: RunFacts) -> Recipe:

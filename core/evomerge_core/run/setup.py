@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from evomerge_core.recipe.load import dump_recipe
 from evomerge_core.recipe.schema import FEW_BITS, Budget, Recipe, Stage
 from evomerge_core.recipe.stages import PlannedStage, plan_stages
 from evomerge_core.recipe.tokenizer_source import chosen_tokenizer
+from evomerge_core.run.fitting import fitting
 from evomerge_core.run.plan import Asked, RunPlan, StagePlan
 from evomerge_core.run.precision_choice import (
     ChoosePrecision,
@@ -144,7 +145,7 @@ def create_run(
     recipe = _with_arithmetic(_overridden(recipe, evaluations, minutes, seed))
     folder = out or run_folder(recipe)
     require_empty(folder)
-    frozen = with_absolute_paths(recipe)
+    frozen, unfit = fitting(with_absolute_paths(recipe), folder)
     setup = prepare(frozen, folder, choose)
     for source in setup.sources.values():
         require_finite(source)
@@ -154,6 +155,10 @@ def create_run(
     create_folder(folder, text, setup.fingerprints, frozen_recipe=text, item_hashes=hashes)
     if setup.choice is not None:
         _record(folder, setup.choice)
+    if unfit:
+        store = open_store(folder)
+        write_facts(store, pool_unfit=[asdict(one) for one in unfit])
+        store.close()
     return folder
 
 

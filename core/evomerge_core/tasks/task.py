@@ -105,6 +105,10 @@ class Task:
             language_ok=language_ok,
         )
 
+    def right(self, item: Item, answer: Answer) -> float:
+        """The scorer's value, whatever the answer's language."""
+        return self._value(answer, self.expected(item))
+
     def _value(self, answer: Answer, expected: Expected) -> float:
         try:
             return self.scorer.score(answer, expected)

@@ -212,6 +212,7 @@ def _carry_out(folder: Path, store: Store) -> None:
     since = time.perf_counter()
     from evomerge_core.run.loop import run
     from evomerge_core.run.reopen import reopen
+    from evomerge_core.run.selection.select_sources import select_sources
     from evomerge_core.run.verdict.finish import finish
     from evomerge_core.run.watch import watch_run
     from evomerge_quant.gguf.plan import gguf_bytes
@@ -224,6 +225,11 @@ def _carry_out(folder: Path, store: Store) -> None:
     watch = watch_run(folder, setup, store)
     device, arithmetic = setup.recipe.evaluation.device, setup.recipe.evaluation.arithmetic
     make = evaluators(setup.base_folder, device, arithmetic, setup.speaks)
+    if setup.recipe.pool and read_facts(store).pool is None:
+        select_sources(setup, store, make, since=since, watch=watch)
+        # from here on the run is one of the chosen sources
+        _carry_out(folder, store)
+        return
     winner = run(setup, store, make, since=since, shipped=shipped_for(setup), watch=watch)
     finish(setup, store, winner, folder, gguf_bytes, watch)
     timing = timing_of(setup, store, measure_capacity(device).name)

@@ -14,7 +14,7 @@ from evomerge_core.run.candidate.scoring import Gate, Responses, ask_candidate, 
 from evomerge_core.run.plan import Asked, RunPlan
 from evomerge_core.run.run_folder.commands import obey
 from evomerge_core.run.store.facts import Clock, read_facts
-from evomerge_core.run.store.records import Candidate, Evaluation, Pass
+from evomerge_core.run.store.records import POOL, Candidate, Evaluation, Pass
 from evomerge_core.run.store.store import Store
 from evomerge_core.tasks.evaluator import CandidateError, Question
 
@@ -71,6 +71,16 @@ class CachedEvaluator:
         responses, clock = self._ask(candidate, "search", precision, new, neutral, gate)
         passed = _pass(responses, "search", precision, generation, rung)
         self.store.save_rung(place, passed, responses.items, responses.neutral, facts=clock.as_facts())
+
+    def run_pool_rung(self, candidate: Candidate, generation: int, rung: int, asked: Sequence[Asked], _: Gate | None) -> None:
+        """One rung of a race between sets of a pool's members; what a set answered before isn't asked again."""
+        precision = self.plan.precision
+        known = {(i.task, i.item) for i in self.store.item_scores(candidate.id, POOL, precision)}
+        new = [a for a in asked if (a.task.name, a.item.id) not in known]
+        responses, clock = self._ask(candidate, POOL, precision, new, {}, None)
+        self.store.save_rung(
+            candidate.id, _pass(responses, POOL, precision, generation, rung), responses.items, facts=clock.as_facts()
+        )
 
     def run_final_rung(self, candidate: Candidate, precision: Precision, rung: int, asked: Sequence[Asked]) -> None:
         """One rung of a final, on validation items that the candidate was not asked before."""

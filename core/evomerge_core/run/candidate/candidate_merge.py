@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from evomerge_core.fixed_merge.fixed_merge import FixedMerge
-from evomerge_core.genome.space import Space
+from evomerge_core.genome.space import Space, make_space
+from evomerge_core.genome.spec import SearchSpace
 from evomerge_core.merging.config import MergeConfig, whole_model
 from evomerge_core.paths.path import Path
 from evomerge_core.paths.path_merge import PathMerge, only_used, template_of
 from evomerge_core.paths.space import PathSpace
+from evomerge_core.recipe.stages import plan_stages
+from evomerge_core.recipe.tokenizer_source import chosen_tokenizer
 from evomerge_core.run.setup import Setup, StageSetup
 from evomerge_core.run.store.facts import read_facts
-from evomerge_core.run.store.records import Candidate
+from evomerge_core.run.store.records import POOL, Candidate
 from evomerge_core.run.store.store import Store
+
+
+# The weight of each of a pool's members in the merges that are raced.
+POOL_WEIGHT = 0.75
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,8 @@ def child_of(setup: Setup, store: Store, candidate: Candidate) -> FixedMerge:
     """The fixed merge that a candidate stands for."""
     if candidate.kind == "parent":
         return whole_model(setup.parents[candidate.label], setup.tokenizer)
+    if candidate.kind == POOL:
+        return _pool_merge(setup, [list(setup.parents)[int(place)] for place in candidate.genome or ()])
     routed = path_candidate(setup, candidate)
     if routed is not None:
         members = pool_members(setup, store, routed.stage)
@@ -65,6 +75,18 @@ def without_unused(merge: MergeConfig) -> MergeConfig:
     (part,) = merge.slices
     used = [s for s in part.sources if s.model == merge.tokenizer or any(any(one.values) for one in s.parameters["weight"])]
     return replace(merge, slices=(replace(part, sources=tuple(used) or part.sources[:1]),))
+
+
+def _pool_merge(setup: Setup, names: Sequence[str]) -> MergeConfig:
+    """Some of a pool's members with equal weights; one alone is itself."""
+    members = {name: setup.parents[name] for name in names}
+    if len(members) == 1:
+        return whole_model(members[names[0]], setup.tokenizer)
+    recipe, base = setup.recipe, setup.sources[setup.recipe.base]
+    searched = plan_stages(recipe)[0].searched
+    assert isinstance(searched, SearchSpace)  # a pool is for weights
+    space = make_space(searched, recipe.base, members, setup.layers, base.names, recipe.seed, chosen_tokenizer(recipe))
+    return space.to_config(space.uniform(POOL_WEIGHT))
 
 
 def pool_members(setup: Setup, store: Store, stage: StageSetup) -> tuple[MergeConfig, ...]:

@@ -34,7 +34,8 @@ AnsweredPlace = tuple[ItemScore, ...]
 @dataclass(frozen=True)
 class RaceSettings:
     """How the races of a search are run. `sizes` are places after each rung; `error` is the chance that a candidate as good as
-    the better half is dropped; `name` sets one search of a run apart from another's."""
+    the better half is dropped; `name` sets one search of a run apart from another's. What is answered is kept under `split`;
+    whatever that is called, the items are the search's."""
 
     plan: RunPlan
     store: Store
@@ -43,6 +44,7 @@ class RaceSettings:
     break_ties: bool
     guard: Guard | None
     name: str = ""
+    split: str = "search"
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def race(
         gate = gold_gate(settings.plan, settings.store, _flat(places), settings.error) if rung == 0 else None
         asked = _flat(places[start:size])
         for candidate in running:
-            if not cut and settings.store.rung(candidate.id, settings.plan.precision, generation, rung) is None:
+            if not cut and _rung(settings, generation, candidate, rung) is None:
                 cut = not may_start(len(asked))
                 if not cut:
                     run_rung(candidate, generation, rung, asked, gate)
@@ -99,6 +101,11 @@ def race(
     for done in progress:
         _save(settings, done)
     return None if cut else [_result(settings, p, p.candidate in running) for p in progress]
+
+
+def asked_in(settings: RaceSettings, generation: int) -> list[Asked]:
+    """What a generation's race asks whoever runs it to the end, in its order."""
+    return _flat(_places(settings, generation))
 
 
 def _flat(places: Sequence[Place]) -> list[Asked]:
@@ -117,9 +124,9 @@ def _places(settings: RaceSettings, generation: int) -> list[Place]:
 
 def _progress(settings: RaceSettings, generation: int, candidate: Candidate, places: Sequence[Place]) -> CandidateProgress:
     store, precision = settings.store, settings.plan.precision
-    found = [store.rung(candidate.id, precision, generation, rung) for rung in range(len(settings.sizes))]
+    found = [_rung(settings, generation, candidate, rung) for rung in range(len(settings.sizes))]
     passes = tuple(done for done in found if done is not None)
-    known = {(i.task, i.item): i for i in store.item_scores(candidate.id, "search", precision)}
+    known = {(i.task, i.item): i for i in store.item_scores(candidate.id, settings.split, precision)}
     answered = settings.sizes[len(passes) - 1] if passes and passes[-1].failure is None else 0
     answers = tuple(tuple(known[a.task.name, a.item.id] for a in place) for place in places[:answered])
     mark = None
@@ -127,6 +134,11 @@ def _progress(settings: RaceSettings, generation: int, candidate: Candidate, pla
         neutral = store.item_scores(candidate.id, NEUTRAL, precision)
         mark = objection(settings.guard, list(chain.from_iterable(answers)), neutral)
     return CandidateProgress(candidate, passes, answers, mark)
+
+
+def _rung(settings: RaceSettings, generation: int, candidate: Candidate, rung: int) -> Pass | None:
+    passes = settings.store.passes_of(candidate.id, settings.split, settings.plan.precision)
+    return next((done for done in passes if (done.generation, done.rung) == (generation, rung)), None)
 
 
 def evidence(plan: RunPlan, answers: Sequence[Sequence[AnsweredPlace]], better: int, *, break_ties: bool) -> Vector:
@@ -175,6 +187,6 @@ def _evaluation(settings: RaceSettings, progress: CandidateProgress) -> Evaluati
 def _save(settings: RaceSettings, progress: CandidateProgress) -> None:
     """The candidate's evaluation on what it was asked; its item scores are in the store already."""
     candidate, precision, store = progress.candidate, settings.plan.precision, settings.store
-    if progress.passes and store.evaluation(candidate.id, "search", precision) is None:
+    if progress.passes and store.evaluation(candidate.id, settings.split, precision) is None:
         evaluation, place = _evaluation(settings, progress), candidate.twin or candidate.id
-        store.save_evaluation(place, "search", precision, evaluation, (), mark=progress.mark)
+        store.save_evaluation(place, settings.split, precision, evaluation, (), mark=progress.mark)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.run_folder.names import SOURCES
 
 
-def check_unchanged(folder: Path, fingerprints: Mapping[str, Mapping[str, str]], *, added: bool = False) -> None:
-    """Refuses sources that are not byte for byte those that the run began with; `added`: and have a file more."""
+def check_unchanged(
+    folder: Path, fingerprints: Mapping[str, Mapping[str, str]], *, added: bool = False, unused: Container[str] = ()
+) -> None:
+    """Refuses sources that are not byte for byte those that the run began with; `added`: and have a file more. Those that are
+    `unused` may be anything: the run is done with them."""
     began = read_fingerprints(folder / SOURCES)
     for reference, files in began.items():
+        if reference in unused:
+            continue
         for file, digest in files.items():
             if fingerprints.get(reference, {}).get(file) != digest:
                 raise _changed(file, f"changed since the run began (source {reference})")

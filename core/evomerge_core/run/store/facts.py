@@ -33,6 +33,9 @@ class Changes(TypedDict, total=False):
     frozen_recipe: str
     item_hashes: Mapping[str, Mapping[str, str]]
     source_files: Sequence[Sequence[str | int]]
+    pool: Mapping[str, Any]
+    pool_unfit: Sequence[Mapping[str, Any]]
+    pool_sizes: Sequence[int]
     pid: int
     priority: str
     precision: str
@@ -75,7 +78,9 @@ class RunFacts:
 
     `message` is why it failed; `pid` and `priority` are those of the last job. `frozen_recipe` is the text of the recipe that
     the run began with, `item_hashes` by task what `tasks.item_hashes` gave: runs of earlier versions have neither.
-    `source_files` are the sources' files as the last job found them (the fields of `file_marks.FileMark`). Scores are
+    `source_files` are the sources' files as the last job found them (the fields of `file_marks.FileMark`). `pool` is how the
+    sources were chosen (the fields of `view.pool.Selection`), None before that and without a pool; `pool_unfit` are
+    members that can't be merged, `pool_sizes` the items of each task after each rung of the pool's races. Scores are
     in `precision` (the search's) and computed on `scored_on`; `precisions` are all that finalists and the test are scored in.
     `evaluations_total` is the budget of all stages, `items` the number by split, `weights` the share of each task. `dimensions`
     are the numbers of the present stage's genomes, none for paths. `estimated` are the seconds and tokens in all, by the times
@@ -99,6 +104,9 @@ class RunFacts:
     frozen_recipe: str | None = None
     item_hashes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     source_files: tuple[Sequence[Any], ...] = ()
+    pool: Mapping[str, Any] | None = None
+    pool_unfit: tuple[Mapping[str, Any], ...] = ()
+    pool_sizes: tuple[int, ...] | None = None
     pid: int | None = None
     priority: str | None = None
     precision: str = "nf4"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evomerge_core.run.plan import RunPlan, StagePlan
 from evomerge_core.run.store.facts import batch_size, read_facts
+from evomerge_core.run.store.records import POOL
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.timing.cost import Costs, Work, estimate_all, learn, work
 
@@ -39,7 +40,8 @@ def learn_costs(plan: RunPlan, store: Store) -> dict[str, Costs]:
 
 def _begun(plan: RunPlan, stage: StagePlan, store: Store) -> bool:
     first = read_facts(store).first_generation(stage.index)
-    return any(done.generation is not None and done.generation >= first for done in store.passes(plan.precision))
+    passes = (done for done in store.passes(plan.precision) if done.split != POOL)
+    return any(done.generation is not None and done.generation >= first for done in passes)
 
 
 def _ahead(plan: RunPlan, stage: StagePlan, store: Store) -> dict[str, Work]:

@@ -31,12 +31,13 @@ def _candidate(args: argparse.Namespace) -> int:
     from evomerge_core.run.view.sound_records import sound_records
 
     with sound_records(args.run), closing(read_store(args.run)) as store:
+        store.require_sound()
         candidate = _find(store, args.run, args.name)
         facts = _facts(store, candidate) | _meaning(args.run, store, candidate)
-        if args.json:
-            print_json(facts)
-        else:
-            _print(facts)
+    if args.json:
+        print_json(facts)
+    else:
+        _print(facts)
     return 0
 
 
@@ -84,10 +85,15 @@ def _meaning(run: Path, store: Store, candidate: Candidate) -> dict[str, Any]:
     from evomerge_core.paths.layout import lay_out
     from evomerge_core.recipe.load import load_recipe
     from evomerge_core.run.candidate.candidate_merge import child_of, path_candidate
+    from evomerge_core.run.reopen import with_chosen_sources
     from evomerge_core.run.run_folder.names import RECIPE
     from evomerge_core.run.setup import prepare
+    from evomerge_core.run.store.facts import read_facts
 
-    setup = prepare(load_recipe(run / RECIPE), run)
+    recipe = load_recipe(run / RECIPE)
+    if candidate.kind != "pool":
+        recipe = with_chosen_sources(recipe, read_facts(store))
+    setup = prepare(recipe, run)
     file = write_fixed_file(child_of(setup, store, candidate))
     path = path_candidate(setup, candidate)
     layout = None if path is None else lay_out(path.path, path.space.pool)
