@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.path_text import on_command_line
 
 # Room for small files and the file system's own books: with less than this, a disk is as good as full.
 SPARE_BYTES = 16 * 2**20
@@ -39,7 +40,7 @@ def full_disk(file: Path, needed: int, *, then: str = AGAIN) -> FullDisk:
 
 def resume_it(run: Path) -> str:
     """What to do with a run once there is space again."""
-    return f"`evomerge-tui resume {run}`"
+    return f"`evomerge-tui resume {on_command_line(run)}`"
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 from pathlib import Path
 
 from evomerge_core.errors import InputError
@@ -27,3 +30,12 @@ def written_path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         raise InputError("there is no such home folder", where=text, remedy="give the path from the root") from None
+
+
+def on_command_line(path: str | Path, *, windows: bool = os.name == "nt") -> str:
+    """A path as a command line has to name it: in quotes where a shell would read something else, never an option."""
+    text = f".{os.sep}{path}" if str(path).startswith("-") else str(path)
+    if not windows:
+        return shlex.quote(text)
+    # a Windows name can't hold a quote
+    return text if re.fullmatch(r"[\w.:\\/~+@=-]+", text) else f'"{text}"'

@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.durable import write_whole
-from evomerge_core.files.full_disk import SPARE_BYTES, needs_room
+from evomerge_core.files.full_disk import SPARE_BYTES, needs_room, resume_it
 from evomerge_core.run.candidate.fitness import fitness
 from evomerge_core.run.candidate.scoring import evaluation_on, item_score
 from evomerge_core.run.generation.finalists import best_of_search
@@ -136,7 +136,7 @@ def _winner(run: Path, setup: Setup, store: Store, count: int) -> Candidate:
         raise InputError(f"--rescore: {run} has no validation items; give `splits: validation` in the recipe of a new run")
     winner = read_facts(store).winner
     if winner is None:
-        raise InputError(f"--rescore: {run} has no winner yet; finish it with `evomerge-tui resume {run}`")
+        raise InputError(f"--rescore: {run} has no winner yet; finish it with {resume_it(run)}")
     return store.candidate(winner)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Unpack
 
@@ -107,6 +107,12 @@ def open_store(folder: Path, *, keeps_copies: bool = False) -> Store:
 def read_store(folder: Path) -> Store:
     """The store of an existing run, to read: nothing in the folder is changed, and it may be another's."""
     return Store(_store_of(folder), read_only=True)
+
+
+def require_sound_store(folder: Path) -> None:
+    """Looks through the store of an existing run: raises DamagedStore where it isn't what was written."""
+    with closing(read_store(folder)) as store:
+        store.require_sound()
 
 
 def require_run(folder: Path) -> None:

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full, resume_it
+from evomerge_core.files.path_text import on_command_line
 from evomerge_core.run.run_folder.names import LOCK
 
 
@@ -22,7 +23,7 @@ def hold(folder: Path) -> AbstractContextManager[object]:
         # `is_held` holds the lock for a moment only, a job for long
         return lock.acquire(timeout=2.0, poll_interval=0.02)
     except Timeout:
-        remedy = f"see `evomerge-tui status {folder}`"
+        remedy = f"see `evomerge-tui status {on_command_line(folder)}`"
         raise InputError("a job is already running here", where=folder, remedy=remedy) from None
     except OSError as error:
         if is_full(error):

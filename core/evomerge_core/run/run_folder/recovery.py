@@ -9,6 +9,7 @@ from pathlib import Path
 from evomerge_core.errors import InputError
 from evomerge_core.files.durable import flush_file, rename
 from evomerge_core.files.full_disk import needs_room, resume_it
+from evomerge_core.files.path_text import on_command_line
 from evomerge_core.run.run_folder.folder import open_store
 from evomerge_core.run.run_folder.names import COPY, DAMAGED, RECIPE, STORE
 from evomerge_core.run.store.connection import DamagedStore
@@ -51,7 +52,7 @@ def _damage(folder: Path) -> InputError | None:
 
 def _put_back(folder: Path, damage: InputError) -> float:
     """Puts a copy of the copy in the store's place, once it is known to be sound; when it was made, in unix time."""
-    remedy = f"it has no sound copy: start a new run with `evomerge-tui run {folder / RECIPE} --out NEW`"
+    remedy = f"it has no sound copy: start a new run with `evomerge-tui run {on_command_line(folder / RECIPE)} --out NEW`"
     lost = InputError(damage.problem, where=folder / STORE, remedy=remedy)
     if not (folder / COPY).is_file():
         raise lost

@@ -26,7 +26,7 @@ def make_digests(connection: Connection, tables: list[str]) -> None:
 
 def keep_digests(connection: Connection) -> None:
     """Has a connection that writes keep the digests, if the store has them, in the transaction of what is written."""
-    if not _has_digests(connection):
+    if not has_digests(connection):
         return
     connection.create_function("row_checksum", -1, lambda *row: _checksum(row), deterministic=True)
     # a row that another replaces is told too
@@ -50,7 +50,7 @@ def altered_table(connection: Connection) -> str | None:
     connection.execute("BEGIN")
     try:
         tables = [row["name"] for row in connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'")]
-        digests = _digests(connection) if _has_digests(connection) else {}
+        digests = _digests(connection) if has_digests(connection) else {}
         found = {table: _digest_of(connection, table) for table in tables}
     finally:
         connection.execute("COMMIT")
@@ -65,7 +65,8 @@ def _digested(connection: Connection) -> list[str]:
     return list(_digests(connection))
 
 
-def _has_digests(connection: Connection) -> bool:
+def has_digests(connection: Connection) -> bool:
+    """Whether the store has digests; those of earlier versions have none."""
     query = "SELECT count(*) FROM main.sqlite_schema WHERE name = 'digests'"
     return bool(connection.execute(query).fetchone()[0])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evomerge_core.run.store.connection import DamagedStore, connect, connect_to_read, is_outdated
 from evomerge_core.run.store.copies import copy_store
-from evomerge_core.run.store.digests import keep_digests, make_digests
+from evomerge_core.run.store.digests import has_digests, keep_digests, make_digests
 from evomerge_core.run.store.soundness import require_sound
 from evomerge_core.run.store.tables.evaluations import Evaluations
 from evomerge_core.run.store.tables.events import Events
@@ -74,3 +74,11 @@ class Store(Evaluations, Items, Passes, Results, Events):
     def require_sound(self) -> None:
         """Raises DamagedStore when a look through the whole file finds damage."""
         require_sound(self._connection)
+
+    def is_as_written(self) -> bool:
+        """Whether every row is known to be what this program wrote; of an earlier version's store that isn't known."""
+        try:
+            require_sound(self._connection)
+        except DamagedStore:
+            return False
+        return has_digests(self._connection)

@@ -51,7 +51,8 @@ def finish(
     known = read_facts(store).winner_files
     # a model that isn't known was being written when the job before ended
     if not known or first_damage(place, known) is not None:
-        write_facts(store, winner_files={})
+        known = {}
+        write_facts(store, winner_files=known)
         shutil.rmtree(place / MODEL, ignore_errors=True)
     write_whole(place / file.name, file.text, mode=0o600, then=resume_it(folder))
     if not (place / MODEL).exists():
@@ -60,7 +61,7 @@ def finish(
     result["child"] = _size(setup, file.fixed, gguf_bytes)
     result["files"] = {"model": str((place / MODEL).absolute()), "recipe": str((place / file.name).absolute())}
     write_whole(place / RESULT, json.dumps(result, indent=2, ensure_ascii=False) + "\n", mode=0o600, then=resume_it(folder))
-    write_facts(store, winner_files=known_files(place, file.name))
+    write_facts(store, winner_files=known_files(place, file.name, known))
 
 
 def _write_model(folder: Path, file: FixedFile, setup: Setup, watch: Watch | None) -> None:

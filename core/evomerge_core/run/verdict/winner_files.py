@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from evomerge_core.errors import InputError
-from evomerge_core.run.run_folder.folder import read_store
+from evomerge_core.run.run_folder.folder import open_store, read_store
 from evomerge_core.run.run_folder.names import RESULT, WINNER
-from evomerge_core.run.store.facts import read_facts
+from evomerge_core.run.store.facts import read_facts, write_facts
 from evomerge_core.sources.stored.fingerprint import hash_file
 
 MODEL = "model"
@@ -17,10 +19,15 @@ MODEL = "model"
 _CARD = "README.md"
 
 
-def known_files(winner: Path, recipe_file: str) -> dict[str, tuple[int, str]]:
-    """Size in bytes and sha256 of the recipe, the result and the model's files, by their path in `winner`."""
-    names = [recipe_file, RESULT, *_model_files(winner)]
-    return {name: ((winner / name).stat().st_size, hash_file(winner / name)) for name in names}
+def known_files(
+    winner: Path, recipe_file: str, looked_at: Mapping[str, Sequence[Any]] = MappingProxyType({})
+) -> dict[str, Sequence[Any]]:
+    """Size in bytes and sha256 of the recipe, the result and the model's files, by their path in `winner`.
+
+    `looked_at`: what `first_damage` has just found unchanged; of these, the model's files aren't read once more.
+    """
+    model = {name: looked_at.get(name) or _mark(winner / name) for name in _model_files(winner)}
+    return {name: _mark(winner / name) for name in (recipe_file, RESULT)} | model
 
 
 def first_damage(winner: Path, known: Mapping[str, Sequence[Any]]) -> str | None:
@@ -57,6 +64,16 @@ def winner_damage(folder: Path) -> str | None:
         return error.fault
     needed = (winner / RESULT, winner / MODEL / "config.json")
     return next((f"{path} is missing" for path in needed if not path.is_file()), None)
+
+
+def forget_winner(folder: Path) -> None:
+    """Has the next job make the winner again, whose damage is known: it is not looked for once more."""
+    with closing(open_store(folder)) as store:
+        write_facts(store, winner_files={}, state="interrupted")
+
+
+def _mark(file: Path) -> tuple[int, str]:
+    return file.stat().st_size, hash_file(file)
 
 
 def _model_files(winner: Path) -> Iterator[str]:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from evomerge_core.errors import InputError, known_names
+from evomerge_core.files.path_text import on_command_line
 from evomerge_core.run.run_folder.folder import read_store
 from evomerge_core.run.run_folder.names import STORE, WINNER
 
@@ -37,7 +38,7 @@ def find_gguf(reference: Path) -> Path:
     if not reference.is_dir():
         return reference
     places = [winner_exports(reference)] if (reference / STORE).is_file() else [reference, reference / EXPORTS]
-    return _largest(places, reference, f"evomerge-tui export {reference}")
+    return _largest(places, reference, f"evomerge-tui export {on_command_line(reference)}")
 
 
 def find_candidate(run: Path, label: str) -> Path:
@@ -48,7 +49,8 @@ def find_candidate(run: Path, label: str) -> Path:
     if label not in labels:
         problem = f"is neither a file nor a candidate of {run}"
         raise InputError(problem, where=f"--compare {label}", remedy=known_names(label, labels))
-    return _largest([candidate_exports(run, label)], f"{run}: {label}", f'evomerge-tui export {run} --candidate "{label}"')
+    command = f"evomerge-tui export {on_command_line(run)} --candidate {on_command_line(label)}"
+    return _largest([candidate_exports(run, label)], f"{run}: {label}", command)
 
 
 def _largest(places: list[Path], what: object, command: str) -> Path:

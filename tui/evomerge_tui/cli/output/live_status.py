@@ -14,6 +14,7 @@ from rich.text import Text
 from evomerge_core.run.store.live_states import LIVE
 from evomerge_core.run.view.progress import Progress, Scored, read_progress
 from evomerge_core.run.view.result import Winner
+from evomerge_core.run.view.sound_records import sound_records
 from evomerge_tui.text.quantities import duration, score_text, scored_in
 
 _POLL_SECONDS = 0.5
@@ -29,10 +30,15 @@ def watch(folder: Path, console: Console, *, plain: bool = False) -> Progress:
     return _live(folder, console) if console.is_terminal and not plain else _lines(folder, console)
 
 
+def _read(folder: Path) -> Progress:
+    with sound_records(folder):
+        return read_progress(folder)
+
+
 def _live(folder: Path, console: Console) -> Progress:
     with Live(console=console, refresh_per_second=8) as live:
         while True:
-            progress = read_progress(folder)
+            progress = _read(folder)
             live.update(display(progress))
             if progress.state in ENDED:
                 return progress
@@ -42,7 +48,7 @@ def _live(folder: Path, console: Console) -> Progress:
 def _lines(folder: Path, console: Console) -> Progress:
     printed = ""
     while True:
-        progress = read_progress(folder)
+        progress = _read(folder)
         line = plain_line(progress)
         if line != printed:
             console.print(Text(line), soft_wrap=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.path_text import on_command_line
 from evomerge_tui.cli.model_commands.export import export_winner
 from evomerge_tui.text.shown_text import one_line
 
@@ -29,10 +30,10 @@ def ship(run: Path, console: Console) -> dict[str, Any]:
         question, wanted = _question(run)
         answer = _answer(first.path, question)
     except InputError as error:
-        return {"error": f"{error}; then: evomerge-tui export {run} --type {' '.join(TYPES)}"}
+        return {"error": f"{error}; then: evomerge-tui export {on_command_line(run)} --type {' '.join(TYPES)}"}
     console.print(Text.assemble(("asked     ", "dim"), one_line(question)))
     console.print(Text.assemble(("answered  ", "dim"), (one_line(answer), "bold"), (f"  (right: {wanted})", "dim")))
-    console.print(Text(f"next: evomerge-tui chat {run}"), soft_wrap=True)
+    console.print(Text(f"next: evomerge-tui chat {on_command_line(run)}"), soft_wrap=True)
     sample = {"file": str(first.path), "question": question, "answer": answer, "right": wanted}
     shipped: dict[str, Any] = {"gguf": [file.to_json() for file in done.files], "sample": sample}
     suspect = next((file for file in done.files if file.suspect), None)

@@ -13,6 +13,7 @@ _POLL_SECONDS = 0.2
 
 def send(args: argparse.Namespace, name: str) -> int:
     """Appends the command to the store of `args.run`; returns when the job has carried it out or has ended."""
+    from evomerge_core.files.full_disk import resume_it
     from evomerge_core.run.run_folder.commands import append_command
     from evomerge_core.run.run_folder.folder import open_store
     from evomerge_core.run.run_folder.lock import is_held
@@ -22,9 +23,7 @@ def send(args: argparse.Namespace, name: str) -> int:
     try:
         if not is_held(args.run):
             state = read_progress(args.run).state
-            raise InputError(
-                f"no job is running (the run is {state})", where=args.run, remedy=f"run `evomerge-tui resume {args.run}`"
-            )
+            raise InputError(f"no job is running (the run is {state})", where=args.run, remedy=f"run {resume_it(args.run)}")
         number = append_command(args.run, name)
         while is_held(args.run) and (name == "stop" or not store.is_acknowledged(number)):
             time.sleep(_POLL_SECONDS)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.path_text import on_command_line
 from evomerge_tui.cli.arguments import print_json
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None =
     from evomerge_tui.terminal.safe_console import SafeConsole
 
     require_run(folder)
+    named = on_command_line(folder)
     if not _is_done(folder):
         restored = job.start(folder)
         if restored is not None:
@@ -51,7 +53,7 @@ def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None =
         progress = watch(folder, console)
     except KeyboardInterrupt:
         print(
-            f"the job keeps running; see `evomerge-tui status {folder}`, or end it with `evomerge-tui stop {folder}`",
+            f"the job keeps running; see `evomerge-tui status {named}`, or end it with `evomerge-tui stop {named}`",
             file=sys.stderr,
         )
         return 130
@@ -60,22 +62,28 @@ def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None =
     if progress.state == "interrupted" and progress.message:
         raise InputError(progress.message)
     if progress.state != "finished":
-        print(f"{folder}: {progress.state} (see {folder / LOG}); continue with `evomerge-tui resume {folder}`", file=sys.stderr)
+        ended = f"{folder}: {progress.state} (see {folder / LOG})"
+        print(f"{ended}; continue with `evomerge-tui resume {named}`", file=sys.stderr)
         return 1
     return _show_result(folder, as_json, console, ending)
 
 
 def _is_done(folder: Path) -> bool:
-    """Whether the run is finished and its winner whole; what a winner has lost, and gets again, is said."""
+    """Whether the run is finished, its store sound and its winner whole; what a winner has lost, and gets again, is said."""
+    from evomerge_core.run.run_folder.folder import require_sound_store
     from evomerge_core.run.store.connection import DamagedStore
-    from evomerge_core.run.verdict.winner_files import winner_damage
+    from evomerge_core.run.verdict.winner_files import forget_winner, winner_damage
     from evomerge_core.run.view.progress import read_progress
 
     try:
+        require_sound_store(folder)
+        if read_progress(folder).state != "finished":
+            return False
         damage = winner_damage(folder)
         if damage is not None:
+            forget_winner(folder)
             print(f"{damage}: it is made again", file=sys.stderr)
-        return damage is None and read_progress(folder).state == "finished"
+        return damage is None
     except DamagedStore:
         # the job's start goes on from the copy
         return False

@@ -20,15 +20,18 @@ def add_parser(commands: Subparsers) -> None:
 def _report(args: argparse.Namespace) -> int:
     from evomerge_core.files.private import private_files
     from evomerge_core.run.report.content import read_report
-    from evomerge_core.run.report.write import write_report
+    from evomerge_core.run.report.write import render_report, write_report
+    from evomerge_core.run.run_folder.folder import require_sound_store
     from evomerge_core.run.view.sound_records import sound_records
 
     with sound_records(args.run):
+        require_sound_store(args.run)
         report = read_report(args.run)
-        with private_files() if args.out is None else nullcontext():
-            files = write_report(report, args.out or args.run / "report")
-    if args.json:
         verdict = None if report.result is None else report.result["verdict"]
+        texts = render_report(report)
+    with private_files() if args.out is None else nullcontext():
+        files = write_report(texts, args.out or args.run / "report")
+    if args.json:
         print_json({"run": str(args.run), "state": report.state, "verdict": verdict, "files": [str(file) for file in files]})
     else:
         print(files[0])

@@ -23,18 +23,15 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _status(args: argparse.Namespace) -> int:
+    from evomerge_core.run.run_folder.folder import require_sound_store
+    from evomerge_core.run.view.progress import read_progress
     from evomerge_core.run.view.sound_records import sound_records
 
     if args.json and args.watch:
         raise InputError("prints one object and can't watch", where="--json", remedy="leave out --watch")
     with sound_records(args.run):
-        return _show(args)
-
-
-def _show(args: argparse.Namespace) -> int:
-    from evomerge_core.run.view.progress import read_progress
-
-    progress = read_progress(args.run)
+        require_sound_store(args.run)
+        progress = read_progress(args.run)
     if args.json:
         print_json(dataclasses.asdict(progress))
         return 0
