@@ -21,6 +21,7 @@ import psutil
 from evomerge_core.errors import InputError
 from evomerge_core.files.child_environment import without_token
 from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full, needs_room, resume_it
+from evomerge_core.files.path_text import on_command_line
 from evomerge_core.files.private import private_files
 from evomerge_core.run.hub_files import fetch_hub_files
 from evomerge_core.run.run_folder.commands import Stopped
@@ -53,7 +54,8 @@ def start(folder: Path) -> str | None:
     """
     require_own_files(folder)
     if is_held(folder):
-        raise InputError("a job is already running here", where=folder, remedy=f"see `evomerge-tui status {folder}`")
+        remedy = f"see `evomerge-tui status {on_command_line(folder)}`"
+        raise InputError("a job is already running here", where=folder, remedy=remedy)
     priority = load_settings().job_priority
     fetch_hub_files(folder)
     with hold(folder):
@@ -97,7 +99,7 @@ def end_now(folder: Path) -> None:
         store.close()
     process = _job_process(number, folder) if number is not None and is_held(folder) else None
     if process is None:
-        raise InputError("no job is running", where=folder, remedy=f"start one with `evomerge-tui resume {folder}`")
+        raise InputError("no job is running", where=folder, remedy=f"start one with {resume_it(folder)}")
     process.kill()
     process.wait(_END_SECONDS)
 

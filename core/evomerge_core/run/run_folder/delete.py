@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.path_text import on_command_line
 from evomerge_core.run.run_folder.kept_room import ROOM
 from evomerge_core.run.run_folder.lock import is_held
 from evomerge_core.run.run_folder.names import COPY, DAMAGED, LOCK, LOG, RECIPE, SOURCES, STORE, WINNER
@@ -26,7 +27,8 @@ def delete_run(folder: Path) -> None:
     if not (folder / STORE).is_file():
         raise InputError(f"is not a run folder ({STORE} is missing)", where=folder, remedy="nothing was deleted")
     if is_held(folder):
-        raise InputError("a job is running here", where=folder, remedy=f"stop it first with `evomerge-tui stop {folder}`")
+        remedy = f"stop it first with `evomerge-tui stop {on_command_line(folder)}`"
+        raise InputError("a job is running here", where=folder, remedy=remedy)
     try:
         sweep_scratch(folder)
         for name in _FOLDERS:
