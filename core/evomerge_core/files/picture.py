@@ -17,6 +17,8 @@ MOST_BYTES = 64 * 2**20
 MOST_PIXELS = 64_000_000
 # Formats that Pillow decodes itself; it starts other programs for some of the rest.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+# EXIF's tag for how a picture was taken, and its values where width and height change places.
+_ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
 # What Pillow raises for a picture that is cut short or makes no sense.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error, zlib.error)
 
@@ -63,9 +65,16 @@ def decode_picture(content: bytes, where: Path | str) -> Picture:
     return Picture(_opened(content, where, decode), content_hash(content))
 
 
-def require_picture(content: bytes, where: Path | str) -> None:
-    """InputError, at `where`, for bytes that don't begin as a picture does, and for a huge one; it is not decoded."""
-    _opened(content, where, lambda _: None)
+def upright_size(content: bytes, where: Path | str) -> tuple[int, int]:
+    """Width and height in pixels, from the picture's head: it is not decoded. InputError, at `where`, for bytes that are no
+    picture, and for a huge one."""
+
+    def size(opened: Any) -> tuple[int, int]:
+        width, height = opened.size
+        return (height, width) if opened.getexif().get(_ORIENTATION) in _LYING else (width, height)
+
+    found: tuple[int, int] = _opened(content, where, size)
+    return found
 
 
 def _opened(content: bytes, where: Path | str, use: Callable[[Any], Any]) -> Any:

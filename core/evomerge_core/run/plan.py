@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from evomerge_core.recipe.schema import Budget, Precision, SearchSettings
 from evomerge_core.search.racing.rungs import rung_sizes
 from evomerge_core.tasks.evaluator import Question
 from evomerge_core.tasks.items.items import Item
+from evomerge_core.tasks.items.pictures import ItemPicture
+from evomerge_core.tasks.items.split import SPLITS
 from evomerge_core.tasks.task import Task
 
 # Candidates of a stage's search that stand in its final. Chosen by `tests/benchmarks/final_simulation.py`.
@@ -73,6 +75,10 @@ class RunPlan:
     def weights(self) -> dict[str, float]:
         """Each task's share of the score."""
         return {task.name: task.weight for task in self.tasks}
+
+    def pictures(self, splits: Iterable[str] = SPLITS) -> dict[str, ItemPicture]:
+        """What the items of these splits show, by the pictures' sha256."""
+        return {picture.sha256: picture for split in splits for a in self.asked[split] for picture in a.item.pictures}
 
     def items(self, split: str) -> int:
         """The number of a split's items, of all tasks together."""

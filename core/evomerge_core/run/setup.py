@@ -11,6 +11,7 @@ import torch
 
 from evomerge_core.errors import InputError
 from evomerge_core.genome.space import Space, make_space
+from evomerge_core.limited.chat_template import PictureMark
 from evomerge_core.merging.engine import MergeEngine
 from evomerge_core.merging.model_folder.folder import require_space
 from evomerge_core.paths.fold import require_fold
@@ -42,13 +43,15 @@ from evomerge_core.sources.checks.compatibility import require_compatible
 from evomerge_core.sources.checks.finite import refuse, require_finite
 from evomerge_core.sources.checks.scorable import scoring_problems
 from evomerge_core.sources.confinement import path_inside
-from evomerge_core.sources.pretrained import read_tokenizer
+from evomerge_core.sources.pretrained import read_image_processor, read_tokenizer
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_core.sources.tokens import align_all
 from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary, child_vocabulary
+from evomerge_core.sources.vocabulary.picture_mark import picture_mark
 from evomerge_core.tasks.draw_items import draw_items
 from evomerge_core.tasks.item_hashes import item_hashes
 from evomerge_core.tasks.items.items import Item
+from evomerge_core.tasks.items.pictures import require_whole
 from evomerge_core.tasks.items.split import SPLITS
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.task import Task
@@ -115,7 +118,7 @@ def prepare(recipe: Recipe, folder: Path, choose: ChoosePrecision = as_shipped) 
     engine = MergeEngine(sources, seed=recipe.seed)
     return Setup(
         recipe=recipe,
-        plan=_plan(recipe, folder, speaks.folder, stages, _device(recipe).type),
+        plan=_plan(recipe, folder, speaks.folder, picture_mark(base), stages, _device(recipe).type),
         base_folder=base.folder,
         sources=sources,
         parents={source.name: source.model for source in recipe.sources},
@@ -147,6 +150,8 @@ def create_run(
     require_empty(folder)
     frozen, unfit = fitting(with_absolute_paths(recipe), folder)
     setup = prepare(frozen, folder, choose)
+    if setup.plan.pictures():
+        read_image_processor(setup.base_folder)
     for source in setup.sources.values():
         require_finite(source)
     require_space(folder, _most_bytes(setup))
@@ -239,8 +244,10 @@ def _device(recipe: Recipe) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def _plan(recipe: Recipe, folder: Path, tokenizer: Path, stages: tuple[StagePlan, ...], device: str) -> RunPlan:
-    tasks, asked = _tasks(recipe, folder, tokenizer)
+def _plan(
+    recipe: Recipe, folder: Path, tokenizer: Path, mark: PictureMark | None, stages: tuple[StagePlan, ...], device: str
+) -> RunPlan:
+    tasks, asked = _tasks(recipe, folder, tokenizer, mark)
     precision = search_precision(recipe.evaluation)
     return RunPlan(
         seed=recipe.seed,
@@ -263,7 +270,9 @@ def _load_items(asked: tuple[Asked, ...], device: str, sources: int) -> float:
     return load_items(device=device, sources=sources, read=read, written=written)
 
 
-def _tasks(recipe: Recipe, folder: Path, speaks: Path) -> tuple[tuple[Task, ...], dict[str, tuple[Asked, ...]]]:
+def _tasks(
+    recipe: Recipe, folder: Path, speaks: Path, mark: PictureMark | None
+) -> tuple[tuple[Task, ...], dict[str, tuple[Asked, ...]]]:
     tokenizer = read_tokenizer(speaks)
     tasks = []
     asked: dict[str, tuple[Asked, ...]] = dict.fromkeys(SPLITS, ())
@@ -273,10 +282,11 @@ def _tasks(recipe: Recipe, folder: Path, speaks: Path) -> tuple[tuple[Task, ...]
         tasks.append(task)
         for split in SPLITS:
             early = recipe.evaluation.early_end and split == "search"
-            asked[split] += tuple(_asked(task, item, tokenizer, early) for item in getattr(items, split))
+            asked[split] += tuple(_asked(task, item, tokenizer, mark, early) for item in getattr(items, split))
     return tuple(tasks), asked
 
 
-def _asked(task: Task, item: Item, tokenizer: Any, early: bool) -> Asked:
-    question = task.question(item, tokenizer)
+def _asked(task: Task, item: Item, tokenizer: Any, mark: PictureMark | None, early: bool) -> Asked:
+    question = task.question(item, tokenizer, mark)
+    require_whole(item.pictures)
     return Asked(task, item, replace(question, decision=task.decision(item)) if early else question)

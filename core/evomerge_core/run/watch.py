@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class Watch:
     """Where a job works, how its sources' files looked when it last knew what they hold, and their hashes, by path."""
 
     place: Place
-    hashes: Mapping[str, str]
+    hashes: dict[str, str]
     marks: dict[str, FileMark]
 
     def require_unchanged(self) -> None:
@@ -36,6 +36,12 @@ class Watch:
             change = change_of(mark)
             if change is not None:
                 self._require_same(path, change, restore_it(self.place.folder))
+
+    def also(self, files: Iterable[Path]) -> None:
+        """Watches further files, which hold what they should now."""
+        for path in files:
+            self.marks[str(path)] = mark_file(path)
+            self.hashes[str(path)] = hash_file(path)
 
     def require_same_content(self) -> None:
         """The same, every source being read again to its last byte: size and time can be set to anything."""

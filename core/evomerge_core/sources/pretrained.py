@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +121,10 @@ def load_eyes(folder: Path, dtype: Any) -> Any:
     if getattr(text, "layer_types", None):
         text.layer_types = []
     try:
-        loaded: Any = AutoModelForImageTextToText.from_pretrained(
-            folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **_AS_DATA
-        )
+        with _quiet_loading():
+            loaded: Any = AutoModelForImageTextToText.from_pretrained(
+                folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **_AS_DATA
+            )
     except _UNREADABLE as error:
         raise InputError(
             f"transformers can't build its vision tower ({_reason(error)})", where=folder, remedy="choose another model"
@@ -131,6 +134,22 @@ def load_eyes(folder: Path, dtype: Any) -> Any:
         name = sorted(report["missing_keys"])[0]
         raise InputError(f"has no tensor {name}", where=folder, remedy="download or copy the model again")
     return model.eval().requires_grad_(False)
+
+
+@contextmanager
+def _quiet_loading() -> Iterator[None]:
+    """Without transformers' bar, and without its report of the layers that are left out on purpose."""
+    from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
+
+    told, bar = logging.getLogger("transformers.modeling_utils"), is_progress_bar_enabled()
+    before, told.disabled = told.disabled, True
+    disable_progress_bar()
+    try:
+        yield
+    finally:
+        told.disabled = before
+        if bar:
+            enable_progress_bar()
 
 
 def knows_model(config: Mapping[str, Any]) -> bool:

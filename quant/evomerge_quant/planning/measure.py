@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from evomerge_core.recipe.absolute_paths import with_absolute_paths
 from evomerge_core.recipe.schema import Recipe
@@ -13,6 +15,7 @@ from evomerge_core.run.setup import prepare
 from evomerge_core.run.timing.cost import TimeEstimate
 from evomerge_quant.planning.precision import choose_precision
 from evomerge_quant.resident.model import evaluators
+from evomerge_quant.resident.sight import see_pictures
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,14 @@ def measure(recipe: Recipe) -> MeasuredRun:
     started = time.perf_counter()
     setup = prepare(with_absolute_paths(recipe), recipe.folder, choose_precision)
     opened = time.perf_counter() - started
-    make = evaluators(setup.base_folder, recipe.evaluation.device, recipe.evaluation.arithmetic, setup.speaks)
-    parts = estimate_run(setup, rehearse(setup, make))
-    # the job opens and checks the models once more
-    rest = parts["rest"] + TimeEstimate(opened, 0.0)
+    with TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        before = time.perf_counter()
+        sight = see_pictures(setup, Path(scratch), splits=("search",))
+        seeing = time.perf_counter() - before
+        evaluation = recipe.evaluation
+        make = evaluators(setup.base_folder, evaluation.device, evaluation.arithmetic, setup.speaks, sight.features)
+        parts = estimate_run(setup, rehearse(sight.setup, make))
+    seeing *= len(setup.plan.pictures()) / max(1, len(sight.features))
+    # the job opens and checks the models once more, and sees all pictures
+    rest = parts["rest"] + TimeEstimate(opened + seeing, 0.0)
     return MeasuredRun({**parts, "rest": rest}, time.perf_counter() - started)

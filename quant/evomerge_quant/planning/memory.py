@@ -46,7 +46,7 @@ def memory_need(
     from evomerge_quant.resident.model import choose_dtype
 
     device = torch.device(capacity.device)
-    config = read_config(plan.base.folder)
+    config = _config(plan.base.folder)
     dtype = choose_dtype(precision, device, arithmetic)
     held = max(search.held_parameters for search in plan.searches) / plan.parameters
     deepest = max(search.most_parameters for search in plan.searches) / plan.parameters
@@ -61,7 +61,7 @@ def memory_need(
     if device.type == "cuda":
         workspace += _unpacking_bytes(plan.base.folder, precision, dtype)
     token = int(memory.kv_bytes_per_token(config, dtype) * deepest)
-    process = CUDA_BYTES if device.type == "cuda" else _PROCESS_BYTES
+    process = process_bytes(capacity.device)
     budget = memory.MemoryBudget(max(0, capacity.free - resident), workspace, token)
     rows = min(work.search_items, memory.fit_batch(budget, work.most_tokens, device))
     few = min(FEW_ROWS, work.search_items)
@@ -79,11 +79,22 @@ def memory_need(
     )
 
 
+def _config(folder: Path) -> Any:
+    from evomerge_quant.resident.vision.scorable import language_config
+
+    return language_config(folder, read_config(folder))
+
+
+def process_bytes(device: str) -> int:
+    """What a process takes on the device before it holds any model."""
+    return CUDA_BYTES if device == "cuda" else _PROCESS_BYTES
+
+
 @lru_cache(maxsize=64)
 def _unpacking_bytes(folder: Path, precision: Precision, dtype: Any) -> int:
     from evomerge_quant.resident import memory
 
-    return memory.unpacking_bytes(read_config(folder), precision, dtype)
+    return memory.unpacking_bytes(_config(folder), precision, dtype)
 
 
 @lru_cache(maxsize=64)
@@ -91,7 +102,7 @@ def _resident_bytes(folder: Path, precision: Precision, dtype: Any, device: str,
     """The weights of a model like the base, where so many bytes are free for it."""
     from evomerge_quant.resident import memory
 
-    config = read_config(folder)
+    config = _config(folder)
     try:
         unpacked = memory.unpacked_fits(config, precision, dtype, device, free)
         return memory.resident_bytes(config, precision, dtype, unpacked=unpacked)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from evomerge_core.recipe.schema import FEW_BITS, SHIPPED, ArithmeticSetting, Precision, Recipe
 from evomerge_core.run.compare_precisions import Shipped
@@ -17,6 +17,9 @@ from evomerge_quant.planning.machine.capacity import Capacity, measure_capacity
 from evomerge_quant.planning.memory import MemoryNeed, memory_need
 from evomerge_quant.planning.plan import Plan, plan_with
 from evomerge_quant.planning.workload import workload
+
+if TYPE_CHECKING:  # torch takes seconds to load
+    from torch import Tensor
 
 # From the cheapest in time to the cheapest in memory; `precision_choice` says why.
 _ORDER: tuple[Precision, ...] = (SHIPPED, "int8", "int5", "nf4")
@@ -91,8 +94,9 @@ def precision_check(planned: PrecisionPlan) -> PreflightCheck:
     return ok("Precision", f"{line}; its ranking is compared with {SHIPPED}'s first, {where}")
 
 
-def shipped_for(setup: Setup) -> Callable[[], Shipped]:
-    """What makes models in bf16 for a run that searches in fewer bits, by the memory that is free when it is called."""
+def shipped_for(setup: Setup, features: Mapping[str, Tensor] | None = None) -> Callable[[], Shipped]:
+    """What makes models in bf16 for a run that searches in fewer bits, by the memory that is free when it is called; `features`
+    are those of its pictures, by sha256."""
 
     def find() -> Shipped:
         import torch
@@ -107,7 +111,7 @@ def shipped_for(setup: Setup) -> Callable[[], Shipped]:
         place = _shipped_place(recipe, plan_with(recipe, base), capacity)
         if isinstance(place, str):
             return Shipped(None, place)
-        return Shipped(evaluators(setup.base_folder, place.capacity.device, place.arithmetic, setup.speaks))
+        return Shipped(evaluators(setup.base_folder, place.capacity.device, place.arithmetic, setup.speaks, features))
 
     return find
 

@@ -22,6 +22,7 @@ from evomerge_quant.planning.checks.unused_card import unused_card_checks
 from evomerge_quant.planning.estimate import RunEstimate, estimate
 from evomerge_quant.planning.machine.capacity import Capacity, measure_capacity
 from evomerge_quant.planning.machine.timings import Timing
+from evomerge_quant.planning.pictures import with_pictures
 from evomerge_quant.planning.plan import plan_of
 from evomerge_quant.planning.precision import precision_check
 
@@ -62,6 +63,7 @@ def preflight(
         checks.append(problem("VRAM", "evaluation.device is cuda, but there is no CUDA device", "use auto or cpu"))
     try:
         found = estimate(recipe, plan_of(recipe, looked), capacity, timings, tasks.prompt_tokens)
+        found = with_pictures(found, recipe, base, capacity, tasks.features)
     except InputError as error:
         checks.append(refused("Search", error))
         return Preflight(tuple(checks), None)

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.recipe.stages import plan_stages
@@ -15,9 +15,11 @@ from evomerge_core.run.plan import FINALISTS
 from evomerge_core.run.references import UNIFORM_WEIGHTS
 from evomerge_core.run.timing.cost import load_items
 from evomerge_core.search.racing.rungs import rung_sizes
+from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.task import Task
 from evomerge_quant.planning.machine.timings import Timing, question_tokens
+from evomerge_quant.planning.prompts import Prompts
 
 # A school problem's question and worked answer; answers seldom need the whole limit.
 _PROMPT_TOKENS = 200.0
@@ -95,9 +97,9 @@ def _load(recipe: Recipe, device: Literal["cpu", "cuda"], read: float, written: 
     return load_items(device=device, sources=len(recipe.sources), read=read, written=written)
 
 
-def measured_prompt_tokens(task: Task, items: Sequence[Any], tokenizer: Any) -> float:
+def measured_prompt_tokens(task: Task, items: Sequence[Item], prompts: Prompts) -> float:
     """Mean tokens that the model reads for an item, from the first few."""
-    return statistics.mean(question_tokens(task.question(item, tokenizer), tokenizer) for item in items[:_SAMPLE])
+    return statistics.mean(question_tokens(prompts.question(task, item), prompts.tokenizer) for item in items[:_SAMPLE])
 
 
 def _answer_tokens(task: Task) -> float:

@@ -31,7 +31,7 @@ from evomerge_quant.resident.network.path_view import Route, view_path
 from evomerge_quant.resident.network.skeleton import Precision, make_skeleton, place
 from evomerge_quant.resident.network.weights import WeightSlots, make_slots, take_all
 from evomerge_quant.resident.out_of_memory import NoRoom, OutOfMemory, is_out_of_memory
-from evomerge_quant.resident.vision.scorable import require_scorable
+from evomerge_quant.resident.vision.scorable import language_config
 
 Device = Literal["auto", "cpu", "cuda"]
 # From this multiple of what was free when a batch didn't fit, a larger one is tried again.
@@ -202,10 +202,10 @@ def build(
     by its number. InputError for a folder without config or tokenizer, an architecture that can't be scored, `cuda` where there
     is none, and a model that there is no room for (NoRoom).
     """
-    place_on = _choose_device(device)
+    place_on = choose_device(device)
     dtype = choose_dtype(precision, place_on, arithmetic)
     whole = read_config(folder)
-    config = _language_config(folder, whole, layers, speaks)
+    config = _candidate_config(folder, whole, layers, speaks)
     model = make_skeleton(config, precision, dtype)
     gc.collect()
     memory.keep_within_card(place_on)
@@ -230,12 +230,17 @@ def build(
 
 
 def evaluators(
-    folder: Path, device: Device, arithmetic: ArithmeticSetting, speaks: ChildVocabulary | None = None
+    folder: Path,
+    device: Device,
+    arithmetic: ArithmeticSetting,
+    speaks: ChildVocabulary | None = None,
+    features: Mapping[str, Tensor] | None = None,
 ) -> MakeEvaluator:
-    """What builds a run's resident models as it needs them, all of the shape of `folder` and speaking alike."""
+    """What builds a run's resident models as it needs them, all of the shape of `folder`, speaking alike, and seeing the
+    pictures of which these are the `features`, by sha256."""
 
     def make(precision: Precision, layers: tuple[int, ...] | None, batch_size: int | None) -> Evaluator:
-        return build(
+        model = build(
             folder,
             precision=precision,
             device=device,
@@ -244,11 +249,15 @@ def evaluators(
             batch_size=batch_size,
             speaks=speaks,
         )
+        if features:
+            model.see(features)
+        return model
 
     return make
 
 
-def _choose_device(device: Device) -> torch.device:
+def choose_device(device: Device) -> torch.device:
+    """The device that a recipe means; InputError for `cuda` where there is none."""
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("device: cuda: there is no CUDA device; use cpu or auto")
     if device == "auto":
@@ -272,14 +281,9 @@ def _no_room(needed: int, free: int, precision: Precision, device: torch.device)
     return NoRoom(problem, remedy="close other programs, or choose fewer bits or a smaller model")
 
 
-def _language_config(folder: Path, whole: Any, layers: Sequence[int] | None, speaks: ChildVocabulary | None) -> Any:
+def _candidate_config(folder: Path, whole: Any, layers: Sequence[int] | None, speaks: ChildVocabulary | None) -> Any:
     """The config of the language model in a folder's `whole` config, as candidates have it."""
-    config = whole
-    if hasattr(whole, "vision_config"):
-        require_scorable(folder, whole)
-        config = whole.get_text_config()
-        # Both levels may say it, and transformers goes by the upper one.
-        config.tie_word_embeddings = whole.tie_word_embeddings
+    config = language_config(folder, whole)
     if speaks is not None and speaks.rows is not None:
         text = config.get_text_config()
         text.vocab_size = speaks.rows

@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
-from transformers import AutoModelForImageTextToText, AutoTokenizer, Idefics3Processor, LlavaNextProcessor, LlavaProcessor
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.picture import Picture, read_picture
@@ -22,7 +20,8 @@ from evomerge_core.tasks.evaluator import Question
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_quant.resident.vision.eyes import Eyes, Seen, look, open_eyes
 from evomerge_quant.resident.vision.kept_features import see_all
-from support.vision_models import IMAGE, TILED, image_processor, write_seeing_model, write_vision_model
+from support.seeing_oracle import Transformers
+from support.vision_models import IMAGE, write_seeing_model, write_vision_model
 
 SIZES = ((16, 16), (64, 64), (50, 23), (12, 40))
 READ = ("smolvlm", "idefics3", "llava", "llava-next")
@@ -52,45 +51,6 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def eyes_of(folder: Path) -> Eyes:
     return open_eyes(folder, torch.float32, torch.device("cpu"))
-
-
-class Transformers:
-    """The oracle: transformers' processor, and the whole model on one text at a time."""
-
-    def __init__(self, folder: Path, family: str) -> None:
-        self.model = AutoModelForImageTextToText.from_pretrained(folder).eval()
-        tokenizer, images = AutoTokenizer.from_pretrained(folder), image_processor(family)
-        told = {"patch_size": 4, "vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
-        if family in TILED:
-            self.processor: Any = Idefics3Processor(images, tokenizer, image_seq_len=4)
-        else:
-            self.processor = (LlavaProcessor if family == "llava" else LlavaNextProcessor)(images, tokenizer, **told)
-
-    def inputs(self, text: str, pictures: list[Path]) -> dict[str, Tensor]:
-        shown = [Image.open(path).convert("RGB") for path in pictures]
-        return dict(self.processor(text=text, images=shown or None, return_tensors="pt"))
-
-    @torch.no_grad()
-    def features(self, picture: Path) -> Tensor:
-        inputs = self.inputs(f"w3 {IMAGE}", [picture])
-        pixels = {name: value for name, value in inputs.items() if name not in ("input_ids", "attention_mask")}
-        (features,) = self.model.get_image_features(**pixels).pooler_output
-        return features
-
-    @torch.no_grad()
-    def logprob(self, text: str, pictures: list[Path], gold: list[int]) -> float:
-        inputs = self.inputs(text, pictures)
-        start = inputs["input_ids"].shape[1]
-        inputs["input_ids"] = torch.cat([inputs["input_ids"], torch.tensor([gold])], dim=1)
-        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
-        logits = self.model(**inputs).logits[0, start - 1 : -1].double()
-        return float(logits.log_softmax(-1).gather(1, torch.tensor(gold)[:, None]).sum())
-
-    @torch.no_grad()
-    def answer(self, text: str, pictures: list[Path], tokens: int) -> list[int]:
-        inputs = self.inputs(text, pictures)
-        out = self.model.generate(**inputs, do_sample=False, max_new_tokens=tokens, eos_token_id=2, pad_token_id=0)
-        return list(out[0, inputs["input_ids"].shape[1] :].tolist())
 
 
 @pytest.mark.parametrize("family", READ)
@@ -178,10 +138,17 @@ def test_a_picture_goes_through_the_tower_once(folders: Folders, pictures: list[
     for name, seen in first.items():
         assert torch.equal(seen.features, second[name].features)
         assert seen.text == second[name].text
+    # features are read from their files as they are used
+    first = {name: Seen(seen.features.clone(), seen.text) for name, seen in first.items()}
     (tmp_path / "kept" / f"{read[1].sha256}.safetensors").write_bytes(b"cut short")
     third = see_all(read, tmp_path / "kept", open_them)
     assert len(opened) == 2
     assert torch.equal(third[read[1].sha256].features, first[read[1].sha256].features)
+    changed = bytearray((tmp_path / "kept" / f"{read[2].sha256}.safetensors").read_bytes())
+    changed[-1] ^= 1
+    (tmp_path / "kept" / f"{read[2].sha256}.safetensors").write_bytes(changed)
+    fourth = see_all(read, tmp_path / "kept", open_them)
+    assert torch.equal(fourth[read[2].sha256].features, first[read[2].sha256].features)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from evomerge_quant.resident.vision.standing_text import standing_texts
 from evomerge_tui.cli.main import main
-from support.vision_models import write_text_model, write_vision_model
+from support.seeing_oracle import Transformers
+from support.seeing_runs import SIZES, write_pictures, write_seeing_recipe
+from support.vision_models import IMAGE, IMAGE_ROW, write_seeing_model, write_text_model, write_vision_model
 
 RECIPE = """
 evomerge: 1
@@ -28,6 +31,7 @@ budget: {{evaluations: 10}}
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     write_vision_model(folder / "eyes", "smolvlm")
+    write_vision_model(folder / "unread", "gemma3")
     write_text_model(folder / "text", "smolvlm")
     write_text_model(folder / "second", "smolvlm", seed=3)
     write_text_model(folder / "other", "llava-next")
@@ -54,14 +58,18 @@ def test_inspect_tells_what_sees_and_what_fits(models: Path, capsys: pytest.Capt
     assert "model_type is 'mistral', but 'llama'" in shown
 
 
-@pytest.mark.parametrize(
-    "named", [{"base": "eyes", "first": "text", "second": "second"}, {"base": "text", "first": "eyes", "second": "second"}]
-)
-def test_a_run_is_refused_in_one_line(named: dict[str, str], models: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", str(recipe(models, **named)), "--out", str(models / "run")]) == 2
+REFUSED = {
+    "a run can't score Gemma 3 yet, which reads pictures": {"base": "unread", "first": "text", "second": "second"},
+    "is a text model, but the source eyes reads pictures": {"base": "text", "first": "eyes", "second": "second"},
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_a_run_is_refused_in_one_line(why: str, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(recipe(models, **REFUSED[why])), "--out", str(models / "run")]) == 2
     said = capsys.readouterr().err.strip()
     assert "\n" not in said
-    assert "a run can't score SmolVLM yet, which reads pictures" in said
+    assert why in said
     assert not (models / "run").exists()
 
 
@@ -73,6 +81,61 @@ def test_an_export_is_refused_in_one_line(models: Path, capsys: pytest.CaptureFi
 
 
 def test_the_preflight_says_so_before(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["preflight", str(recipe(models, base="eyes", first="text", second="second")), "--json"])
+    main(["preflight", str(recipe(models, base="unread", first="text", second="second")), "--json"])
     told = capsys.readouterr().out
-    assert "a run can't score SmolVLM yet" in told
+    assert "a run can't score Gemma 3 yet" in told
+
+
+def test_the_preflight_counts_what_pictures_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Four sizes of pictures: 20 features where one is cut into four tiles and seen whole, of 32 numbers in 4 bytes."""
+    path = write_seeing_recipe(tmp_path, "smolvlm")
+    assert main(["preflight", str(path), "--json"]) == 0
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    (pictures,) = (check["text"] for check in checks if check["subject"] == "Pictures")
+    assert pictures == "cards: 16 different ones, all of them can be read"
+    (length,) = (check["text"] for check in checks if check["subject"] == "Length")
+    processor = Transformers(tmp_path / "base", "smolvlm")
+    ids = [processor.inputs(f"w5 {IMAGE} w6 w30", [tmp_path / f"{n}.png"])["input_ids"] for n in range(4)]
+    assert length.startswith(f"cards: {max(one.shape[1] for one in ids) + 1 + 3} tokens at most")
+
+
+@pytest.mark.parametrize("family", ["smolvlm", "idefics3", "llava", "llava-next"])
+def test_what_stands_for_a_picture_is_known_from_its_size(family: str, tmp_path: Path) -> None:
+    folder = write_seeing_model(tmp_path / "eyes", family)
+    processor, standing = Transformers(folder, family), standing_texts(folder, IMAGE)
+    for number, name in enumerate(write_pictures(tmp_path, 8)):
+        size = SIZES[number % len(SIZES)]
+        ids = processor.inputs(f"w3 {IMAGE} w4", [tmp_path / name])["input_ids"][0].tolist()
+        found = standing(size)
+        assert found.features == ids.count(IMAGE_ROW)
+        assert processor.processor.tokenizer(f"w3 {found.text} w4")["input_ids"] == ids
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"), [("cut", "a broken picture"), ("gone", "no such picture"), ("text", "not a picture")]
+)
+def test_a_picture_that_can_not_be_read_is_one_line(
+    broken: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, picture = write_seeing_recipe(tmp_path, "llava"), tmp_path / "1.png"
+    content = {"cut": picture.read_bytes()[:3000], "gone": None, "text": b"no picture"}[broken]
+    picture.unlink()
+    if content is not None:
+        picture.write_bytes(content)
+    for command in (["run", str(path), "--out", str(tmp_path / "run")], ["try", str(path)]):
+        assert main(command) == 2
+        line = capsys.readouterr().err.strip()
+        assert "\n" not in line
+        assert "items.jsonl:2: image: 1.png: " in line
+        assert said in line
+    assert not (tmp_path / "run").exists()
+    assert main(["preflight", str(path), "--json"]) == 1
+    assert said in capsys.readouterr().out
+
+
+def test_a_first_look_at_the_parents_shows_them_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_seeing_recipe(tmp_path, "smolvlm")
+    assert main(["try", str(path), "--items", "2", "--json"]) == 0
+    *models, _ = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [model["label"] for model in models] == ["base", "text", "second"]
+    assert all(len(model["answers"]) == 2 and model["failure"] is None for model in models)

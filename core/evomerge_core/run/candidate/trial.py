@@ -25,15 +25,20 @@ class Tried:
     items: tuple[ItemScore, ...]
 
 
-def try_parents(setup: Setup, evaluator: Evaluator, items: int) -> Iterator[Tried]:
-    """Scores the base and every parent on the first `items` search items of each task."""
-    few = replace(setup.plan, asked={**setup.plan.asked, "search": _first_of_each(setup, items)})
+def first_items(setup: Setup, items: int) -> Setup:
+    """The setup with the first `items` search items of each task, and no others."""
+    few = {**dict.fromkeys(setup.plan.asked, ()), "search": _first_of_each(setup, items)}
+    return replace(setup, plan=replace(setup.plan, asked=few))
+
+
+def try_parents(setup: Setup, evaluator: Evaluator) -> Iterator[Tried]:
+    """Scores the base and every parent on the search items."""
     models = {"base": setup.recipe.base, **setup.parents}
     for label, reference in models.items():
         if label != "base" and reference == setup.recipe.base:
             continue
         slot = LoadedSlot(evaluator, partial(_take, evaluator, setup, whole_model(reference, setup.tokenizer)))
-        evaluation, scores = score_candidate(few, slot, "search")
+        evaluation, scores = score_candidate(setup.plan, slot, "search")
         yield Tried(label, evaluation, tuple(scores))
 
 

@@ -9,10 +9,10 @@ from evomerge_core.errors import InputError
 from evomerge_core.files.path_text import on_command_line
 from evomerge_core.run.run_folder.kept_room import ROOM
 from evomerge_core.run.run_folder.lock import is_held
-from evomerge_core.run.run_folder.names import COPY, DAMAGED, LOCK, LOG, RECIPE, SOURCES, STORE, WINNER
+from evomerge_core.run.run_folder.names import COPY, DAMAGED, FEATURES, LOCK, LOG, RECIPE, SOURCES, STORE, WINNER
 from evomerge_core.run.run_folder.scratch import sweep_scratch
 
-_FOLDERS = (WINNER, "candidates")
+_FOLDERS = (WINNER, FEATURES, "candidates")
 _FILES = (
     *(RECIPE, SOURCES, STORE, f"{STORE}-wal", f"{STORE}-shm", f"{STORE}.part", COPY, f"{COPY}.part", DAMAGED),
     *(ROOM, LOCK, LOG, "votes.jsonl"),

@@ -9,4 +9,6 @@ DAMAGED = "run.damaged.db"
 LOCK = "job.lock"
 LOG = "job.log"
 WINNER = "winner"
+# What the run's model makes of its items' pictures.
+FEATURES = "features"
 RESULT = "result.json"

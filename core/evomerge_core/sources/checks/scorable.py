@@ -12,11 +12,13 @@ from evomerge_core.sources.vision.families import family_of
 
 
 def scoring_problems(base: Source, sources: Sequence[Source] = ()) -> list[InputError]:
-    """An error where a model sees, and where transformers keeps tensors in another form than they are stored in, as it does
-    with experts."""
+    """An error where a model reads pictures in a way that isn't scored, where a source sees and the base doesn't, and where
+    transformers keeps tensors in another form than they are stored in, as it does with experts."""
     seeing = next((source for source in (base, *sources) if source.checkpoint.body is not None), None)
-    if seeing is not None:
+    if seeing is not None and family_of(seeing.config).beyond:
         return [_unscored(seeing)]
+    if seeing is not None and base.checkpoint.body is None:
+        return [_blind(base, seeing)]
     for pattern in _converted(str(base.config.get("model_type"))):
         name = next((name for name in base.names if pattern.search(name)), None)
         if name is not None:
@@ -24,6 +26,14 @@ def scoring_problems(base: Source, sources: Sequence[Source] = ()) -> list[Input
             remedy = "merge such models with `evomerge-tui merge`, or choose a base without experts"
             return [InputError(problem, where=base.folder / "config.json", remedy=remedy)]
     return []
+
+
+def _blind(base: Source, seeing: Source) -> InputError:
+    return InputError(
+        f"is a text model, but the source {seeing.label} reads pictures",
+        where=base.reference,
+        remedy=f"make {seeing.label} the base: its children see as it does",
+    )
 
 
 def _unscored(seeing: Source) -> InputError:

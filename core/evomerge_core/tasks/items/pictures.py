@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.path_text import written_path
-from evomerge_core.files.picture import Picture, content_hash, decode_picture, read_content, require_picture
+from evomerge_core.files.picture import Picture, content_hash, decode_picture, read_content, upright_size
 
 # The field that holds an item's pictures.
 IMAGE = "image"
@@ -19,14 +18,18 @@ _ADDRESS = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]+:(//|[^\\/])")
 _MOST_PICTURES = 16
 # What a data set's column of pictures has in each cell.
 _PARTS = {"bytes", "path"}
+# The hashes of those that were decoded: screens read items again and again.
+_whole: set[str] = set()
 
 
 @dataclass(frozen=True)
 class ItemPicture:
-    """A picture of an item: the sha256 of its file's bytes, where it is in words, and the file, or the bytes themselves."""
+    """A picture of an item: the sha256 of its file's bytes, where it is in words, its width and height, and the file, or the
+    bytes themselves."""
 
     sha256: str
     where: str = field(compare=False)
+    size: tuple[int, int] = field(compare=False)
     file: Path | None = field(default=None, compare=False)
     content: bytes | None = field(default=None, compare=False, repr=False)
 
@@ -55,13 +58,9 @@ def read_pictures(cell: object, origin: str, folder: Path) -> tuple[ItemPicture,
 def require_whole(pictures: Iterable[ItemPicture]) -> None:
     """InputError for the first picture that can't be decoded to its end; each is looked at once a process."""
     for picture in pictures:
-        _decode_once(picture)
-
-
-# By the hash of the content: an item that is read again is another object.
-@lru_cache(maxsize=100_000)
-def _decode_once(picture: ItemPicture) -> None:
-    picture.read()
+        if picture.sha256 not in _whole:
+            picture.read()
+            _whole.add(picture.sha256)
 
 
 def looks_like_pictures(cell: object) -> bool:
@@ -79,14 +78,12 @@ def _picture(cell: object, where: str, folder: Path) -> ItemPicture:
     if isinstance(cell, Mapping) and set(cell) <= _PARTS:
         cell = cell.get("bytes") or cell.get("path")
     if isinstance(cell, bytes) and cell:
-        require_picture(cell, where)
-        return ItemPicture(content_hash(cell), where, content=cell)
+        return ItemPicture(content_hash(cell), where, upright_size(cell, where), content=cell)
     if isinstance(cell, str) and cell.strip():
         file = _file(cell.strip(), where, folder)
         where = f"{where}: {cell.strip()}"
         content = _content(file, where)
-        require_picture(content, where)
-        return ItemPicture(content_hash(content), where, file=file)
+        return ItemPicture(content_hash(content), where, upright_size(content, where), file=file)
     if cell is None or isinstance(cell, str | bytes):
         raise _none(where)
     remedy = "give a file's path, its bytes, or an object of `bytes` and `path`"

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.schema import Recipe
-from evomerge_core.sources.pretrained import read_tokenizer
+from evomerge_core.sources.architecture import settings
 from evomerge_core.sources.source import Source
 from evomerge_core.tasks.draw_items import draw_items
+from evomerge_core.tasks.items.items import Item
+from evomerge_core.tasks.items.pictures import ItemPicture, require_whole
 from evomerge_core.tasks.items.split import SPLITS, ItemSplits
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.spec import TaskSpec
 from evomerge_core.tasks.task import Task
 from evomerge_quant.planning.check import PreflightCheck, ok, problem, refused, warning
 from evomerge_quant.planning.machine.timings import question_tokens
+from evomerge_quant.planning.prompts import Prompts, prompts_of
 from evomerge_quant.planning.workload import measured_prompt_tokens
 
 _LONGEST = 8
@@ -27,10 +29,12 @@ _FEW = {"search": 16, "test": 50}
 
 @dataclass(frozen=True)
 class TaskReport:
-    """The checks of all tasks, and the mean tokens of an item where they could be counted."""
+    """The checks of all tasks, the mean tokens of an item where they could be counted, and how many features all pictures have
+    together."""
 
     checks: tuple[PreflightCheck, ...]
     prompt_tokens: float | None
+    features: int = 0
 
 
 def task_report(recipe: Recipe, folder: Path, base: Source | None, giver: Source | None) -> TaskReport:
@@ -38,9 +42,9 @@ def task_report(recipe: Recipe, folder: Path, base: Source | None, giver: Source
     be opened."""
     checks: list[PreflightCheck] = []
     tokens: list[float] = []
-    tokenizer = _tokenizer(giver, checks)
-    stated = None if base is None else base.config.get("max_position_embeddings")
-    positions = stated if isinstance(stated, int) else None
+    prompts = _prompts(base, giver, checks)
+    positions = None if base is None else _positions(base)
+    pictures: dict[str, ItemPicture] = {}
     for spec in recipe.tasks:
         try:
             task = make_task(spec)
@@ -49,19 +53,45 @@ def task_report(recipe: Recipe, folder: Path, base: Source | None, giver: Source
             checks.append(refused(f"Task {spec.name}", error))
             continue
         checks.append(_enough(spec, items))
-        checks += _asked(task, items, tokenizer, positions, tokens)
+        checks += _asked(task, items, prompts, positions, tokens)
         checks += _scored(task)
-    return TaskReport(tuple(checks), statistics.mean(tokens) if tokens else None)
+        shown = {one.sha256: one for item in _all(items) for one in item.pictures}
+        checks += _whole(task, shown)
+        pictures |= shown
+    if prompts is None:
+        return TaskReport(tuple(checks), None)
+    return TaskReport(tuple(checks), statistics.mean(tokens) if tokens else None, prompts.features(pictures.values()))
 
 
-def _tokenizer(giver: Source | None, checks: list[PreflightCheck]) -> Any:
+def _prompts(base: Source | None, giver: Source | None, checks: list[PreflightCheck]) -> Prompts | None:
     if giver is None:
         return None
     try:
-        return read_tokenizer(giver.tokenizer_folder)
+        return prompts_of(base, giver)
     except InputError as error:
-        checks.append(refused("Tokenizer", error))
+        checks.append(refused("Prompts", error))
         return None
+
+
+def _positions(base: Source) -> int | None:
+    stated = (base.config if base.checkpoint.body is None else settings(base)).get("max_position_embeddings")
+    return stated if isinstance(stated, int) else None
+
+
+def _all(items: ItemSplits) -> Iterator[Item]:
+    for split in SPLITS:
+        yield from getattr(items, split)
+
+
+def _whole(task: Task, pictures: Mapping[str, ItemPicture]) -> list[PreflightCheck]:
+    """Whether each picture can be decoded to its end."""
+    if not pictures:
+        return []
+    try:
+        require_whole(pictures.values())
+    except InputError as error:
+        return [refused("Pictures", error)]
+    return [ok("Pictures", f"{task.name}: {len(pictures):,} different ones, all of them can be read")]
 
 
 def _enough(spec: TaskSpec, items: ItemSplits) -> PreflightCheck:
@@ -77,27 +107,29 @@ def _enough(spec: TaskSpec, items: ItemSplits) -> PreflightCheck:
     return ok(f"Task {spec.name}", counted)
 
 
-def _asked(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None, tokens: list[float]) -> list[PreflightCheck]:
-    if tokenizer is None:
+def _asked(
+    task: Task, items: ItemSplits, prompts: Prompts | None, positions: int | None, tokens: list[float]
+) -> list[PreflightCheck]:
+    if prompts is None:
         return []
     subject = "Chat template"
     try:
-        tokens.append(measured_prompt_tokens(task, items.search, tokenizer))
+        tokens.append(measured_prompt_tokens(task, items.search, prompts))
     except InputError as error:
         return [refused(subject, error)]
     return [
         ok(subject, f"{task.name}: {'the tokenizer’s own' if task.chat else 'none, plain prompts'}"),
-        *_long(task, items, tokenizer, positions),
+        *_long(task, items, prompts, positions),
     ]
 
 
-def _long(task: Task, items: ItemSplits, tokenizer: Any, positions: int | None) -> list[PreflightCheck]:
+def _long(task: Task, items: ItemSplits, prompts: Prompts, positions: int | None) -> list[PreflightCheck]:
     """Whether the longest questions and their answers fit into the model's context; by text, the longest few of all."""
     if positions is None:
         return []
-    questions = [task.question(item, tokenizer) for split in (items.search, items.validation, items.test) for item in split]
+    questions = [prompts.question(task, item) for item in _all(items)]
     longest = sorted(questions, key=lambda question: len(question.prompt), reverse=True)[:_LONGEST]
-    most = max(question_tokens(long, tokenizer) + (0 if long.choices else long.max_new_tokens) for long in longest)
+    most = max(question_tokens(long, prompts.tokenizer) + (0 if long.choices else long.max_new_tokens) for long in longest)
     if most <= positions:
         return [ok("Length", f"{task.name}: {most:,} tokens at most, the model has {positions:,} positions")]
     line = f"{task.name}: an item and its answer may take {most:,} tokens, the model has {positions:,} positions"

@@ -5,6 +5,7 @@ So prompts share a beginning only as far as they show the same picture in the sa
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +17,13 @@ from torch import Tensor
 @dataclass(frozen=True)
 class PictureTokens:
     """`image_token` is the id in whose place features stand, `first` the id that the first feature gets, one beyond the
-    vocabulary. `spans` are each picture's [start, end) in `features` [tokens, width], which stay on the CPU."""
+    vocabulary. `spans` are each picture's [start, end) among all features; its own are `features` [tokens, width], in the same
+    order, which stay on the CPU, or in files that are read as they are needed."""
 
     image_token: int
     first: int
     spans: Mapping[str, tuple[int, int]]
-    features: Tensor
+    features: tuple[Tensor, ...]
 
     def placed(self, prompt: Sequence[int], pictures: Sequence[str]) -> list[int]:
         """The prompt with its image tokens replaced by the pictures' features, one after another.
@@ -44,9 +46,25 @@ class PictureTokens:
         """Embeddings [rows, tokens, width] of tokens and features; features go past the embedding's own scaling."""
         seen = tokens >= self.first
         made: Tensor = embedding(tokens.masked_fill(seen, self.image_token))
-        rows = (tokens[seen] - self.first).cpu()
-        made[seen] = self.features[rows].to(made.device, made.dtype)
+        rows = (tokens[seen] - self.first).tolist()
+        if rows:
+            made[seen] = torch.cat(self._read(rows)).to(made.device, made.dtype)
         return made
+
+    def _read(self, rows: Sequence[int]) -> list[Tensor]:
+        """The features of these rows, in their order, neighbours of one picture at once."""
+        starts = [start for start, _ in self.spans.values()]
+        read: list[Tensor] = []
+        at = 0
+        while at < len(rows):
+            picture = bisect_right(starts, rows[at]) - 1
+            start, own = rows[at] - starts[picture], self.features[picture]
+            count = 1
+            while at + count < len(rows) and start + count < len(own) and rows[at + count] == rows[at] + count:
+                count += 1
+            read.append(own[start : start + count])
+            at += count
+        return read
 
 
 def picture_tokens(features: Mapping[str, Tensor], image_token: int, first: int) -> PictureTokens:
@@ -55,4 +73,4 @@ def picture_tokens(features: Mapping[str, Tensor], image_token: int, first: int)
     for picture, own in features.items():
         spans[picture] = (start, start + len(own))
         start += len(own)
-    return PictureTokens(image_token, first, spans, torch.cat(list(features.values())))
+    return PictureTokens(image_token, first, spans, tuple(features.values()))

@@ -12,11 +12,12 @@ from torch import Tensor
 from evomerge_core.errors import InputError
 from evomerge_core.files.picture import Picture
 from evomerge_core.sources.pretrained import load_eyes, read_config, read_image_processor, read_tokenizer
+from evomerge_quant.resident.network.fixed_order import fix_order
 from evomerge_quant.resident.vision.scorable import require_scorable
+from evomerge_quant.resident.vision.standing_text import TILED, text_of_tiles
 
 # What an image processor says beside a model's inputs.
 _ROWS, _COLUMNS = "rows", "cols"
-_TILED = ("smolvlm", "idefics3")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def open_eyes(folder: Path, dtype: torch.dtype, device: torch.device) -> Eyes:
     """
     require_scorable(folder, read_config(folder))
     module = load_eyes(folder, dtype).to(device)
+    if device.type == "cpu" and dtype == torch.float32:
+        fix_order(module)
     config = module.config
     row = getattr(config, "image_token_id", None)
     token = None if row is None else read_tokenizer(folder).convert_ids_to_tokens(row)
@@ -55,23 +58,14 @@ def open_eyes(folder: Path, dtype: torch.dtype, device: torch.device) -> Eyes:
 @torch.inference_mode()
 def look(eyes: Eyes, picture: Picture) -> Seen:
     """What the model makes of a picture; features are on the CPU, in the tower's dtype."""
-    told = {"return_row_col_info": True} if eyes.kind in _TILED else {}
+    told = {"return_row_col_info": True} if eyes.kind in TILED else {}
     read = dict(eyes.processor(images=[[picture.image]], return_tensors="pt", **told))
     rows, columns = (read.pop(key, [[0]])[0][0] for key in (_ROWS, _COLUMNS))
     inputs = {name: _placed(value, eyes.module) for name, value in read.items() if isinstance(value, Tensor)}
     (features,) = eyes.module.get_image_features(**inputs).pooler_output
-    text = _tiles(eyes, len(features), rows, columns) if eyes.kind in _TILED else eyes.token * len(features)
+    text = text_of_tiles(eyes.token, len(features), rows, columns) if eyes.kind in TILED else eyes.token * len(features)
     return Seen(features.cpu(), text)
 
 
 def _placed(value: Tensor, module: Any) -> Tensor:
     return value.to(module.device, module.dtype) if value.is_floating_point() else value.to(module.device)
-
-
-def _tiles(eyes: Eyes, features: int, rows: int, columns: int) -> str:
-    """A picture cut into tiles, row by row, and last the whole of it (Idefics3's and SmolVLM's processors)."""
-    around, whole = "<fake_token_around_image>", "<global-img>"
-    tile = eyes.token * (features // (rows * columns + 1))
-    lines = [[f"{around}<row_{row + 1}_col_{column + 1}>{tile}" for column in range(columns)] for row in range(rows)]
-    before = "".join("".join(line) + "\n" for line in lines)
-    return f"{before}{chr(10) if before else ''}{around}{whole}{tile}{around}"

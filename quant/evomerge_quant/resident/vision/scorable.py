@@ -16,3 +16,17 @@ def require_scorable(folder: Path, config: Any) -> None:
         raise InputError(
             f"{family.title} is not yet scored: {family.beyond}", where=folder / "config.json", remedy="take another base"
         )
+
+
+def language_config(folder: Path, whole: Any) -> Any:
+    """The config of the language model in a folder's `whole` config of transformers', a text model's being that itself.
+
+    InputError for a vision-language model that isn't scored.
+    """
+    if not hasattr(whole, "vision_config"):
+        return whole
+    require_scorable(folder, whole)
+    config = whole.get_text_config()
+    # Both levels may say it, and transformers goes by the upper one.
+    config.tie_word_embeddings = whole.tie_word_embeddings
+    return config

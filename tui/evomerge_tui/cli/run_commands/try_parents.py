@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from evomerge_tui.cli.arguments import Subparsers, print_json
@@ -29,29 +30,27 @@ def _try(args: argparse.Namespace) -> int:
     from evomerge_core.errors import InputError
     from evomerge_core.recipe.absolute_paths import with_absolute_paths
     from evomerge_core.recipe.load import load_recipe
-    from evomerge_core.run.candidate.trial import try_parents
+    from evomerge_core.run.candidate.trial import first_items, try_parents
     from evomerge_core.run.setup import prepare
     from evomerge_quant.planning.precision import choose_precision
-    from evomerge_quant.resident.model import build
+    from evomerge_quant.resident.model import evaluators
+    from evomerge_quant.resident.sight import see_pictures
 
     if args.items < 1:
         raise InputError("must be at least 1", where=f"--items {args.items}")
     recipe = with_absolute_paths(load_recipe(args.recipe))
-    setup = prepare(recipe, recipe.folder, choose_precision)
-    evaluator = build(
-        setup.base_folder,
-        precision=setup.plan.precision,
-        device=recipe.evaluation.device,
-        arithmetic=recipe.evaluation.arithmetic,
-        speaks=setup.speaks,
-    )
+    setup = first_items(prepare(recipe, recipe.folder, choose_precision), args.items)
+    evaluation = recipe.evaluation
     notes = _notes(recipe)
     if not args.json:
         _print_notes(notes)
     models = []
-    for tried in try_parents(setup, evaluator, args.items):
-        models.append(_facts(tried))
-        print_json(models[-1]) if args.json else _print(tried)
+    with TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        sight = see_pictures(setup, Path(scratch))
+        make = evaluators(setup.base_folder, evaluation.device, evaluation.arithmetic, setup.speaks, sight.features)
+        for tried in try_parents(sight.setup, make(setup.plan.precision, None, None)):
+            models.append(_facts(tried))
+            print_json(models[-1]) if args.json else _print(tried)
     if args.json:
         print_json({"recipe": str(args.recipe), "items": args.items, "notes": notes, "parents": models})
     return 0

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
-from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source
 from evomerge_core.tasks.draw_items import draw_items, read_items
 from evomerge_core.tasks.items.items import Item
@@ -16,6 +15,7 @@ from evomerge_core.tasks.items.split import split_items
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.spec import Splits, TaskSpec
 from evomerge_core.tasks.task import Task
+from evomerge_quant.planning.prompts import Prompts, prompts_of
 from evomerge_quant.planning.workload import measured_prompt_tokens
 
 _SHOWN = 20
@@ -52,13 +52,13 @@ def preview(spec: TaskSpec, splits: Mapping[str, Any], folder: Path, base: Sourc
     """Reads a task's items and renders the first of them. Raises InputError for items that can't be read."""
     task = make_task(spec)
     items, total, notes, problem = _items(spec, task, Splits.model_validate(dict(splits)), folder)
-    tokenizer, lacking = _tokenizer(base)
+    prompts, lacking = _prompts(base)
     try:
-        tokens = None if tokenizer is None else measured_prompt_tokens(task, items, tokenizer)
+        tokens = None if prompts is None else measured_prompt_tokens(task, items, prompts)
     except InputError as error:
-        tokens, tokenizer, lacking = None, None, str(error)
+        tokens, prompts, lacking = None, None, str(error)
     return Preview(
-        items=tuple(_shown(task, item, tokenizer) for item in items[:_SHOWN]),
+        items=tuple(_shown(task, item, prompts) for item in items[:_SHOWN]),
         total=total,
         tokens=tokens,
         scorer=task.scorer.name,
@@ -81,16 +81,16 @@ def _items(spec: TaskSpec, task: Task, sizes: Splits, folder: Path) -> tuple[Seq
         return read.items, len(read.items), read.notes, str(error)
 
 
-def _tokenizer(base: Source | None) -> tuple[Any, str]:
+def _prompts(base: Source | None) -> tuple[Prompts | None, str]:
     if base is None:
         return None, "choose a base model to see the prompt in its chat template"
     try:
-        return read_tokenizer(base.tokenizer_folder), ""
+        return prompts_of(base, base), ""
     except InputError as error:
         return None, str(error)
 
 
-def _shown(task: Task, item: Item, tokenizer: Any) -> ShownItem:
-    prompt = task.plain_prompt(item) if tokenizer is None else task.question(item, tokenizer).prompt
+def _shown(task: Task, item: Item, prompts: Prompts | None) -> ShownItem:
+    prompt = task.plain_prompt(item) if prompts is None else task.question(item, prompts.tokenizer, prompts.mark).prompt
     expected = task.expected(item)
     return ShownItem(dict(item.fields), prompt, task.gold_text(item), expected.choices, expected.right)
