@@ -14,11 +14,14 @@ from evomerge_core.errors import InputError
 from evomerge_quant.gguf import worker
 from evomerge_quant.gguf.closed_process import refused_line
 from evomerge_quant.gguf.convert.convert_process import CHECKED
+from evomerge_quant.gguf.convert.halves import Half
 from evomerge_quant.gguf.convert.plain_view import plain_view
 from evomerge_quant.gguf.full_disk import full_disk_of
 from evomerge_quant.gguf.progress import ExportStep, OnStep
 
 WHAT = "convert"
+# What llama.cpp calls the file with tower and projector.
+MMPROJ = "mmproj"
 _SHARE = re.compile(r"^Writing:\s*(\d+)%")
 _UNSUPPORTED = re.compile(r"Model (\S+) is not supported")
 
@@ -48,29 +51,37 @@ def check_model(process: subprocess.Popen[bytes], model: Path) -> tuple[str, ...
 
 
 def run_converter(
-    process: subprocess.Popen[bytes], model: Path, target: Path, kind: str, metadata: Mapping[str, Any], on_step: OnStep
+    process: subprocess.Popen[bytes],
+    model: Path,
+    target: Path,
+    kind: str,
+    metadata: Mapping[str, Any],
+    on_step: OnStep,
+    half: Half = "language",
 ) -> None:
     """Has a waiting converter write `target`, and waits for it. InputError in one line when it fails.
 
     The converter gets the model's data alone (`plain_view`), in a folder beside `target`. `kind` is F32, F16 or BF16;
-    `metadata` overrides what the converter makes of the model's card.
+    `metadata` overrides what the converter makes of the model's card. Of a vision-language model one `half` is written.
     """
-    on_step(ExportStep(WHAT))
+    what = WHAT if half == "language" else f"{WHAT} {MMPROJ}"
+    on_step(ExportStep(what))
     overrides = target.parent / "metadata.json"
     overrides.write_text(json.dumps(metadata, ensure_ascii=False), encoding="utf-8")
     with plain_view(model, target.parent / "view") as view:
         arguments = [str(view), "--outfile", str(target), "--outtype", kind.lower(), "--metadata", str(overrides)]
-        worker.send(process, json.dumps({"convert": arguments}))
-        status, last = worker.follow(process, lambda line: _report(line, on_step))
+        arguments += [f"--{MMPROJ}"] if half == "eyes" else []
+        worker.send(process, json.dumps({"convert": arguments, "half": half}))
+        status, last = worker.follow(process, lambda line: _report(line, what, on_step))
     if status != 0 or not target.is_file():
         weights = sum(file.stat().st_size for file in model.glob("*.safetensors"))
         raise full_disk_of(target, weights) or InputError(_why(model, last))
 
 
-def _report(line: str, on_step: OnStep) -> None:
+def _report(line: str, what: str, on_step: OnStep) -> None:
     share = _SHARE.match(line)
     if share is not None:
-        on_step(ExportStep(WHAT, int(share[1]) / 100))
+        on_step(ExportStep(what, int(share[1]) / 100))
 
 
 def _why(model: Path, last: Sequence[str]) -> str:

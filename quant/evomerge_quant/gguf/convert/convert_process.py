@@ -3,8 +3,8 @@
     python -m evomerge_quant.gguf.convert.convert_process FOLDER
 
 It loads what the converter needs, which takes seconds, and then reads lines of JSON: `{"check": MODEL}` as often as wanted,
-each answered by a line, then `{"convert": ARGUMENTS}`, with which it becomes the converter. Checks are made here because they
-need the same libraries as the converter, so that only one process has to load them.
+each answered by a line, then `{"convert": ARGUMENTS, "half": HALF}`, with which it becomes the converter. Checks are made here
+because they need the same libraries as the converter, so that only one process has to load them.
 
 The converter lets transformers run a model's own code; here none of it is run (`ClosedProcess`).
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_quant.gguf.closed_process import ClosedProcess
+from evomerge_quant.gguf.convert.halves import show_half
 from evomerge_quant.gguf.convert.remote_code import forbid_remote_code
 from evomerge_quant.gguf.convert.window_pattern import write_window_pattern
 from evomerge_quant.gguf.worker import end_with_parent
@@ -40,6 +41,7 @@ def main() -> None:
     end_with_parent()
     closed.distrust(Path(job["convert"][0]))
     write_window_pattern(Path(job["convert"][0]))
+    show_half(Path(job["convert"][0]), job["half"])
     script = folder / "convert_hf_to_gguf.py"
     sys.argv = [str(script), *job["convert"]]
     runpy.run_path(str(script), run_name="__main__")
