@@ -12,11 +12,24 @@ from threading import Event
 from typing import Literal, Self
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.picture import Picture
 from evomerge_quant.chat.context_size import open_context
 from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampler, Sampling, file_sampling
 from evomerge_quant.chat.template import Render, chat_template
-from evomerge_quant.llama.context import LlamaContext, LlamaError, TokenRun
+from evomerge_quant.llama.context import LlamaContext, LlamaError
+from evomerge_quant.llama.eyes import (
+    LlamaEyes,
+    PictureSpan,
+    Unit,
+    cells_of,
+    open_eyes,
+    positions_of,
+    prompt_units,
+    read_units,
+    runs,
+)
+from evomerge_quant.llama.mmproj_file import find_mmproj
 from evomerge_quant.llama.model import LlamaModel, open_gguf
 from evomerge_quant.llama.trial import try_gguf
 
@@ -63,14 +76,20 @@ class Reply:
 
 
 class Chat:
-    """An open GGUF with its template, its recommended sampling, and the part of the conversation that it has already read."""
+    """An open GGUF with its template, its recommended sampling, and the part of the conversation that it has already read.
 
-    def __init__(self, model: LlamaModel, context: LlamaContext, render: Render) -> None:
+    `mmproj` is the file that it sees with, opened for the first picture; None for a model that can't see.
+    """
+
+    def __init__(self, model: LlamaModel, context: LlamaContext, render: Render, mmproj: Path | None = None) -> None:
         self.model = model
         self.context = context
         self.render = render
+        self.mmproj = mmproj
         self.sampling = file_sampling(model)
-        self._read: list[int] = []
+        self._eyes: LlamaEyes | None = None
+        self._seen: dict[str, tuple[Unit, ...]] = {}
+        self._read: list[Unit] = []
 
     def __enter__(self) -> Self:
         return self
@@ -80,59 +99,100 @@ class Chat:
 
     def close(self) -> None:
         """Frees the model."""
+        self._seen.clear()
+        self._read.clear()
+        if self._eyes is not None:
+            self._eyes.close()
         self.context.close()
         self.model.close()
+
+    def open_eyes(self) -> LlamaEyes:
+        """What the model sees with. InputError for a model that can't see, and for a file that can't be opened."""
+        if self._eyes is None:
+            if self.mmproj is None:
+                raise InputError(
+                    "can't see pictures: no mmproj file of its own lies beside it",
+                    where=self.model.path,
+                    remedy="put the model's own there, or give it with --mmproj; a text model has none",
+                )
+            try_gguf(self.model.path, self.mmproj)
+            self._eyes = open_eyes(self.model, self.mmproj)
+        return self._eyes
 
     def reply(self, conversation: Conversation, sampling: Sampling, stop: Event) -> Iterator[Trimmed | Piece | Reply]:
         """Answers the last message, which is the user's: pieces, then the `Reply`; `Trimmed` before them where it applies.
 
-        `stop` ends the answer at the next token. InputError when the last message alone is too long for the context.
+        `stop` ends the answer at the next token. InputError when the last message alone is too long for the context, and for
+        a picture that the model can't see.
         """
-        conversation, tokens, dropped = self._fitting(conversation, sampling)
+        conversation, units, dropped = self._fitting(conversation, sampling)
         if dropped:
             yield Trimmed(dropped)
-        if not self._take(tokens, stop):
-            yield Reply("", conversation.without_last(), 0, 0.0, len(tokens), "stop")
+        if not self._take(units, stop):
+            yield Reply("", conversation.without_last(), 0, 0.0, cells_of(units), "stop")
             return
-        yield from self._write(conversation, tokens, sampling, stop)
+        yield from self._write(conversation, cells_of(units), sampling, stop)
 
-    def _fitting(self, conversation: Conversation, sampling: Sampling) -> tuple[Conversation, list[int], int]:
-        """The conversation without its oldest turns where there is no room, its tokens, and how many turns went."""
+    def _fitting(self, conversation: Conversation, sampling: Sampling) -> tuple[Conversation, list[Unit], int]:
+        """The conversation without its oldest turns where there is no room, its units, and how many turns went."""
         room = self.context.cells - min(sampling.max_tokens, self.context.cells // _ANSWER_SHARE)
         dropped = 0
         while True:
-            tokens = self.model.tokenize(self.render(conversation.messages))
-            if len(tokens) <= room:
-                return conversation, tokens, dropped
+            units = self._units(conversation)
+            if cells_of(units) <= room:
+                return conversation, units, dropped
             shorter = conversation.without_oldest_turn()
             if shorter is None:
+                remedy = "shorten it, or show a smaller picture" if conversation.messages[-1].pictures else "shorten it"
                 raise InputError(
-                    f"the message has {len(tokens)} tokens with its template; the context has room for {room}: shorten it"
+                    f"the message has {cells_of(units)} tokens with its template; the context has room for {room}: {remedy}"
                 )
             conversation, dropped = shorter, dropped + 1
 
-    def _take(self, tokens: Sequence[int], stop: Event) -> bool:
+    def _units(self, conversation: Conversation) -> list[Unit]:
+        """Tokens, and what stands for the pictures; each goes through the tower once as long as the conversation shows it."""
+        shown = {picture.sha256: picture for message in conversation.messages for picture in message.pictures}
+        self._seen = {sha256: self._seen.get(sha256) or self._look(picture) for sha256, picture in shown.items()}
+        parts = [part if isinstance(part, str) else self._seen[part.sha256] for part in self.render(conversation.messages)]
+        return prompt_units(parts, self.model.tokenize, self._eyes.around if self._eyes else "")
+
+    def _look(self, picture: Picture) -> tuple[Unit, ...]:
+        try:
+            return self.open_eyes().look(picture)
+        except LlamaError as error:
+            width, height = picture.image.size
+            problem = f"llama.cpp can't show the model a picture of {width} x {height} pixels ({error})"
+            raise InputError(problem, remedy="crop or resize it") from None
+
+    def _take(self, units: Sequence[Unit], stop: Event) -> bool:
         """Reads what the context does not hold yet; False when it was stopped. The logits after the last token are there."""
-        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(self._read, tokens, strict=False)))
-        same = min(same, len(tokens) - 1)
-        if not self.context.cut(0, same):
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(self._read, units, strict=False)))
+        same = min(same, len(units) - 1)
+        if not self.context.cut(0, positions_of(units[:same])):
             self.context.clear()
             same = 0
         del self._read[same:]
-        for start in range(same, len(tokens), _CHUNK):
-            if stop.is_set():
-                return False
-            chunk = tokens[start : start + _CHUNK]
-            self.context.read([TokenRun(0, start, chunk, wanted=1)])
-            self._read += chunk
+        for run in runs(units[same:]):
+            for chunk in _chunks(run):
+                if stop.is_set():
+                    return False
+                self._read_on(chunk)
         return True
 
-    def _write(
-        self, conversation: Conversation, prompt: Sequence[int], sampling: Sampling, stop: Event
-    ) -> Iterator[Piece | Reply]:
+    def _read_on(self, units: Sequence[Unit]) -> None:
+        try:
+            read_units(self.context, self._eyes, units, position=positions_of(self._read), wanted=1)
+        except LlamaError as error:
+            # what of it was read isn't known
+            self.context.clear()
+            self._read.clear()
+            raise InputError(f"{self.model.path}: llama.cpp can't read on ({error}); /clear the conversation") from None
+        self._read += units
+
+    def _write(self, conversation: Conversation, prompt: int, sampling: Sampling, stop: Event) -> Iterator[Piece | Reply]:
         started = time.perf_counter()
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        answer, count = "", 0
+        answer, count, cells = "", 0, prompt
         stopped_by: StoppedBy = "max_tokens"
         with Sampler(self.model, sampling) as sampler:
             while count < sampling.max_tokens:
@@ -147,30 +207,42 @@ class Chat:
                 if text := decoder.decode(self.model.piece(token)):
                     answer += text
                     yield Piece(text)
-                if len(self._read) == self.context.cells:
+                if cells == self.context.cells:
                     stopped_by = "context"
                     break
-                self.context.read([TokenRun(0, len(self._read), [token], wanted=1)])
-                self._read.append(token)
+                self._read_on([token])
+                cells += 1
         seconds = time.perf_counter() - started
         if text := decoder.decode(b"", final=True):
             answer += text
             yield Piece(text)
         whole = conversation.plus("assistant", answer) if answer else conversation.without_last()
-        yield Reply(answer, whole, count, seconds, len(prompt), stopped_by)
+        yield Reply(answer, whole, count, seconds, prompt, stopped_by)
 
 
-def open_chat(path: Path, *, context: int | None = None, share: float = 1.0) -> Chat:
+def _chunks(run: list[int] | PictureSpan) -> Iterator[Sequence[Unit]]:
+    """Tokens that are read at a time, or a part of a picture."""
+    if isinstance(run, PictureSpan):
+        yield [run]
+        return
+    for start in range(0, len(run), _CHUNK):
+        yield run[start : start + _CHUNK]
+
+
+def open_chat(path: Path, *, context: int | None = None, share: float = 1.0, mmproj: Path | None = None) -> Chat:
     """Opens a GGUF for a chat, on the GPU when the installed build can use one. InputError when it can't be opened.
 
     `context` is the longest conversation in tokens, else as long as model and memory allow; `share` is the part of the free
-    memory for this one of several.
+    memory for this one of several. `mmproj` is the file that it sees with, else the one that lies beside it.
     """
     try_gguf(path)
     model = open_gguf(path)
     try:
         render = chat_template(model)
-        return Chat(model, open_context(model, context, share=share), render)
+        chat = Chat(model, open_context(model, context, share=share), render, mmproj or find_mmproj(path))
+        if mmproj is not None:
+            chat.open_eyes()
+        return chat
     except LlamaError as error:
         model.close()
         raise InputError(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self
+
+from evomerge_core.files.picture import Picture
 
 Role = Literal["system", "user", "assistant"]
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message and who it is from."""
+    """One message and who it is from; its pictures come before its text."""
 
     role: Role
     text: str
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,9 @@ class Conversation:
         first = self.messages[:1]
         return first[0].text if first and first[0].role == "system" else None
 
-    def plus(self, role: Role, text: str) -> Self:
+    def plus(self, role: Role, text: str, pictures: Sequence[Picture] = ()) -> Self:
         """The conversation with one more message."""
-        return replace(self, messages=(*self.messages, Message(role, text)))
+        return replace(self, messages=(*self.messages, Message(role, text, tuple(pictures))))
 
     def without_last(self) -> Self:
         """The conversation before its last message."""

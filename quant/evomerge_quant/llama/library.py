@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections import deque
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -29,9 +30,15 @@ def load_library() -> Any:
             remedy="install it with `pip install llama-cpp-python`, which needs a C++ compiler and takes some minutes",
         ) from error
     _kept.append(library.llama_log_callback(_listen))
-    library.llama_log_set(_kept[0], ctypes.c_void_p(0))
+    listen_to(library.llama_log_set)
     library.llama_backend_init()
     return library
+
+
+def listen_to(*logs: Callable[[Any, ctypes.c_void_p], None]) -> None:
+    """Silences these logs of llama.cpp and keeps their complaints; the library is loaded."""
+    for set_listener in logs:
+        set_listener(_kept[0], ctypes.c_void_p(0))
 
 
 def last_complaint() -> str:

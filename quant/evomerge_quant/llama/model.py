@@ -139,7 +139,7 @@ class Offload:
 def open_gguf(path: Path, *, offload: Offload | None = None) -> LlamaModel:
     """Opens a GGUF file, its weights mapped. InputError names the file when it is missing, not a GGUF, or can't be loaded."""
     library = load_library()
-    _require_gguf(path)
+    require_gguf(path)
     params = library.llama_model_default_params()
     layers = (offload or Offload.when_built()).layers
     # Compilers leave out most of the tile configuration that llama.cpp's AMX product loads, and the process is killed
@@ -157,7 +157,8 @@ def open_gguf(path: Path, *, offload: Offload | None = None) -> LlamaModel:
     return LlamaModel(path, handle, library)
 
 
-def _require_gguf(path: Path) -> None:
+def require_gguf(path: Path) -> None:
+    """InputError for what is no GGUF file."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; name a GGUF file")
     try:

@@ -14,22 +14,25 @@ from evomerge_core.files.child_environment import without_token
 _SECONDS = 300
 
 
-def try_gguf(path: Path) -> None:
-    """InputError where llama.cpp can't open the file or read a token with it, or ends its process over it."""
+def try_gguf(path: Path, mmproj: Path | None = None) -> None:
+    """InputError where llama.cpp can't open the file or read a token with it, or ends its process over it; with `mmproj`, where
+    it can't look at a picture."""
+    files = (path,) if mmproj is None else (path, mmproj)
     try:
-        facts = path.stat()
+        facts = tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in files)
     except OSError:
         return  # whoever opens it says so
-    fault = _fault(path, facts.st_size, facts.st_mtime_ns)
+    fault = _fault(files, facts)
     if fault:
         raise InputError(fault)
 
 
 @lru_cache(maxsize=64)
-def _fault(path: Path, _size: int, _changed: int) -> str:
+def _fault(files: tuple[Path, ...], _facts: tuple[tuple[int, int], ...]) -> str:
+    path = files[-1]
     # -P keeps the working folder off the module path; nothing here needs the hub's token.
     tried = subprocess.Popen(
-        [sys.executable, "-P", "-m", "evomerge_quant.llama.trial_process", str(path)],
+        [sys.executable, "-P", "-m", "evomerge_quant.llama.trial_process", *map(str, files)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -133,7 +133,7 @@ def test_the_oldest_turns_go_when_the_context_is_full(endless: Path) -> None:
         assert reply.prompt_tokens + GREEDY.max_tokens <= 256
         # one turn more would not have had room
         longer = Conversation(tuple(m for m in talk(20).messages[:1] + talk(20).messages[1 + 2 * (notice.turns - 1) :]))
-        assert len(chat.model.tokenize(chat.render(longer.messages))) + GREEDY.max_tokens > 256
+        assert len(chat.model.tokenize("".join(map(str, chat.render(longer.messages))))) + GREEDY.max_tokens > 256
 
 
 def test_an_answer_that_fills_the_context_ends_there(endless: Path) -> None:
