@@ -24,7 +24,7 @@ from evomerge_core.run.references import add_references
 from evomerge_core.run.rehearsal import estimate_from_references
 from evomerge_core.run.setup import Setup, StageSetup
 from evomerge_core.run.store.facts import StageFacts, begin_phase, read_facts, write_facts
-from evomerge_core.run.store.records import Candidate
+from evomerge_core.run.store.records import FOUNDER, Candidate
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.watch import Watch
 
@@ -51,8 +51,9 @@ def run(
     if watch is not None:
         evaluator.require_unchanged = watch.require_unchanged
     references = list(add_references(setup, store))
-    begin_phase(store, "references", len(references))
-    for candidate in references:
+    known = [*references, *store.candidates(FOUNDER)]
+    begin_phase(store, "references", len(known))
+    for candidate in known:
         evaluator.evaluate(candidate, "search", plan.precision)
     if read_facts(store).estimated is None:
         estimated = estimate_from_references(setup, store)

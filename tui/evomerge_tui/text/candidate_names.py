@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_KINDS = {"search": "child", "mean": "average", "parent": "parent", "uniform": "uniform", "drawn": "drawn"}
+_KINDS = {"search": "child", "mean": "average", "parent": "parent", "uniform": "uniform", "drawn": "drawn", "founder": "founder"}
 
 
 def kind_word(kind: str) -> str:
@@ -25,5 +25,6 @@ def description(label: str, kind: str, generation: int | None) -> str:
         "mean": candidate_name(label, kind),
         "uniform": "equal-weight merge",
         "drawn": "drawn to compare precisions",
+        "founder": "member of an earlier run's archive",
     }
     return words.get(kind, kind)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evomerge_core.genome.space import Space
 from evomerge_core.run.plan import RunPlan
-from evomerge_core.run.store.records import Candidate
+from evomerge_core.run.store.records import FOUNDER, Candidate
 from evomerge_core.run.store.store import Store
 from evomerge_core.search.population.coefficients import Coefficients
 from evomerge_core.search.population.rules import Member
@@ -27,9 +27,10 @@ def to_genome(coefficients: Coefficients) -> NDArray[np.float64]:
 
 
 def founders(plan: RunPlan, space: Space, store: Store) -> list[Member]:
-    """What an archive begins with: every parent, and the equal-weight merges, as far as they have scores."""
+    """What an archive begins with: every parent, the equal-weight merges, and the members of the archive that it goes on from,
+    as far as they have scores."""
     found = []
-    for candidate in (*store.candidates("parent"), *store.candidates("uniform")):
+    for candidate in (one for kind in ("parent", "uniform", FOUNDER) for one in store.candidates(kind)):
         scores = item_scores(plan, store, candidate)
         if scores is not None:
             found.append(Member(candidate.id, _coefficients(space, candidate), scores))

@@ -15,7 +15,7 @@ from evomerge_core.run.run_folder.folder import read_store
 from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.run.run_folder.state import state_of
 from evomerge_core.run.store.facts import read_facts
-from evomerge_core.run.store.records import Outcome
+from evomerge_core.run.store.records import FOUNDER, Outcome
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.view.archive import Archive, read_archive
 from evomerge_core.run.view.result import read_result
@@ -142,7 +142,7 @@ def _spent(store: Store) -> list[Spent]:
     """The search's own candidates apart from the references, then the other splits."""
     parts: dict[str, Spent] = {}
     for candidate, split, precision, evaluation in store.all_evaluations():
-        part = "references" if split == "search" and candidate.kind in ("parent", "uniform") else split
+        part = "references" if split == "search" and candidate.kind in ("parent", "uniform", FOUNDER) else split
         before = parts.get(part, Spent(part, 0, 0, 0, 0.0))
         parts[part] = Spent(
             part,

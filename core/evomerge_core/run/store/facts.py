@@ -67,6 +67,8 @@ class Changes(TypedDict, total=False):
     grams: Mapping[str, Sequence[Sequence[Sequence[float]]]]
     births: Sequence[Sequence[int]]
     archives: Sequence[Sequence[int]]
+    former_runs: Sequence[str]
+    ancestors: Mapping[str, Sequence[str]]
     search_ended: Sequence[str]
     active_seconds: float
     build_seconds: float
@@ -95,8 +97,9 @@ class RunFacts:
     be `expected` to give. `winner_files` are the size and sha256 of what was written of it, by path. `generation` counts those
     that the optimiser has learnt from; `sigma` and `mean` are its step and mean now. Where an archive is bred: `grams` are the
     dot products of the sources' tensors by stage and group, `births` a child's id and those of its parents each, `archives`
-    the ids of an archive's members after each generation, behind that generation's number. `active_seconds` leave out pauses;
-    `build_seconds` were the most that making a model ready took.
+    the ids of an archive's members after each generation, behind that generation's number; `former_runs` are the folders of
+    the runs that it goes on from, the first one first, and `ancestors` the labels of the parents of all whom they bred.
+    `active_seconds` leave out pauses; `build_seconds` were the most that making a model ready took.
     """
 
     state: str = "created"
@@ -138,6 +141,8 @@ class RunFacts:
     grams: Mapping[str, Any] = field(default_factory=dict)
     births: tuple[Sequence[int], ...] = ()
     archives: tuple[Sequence[int], ...] = ()
+    former_runs: tuple[str, ...] = ()
+    ancestors: Mapping[str, Sequence[str]] = field(default_factory=dict)
     search_ended: tuple[str, ...] = ()
     active_seconds: float = 0.0
     build_seconds: float = 0.0

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 NEUTRAL = "neutral"
 # The split that scores are kept under which compare a precision with another; its items are some of the search's.
 AGREEMENT = "agreement"
+# The kind of a candidate that an earlier run bred, and that an archive goes on from.
+FOUNDER = "founder"
 # The split that members of a pool and sets of them are scored under, and their kind; its items are some of the search's.
 POOL = "pool"
 

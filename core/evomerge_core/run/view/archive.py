@@ -87,9 +87,10 @@ def read_archive(store: Store) -> Archive | None:
 
 
 def parents_of(store: Store, facts: RunFacts) -> dict[str, tuple[str, ...]]:
-    """The labels of each child's parents, by its label."""
+    """The labels of each child's parents, by its label; children of the runs that this one goes on from come first."""
     labels = {one.id: one.label for one in store.candidates()}
-    return {labels[child]: tuple(labels[one] for one in parents) for child, *parents in facts.births}
+    former = {child: tuple(parents) for child, parents in facts.ancestors.items()}
+    return former | {labels[child]: tuple(labels[one] for one in parents) for child, *parents in facts.births}
 
 
 def smallest_team(scores: NDArray[np.float64]) -> list[int]:
