@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from evomerge_core.visible_text import visible_line
@@ -32,6 +32,13 @@ class InputError(Exception):
     def within(self, where: str | Path) -> InputError:
         """The same error, its place being inside of `where`."""
         return InputError(self.problem, where=f"{where}: {self.where}" if self.where else where, remedy=self.remedy)
+
+    def naming(self, meant: Mapping[str, str]) -> InputError:
+        """The same error with the names that the user knows in the place of others, the first that fits first."""
+        texts = [self.problem, self.where, self.remedy]
+        for name, known in meant.items():
+            texts = [text.replace(name, known) for text in texts]
+        return InputError(texts[0], where=texts[1], remedy=texts[2])
 
 
 class MissingFile(InputError):

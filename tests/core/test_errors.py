@@ -38,3 +38,9 @@ def test_an_unknown_name_is_answered_with_the_nearest_or_with_all() -> None:
     assert str(unknown_name("method", "tise", ["slerp", "ties"])) == "unknown method 'tise'; did you mean 'ties'?"
     error = unknown_name("method", "zzz", ["ties", "slerp"], where="merge_method")
     assert (error.where, error.remedy) == ("merge_method", "known: slerp, ties")
+
+
+def test_an_error_names_what_the_user_knows() -> None:
+    error = InputError("can't be written", where="/run/.x/Q8_0.part", remedy="remove /run/.x/Q8_0.part")
+    known = error.naming({"/run/.x/Q8_0.part": "/run/out.gguf", "/run/.x": "/run"})
+    assert str(known) == "/run/out.gguf: can't be written; remove /run/out.gguf"

@@ -259,6 +259,9 @@ class _Reader:
 
 
 def _read_text(path: Path) -> str:
+    if str(path) == "-" or path.is_relative_to("/dev") or path.is_relative_to("/proc"):
+        remedy = "save it as one: the relative paths in it start from its folder"
+        raise InputError("is no file of its own", where=path, remedy=remedy)
     try:
         data = read_bounded(path, most=_MOST_BYTES, remedy="give a YAML file that a person can read")
         # As for texts everywhere, a line may end in any system's way.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from evomerge_core.errors import InputError
 from evomerge_core.files.yaml_file import read_yaml
-from evomerge_core.recipe.schema import Recipe
+from evomerge_core.recipe.validate import to_recipe
 from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.sources.resolve import download, hub_parts
 from evomerge_core.tasks.draw_items import open_items
@@ -20,12 +19,12 @@ def fetch_hub_files(folder: Path) -> None:
     Raises `InputError`; what is wrong with the recipe itself is left to the job to say.
     """
     try:
-        recipe = Recipe.model_validate(read_yaml(folder / RECIPE).data, context={"folder": folder})
-    except ValidationError:
+        recipe = to_recipe(read_yaml(folder / RECIPE))
+    except InputError:
         return
     for reference in (recipe.base, *(source.model for source in recipe.sources)):
         for repo, revision in hub_parts(reference, folder):
             download(repo, revision, allow_pickle=recipe.allow_pickle)
     for task in recipe.tasks:
         if task.file is None and task.files is None:
-            open_items(task, make_task(task), folder).dataset()
+            open_items(task, make_task(task), folder).fetch()

@@ -170,14 +170,16 @@ class ItemReader:
 
     def dataset(self) -> tuple[Item, ...]:
         """The items of the hub dataset that the entry, or its ready definition, names."""
+        return tuple(item for path in self.fetch() for item in self._read(path))
+
+    def fetch(self) -> tuple[Path, ...]:
+        """The files of that dataset, downloaded when they aren't there yet."""
         spec, ready, key = self.spec, self.ready, f"{self.spec.name}: dataset"
         if spec.dataset is not None:
-            paths = fetch_dataset(spec.dataset, spec.config, spec.split or "test", key=key)
-        elif ready is not None:
-            paths = fetch_dataset(ready.dataset, spec.config or ready.config, spec.split or ready.split, key=key)
-        else:
-            raise InputError("no items", where=spec.name, remedy="give `file`, `files` or `dataset`")
-        return tuple(item for path in paths for item in self._read(path))
+            return fetch_dataset(spec.dataset, spec.config, spec.split or "test", key=key)
+        if ready is not None:
+            return fetch_dataset(ready.dataset, spec.config or ready.config, spec.split or ready.split, key=key)
+        raise InputError("no items", where=spec.name, remedy="give `file`, `files` or `dataset`")
 
     def questions(self, file: str) -> tuple[Item, ...]:
         """The questions of a file of held-out items."""

@@ -128,6 +128,8 @@ def _workspace(plan: ExportPlan) -> Iterator[Path]:
                 f"{plan.destination}: can't be written ({error.strerror}); give another place with --out"
             ) from None
         yield place
+    except InputError as error:
+        raise error.naming(_meant(plan, place)) from error
     except OSError as error:
         if is_full(error):
             raise full_disk(plan.destination, plan.needed, then=AGAIN_ELSEWHERE) from error
@@ -140,6 +142,13 @@ def _workspace(plan: ExportPlan) -> Iterator[Path]:
         for folder in created:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # only when it is still empty
+
+
+def _meant(plan: ExportPlan, place: Path) -> dict[str, str]:
+    """What the user calls the files of the workspace."""
+    parts = {f"{file.type.name}.part": file.path for file in plan.files}
+    files = {"plain.part": plan.files[0].path, **parts, "model": plan.subject.label, "": plan.destination}
+    return {str(place / name): str(meant) for name, meant in files.items()}
 
 
 def _model(subject: Subject, place: Path, on_step: OnStep) -> Path:

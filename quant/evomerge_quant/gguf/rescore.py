@@ -6,7 +6,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,6 +33,7 @@ from evomerge_quant.gguf.plan import make_plan
 from evomerge_quant.gguf.progress import ExportStep, OnStep
 from evomerge_quant.gguf.proof.proof_items import proof_items
 from evomerge_quant.gguf.quantize.file_types import FileType
+from evomerge_quant.gguf.subject.export_paths import winner_exports
 from evomerge_quant.gguf.subject.run_subject import subject_of_candidate
 from evomerge_quant.llama.answering import GgufEvaluator
 from evomerge_quant.llama.context import LlamaError
@@ -81,6 +82,13 @@ class MakeFile(Protocol):
     def __call__(self, candidate: Candidate, folder: Path, on_step: OnStep) -> Path: ...
 
 
+def rescored_candidates(run: Path, setup: Setup, count: int) -> tuple[list[Candidate], Candidate]:
+    """What `rescore` would score, and the run's winner among them; errors as there."""
+    with closing(open_store(run)) as store:
+        winner = _winner(run, setup, store, count)
+        return _candidates(setup, store, winner, count), winner
+
+
 def rescore(run: Path, setup: Setup, count: int, encoding: str, make: MakeFile, on_step: OnStep) -> Rescored:
     """Scores the run's winner and the best of the search, `count` in all, as files on the validation items.
 
@@ -122,9 +130,12 @@ def exporter(run: Path, setup: Setup, wanted: FileType, converter: Path, *, imat
     calibration = proof_items(setup, "search") if imatrix else ()
 
     def make(candidate: Candidate, folder: Path, on_step: OnStep) -> Path:
-        plan = make_plan(subject_of_candidate(setup, run, candidate), (wanted,), folder, imatrix=imatrix)
-        with waiting_converter(converter) as process:
-            return export(plan, process, on_step, prove=None, calibration=calibration).files[0].path
+        try:
+            plan = make_plan(subject_of_candidate(setup, run, candidate), (wanted,), folder, imatrix=imatrix)
+            with waiting_converter(converter) as process:
+                return export(plan, process, on_step, prove=None, calibration=calibration).files[0].path
+        except InputError as error:
+            raise error.naming({str(folder): str(winner_exports(run))}) from error
 
     return make
 

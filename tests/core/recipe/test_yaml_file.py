@@ -118,3 +118,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=problem) as caught:
             read_yaml(path)
         assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"])
+def test_what_has_no_folder_of_its_own_is_refused(name: str) -> None:
+    """Its relative paths, and the run's folder, would start from the system's own."""
+    with pytest.raises(InputError, match=f"^{name}: is no file of its own; save it as one: "):
+        read_yaml(Path(name))

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gguf
 import numpy as np
@@ -19,6 +19,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from evomerge_core.errors import InputError
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.run_folder.folder import open_store
 from evomerge_core.run.setup import create_run
@@ -245,6 +246,21 @@ def test_a_full_disk(bench: Path, capsys: pytest.CaptureFixture[str], monkeypatc
 def test_a_converter_that_fails(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """This one is empty: it ends well and has converted nothing."""
     assert "converter failed" in refused(capsys, bench, "--out", bench / "out")
+
+
+def test_an_error_names_the_file_that_was_asked_for(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work is done in a hidden folder, which nobody has asked for."""
+    plan = make_plan(find_subject(run, None), find_types(["Q8_0"], imatrix=False), tmp_path / "out", imatrix=False)
+    monkeypatch.setattr("evomerge_quant.gguf.export.check_model", lambda *_: ())
+    monkeypatch.setattr("evomerge_quant.gguf.export.run_converter", lambda *_: None)
+
+    def fail(_source: Path, target: Path, *_: object) -> None:
+        raise InputError("can't be written", where=target)
+
+    monkeypatch.setattr("evomerge_quant.gguf.export.quantize", fail)
+    with pytest.raises(InputError) as caught:
+        export(plan, cast("Any", None), lambda _: None, prove=None)
+    assert str(caught.value) == f"{plan.files[0].path}: can't be written"
 
 
 def test_one_file_for_two_types(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:

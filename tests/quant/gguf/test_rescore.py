@@ -21,6 +21,7 @@ from evomerge_core.run.store.records import Candidate, Evaluation
 from evomerge_quant.gguf.progress import ExportStep, OnStep
 from evomerge_quant.gguf.rescore import rescore, score_file
 from evomerge_quant.gguf.subject.run_subject import subject_of_candidate
+from evomerge_tui.cli.main import main
 from support.tiny_gguf import save_folder, write_gguf
 
 QUESTIONS = [f"the cat sat on {number} mats" for number in range(100)]
@@ -133,6 +134,29 @@ def test_the_scores_are_in_the_store_and_the_table_beside_the_winner(run: Path, 
         assert evaluation is not None
         assert evaluation.score == row.file == pytest.approx(sum(i.value for i in items) / 12)
     store.close()
+
+
+def test_a_file_that_may_be_the_best_is_refused_before_anything_is_made(
+    run: Path, setup: Setup, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = run / "winner" / "gguf"
+    place.mkdir()
+    third = subject_of_candidate(setup, run, named(run, "g1.3"))
+    taken = place / third.name.file_name("Q8_0")
+    taken.write_bytes(b"mine")
+    assert main(["export", str(run), "--type", "Q8_0", "--rescore", "2"]) == 2
+    said = capsys.readouterr()
+    assert said.err == f"error: {taken}: already exists; remove it, or give another place with --out\n"
+    assert "rescore" not in said.out
+    taken.unlink()
+    place.rmdir()
+
+
+def named(run: Path, label: str) -> Candidate:
+    store = open_store(run)
+    found = {candidate.label: candidate for candidate in store.candidates()}
+    store.close()
+    return found[label]
 
 
 def test_nothing_is_left_but_what_is_asked_for(run: Path, rescored: dict[str, Any]) -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from evomerge_core.errors import InputError
 from evomerge_quant.chat.chat import open_chat
+from evomerge_quant.llama import trial_process
+from evomerge_quant.llama.context import LlamaContext, LlamaError
 from evomerge_quant.llama.trial import try_gguf
 from support.tiny_gguf import save_folder, write_gguf
 
@@ -73,3 +75,16 @@ def test_a_sound_file_passes_and_is_tried_anew_once_it_changes(sound: Path, tmp_
     path.write_bytes(cut_short(sound.read_bytes()))
     with pytest.raises(InputError):
         try_gguf(path)
+
+
+def test_a_file_that_opens_and_cannot_be_read_is_refused(
+    sound: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert trial_process.main(sound) == 0
+
+    def fail(*_: object) -> None:
+        raise LlamaError("llama_decode gave -3")
+
+    monkeypatch.setattr(LlamaContext, "read", fail)
+    assert trial_process.main(sound) == 2
+    assert capsys.readouterr().out.startswith(f"{sound}: llama.cpp can't read a token with it (llama_decode gave -3); ")

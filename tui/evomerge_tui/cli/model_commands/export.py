@@ -17,6 +17,8 @@ from evomerge_tui.cli.arguments import Subparsers, add_json, print_json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from evomerge_core.run.setup import Setup
+    from evomerge_core.run.store.records import Candidate
     from evomerge_quant.gguf.export import Exported
     from evomerge_quant.gguf.plan import ExportPlan
     from evomerge_quant.gguf.progress import OnStep
@@ -203,14 +205,16 @@ def _rescored(
 ) -> tuple[Subject, Rescored]:
     """The candidate whose file is best, to be exported in the winner's place, and the scores of all."""
     from evomerge_core.run.run_folder.folder import read_store
-    from evomerge_quant.gguf.rescore import exporter, rescore
-    from evomerge_quant.gguf.subject.export_paths import winner_exports
-    from evomerge_quant.gguf.subject.run_subject import subject_of_candidate
+    from evomerge_quant.gguf.rescore import exporter, rescore, rescored_candidates
     from evomerge_tui.cli.output.export_display import show_rescored
 
     if subject.setup is None or request.candidate is not None:
         raise InputError("--rescore: needs a run, and no --candidate, since it finds the candidate")
     run, wanted = request.model, request.types[0]
+    candidates, winner = rescored_candidates(run, subject.setup, count)
+    for candidate in candidates:
+        # each may be the best: what lies in its file's place is refused before the work
+        _plan(request, _in_winners_place(subject.setup, run, candidate, is_winner=candidate == winner))
     encoding = f"{wanted.name}+imatrix" if request.imatrix else wanted.name
     make = exporter(run, subject.setup, wanted, converter, imatrix=request.imatrix)
     with show_steps() as on_step:
@@ -219,8 +223,14 @@ def _rescored(
     store = read_store(run)
     best = next(candidate for candidate in store.candidates() if candidate.label == found.best)
     store.close()
-    chosen = subject_of_candidate(subject.setup, run, best, is_winner=found.best == found.winner)
-    return replace(chosen, home=winner_exports(run)), found
+    return _in_winners_place(subject.setup, run, best, is_winner=found.best == found.winner), found
+
+
+def _in_winners_place(setup: Setup, run: Path, candidate: Candidate, *, is_winner: bool) -> Subject:
+    from evomerge_quant.gguf.subject.export_paths import winner_exports
+    from evomerge_quant.gguf.subject.run_subject import subject_of_candidate
+
+    return replace(subject_of_candidate(setup, run, candidate, is_winner=is_winner), home=winner_exports(run))
 
 
 @contextmanager
