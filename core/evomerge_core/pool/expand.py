@@ -26,6 +26,14 @@ def expand(entries: Sequence[str], *, base: str, folder: Path) -> tuple[str, ...
     return tuple(dict.fromkeys(found))
 
 
+def named_by(entry: str, folder: Path) -> tuple[str, ...]:
+    """An entry that somebody gave in another folder than the recipe's: absolute, its pattern worked out."""
+    if _is_pattern(entry, folder):
+        return tuple(str(folder / place) for place in _matches(entry, folder)) or (entry,)
+    model, adapter = split_reference(entry, folder)
+    return ("+".join(_absolute(part, folder) for part in ((model,) if adapter is None else (model, adapter))),)
+
+
 def is_adapter_folder(place: Path) -> bool:
     """Whether a folder holds an adapter without a model."""
     return (place / "adapter_config.json").is_file() and not (place / "config.json").is_file()
@@ -50,10 +58,9 @@ def _expanded(entry: str, base: str, folder: Path) -> Iterator[str]:
     if adapter is not None:
         yield absolute_reference(entry, folder)
         return
-    if _PATTERN & set(model) and not (folder / written_path(model)).exists():
-        places = sorted(glob.glob(str(written_path(model)), root_dir=folder))
-        whole = [absolute_path(place, folder) for place in places if (folder / place).is_dir()]
-        found = [reference for place in whole for reference in _in_folder(place, base)]
+    if _is_pattern(model, folder):
+        places = [absolute_path(place, folder) for place in _matches(model, folder)]
+        found = [reference for place in places for reference in _in_folder(place, base)]
         yield from _some(found, entry)
         return
     reference = absolute_reference(model, folder)
@@ -62,6 +69,22 @@ def _expanded(entry: str, base: str, folder: Path) -> Iterator[str]:
         yield from _some(list(_in_folder(place, base)), entry)
     else:
         yield reference
+
+
+def _is_pattern(entry: str, folder: Path) -> bool:
+    return bool(_PATTERN & set(entry)) and not (folder / written_path(entry)).exists()
+
+
+def _matches(pattern: str, folder: Path) -> list[str]:
+    """The folders that a pattern names, sorted; relative ones as they are written."""
+    # pathlib's own has no patterns that begin at the root
+    places = sorted(glob.glob(str(written_path(pattern)), root_dir=folder))  # noqa: PTH207
+    return [place for place in places if (folder / place).is_dir()]
+
+
+def _absolute(part: str, folder: Path) -> str:
+    place = folder / written_path(part)
+    return str(place) if place.exists() else part
 
 
 def _some(found: Sequence[str], entry: str) -> Sequence[str]:

@@ -291,7 +291,7 @@ class Recipe(Frozen):
     """The model that all sources are measured against; it gives the child its architecture, and its tokenizer where
     `tokenizer_source` names no other. Written like a source."""
     sources: Annotated[tuple[SourceSpec, ...], Field(min_length=1, max_length=MOST_SOURCES)]
-    """The models that are merged."""
+    """The models that are merged. Needed unless there is a `pool`."""
     pool: Annotated[tuple[SourceSpec, ...], Field(max_length=MOST_SOURCES)] = ()
     """Instead of `sources`: many models and adapters, of which the run first chooses its sources. Folders, folders that hold
     some, patterns such as `./adapters/*`, hub ids, or `model+adapter`; an adapter's folder means the base with it. Each is

@@ -13,7 +13,7 @@ from pathlib import Path
 from evomerge_core.errors import InputError
 from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full
 from evomerge_tui.cli import doctor, preflight, recipes, serve
-from evomerge_tui.cli.model_commands import chat, download, export, harness, inspect, merge
+from evomerge_tui.cli.model_commands import chat, download, export, harness, inspect, merge, pool
 from evomerge_tui.cli.quickstart import quickstart
 from evomerge_tui.cli.run_commands import candidate, evolve, pause, report, resume, run, status, stop, try_parents
 from evomerge_tui.terminal.guarded_output import guarded_output
@@ -36,6 +36,7 @@ COMMANDS = (
     merge,
     export,
     inspect,
+    pool,
     harness,
     download,
     chat,

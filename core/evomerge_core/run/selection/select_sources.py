@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from itertools import chain
 
@@ -35,13 +35,23 @@ from evomerge_core.run.watch import Watch
 _SHARE = 0.5
 
 
+def _tell_nobody(_: str) -> None:
+    """Where nobody looks on."""
+
+
 def select_sources(
-    setup: Setup, store: Store, make_evaluator: MakeEvaluator, *, since: float | None = None, watch: Watch | None = None
+    setup: Setup,
+    store: Store,
+    make_evaluator: MakeEvaluator,
+    *,
+    since: float | None = None,
+    watch: Watch | None = None,
+    tell: Callable[[str], None] = _tell_nobody,
 ) -> None:
     """Chooses among the setup's sources, which are the pool's members, and keeps the choice in the store.
 
-    `since` and `watch` are as in `loop.run`. Only items of the search are asked, all scores are kept under a split of their
-    own. Raises InputError where fewer than two members can be merged.
+    `since` and `watch` are as in `loop.run`; `tell` is told what is asked now. Only items of the search are asked, and all
+    scores are kept under a split of their own. Raises InputError where nothing can be merged.
     """
     loader = CandidateLoader(setup, store, make_evaluator)
     evaluator = CachedEvaluator(setup.plan, store, loader, time.perf_counter() if since is None else since)
@@ -51,7 +61,7 @@ def select_sources(
     begin_phase(store, POOL, len(setup.parents))
     minutes = setup.stages[0].budget.minutes
     limit = math.inf if minutes is None else _SHARE * 60 * minutes
-    trial = make_trial(setup, store, evaluator, lambda: read_facts(store).active_seconds < limit)
+    trial = make_trial(setup, store, evaluator, lambda: read_facts(store).active_seconds < limit, tell)
     likeness = _likeness(setup)
     reasons = _left_out_unasked(setup, likeness)
     reasons |= _ask_alone(trial, [member for member in range(len(setup.parents)) if member not in reasons])

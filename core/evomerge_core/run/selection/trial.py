@@ -27,13 +27,15 @@ Members = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Trial:
-    """Asks members and sets of members, by their places in the pool. `may_go_on` says whether there is time for more."""
+    """Asks members and sets of members, by their places in the pool. `may_go_on` says whether there is time for more; `tell`
+    is told what is asked now."""
 
     setup: Setup
     store: Store
     evaluator: CachedEvaluator
     sizes: tuple[int, ...]
     may_go_on: Callable[[], bool]
+    tell: Callable[[str], None]
 
     @property
     def plan(self) -> RunPlan:
@@ -46,11 +48,13 @@ class Trial:
 
     def alone(self, member: int) -> str | None:
         """Scores a member alone; why it failed, if it did."""
+        self.tell(f"{list(self.setup.parents)[member]} alone")
         return self.evaluator.evaluate(self.candidate((member,)), POOL, self.plan.precision, self.asked_alone).failure
 
     def best(self, sets: Sequence[Members]) -> Members | None:
         """Races the sets; the best of them, None where the time ran out or all failed."""
         candidates = [self.candidate(one) for one in sets]
+        self.tell(f"racing {'; '.join(candidate.label for candidate in candidates)}")
         results = race(self._settings, _GENERATION, candidates, 1, self.evaluator.run_pool_rung, lambda _: self.may_go_on())
         if results is None:
             return None
@@ -73,11 +77,13 @@ class Trial:
         return RaceSettings(self.plan, self.store, self.sizes, _ERROR, True, None, POOL, split=POOL)
 
 
-def make_trial(setup: Setup, store: Store, evaluator: CachedEvaluator, may_go_on: Callable[[], bool]) -> Trial:
+def make_trial(
+    setup: Setup, store: Store, evaluator: CachedEvaluator, may_go_on: Callable[[], bool], tell: Callable[[str], None]
+) -> Trial:
     """A trial of the setup's sources, which are the pool's members. A run that goes on elsewhere keeps its items."""
     plan = setup.plan
     # pairs are merged mostly, not all of the pool's members
     load = plan.load_items * 3 / (len(setup.parents) + 1)
     sizes = read_facts(store).pool_sizes or rung_sizes(min(_MOST, plan.search_items), load_items=load)
     write_facts(store, pool_sizes=sizes)
-    return Trial(setup, store, evaluator, tuple(sizes), may_go_on)
+    return Trial(setup, store, evaluator, tuple(sizes), may_go_on, tell)
