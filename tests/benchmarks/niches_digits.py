@@ -38,7 +38,7 @@ class Digits:
 
 def load() -> Digits:
     """Two thirds of scikit-learn's digits for training and the search, the rest for the test."""
-    from sklearn.datasets import load_digits
+    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
 
     images, labels = load_digits(return_X_y=True)
     images = np.concatenate([np.ones((len(images), 1)), images / 16.0], axis=1)
@@ -72,7 +72,7 @@ def solved(weights: Array, images: Array, labels: NDArray[np.int64]) -> Array:
     """1 for each image whose digit the network says, [images]."""
     first, second = weights[: HIDDEN * 65].reshape(HIDDEN, 65), weights[HIDDEN * 65 :].reshape(10, HIDDEN + 1)
     hidden = np.maximum(0.0, images @ first.T)
-    return ((second[:, 0] + hidden @ second[:, 1:].T).argmax(axis=1) == labels).astype(float)
+    return np.asarray((second[:, 0] + hidden @ second[:, 1:].T).argmax(axis=1) == labels, dtype=np.float64)
 
 
 def ours(digits: Digits, sources: list[Array], seed: int, passes: int, *, niches: bool) -> Iterator[tuple[Array, Array]]:

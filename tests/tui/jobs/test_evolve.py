@@ -71,9 +71,9 @@ def test_members_go_on_with_their_families_and_new_sources_and_tasks_join_them(p
     assert bred
     for label in bred:
         # the old shares, and none of the third model in its two layers
-        assert new[f"1/{label}"] == (*(old[label] or ()), 0.0, 0.0)
-        assert after.parents.get(f"1/{label}", ()) == tuple(
-            one if one in ("first", "second") else f"1/{one}" for one in before.parents.get(label, ())
+        assert new[f"1-{label}"] == (*(old[label] or ()), 0.0, 0.0)
+        assert after.parents.get(f"1-{label}", ()) == tuple(
+            one if one in ("first", "second") else f"1-{one}" for one in before.parents.get(label, ())
         )
     assert {task for task, _ in after.items} == {"sevens", "nines"}
     # what a member solved before, it solves again
@@ -81,20 +81,20 @@ def test_members_go_on_with_their_families_and_new_sources_and_tasks_join_them(p
         ids = {c.label: c.id for c in one.candidates()}, {c.label: c.id for c in other.candidates()}
         for label in bred:
             solved = {i.item: i.value for i in one.item_scores(ids[0][label], "search", "fp32")}
-            again = other.item_scores(ids[1][f"1/{label}"], "search", "fp32")
+            again = other.item_scores(ids[1][f"1-{label}"], "search", "fp32")
             assert solved == {i.item: i.value for i in again if i.task == "sevens"}
         assert read_facts(other).former_runs == (str(place / "run"),)
     third = evolve(second, Additions([], None, place), evaluations=4)
     assert third.name == "longer-3"
     assert work(third) == 0
     last = archive_of(third)
-    assert set(after.parents) & {f"1/{label}" for label in bred} <= set(last.parents)
-    assert all(label.startswith(("g", "1/", "2/", "uniform", "first", "second", "third")) for label in last.parents)
+    assert set(after.parents) & {f"1-{label}" for label in bred} <= set(last.parents)
+    assert all(label.startswith(("g", "1-", "2-", "uniform", "first", "second", "third")) for label in last.parents)
 
 
 def test_a_founders_recipe_is_shown_before_the_run_begins(place: Path) -> None:
     run = evolve(place / "run", Additions([], None, place), out=place / "shown", evaluations=4)
-    label = next(label for label in genomes(run) if label.startswith("1/g"))
+    label = next(label for label in genomes(run) if label.startswith("1-g"))
     told = command("candidate", run, label, "--json")
     assert told.returncode == 0, told.stderr
     assert json.loads(told.stdout)["kind"] == "founder"

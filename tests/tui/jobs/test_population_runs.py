@@ -12,11 +12,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file
 from torch import Tensor
 
+from evomerge_core.merging.config import MergeConfig
 from evomerge_core.recipe.load import load_recipe
+from evomerge_core.run.candidate.candidate_merge import child_of
 from evomerge_core.run.loop import run
 from evomerge_core.run.run_folder.folder import open_store, read_store
 from evomerge_core.run.run_folder.names import RECIPE
@@ -130,12 +133,9 @@ def test_kills_change_nothing(tmp_path: Path, changes: dict[str, Any], kills: in
 
 def test_a_source_that_no_member_has_is_not_read(tmp_path: Path) -> None:
     """A merge of a pool costs what its own sources cost."""
-    import numpy as np
-
-    from evomerge_core.run.candidate.candidate_merge import child_of
-
     setup = prepare(load_recipe(write_recipe(tmp_path, **NICHES)), tmp_path)
     with closing(open_store(make_run(tmp_path / "other", NICHES))) as store:
         genome = np.array([0.0, 0.0, 0.5, 0.25])
         merge = child_of(setup, store, store.add_candidate("search", "g1.1", genome=genome.tolist(), stage=0))
+    assert isinstance(merge, MergeConfig)
     assert [source.model for source in merge.slices[0].sources] == ["./second"]

@@ -1,7 +1,7 @@
 """A run that goes on from a finished archive, with other sources or tasks beside its own: a new folder, the old one stays.
 
 The archive's members become founders there, scored on the new run's items. What they were called and who their parents were is
-kept under the number of the run that bred them: `1/g6.4` is g6.4 of the first.
+kept under the number of the run that bred them: `1-g6.4` is g6.4 of the first.
 """
 
 from __future__ import annotations
@@ -174,4 +174,4 @@ def _ancestors(store: Store, facts: RunFacts, number: int) -> dict[str, list[str
 
 
 def _former_label(candidate: Candidate, number: int) -> str:
-    return candidate.label if candidate.kind in ("parent", FOUNDER) else f"{number}/{candidate.label}"
+    return candidate.label if candidate.kind in ("parent", FOUNDER) else f"{number}-{candidate.label}"

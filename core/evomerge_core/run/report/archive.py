@@ -36,7 +36,8 @@ def archive_section(archive: Archive) -> Iterator[str]:
     yield from _alone(archive)
     yield from ("", "Items by members, the hardest items first (# solved, + in part, . not):", "", "```")
     yield from text_map(archive)
-    yield from ("```", "", "Family of the best member:", "", "```", *_family(archive), "```")
+    yield "```"
+    yield from _family(archive)
 
 
 def _table(archive: Archive, tasks: list[str]) -> Iterator[str]:
@@ -63,10 +64,15 @@ def _alone(archive: Archive) -> Iterator[str]:
 
 
 def _family(archive: Archive) -> Iterator[str]:
-    lines = [f"{'  ' * depth}{label}" for depth, label in family(archive.members[0].label, archive.parents)]
-    yield from lines[:_MOST_LINES]
+    """The ancestors of the best member that was bred."""
+    bred = next((one.label for one in archive.members if one.parents), None)
+    if bred is None:
+        return
+    lines = [f"{'  ' * depth}{label}" for depth, label in family(bred, archive.parents)]
+    yield from ("", f"Family of {plain(bred)}, parents below their child:", "", "```", *lines[:_MOST_LINES])
     if len(lines) > _MOST_LINES:
         yield f"... {len(lines) - _MOST_LINES} more lines; all parents are in report.json"
+    yield "```"
 
 
 def text_map(archive: Archive) -> Iterator[str]:

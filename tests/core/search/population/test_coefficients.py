@@ -14,7 +14,7 @@ def _slerp(share: float, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
     if np.sin(angle) < 1e-8:
         return (1.0 - share) * first + share * second
-    return (np.sin((1.0 - share) * angle) * first + np.sin(share * angle) * second) / np.sin(angle)
+    return np.asarray((np.sin((1.0 - share) * angle) * first + np.sin(share * angle) * second) / np.sin(angle))
 
 
 def _sources(sizes: list[int], count: int, alike: float) -> list[np.ndarray]:

@@ -65,6 +65,7 @@ def _best(store: Store) -> str | None:
 def _facts(store: Store, candidate: Candidate) -> dict[str, Any]:
     from evomerge_core.run.store.facts import read_facts
     from evomerge_core.run.verdict.candidate_scores import differences, paired, split_scores
+    from evomerge_core.run.view.archive import parents_of
 
     run_facts = read_facts(store)
     weights, dimensions = run_facts.weights, run_facts.dimensions
@@ -76,7 +77,15 @@ def _facts(store: Store, candidate: Candidate) -> dict[str, Any]:
             if other.id != candidate.id and test is not None:
                 against.append({"against": other.label, "split": split, "precision": precision, **dataclasses.asdict(test)})
     scores = [dataclasses.asdict(score) for score in split_scores(store, candidate.id, weights)]
-    return {"candidate": candidate.label, "kind": candidate.kind, "genome": genome, "scores": scores, "against": against}
+    parents = parents_of(store, run_facts).get(candidate.label, ())
+    return {
+        "candidate": candidate.label,
+        "kind": candidate.kind,
+        "parents": parents,
+        "genome": genome,
+        "scores": scores,
+        "against": against,
+    }
 
 
 def _meaning(run: Path, store: Store, candidate: Candidate) -> dict[str, Any]:
@@ -109,7 +118,8 @@ def _print(facts: dict[str, Any]) -> None:
     from evomerge_tui.text.quantities import percent, percent_range
 
     console = SafeConsole()
-    table = Table(title=Text(f"{facts['candidate']} ({kind_word(facts['kind'])})"), title_justify="left", box=None)
+    whose = f" of {' and '.join(facts['parents'])}" if facts["parents"] else ""
+    table = Table(title=Text(f"{facts['candidate']} ({kind_word(facts['kind'])}{whose})"), title_justify="left", box=None)
     for column in ("split", "precision", "task", "items", "score", "95 % interval"):
         table.add_column(column)
     for score in facts["scores"]:
