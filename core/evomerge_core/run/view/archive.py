@@ -22,9 +22,10 @@ _Scores = Mapping[_Item, float]
 
 @dataclass(frozen=True)
 class ArchiveMember:
-    """A candidate in the archive: its score on the search's items, in 0..1, that of each task, the numbers of the items that it
+    """A candidate in the archive: its id, its score on the search's items, in 0..1, that of each task, the numbers of the items that it
     alone solves, and the labels of its parents (none: it was there from the start)."""
 
+    candidate: int
     label: str
     kind: str
     score: float
@@ -136,6 +137,7 @@ def _member(
     others = np.delete(matrix, row, axis=0)
     alone = (matrix[row] >= SOLVED) & ~(others >= SOLVED).any(axis=0)
     return ArchiveMember(
+        candidate=candidate.id,
         label=candidate.label,
         kind=candidate.kind,
         score=_weighted(scores, facts),

@@ -63,6 +63,7 @@ class DashboardScreen(Page):
         self.folder = folder
         self.history = History()
         self.state = ""
+        self._has_archive = False
         self._seen: RunSeen | None = None
         self._plot_is_old = True
         self._best: Best | None = None
@@ -135,8 +136,8 @@ class DashboardScreen(Page):
         seen, self._seen, self._failure = message.seen, message, ""
         news = seen.news
         self._best = seen.best or self._best
-        if news.state != self.state:
-            self.state = news.state
+        if (news.state, bool(news.facts.archives)) != (self.state, self._has_archive):
+            self.state, self._has_archive = news.state, bool(news.facts.archives)
             self.refresh_bindings()
         self.history.winner = news.facts.winner
         if added := self.history.add(news.outcomes, news.facts):
@@ -194,6 +195,7 @@ class DashboardScreen(Page):
             "kill": self.state in LIVE,
             "export": self.state == "finished",
             "chat": self.state == "finished",
+            "archive": self._has_archive,
         }
         return possible.get(action, True)
 
@@ -247,6 +249,11 @@ class DashboardScreen(Page):
 
     def action_chat(self) -> None:
         self.evomerge.open_chat(self.folder)
+
+    def action_archive(self) -> None:
+        from evomerge_tui.screens.archive.archive import ArchiveScreen
+
+        self.app.push_screen(ArchiveScreen(self.folder))
 
     def action_panel(self, name: str) -> None:
         """Shows a panel where only one has room, and puts the cursor into it."""
