@@ -236,9 +236,11 @@ def _catalogues() -> Iterator[str]:
     yield "\n## Scorers\n\nFor a task's `scorer`.\n\n| scorer | score |\n| --- | --- |"
     for name in scorer_names():
         yield f"| `{name}` | {_first_paragraph(get_scorer(name).score)} |"
-    yield "\n## Ready tasks\n\nFor a task's `task`.\n\n| task | dataset | scorer | language |\n| --- | --- | --- | --- |"
+    yield "\n## Ready tasks\n\nFor a task's `task`.\n"
+    yield "| task | dataset | licence | scorer | language |\n| --- | --- | --- | --- | --- |"
     for name, task in READY.items():
-        yield f"| `{name}` | {task.dataset}, {task.config} | {task.scorer} | {task.language or 'any'} |"
+        dataset = ", ".join(filter(None, (task.dataset, task.config)))
+        yield f"| `{name}` | {dataset} | {task.licence} | {task.scorer} | {task.language or 'any'} |"
     yield ""
 
 

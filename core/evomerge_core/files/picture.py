@@ -69,9 +69,13 @@ def upright_size(content: bytes, where: Path | str) -> tuple[int, int]:
     """Width and height in pixels, from the picture's head: it is not decoded. InputError, at `where`, for bytes that are no
     picture, and for a huge one."""
 
+    from PIL import Image
+
     def size(opened: Any) -> tuple[int, int]:
         width, height = opened.size
-        return (height, width) if opened.getexif().get(_ORIENTATION) in _LYING else (width, height)
+        head = Image.Exif()  # Pillow's own `getexif` decodes a PNG to its end
+        head.load(opened.info.get("exif", b""))
+        return (height, width) if head.get(_ORIENTATION) in _LYING else (width, height)
 
     found: tuple[int, int] = _opened(content, where, size)
     return found

@@ -20,6 +20,9 @@ def make_task(spec: TaskSpec) -> Task:
     """
     ready = _ready(spec)
     scorer = get_scorer(spec.scorer or (ready.scorer if ready else "exact"), key=f"{spec.name}: scorer")
+    if scorer.lacking():
+        remedy = f"pip install 'evomerge-tui[{scorer.lacking()}]'"
+        raise InputError(f"{scorer.name} needs the extra {scorer.lacking()}", where=f"{spec.name}: scorer", remedy=remedy)
     _refuse_idle_keys(spec, scorer)
     task = Task(
         name=spec.name,

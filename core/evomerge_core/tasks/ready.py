@@ -1,4 +1,5 @@
-"""Ready definitions: GSM8K (Cobbe et al. 2021) and MGSM (Shi et al. 2022), zero-shot."""
+"""Ready definitions: GSM8K (Cobbe et al. 2021), MGSM (Shi et al. 2022), and Japanese questions about pictures, JA-VG-VQA-500
+and JA-VLM-Bench-In-the-Wild (both Akiba et al. 2024). All of them zero-shot."""
 
 from __future__ import annotations
 
@@ -16,17 +17,18 @@ class ReadyTask:
     """What a recipe gets by naming the task; each of its keys can be given otherwise there.
 
     `columns` are the names that a field's column may have, best first; `numbers` the columns of a TSV without header.
-    `refine` makes the final fields of an item.
+    `refine` makes the final fields of an item. `licence` is what the data set's page says.
     """
 
     dataset: str
-    config: str
+    config: str | None
     split: str
     columns: Mapping[str, tuple[str, ...]]
     numbers: Mapping[str, int]
     prompt: str
     gold: str
     language: str
+    licence: str
     scorer: str = "final_number"
     max_new_tokens: int = 1024
     refine: Callable[[Item], Item] = lambda item: item
@@ -57,6 +59,7 @@ _GSM8K = ReadyTask(
     prompt="{question}\n\nSolve this step by step, then write the final number in the last line.",
     gold="{solution}",
     language="",
+    licence="MIT",
     refine=_gsm8k_item,
 )
 
@@ -104,9 +107,39 @@ def _mgsm(language: str) -> ReadyTask:
         gold=gold,
         # As in the paper (section 4.1), which asks for the language wherever it isn't the models' own.
         language="" if language == "en" else language,
+        licence="CC BY-SA 4.0",
     )
 
 
+def _about_pictures(dataset: str, question: str, answer: str, licence: str, max_new_tokens: int) -> ReadyTask:
+    """Answers in Japanese, scored as in section 4.2 of the paper; its instruction isn't published, this one is ours."""
+    return ReadyTask(
+        dataset=dataset,
+        config=None,
+        split="test",
+        columns={"question": (question, "question"), "answer": (answer, "answer"), "image": ("image",)},
+        numbers={"question": 0, "answer": 1, "image": 2},
+        prompt="{image}{question}\n\n日本語で答えてください。",
+        gold="{answer}",
+        language="ja",
+        licence=licence,
+        scorer="rouge_l_ja",
+        max_new_tokens=max_new_tokens,
+    )
+
+
+# Each picture has several questions, of which the paper takes the first.
+_JA_VG_VQA = _about_pictures("SakanaAI/JA-VG-VQA-500", "qas.0.question", "qas.0.answer", "CC BY 4.0", 64)
+_JA_WILD = _about_pictures(
+    "SakanaAI/JA-VLM-Bench-In-the-Wild", "question", "answer", "none named; pictures under the Unsplash licence", 256
+)
+
+
 READY: Mapping[str, ReadyTask] = MappingProxyType(
-    {"gsm8k": _GSM8K, **{f"mgsm-{language}": _mgsm(language) for language in _MGSM_TEXTS}}
+    {
+        "gsm8k": _GSM8K,
+        **{f"mgsm-{language}": _mgsm(language) for language in _MGSM_TEXTS},
+        "ja-vg-vqa-500": _JA_VG_VQA,
+        "ja-vlm-bench-in-the-wild": _JA_WILD,
+    }
 )

@@ -23,7 +23,8 @@ def _value(scorer: str, text: str, *references: str) -> float:
 
 def test_the_scorers_are_known_by_name() -> None:
     assert scorer_names() == (
-        "contains", "exact", "final_number", "multiple_choice", "multiple_choice_per_token", "normalized", "regex", "rouge_l"
+        "contains", "exact", "final_number", "multiple_choice", "multiple_choice_per_token", "normalized", "regex", "rouge_l",
+        "rouge_l_ja",
     )  # fmt: skip
     with pytest.raises(InputError, match=r"^sums: scorer: unknown scorer 'rougel'; did you mean 'rouge_l'"):
         get_scorer("rougel", key="sums: scorer")

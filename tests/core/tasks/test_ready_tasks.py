@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from evomerge_core.tasks.draw_items import draw_items
 from evomerge_core.tasks.evaluator import Answer
@@ -17,6 +21,7 @@ from evomerge_core.tasks.spec import Splits, TaskSpec
 from evomerge_core.tasks.task import Task
 
 ALL_ONE = Splits(search=1, validation=1, test=1)
+PICTURED = ("ja-vg-vqa-500", "ja-vlm-bench-in-the-wild")
 LANGUAGES = ("bn", "de", "en", "es", "fr", "ja", "ru", "sw", "te", "th", "zh")
 
 
@@ -29,7 +34,7 @@ def _items(folder: Path, sizes: Splits = ALL_ONE, **keys: Any) -> tuple[Task, di
 
 
 def test_gsm8k_and_every_language_of_mgsm_are_there() -> None:
-    assert set(READY) == {"gsm8k", *(f"mgsm-{language}" for language in LANGUAGES)}
+    assert set(READY) == {"gsm8k", *(f"mgsm-{language}" for language in LANGUAGES), *PICTURED}
     for language in LANGUAGES:
         task = make_task(TaskSpec.model_validate({"task": f"mgsm-{language}"}))
         assert task.language == ("" if language == "en" else language)
@@ -87,3 +92,42 @@ def test_a_recipe_may_change_any_key_of_a_ready_task(tmp_path: Path) -> None:
     assert (task.name, task.language, task.max_new_tokens) == ("search", "zh", 64)
     assert task.plain_prompt(items["問1"]) == "問題: 問1"
     assert items["問1"].fields["original"] == "Question 1?"
+
+
+def _picture(number: int) -> dict[str, Any]:
+    content = io.BytesIO()
+    Image.new("RGB", (6, 4), (number, 0, 0)).save(content, "PNG")
+    return {"bytes": content.getvalue(), "path": f"{number}.png"}
+
+
+def test_the_first_question_of_each_picture_of_ja_vg_vqa_is_asked(tmp_path: Path) -> None:
+    rows = [
+        {
+            "image_id": number,
+            "image": _picture(number),
+            "qas": [
+                {"qa_id": 1, "question": f"問{number}", "answer": f"答えは{number}です。", "image_id": number},
+                {"qa_id": 2, "question": "ほか", "answer": "ほかの答え", "image_id": number},
+            ],
+        }
+        for number in (1, 2, 3)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "test.parquet")
+    task, items = _items(tmp_path, task="ja-vg-vqa-500", file="test.parquet")
+    assert set(items) == {"問1", "問2", "問3"}
+    assert items["問2"].texts("answer") == ("答えは2です。",)
+    assert items["問2"].pictures[0].read().image.getpixel((0, 0)) == (2, 0, 0)
+    assert task.plain_prompt(items["問1"]).startswith("問1")
+    assert task.score(items["問1"], Answer("答えは1です。")).value == 1.0
+    assert task.score(items["問1"], Answer("The answer is 1.")).value == 0.0
+
+
+def test_ja_vlm_bench_in_the_wild_is_read_as_published(tmp_path: Path) -> None:
+    rows = [
+        {"page_url": "x", "image_url": "y", "image": _picture(n), "question": f"問{n}", "answer": f"これは{n}番目の猫です。"}
+        for n in (1, 2, 3)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "test.parquet")
+    task, items = _items(tmp_path, task="ja-vlm-bench-in-the-wild", file="test.parquet")
+    assert len({item.pictures for item in items.values()}) == 3
+    assert task.score(items["問3"], Answer("これは3番目の猫です。")).value == 1.0

@@ -26,7 +26,7 @@ def rouge_l(answer: Answer, expected: Expected) -> float:
     aren't compared.
     """
     answered = tokens(answer.text)
-    return max(_f1(answered, tokens(reference)) for reference in expected.references)
+    return max(f1(answered, tokens(reference)) for reference in expected.references)
 
 
 def tokens(text: str) -> list[str]:
@@ -36,7 +36,8 @@ def tokens(text: str) -> list[str]:
     return _TOKEN.findall("".join(kept))
 
 
-def _f1(answered: Sequence[str], wanted: Sequence[str]) -> float:
+def f1(answered: Sequence[str], wanted: Sequence[str]) -> float:
+    """The F1 of the longest common subsequence, 0..1."""
     common = common_subsequence(answered, wanted)
     return 2 * common / (len(answered) + len(wanted)) if common else 0.0
 

@@ -32,13 +32,20 @@ Fault = Callable[[Expected], str]
 class Scorer:
     """A scorer: `score` gives 0..1; `fault` says why an item can't be scored, "" when it can.
 
-    `choices`: it rates choices by log-likelihood and nothing is generated.
+    `choices`: it rates choices by log-likelihood and nothing is generated. `lacking` names the extra that must be installed for
+    it, "" where nothing is missing.
     """
 
     name: str
     score: ScoreFunction
     fault: Fault
     choices: bool
+    lacking: Callable[[], str]
+
+
+def nothing() -> str:
+    """What a scorer lacks that needs no extra."""
+    return ""
 
 
 def needs_reference(expected: Expected) -> str:
@@ -49,11 +56,13 @@ def needs_reference(expected: Expected) -> str:
 registered: dict[str, Scorer] = {}
 
 
-def register(name: str, *, fault: Fault = needs_reference, choices: bool = False) -> Callable[[ScoreFunction], ScoreFunction]:
+def register(
+    name: str, *, fault: Fault = needs_reference, choices: bool = False, lacking: Callable[[], str] = nothing
+) -> Callable[[ScoreFunction], ScoreFunction]:
     """Makes a function the scorer of that name."""
 
     def keep(score: ScoreFunction) -> ScoreFunction:
-        registered[name] = Scorer(name, score, fault, choices)
+        registered[name] = Scorer(name, score, fault, choices, lacking)
         return score
 
     return keep
