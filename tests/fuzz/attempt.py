@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import shutil
 import signal
 import sys
@@ -21,6 +22,8 @@ from fuzz.mutations import mutate
 from fuzz.readers import READERS, SHARES
 
 SECONDS = 20.0
+# Seconds by the clock, after which a fork is ended.
+_LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,30 @@ def attempt(folder: Path, seed: int, number: int, reader: str) -> Finding | None
     words = [*("out" if word == "OUT" else word for word in command), "--json"]
     try:
         path.unlink() if mutation.data is None else path.write_bytes(mutation.data)
-        kind, details = _judged(words, folder)
+        # llama.cpp may end the process that opens a file
+        judged = _judged_apart if reader == "gguf" and hasattr(os, "fork") else _judged
+        kind, details = judged(words, folder)
     finally:
         path.write_bytes(sound)
         shutil.rmtree(out, ignore_errors=True)
     return Finding(number, name, mutation.what, " ".join(words), kind, details) if kind else None
+
+
+def _judged_apart(words: Sequence[str], folder: Path) -> tuple[str, str]:
+    """The same in a fork, whose end by a signal is a finding."""
+    report = folder / "report.json"
+    report.unlink(missing_ok=True)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(_LONGEST)
+        with contextlib.suppress(BaseException):
+            report.write_text(json.dumps(_judged(words, folder)))
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if not report.exists():
+        return f"{words[0]} ended its process with {status}", ""
+    kind, details = json.loads(report.read_text())
+    return kind, details
 
 
 def _judged(words: Sequence[str], folder: Path) -> tuple[str, str]:

@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from fuzz.gguf_header import header_places
+
 
 class Mutation(NamedTuple):
     """The changed bytes (None: the file is removed), and what was done, in a few words."""
@@ -56,6 +58,8 @@ def _once(data: bytes, name: str, draw: Random, way: str) -> Mutation:
                 return _in_rows(data, draw)
             if name.endswith(".safetensors"):
                 return _in_header(data, draw)
+            if name.endswith(".gguf"):
+                return _in_gguf(data, draw)
             if name.endswith((".json", ".yml", ".yaml", ".jsonl")):
                 return _in_values(data, name, draw)
         except _UNWRITABLE:
@@ -98,6 +102,20 @@ def _in_header(data: bytes, draw: Random) -> Mutation:
     header, what = _change(header, draw)
     text = json.dumps(header).encode()
     return Mutation(struct.pack("<Q", len(text)) + text + body, f"header: {what}")
+
+
+def _in_gguf(data: bytes, draw: Random) -> Mutation:
+    """Another number or text in the header; a text may have another length than its own."""
+    place = draw.choice(header_places(data))
+    if place.is_text and draw.random() < 0.5:
+        text = str(draw.choice(_ODD)).encode("utf-8", "surrogatepass")
+        length = struct.pack("<Q", len(text))
+        return Mutation(data[: place.at - 8] + length + text + data[place.at + place.size :], f"{place.name}: {_short(text)}")
+    before = int.from_bytes(data[place.at : place.at + place.size], "little")
+    after = draw.choice([0, 1, before + 1, before - 1, before * 2, before ^ 1, 2**31, 2**32 - 1, 2**63, draw.randrange(2**64)])
+    size = max(1, place.size)
+    wrong = (after % 2 ** (8 * size)).to_bytes(size, "little")
+    return Mutation(data[: place.at] + wrong + data[place.at + size :], f"{place.name}: {wrong.hex()[:32]}")
 
 
 def _in_rows(data: bytes, draw: Random) -> Mutation:

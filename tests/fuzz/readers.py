@@ -68,10 +68,12 @@ READERS: Mapping[str, tuple[Target, ...]] = {
     "store-json": (Target("run/run.db", _OF_RUNS, "json"),),
     "result": (Target("run/winner/result.json", _OF_RUNS),),
     "run": tuple(Target(f"run/{name}", _OF_RUNS) for name in ("recipe.yaml", "sources.json", "winner/mergekit_config.yml")),
+    "gguf": (Target("model.gguf", (("chat", "model.gguf", "--prompt", "the cat", "--max-tokens", "2"),)),),
     "settings": (Target("settings.yaml", (("settings", "settings.yaml"),)),),
 }
-# How often each is drawn in a series of all.
-SHARES: Mapping[str, int] = {"model": 4, "weights": 2, "adapter": 2, "merge": 3, "recipe": 3}
+# How often each is drawn in a series of all. GGUFs are for a series of their own: each is read in a fork, which is safe only of
+# a process that has computed nothing.
+SHARES: Mapping[str, int] = {"model": 4, "weights": 2, "adapter": 2, "merge": 3, "recipe": 3, "gguf": 0}
 
 
 def commands() -> tuple[Words, ...]:

@@ -15,6 +15,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from fuzz.layouts import write_layouts
+from support.tiny_gguf import save_folder, write_gguf
 
 _SIZES: dict[str, Any] = {
     "vocab_size": 264,
@@ -132,6 +133,7 @@ def write_seeds(folder: Path) -> None:
         (folder / name).write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
     (folder / "settings.yaml").write_text(yaml.safe_dump(_SETTINGS, sort_keys=False), encoding="utf-8")
     _write_run(folder)
+    write_gguf(save_folder(folder / "gguf"), folder / "model.gguf")
     write_layouts(folder, _RECIPE)
     stages = [{**_MERGE, "name": "early"}, {**_SLICES, "name": None, "base_model": "early"}]
     stages[1]["slices"] = json.loads(json.dumps(_SLICES["slices"]).replace('"base"', '"early"'))
