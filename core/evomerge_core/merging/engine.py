@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from evomerge_core.merging.compiled import great_circle
+from evomerge_core.merging.compiled.child_room import ChildRoom
 from evomerge_core.merging.compiled.elementwise import is_elementwise, merge_elementwise
 from evomerge_core.merging.compiled.task_vector import VectorFacts
 from evomerge_core.merging.plan.plan import TensorMerge
@@ -28,7 +30,8 @@ class MergeEngine:
 
     The maths is done in float32 on what the sources hold, the result rounded to `dtype` and kept as `out_dtype`; with float32
     for `dtype` it is rounded once, to `out_dtype`. `seed` names the masks of random methods: the same seed, tensor and source
-    give the same mask, nested in density. The same plan gives the same bytes, whatever the number of threads.
+    give the same mask, nested in density. The same plan gives the same bytes, whatever the number of threads. Each tensor is in
+    memory of its own, or, with `reuses_memory`, valid until the next is asked for.
 
     mergekit takes `dtype` for the maths too, except in linear and slerp: task vectors, their weights and every sum are
     rounded to it on the way. That saves memory there and costs accuracy: with `dtype: bfloat16` a weight of 0.3 becomes 0.3008,
@@ -43,16 +46,19 @@ class MergeEngine:
         dtype: torch.dtype = torch.float32,
         out_dtype: torch.dtype = torch.bfloat16,
         seed: int = 0,
+        *,
+        reuses_memory: bool = False,
     ) -> None:
         self._sources = sources
         self._rounded_to = out_dtype if dtype == torch.float32 else dtype
         self._out_dtype = out_dtype
         self._seed = seed
         self._facts = VectorFacts()
+        self._room = ChildRoom(reuses=reuses_memory)
         self._identities: dict[str, str] = {}
 
     def stream(self, plan: Sequence[TensorMerge]) -> Iterator[tuple[str, Tensor]]:
-        """The child's tensors by name, merged one at a time, each in memory of its own."""
+        """The child's tensors by name, merged one at a time."""
         for merge in plan:
             yield merge.name, self._finished(merge, self._merge(merge))
 
@@ -62,7 +68,9 @@ class MergeEngine:
 
     def _merge(self, merge: TensorMerge) -> Tensor:
         if is_elementwise(merge):
-            return merge_elementwise(merge, self._sources, self._keys(merge), self._facts, self._rounded_to)
+            return merge_elementwise(merge, self._sources, self._keys(merge), self._facts, self._room, self._rounded_to)
+        if merge.method == great_circle.METHOD:
+            return great_circle.merge_great_circle(merge, self._sources, self._facts, self._room, self._rounded_to)
         return merge_whole(merge, self._sources, self._keys(merge), self._rounded_to)
 
     def _keys(self, merge: TensorMerge) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from evomerge_core.merging.compiled.elementwise import has_loops
+from evomerge_core.merging.compiled.loops import has_loops
 from evomerge_core.methods.registry import get_method
 
 # The child's tensor in bfloat16; its sources are mapped from their files, and read by blocks.
@@ -19,7 +19,6 @@ _WHOLE: Mapping[str, tuple[int, int]] = {
     "multislerp": (28, 16),
     "nuslerp": (28, 8),
     "sce": (37, 9),
-    "slerp": (24, 8),
 }
 # Of a method that isn't known here.
 _OTHER = (40, 16)

@@ -14,6 +14,7 @@ from evomerge_core.genome.space import Space, make_space
 from evomerge_core.limited.chat_template import PictureMark
 from evomerge_core.merging.engine import MergeEngine
 from evomerge_core.merging.model_folder.folder import require_space
+from evomerge_core.merging.plan.eyes import require_movable
 from evomerge_core.paths.fold import require_fold
 from evomerge_core.paths.make_space import make_path_space
 from evomerge_core.paths.path import Pool
@@ -115,7 +116,7 @@ def prepare(recipe: Recipe, folder: Path, choose: ChoosePrecision = as_shipped) 
     choice = choose(recipe, base) if recipe.evaluation.precision == "auto" else None
     recipe = recipe if choice is None else with_precision(recipe, choice.precision)
     stages = make_stages(recipe, base)
-    engine = MergeEngine(sources, seed=recipe.seed)
+    engine = MergeEngine(sources, seed=recipe.seed, reuses_memory=True)
     return Setup(
         recipe=recipe,
         plan=_plan(recipe, folder, speaks.folder, picture_mark(base), stages, _device(recipe).type),
@@ -220,6 +221,8 @@ def _stage(recipe: Recipe, base: Source, index: int, planned: PlannedStage) -> S
     layers = layer_count(base)
     space: Space | PathSpace
     if isinstance(planned.searched, Paths):
+        if base.checkpoint.body is not None:
+            require_movable(base)
         if planned.searched.scales != "none":
             require_fold(base)
         space = make_path_space(planned.searched, Pool(planned.pool, layers), most_layers(planned.searched, base))

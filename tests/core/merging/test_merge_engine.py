@@ -80,6 +80,7 @@ DETERMINISTIC = [
     merge_of("breadcrumbs", dense(TWO, density=0.6, gamma=0.1), "base"),
     merge_of("breadcrumbs", dense(TWO, density=0.95, gamma=0.1), "base", rescale=True, normalize=True),
     merge_of("breadcrumbs_ties", dense(THREE, density=0.5), "base"),
+    merge_of("slerp", {"first": {}}, "base", t=0.4),
 ]
 
 
@@ -88,10 +89,18 @@ def test_loops_give_what_the_methods_functions_give(sources: Sources, config: Me
     assert_one_rounding_apart(tensors(config, sources), by_methods(config, sources))
 
 
-@pytest.mark.parametrize("method", ["slerp", "karcher", "model_stock", "passthrough"])
+def test_memory_that_is_used_again_changes_nothing(sources: Sources) -> None:
+    for config in DETERMINISTIC:
+        plan = make_plan(config, sources)
+        reused = {name: tensor.clone() for name, tensor in MergeEngine(sources, reuses_memory=True).stream(plan)}
+        own = dict(MergeEngine(sources).stream(plan))
+        assert reused.keys() == own.keys()
+        assert all(torch.equal(tensor, own[name]) for name, tensor in reused.items())
+
+
+@pytest.mark.parametrize("method", ["karcher", "model_stock", "passthrough"])
 def test_methods_without_loops_go_through_their_functions(sources: Sources, method: str) -> None:
     config = {
-        "slerp": merge_of("slerp", {"first": {}}, "base", t=0.4),
         "karcher": merge_of("karcher", {"first": {}, "second": {}}),
         "model_stock": merge_of("model_stock", {"first": {}, "second": {}}, "base"),
         "passthrough": merge_of("passthrough", {"first": {"scale": 0.5}}),

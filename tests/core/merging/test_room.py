@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from evomerge_core.merging.compiled.elementwise import has_loops
+from evomerge_core.merging.compiled.loops import has_loops
 from evomerge_core.merging.room import merging_bytes
 from evomerge_core.methods.registry import get_method, method_names
 from support.pretended_card import pretended_card
@@ -46,4 +46,4 @@ def test_whole_tensors_take_what_is_planned(name: str, sources: int) -> None:
 def test_loops_and_entrywise_methods_take_the_child_alone() -> None:
     loops = [name for name in method_names() if name not in WHOLE]
     assert {merging_bytes(name, sources, NUMBERS) for name in loops for sources in (1, 5)} == {2 * NUMBERS}
-    assert {"ties", "dare_ties", "task_arithmetic", "linear", "breadcrumbs", "passthrough", "nearswap"} <= {*loops}
+    assert {"ties", "dare_ties", "task_arithmetic", "linear", "breadcrumbs", "passthrough", "nearswap", "slerp"} <= {*loops}

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from evomerge_core.merging.compiled.blocks import for_blocks
+from evomerge_core.merging.compiled.child_room import ChildRoom
 from evomerge_core.merging.compiled.kernels import KEEP_BAND, KEEP_RANDOM, merge_blocks
 from evomerge_core.merging.compiled.magnitudes import NONE_REACH
 from evomerge_core.merging.compiled.operands import NOTHING, Operand, low_rank, records, whole
@@ -40,21 +41,22 @@ _KINDS: Mapping[str, _Kind] = {
     "breadcrumbs": _Kind("extremes", False),
     "breadcrumbs_ties": _Kind("extremes", True),
 }
+METHODS = frozenset(_KINDS)
 _SMALLEST_SUM = 1e-8
-
-
-def has_loops(method: str) -> bool:
-    """Whether the loops know a method."""
-    return method in _KINDS
 
 
 def is_elementwise(merge: TensorMerge) -> bool:
     """Whether the loops have this merge; a mean by weights that sum to 0 is the method's to refuse."""
-    return has_loops(merge.method) and not (merge.method == "linear" and merge.parameters["normalize"] and _weights(merge) == 0)
+    return merge.method in METHODS and not (merge.method == "linear" and merge.parameters["normalize"] and _weights(merge) == 0)
 
 
 def merge_elementwise(
-    merge: TensorMerge, sources: Mapping[str, Source], keys: Sequence[int], facts: VectorFacts, out_dtype: torch.dtype
+    merge: TensorMerge,
+    sources: Mapping[str, Source],
+    keys: Sequence[int],
+    facts: VectorFacts,
+    room: ChildRoom,
+    out_dtype: torch.dtype,
 ) -> Tensor:
     """The merged tensor in `out_dtype`, rounded once from float32. `keys`: one per input where the method is random."""
     kind = _KINDS[merge.method]
@@ -67,8 +69,7 @@ def merge_elementwise(
         if vector is not None and not (merge.base and facts.is_zero(vector)):
             key = keys[index] if kind.drop == "random" else 0
             operands.append(_thinned(vector, kind, tensor_input, key, bool(merge.parameters.get("rescale", False)), facts))
-    # The loops write bfloat16 and float32; float16 is rounded from the latter.
-    made = torch.empty(shape, dtype=torch.bfloat16 if out_dtype == torch.bfloat16 else torch.float32)
+    made = room.make(shape, out_dtype)
     for_blocks(
         merge_blocks,
         made.numel(),

@@ -80,7 +80,7 @@ def merge_blocks(
     vectors = np.empty((max(operands.size, 1), CHUNK), np.float32)
     for start in range(first * BLOCK, min(last * BLOCK, size), CHUNK):
         n = min(CHUNK, size - start)
-        _load(base, 0, start, n, start_values)
+        load_numbers(base, 0, start, n, start_values)
         for j in range(n):
             total[j] = _ZERO
         for s in range(operands.size):
@@ -101,7 +101,7 @@ def merge_blocks(
                 total[j] /= divisor
         for j in range(n):
             total[j] = start_values[j] + scale * total[j]
-        _store(out, start, n, total)
+        store_numbers(out, start, n, total)
 
 
 @compiled
@@ -115,7 +115,7 @@ def norm_blocks(first: int, last: int, size: int, base: Operands, operands: Oper
         total[:] = _ZERO
         for start in range(block * BLOCK, min((block + 1) * BLOCK, size), CHUNK):
             n = min(CHUNK, size - start)
-            _load(base, 0, start, n, start_values)
+            load_numbers(base, 0, start, n, start_values)
             _task_vector(operands, 0, start, n, start_values, vector)
             _drop(operands, 0, start, n, vector)
             _add_magnitudes(n, vector, total)
@@ -148,7 +148,7 @@ def count_blocks(
     for start in range(first * BLOCK, min(last * BLOCK, size), CHUNK):
         row = counts[start // BLOCK - first if by_block else 0]
         n = min(CHUNK, size - start)
-        _load(base, 0, start, n, start_values)
+        load_numbers(base, 0, start, n, start_values)
         _task_vector(operands, 0, start, n, start_values, vector)
         for j in range(n):
             magnitude = np.uint32(bits[j] & _MAGNITUDE)
@@ -178,7 +178,7 @@ def collect_blocks(
     found = 0
     for start in range(first * BLOCK, min(last * BLOCK, size), CHUNK):
         n = min(CHUNK, size - start)
-        _load(base, 0, start, n, start_values)
+        load_numbers(base, 0, start, n, start_values)
         _task_vector(operands, 0, start, n, start_values, vector)
         for j in range(n):
             magnitude = np.uint32(bits[j] & _MAGNITUDE)
@@ -201,7 +201,7 @@ def compare_blocks(
     most = np.uint32(magnitude | np.uint32((np.uint32(1) << shift) - np.uint32(1)))
     for start in range(first * BLOCK, min(last * BLOCK, size), CHUNK):
         n = min(CHUNK, size - start)
-        _load(base, 0, start, n, start_values)
+        load_numbers(base, 0, start, n, start_values)
         _task_vector(operands, 0, start, n, start_values, vector)
         above, equal = np.uint32(0), np.uint32(0)
         for j in range(n):
@@ -222,7 +222,7 @@ def nth_equal(size: int, base: Operands, operands: Operands, block: int, magnitu
     seen = 0
     for start in range(block * BLOCK, min((block + 1) * BLOCK, size), CHUNK):
         n = min(CHUNK, size - start)
-        _load(base, 0, start, n, start_values)
+        load_numbers(base, 0, start, n, start_values)
         _task_vector(operands, 0, start, n, start_values, vector)
         for j in range(n):
             if np.uint32(bits[j] & _MAGNITUDE) == magnitude:
@@ -233,7 +233,8 @@ def nth_equal(size: int, base: Operands, operands: Operands, block: int, magnitu
 
 
 @compiled
-def _load(operands: Operands, s: int, start: int, n: int, out: NDArray[np.float32]) -> None:
+def load_numbers(operands: Operands, s: int, start: int, n: int, out: NDArray[np.float32]) -> None:
+    """Numbers [start, start + n) of the s-th operand, which is a whole tensor or absent, to `out`."""
     kind, address = operands[s].kind, operands[s].address
     if kind == BF16:
         stored = carray(pointer(address + 2 * start), n, np.uint16)
@@ -254,7 +255,7 @@ def _task_vector(operands: Operands, s: int, start: int, n: int, base: NDArray[n
     if operands[s].kind == LOW_RANK:
         _multiply(operands[s].address, operands[s].down, operands[s].rank, operands[s].width, start, n, out)
         return
-    _load(operands, s, start, n, out)
+    load_numbers(operands, s, start, n, out)
     for j in range(n):
         out[j] -= base[j]
 
@@ -387,7 +388,8 @@ def _keep_elected(
 
 
 @compiled
-def _store(out: Operands, start: int, n: int, values: NDArray[np.float32]) -> None:
+def store_numbers(out: Operands, start: int, n: int, values: NDArray[np.float32]) -> None:
+    """`values` as numbers [start, start + n) of the tensor `out`, rounded to nearest, ties to even; `values` stay."""
     if out[0].kind == F32:
         whole = carray(pointer(out[0].address + 4 * start), n, np.float32)
         for j in range(n):

@@ -40,12 +40,13 @@ class TaskVector:
 
 @dataclass(frozen=True, eq=False)
 class VectorFacts:
-    """Thresholds and norms of task vectors, remembered: per task vector the last few that were asked for."""
+    """Thresholds and norms of task vectors, and angles between tensors: of each, the last few asked for are remembered."""
 
     _coarse: Known[Counts] = field(default_factory=dict)
     _thresholds: Known[Threshold] = field(default_factory=dict)
     _l1_norms: Known[float] = field(default_factory=dict)
     _l1_scales: Known[float] = field(default_factory=dict)
+    _cosines: Known[float] = field(default_factory=dict)
 
     def threshold(self, vector: TaskVector, k: int) -> Threshold:
         """What the k largest magnitudes reach."""
@@ -69,6 +70,10 @@ class VectorFacts:
             return 1.0 if min(before, after) < _SMALLEST_L1 else before / after
 
         return _recall(self._l1_scales, vector.subject, tuple(fields.values()), find)
+
+    def cosine(self, subject: tuple[str, ...], find: Callable[[], float]) -> float:
+        """The cosine between two tensors, which `subject` distinguishes from all others of a run; found when it isn't known."""
+        return _recall(self._cosines, subject, None, find)
 
     def _l1_norm(self, vector: TaskVector) -> float:
         return _recall(self._l1_norms, vector.subject, None, lambda: _l1_norm(vector))

@@ -46,8 +46,14 @@ def kept_rows(name: str, eyes: str | None, sources: Mapping[str, Source]) -> Kep
 
 def require_places(eyes: Source, layers: Sequence[int]) -> None:
     """InputError where a child's layers aren't the model's in their order, and its body needs them there."""
+    if list(layers) != list(range(len(layers))):
+        require_movable(eyes)
+
+
+def require_movable(eyes: Source) -> None:
+    """InputError for a model with eyes whose layers can't change their places."""
     reason = family_of(eyes.config).fixed_layers
-    if reason and list(layers) != list(range(len(layers))):
+    if reason:
         raise InputError(
             f"its layers must stay in their places: {reason}", where=eyes.reference, remedy="merge weights, layer by layer"
         )

@@ -56,7 +56,7 @@ def _loaded(reference: str, precision: Any) -> tuple[Any, Path]:
     sources = open_sources([reference], relative_to=Path.cwd())
     folder = sources[reference].folder
     model = build(folder, precision=precision)
-    model.load(MergeEngine(sources).stream(make_plan(config, sources)))
+    model.load(MergeEngine(sources, reuses_memory=True).stream(make_plan(config, sources)))
     return model, folder
 
 
