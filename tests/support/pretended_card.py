@@ -246,6 +246,8 @@ def pretended_card(
         for attribute, fake in fakes.items():
             stack.enter_context(mock.patch.object(torch.cuda, attribute, fake))
         stack.enter_context(mock.patch.object(nf4_linear, "Params4bit", _parameter))
+        # Where torch is built for real cards: nothing is recorded as a graph of this one.
+        stack.enter_context(mock.patch.object(torch.version, "cuda", None))
         _memory.append(memory)
         stack.callback(_memory.pop)
         stack.enter_context(_Placing())

@@ -52,13 +52,13 @@ class Bench:
         return [Question(prompt, answer, (), new_tokens) for prompt, answer in zip(prompts, gold, strict=True)]
 
 
-def merge_plan(bench: Bench, method: str) -> tuple[TensorMerge, ...]:
-    """A merge of the fine-tunes, every number half of what it may be."""
+def merge_plan(bench: Bench, method: str, value: float = 0.5) -> tuple[TensorMerge, ...]:
+    """A merge of the fine-tunes, every number (weights, densities, places between two models) this value."""
     known = get_method(method)
     base, *tuned = bench.sources
     merged = tuned[: known.max_sources or len(tuned)]
-    per_source = {p.name: _setting(p) for p in known.parameters.values() if p.per_source}
-    single = {p.name: _setting(p) for p in known.parameters.values() if not p.per_source}
+    per_source = {p.name: _setting(p, value) for p in known.parameters.values() if p.per_source}
+    single = {p.name: _setting(p, value) for p in known.parameters.values() if not p.per_source}
     members = tuple(SliceSource(reference, None, per_source) for reference in merged)
     return make_plan(MergeConfig(method, (Slice(members),), base if known.takes_base else None, single), bench.sources)
 
@@ -87,7 +87,7 @@ def parity(bench: Bench, precision: Precision) -> Iterator[CardResult]:
     answers = []
     for device in (CPU, CARD):
         model = build(bench.folders[0], precision=precision, device=_name(device), arithmetic="bfloat16", batch_size=8)
-        model.load(MergeEngine(bench.sources).stream(plan))
+        model.load(MergeEngine(bench.sources, reuses_memory=True).stream(plan))
         answers.append(model.answer(questions))
         del model
     pairs = list(zip(*answers, strict=True))
@@ -97,11 +97,11 @@ def parity(bench: Bench, precision: Precision) -> Iterator[CardResult]:
 
 
 def candidates(bench: Bench, precision: Precision) -> Iterator[CardResult]:
-    """Seconds from a genome to a model that can be scored: of a method's first candidate, and of the next."""
+    """Seconds from a genome to a model that can be scored: of a method's first candidate, and of one with other numbers."""
     model = build(bench.folders[0], precision=precision, device="cuda")
     for method in METHODS:
-        engine, plan = MergeEngine(bench.sources), merge_plan(bench, method)
-        first, second = (_timed_load(model, engine, plan) for _ in range(2))
+        engine = MergeEngine(bench.sources, reuses_memory=True)
+        first, second = (_timed_load(model, engine, merge_plan(bench, method, value)) for value in (0.5, 0.4))
         text = f"{second:.2f} s a candidate, the first {first:.2f} s"
         yield result(f"merge and load, {method}", True, text, seconds=second, first_seconds=first)
 
@@ -164,7 +164,7 @@ def out_of_memory(bench: Bench, precision: Precision) -> Iterator[CardResult]:
     except CandidateError as error:
         during = str(error)
     del filler
-    model.load(MergeEngine(bench.sources).stream(merge_plan(bench, "linear")))
+    model.load(MergeEngine(bench.sources, reuses_memory=True).stream(merge_plan(bench, "linear")))
     model.batch_size = len(questions)
     same = sum(a.text == b.text for a, b in zip(model.answer(questions), expected, strict=True)) / len(questions)
     text = f"with 2 MB free: {during}; afterwards {same:.0%} of the answers as before"
@@ -185,7 +185,7 @@ def export_reference(bench: Bench) -> Iterator[CardResult]:
 
 def _loaded(bench: Bench, precision: Precision) -> ResidentModel:
     model = build(bench.folders[0], precision=precision, device="cuda")
-    model.load(MergeEngine(bench.sources).stream(merge_plan(bench, "linear")))
+    model.load(MergeEngine(bench.sources, reuses_memory=True).stream(merge_plan(bench, "linear")))
     return model
 
 
@@ -207,8 +207,8 @@ def _generated_a_second(model: ResidentModel, questions: Sequence[Question], new
     return float((out.shape[1] - ids.shape[1]) * len(ids) / (time.perf_counter() - started))
 
 
-def _setting(parameter: Parameter) -> tuple[Setting, ...]:
-    chosen = 0.5 if parameter.default is None or parameter.name == "density" else parameter.default
+def _setting(parameter: Parameter, value: float) -> tuple[Setting, ...]:
+    chosen = value if parameter.default is None or parameter.name == "density" else parameter.default
     return (Setting((chosen,)),)
 
 
