@@ -38,8 +38,8 @@ def _refused(location: Place, error: InputError) -> Inconsistency:
 
 
 def _problems(recipe: Recipe) -> Iterator[Inconsistency]:
-    yield from _tokenizer_problems(recipe)
     yield from _pool_problems(recipe)
+    yield from _tokenizer_problems(recipe)
     yield from _stage_problems(recipe)
     for place, space in _search_spaces(recipe):
         yield from _space_problems(recipe, space, place)

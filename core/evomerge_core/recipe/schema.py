@@ -348,7 +348,9 @@ class Recipe(Frozen):
             return value
         if "sources" in value:
             raise key_problem("pool", "can't be combined with sources", "keep one: a pool is what sources are chosen from")
-        return {**value, "sources": value["pool"]}
+        # an entry that is wrong is told of where it stands
+        able = all(isinstance(entry, str | Mapping) for entry in value["pool"])
+        return {**value, "sources": value["pool"] if able else ["pool"]}
 
     @model_validator(mode="after")
     def _one_way(self) -> Recipe:

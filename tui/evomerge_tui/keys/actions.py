@@ -102,6 +102,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("models", "use", "space", "use", "Use as source", "Merge this model, or leave it out again"),
     Action("models", "base", "b", "base", "Base", "Use this model as the base", footer=True),
     Action("models", "download", "d", "download", "Download", "Download this model, or cancel", footer=True),
+    Action("models", "rank", "t", "rank", "Rank", "Find out which sources merge well, or cancel"),
     Action("models", "search", "slash", "search", "Search", "Filter the list; enter searches the Hub", footer=True),
     Action("models", "again", "r", "again", "Refresh", "Scan folders and the Hub cache again"),
     Action("goal", "add", "a", "add", "Add task", "Add a ready task or a file of your own", footer=True),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-_KINDS = {"search": "child", "mean": "average", "parent": "parent", "uniform": "uniform", "drawn": "drawn", "founder": "founder"}
+# Of other kinds the word is the store's.
+_KINDS = {"search": "child", "mean": "average", "pool": "trial"}
 
 
 def kind_word(kind: str) -> str:
@@ -26,5 +27,6 @@ def description(label: str, kind: str, generation: int | None) -> str:
         "uniform": "equal-weight merge",
         "drawn": "drawn to compare precisions",
         "founder": "member of an earlier run's archive",
+        "pool": "models of the pool, tried with equal weights",
     }
     return words.get(kind, kind)

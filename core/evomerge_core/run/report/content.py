@@ -18,6 +18,7 @@ from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.records import FOUNDER, Outcome
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.view.archive import Archive, read_archive
+from evomerge_core.run.view.pool import Selection, read_selection
 from evomerge_core.run.view.result import read_result
 
 
@@ -55,7 +56,7 @@ class Report:
     the verdict, None before there is one; `foretold` are the seconds in all that were estimated from the references' times;
     `races` the items of a race's rungs, by stage; `ranked` the labels of the search's candidates that have a score, the best
     first. `precision_choice` says what `precision: auto` became, `agreement` how the search's precision ranks merges; `archive`
-    is what a search bred that breeds."""
+    is what a search bred that breeds, `pool` how the sources were chosen."""
 
     run: str
     recipe: str
@@ -74,6 +75,7 @@ class Report:
     ranked: tuple[str, ...]
     result: Mapping[str, Any] | None
     archive: Archive | None = None
+    pool: Selection | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
@@ -115,6 +117,7 @@ def _report(folder: Path, store: Store) -> Report:
         races=facts.races,
         ranked=tuple(o.label for o in sorted(children, key=lambda outcome: rank(outcome, facts), reverse=True)),
         result=read_result(folder),
+        pool=read_selection(facts.pool),
         archive=read_archive(store),
     )
 

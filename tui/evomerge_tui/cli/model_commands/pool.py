@@ -29,7 +29,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="keep the scores there: go on where it stopped, or `resume DIR` to search"
     )
-    parser.add_argument("--json", action="store_true", help="print a JSON object")
+    parser.add_argument("--json", action="store_true", help="print JSON objects, one per line: what is asked, then all")
     parser.set_defaults(command=_pool)
 
 
@@ -111,7 +111,7 @@ def _selection(folder: Path, recipe: Recipe, args: argparse.Namespace) -> Select
         try:
             _require_same_pool(folder, recipe, store)
             if read_facts(store).pool is None:
-                _choose(folder, store, quiet=args.json)
+                _choose(folder, store, as_json=args.json)
                 write_facts(store, state="stopped")
             selection = read_selection(read_facts(store).pool)
         finally:
@@ -133,7 +133,7 @@ def _require_same_pool(folder: Path, recipe: Recipe, store: Store) -> None:
         raise InputError("holds the scores of other models", where=folder, remedy="give another --out, or the same models")
 
 
-def _choose(folder: Path, store: Store, *, quiet: bool) -> None:
+def _choose(folder: Path, store: Store, *, as_json: bool) -> None:
     from rich.text import Text
 
     from evomerge_core.run.reopen import reopen
@@ -149,7 +149,9 @@ def _choose(folder: Path, store: Store, *, quiet: bool) -> None:
     console = SafeConsole(stderr=True)
 
     def tell(what: str) -> None:
-        if not quiet:
+        if as_json:
+            print_json({"asked": what})
+        else:
             console.print(Text(what, style="dim"))
 
     select_sources(setup, store, make, watch=watch_run(folder, setup, store), tell=tell)

@@ -18,7 +18,7 @@ from evomerge_core.run.view.sound_records import sound_records
 from evomerge_tui.text.quantities import duration, score_text, scored_in
 
 _POLL_SECONDS = 0.5
-_PHASES = {"references": "baselines", "agreement": "comparing precisions"}
+_PHASES = {"pool": "choosing sources", "references": "baselines", "agreement": "comparing precisions"}
 ENDED = frozenset({"finished", "failed", "stopped", "interrupted"})
 
 

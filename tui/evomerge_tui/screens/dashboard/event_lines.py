@@ -12,6 +12,7 @@ from evomerge_tui.text.quantities import percent
 from evomerge_tui.text.shown_text import one_line
 
 _PHASES = {
+    "pool": "Choosing sources from models",
     "references": "Scoring parents and uniform merges",
     "agreement": "Comparing the search's precision with bf16",
     "search": "Searching: candidates",
@@ -70,6 +71,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "chosen": _chosen,
     "started": _started,
     "scored_on": _scored_on,
+    "pool": lambda data, _: f"Sources chosen: {', '.join(data['taken'])}",
     "precision": lambda data, _: f"Precision {data['text']}",
     "agreement": lambda data, _: f"Compared: {data['text']}",
     "restored": lambda data, _: str(data["text"]),

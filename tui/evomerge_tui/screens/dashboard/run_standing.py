@@ -24,7 +24,7 @@ from evomerge_tui.text.shown_text import one_line
 # An event is late when it is this many times older than a pass takes.
 _LATE = 3
 _FINALISTS = 8
-_PHASES = {"references": "baselines", "agreement": "comparing precisions"}
+_PHASES = {"pool": "choosing sources", "references": "baselines", "agreement": "comparing precisions"}
 
 
 def standing(news: RunUpdates, history: History, now: float) -> Content:

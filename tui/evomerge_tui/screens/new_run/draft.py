@@ -181,11 +181,20 @@ def moved_to(draft: Draft, folder: Path) -> Draft:
     data = dict(draft.data)
     if data.get("base"):
         data["base"] = absolute_reference(data["base"], old)
-    data["sources"] = [{**source, "model": absolute_reference(source["model"], old)} for source in draft.sources]
+    for key in ("sources", "pool"):
+        if data.get(key):
+            data[key] = [_source_moved(source, old) for source in data[key]]
     if data.get("tokenizer_source") in (draft.base, *(source["model"] for source in draft.sources)):
         data["tokenizer_source"] = absolute_reference(data["tokenizer_source"], old)
     data["tasks"] = [_task_moved(task, old) for task in draft.tasks]
     return replace(draft, data=data, folder=folder)
+
+
+def _source_moved(source: Keys | str, old: Path) -> Keys | str:
+    """A pool's entry may be plain text."""
+    if isinstance(source, str):
+        return absolute_reference(source, old)
+    return {**source, "model": absolute_reference(source["model"], old)}
 
 
 def _task_moved(task: Keys, old: Path) -> Keys:

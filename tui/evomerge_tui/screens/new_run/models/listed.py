@@ -9,6 +9,7 @@ from typing import Any
 from evomerge_core.discovery.fit import Fit, quick_fit
 from evomerge_core.discovery.found import FoundModel
 from evomerge_tui.screens.new_run.draft import Draft, has_source
+from evomerge_tui.screens.new_run.models.ranking import Ranked
 from evomerge_tui.text.quantities import amount, percent, weights
 from evomerge_tui.widgets.rows_table import Cell, Column
 
@@ -17,13 +18,15 @@ _PLACES = {"folder": "folder", "cache": "cache", "hub": "hub"}
 
 @dataclass(frozen=True)
 class Listed:
-    """`role`: base, source, both or "". `done` is the share that is downloaded, None where no download is running."""
+    """`role`: base, source, both or "". `done` is the share that is downloaded, None where no download is running; `ranked` is
+    its rank for the recipe's tasks, None where it has none."""
 
     found: FoundModel
     role: str
     fit: Fit
     lack: str
     done: float | None = None
+    ranked: Ranked | None = None
 
 
 def found_in(facts: Mapping[str, Any]) -> tuple[FoundModel, str]:
@@ -64,6 +67,7 @@ def columns() -> list[Column[Listed]]:
         Column("size", "Params", 8, _size, lambda row: row.found.parameters, right=True),
         Column("bytes", "On disk", 7, _bytes, lambda row: row.found.bytes, right=True, least_table=80),
         Column("licence", "Licence", 11, _licence, lambda row: row.found.licence or "", least_table=64),
+        Column("rank", "Rank", 5, _rank, lambda row: row.ranked.place if row.ranked else None, right=True, least_table=70),
         Column("fits", "Fits", 5, _fits, lambda row: ({True: 0, None: 1, False: 2}[row.fit.fits], row.lack != "")),
     ]  # fmt: skip
 
@@ -79,6 +83,9 @@ def why(row: Listed) -> str:
 
 def verdict(row: Listed) -> tuple[str, str]:
     """Whether it fits those chosen and this machine, and its tone."""
+    if row.ranked is not None:
+        place, taken = row.ranked.place, row.ranked.taken
+        return f"{'✓' if taken else '✗'} rank {place}: {row.ranked.why}", "good" if taken else "muted"
     if row.fit.fits is False:
         return f"✗ {row.fit.reason}", "bad"
     if row.lack:
@@ -119,6 +126,12 @@ def _bytes(row: Listed) -> Cell:
 
 def _licence(row: Listed) -> Cell:
     return row.found.licence or "?", "muted"
+
+
+def _rank(row: Listed) -> Cell:
+    if row.ranked is None:
+        return "", "muted"
+    return (f"✓ {row.ranked.place}", "good") if row.ranked.taken else (str(row.ranked.place), "muted")
 
 
 def _fits(row: Listed) -> Cell:

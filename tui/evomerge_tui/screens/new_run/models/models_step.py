@@ -30,6 +30,7 @@ from evomerge_tui.screens.new_run.draft import (
     without_source,
 )
 from evomerge_tui.screens.new_run.models.listed import Listed, columns, fit_of, found_in, reference_for, role_of, verdict, why
+from evomerge_tui.screens.new_run.models.ranking import Ranked, lacks, rank_sources, ranked_models
 from evomerge_tui.screens.new_run.step import Step
 from evomerge_tui.text.shown_text import one_line
 from evomerge_tui.widgets.form_row import FormRow
@@ -55,6 +56,8 @@ class ModelsStep(Step):
         self._workers: dict[str, Worker[None]] = {}
         self._looked_up: set[str] = set()
         self._tokenizers: tuple[str, ...] = ()
+        self._ranked: dict[str, Ranked] = {}
+        self._ranking: Worker[None] | None = None
 
     def compose(self) -> Iterable[Widget]:
         with Horizontal(classes="toolbar"):
@@ -74,6 +77,7 @@ class ModelsStep(Step):
             yield Button("Use as source", id="use", tooltip="Merge this model, or leave it out again")
             yield Button("Base", id="base", tooltip="Use this model as the base")
             yield Button("Download", id="download", tooltip="Download this model, or cancel")
+            yield Button("Rank", id="rank", tooltip="Find out which of the sources merge well, or cancel")
             yield Button("Next: goal", id="next", variant="primary")
 
     def on_mount(self) -> None:
@@ -151,7 +155,8 @@ class ModelsStep(Step):
 
     def _listed(self, found: FoundModel, lack: str, base: FoundModel | None, known: dict[str, Fit]) -> Listed:
         fit = fit_of(found, base, known)
-        return Listed(found, role_of(found, self.draft), fit, lack, self._downloads.get(found.reference))
+        ranked = self._ranked.get(self.draft.absolute(reference_for(found, self.draft)))
+        return Listed(found, role_of(found, self.draft), fit, lack, self._downloads.get(found.reference), ranked)
 
     def _base(self) -> FoundModel | None:
         base = self.draft.absolute(self.draft.base)
@@ -285,6 +290,38 @@ class ModelsStep(Step):
     def action_again(self) -> None:
         self._fits.clear()
         self._look()
+
+    # ranking
+
+    @on(Button.Pressed, "#rank")
+    def action_rank(self) -> None:
+        lacking = lacks(self.draft)
+        if self._ranking is not None and self._ranking.is_running:
+            self._ranking.cancel()
+        elif lacking:
+            self.evomerge.tell(lacking, "warning")
+        else:
+            self._ranking = self._rank()
+
+    @work(exclusive=True, group="rank")
+    async def _rank(self) -> None:
+        self._news("Ranking: loading the models …")
+        try:
+            async for line in rank_sources(self.draft):
+                if "asked" in line:
+                    self._news(f"Ranking: {line['asked']} …")
+                else:
+                    self._ranked = ranked_models(line)
+                    taken = ", ".join(member["name"] for member in line["members"] if member["taken"])
+                    self._news(f"Best together: {taken}")
+                    self._fill_table()
+        except InputError as error:
+            self._news("")
+            self.evomerge.tell(str(error), "error")
+        except asyncio.CancelledError:
+            if self.is_attached:
+                self._news("Ranking cancelled")
+            raise
 
     # downloads
 
