@@ -39,8 +39,6 @@ PICTURES, RATE, RANK = 6, 2e-3, 16
 TARGETS = LINEARS[:4]
 # Embeddings of digits are alike: distances are multiplied before they are told apart.
 SHARPNESS = 10.0
-# What the finished adapter is multiplied by: it then drowns the other in equal-weight merges, as one trained for longer would.
-STRENGTH = 1.5
 # How much a digit counts beside the words around it.
 DIGIT_WEIGHT = 3.0
 
@@ -142,7 +140,6 @@ def train_adapter(base: Path, out: Path) -> None:
         modules[name].weight.data = both[0]
     config = model.peft_config["default"]
     config.base_model_name_or_path, config.target_modules = HUB_ID, sorted(TARGETS)
-    config.lora_alpha = round(STRENGTH * config.lora_alpha)
     model.to(torch.bfloat16).save_pretrained(out)
     what = "questions about pictures of coloured cards, answered in English in many styles"
     card = CARD.format(base=HUB_ID, what=what).replace("quickstart.train", "quickstart_vlm.train")
