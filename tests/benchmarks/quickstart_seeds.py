@@ -1,4 +1,4 @@
-"""The quickstart from start to verdict, seed by seed: `python tests/benchmarks/quickstart_seeds.py [--seeds 0 1 2 3 4]`.
+"""The quickstart from start to verdict, seed by seed: `python tests/benchmarks/quickstart_seeds.py [--seeds 0 1 2 3 4] [--vlm]`.
 
 Each run is a process of its own; time is the whole command's, memory the peak of all its processes together (resident
 sets summed, so pages that they share count twice). Prints one Markdown table per precision.
@@ -12,15 +12,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 
-def run_quickstart(seed: int, folder: Path) -> dict[str, Any]:
+def run_quickstart(seed: int, folder: Path, options: Sequence[str]) -> dict[str, Any]:
     """One quickstart; its result with the whole command's `wall` seconds and `peak` bytes."""
-    command = [sys.executable, "-m", "evomerge_tui", "quickstart", "--seed", str(seed), "--out", str(folder), "--json"]
+    told = ["quickstart", *options, "--seed", str(seed), "--out", str(folder), "--json"]
+    command = [sys.executable, "-m", "evomerge_tui", *told]
     started, peak = time.monotonic(), 0
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     tree = psutil.Process(process.pid)
@@ -49,11 +51,11 @@ def resident(tree: psutil.Process) -> int:
 
 def table(results: dict[int, dict[str, Any]], precision: str) -> str:
     """Test scores in per cent, and the largest p of the winner against parents and equal-weight merges."""
+    parents = " | ".join(parent["name"] for parent in next(iter(results.values()))["parents"])
     lines = [
         f"Test accuracy in {precision}, %:",
         "",
-        "| seed | arithmetic | japanese | equal-weight 0.5 | 0.75 | 1 | **child** | 95 % interval | largest p "
-        "| minutes | peak GB |",
+        f"| seed | {parents} | equal-weight 0.5 | 0.75 | 1 | **child** | 95 % interval | largest p | minutes | peak GB |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for seed, result in results.items():
@@ -71,13 +73,14 @@ def table(results: dict[int, dict[str, Any]], precision: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--vlm", action="store_true", help="the quickstart with pictures")
     parser.add_argument("--out", type=Path, help="folder for the runs (default: a temporary one)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         place = args.out or Path(scratch)
         results: dict[int, dict[str, Any]] = {}
         for seed in args.seeds:
-            results[seed] = run_quickstart(seed, place / f"seed-{seed}")
+            results[seed] = run_quickstart(seed, place / f"seed-{seed}", ["--vlm"] if args.vlm else [])
             print(f"seed {seed}: {results[seed]['verdict']}", file=sys.stderr, flush=True)
         first = next(iter(results.values()))
         for precision in (first["precision"], *first["confirmed"]):
