@@ -1,4 +1,4 @@
-"""The quickstart from start to verdict, seed by seed: `python tests/benchmarks/quickstart_seeds.py [--seeds 0 1 2 3 4] [--vlm]`.
+"""The quickstart from start to verdict, seed by seed: `python tests/benchmarks/quickstart_seeds.py [--seeds 0 1 2] [--vlm]`.
 
 Each run is a process of its own; time is the whole command's, memory the peak of all its processes together (resident
 sets summed, so pages that they share count twice). Prints one Markdown table per precision.
