@@ -34,7 +34,7 @@ def write_seeing_recipe(folder: Path, family: str, *, pictures: bool = True, **c
     write_seeing_model(folder / "base", family)
     write_text_model(folder / "text", family)
     write_seeing_model(folder / "second", family, seed=3)
-    names = write_pictures(folder, 16)
+    names = write_pictures(folder, 10)
     rows: list[dict[str, str]] = [
         {"question": f"w{30 + n}", "answer": f"w{40 + n}"} | ({"image": name} if pictures else {})
         for n, name in enumerate(names)
@@ -56,8 +56,8 @@ def write_seeing_recipe(folder: Path, family: str, *, pictures: bool = True, **c
         "sources": [{"name": "text", "model": "./text"}, {"name": "second", "model": "./second"}],
         "search_space": {"groups": "whole"},
         "tasks": [task],
-        "splits": {"search": 6, "validation": 4, "test": 6},
-        "budget": {"evaluations": 8},
+        "splits": {"search": 4, "validation": 2, "test": 4},
+        "budget": {"evaluations": 6},
         "evaluation": {"precision": "nf4", "confirm": ["bf16"], "device": "cpu", "agreement": False},
         "seed": 3,
     }

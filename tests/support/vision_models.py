@@ -30,8 +30,10 @@ from transformers import (
     SmolVLMConfig,
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 from support.source_models import write_tokenizer
@@ -225,6 +227,9 @@ def write_seeing_model(folder: Path, family: str, seed: int = 0) -> Path:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.pre_tokenizer = WhitespaceSplit()
     tokenizer.save(str(folder / "tokenizer.json"))
+    # Gemma's own class wants tokens that this one lacks
+    told = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "w2"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told), encoding="utf-8")
     return folder
 
 
@@ -234,6 +239,11 @@ def image_processor(family: str) -> Any:
     if family in TILED:
         made = SmolVLMImageProcessorPil if family == "smolvlm" else Idefics3ImageProcessorPil
         return made(size={"longest_edge": 2 * _TILE}, max_image_size={"longest_edge": _TILE})
+    if family.startswith("qwen"):
+        sizes = {"shortest_edge": 8**2, "longest_edge": 32**2}
+        return Qwen2VLImageProcessorPil(size=sizes, patch_size=4, merge_size=2, temporal_patch_size=2)
+    if family == "gemma3":
+        return Gemma3ImageProcessorPil(size=square)
     if family == "llava":
         return CLIPImageProcessorPil(size={"shortest_edge": _TILE}, crop_size=square)
     grid = [[16, 32], [32, 16], [32, 32]]

@@ -125,5 +125,5 @@ def _limits(source: Source) -> Iterator[str]:
     family = family_of(source.config)
     if family.fixed_layers:
         yield f"no paths: {family.fixed_layers}"
-    further = f": {family.beyond}" if family.beyond else ""
-    yield f"merged by `merge`, not scored by `run` yet{further}"
+    if family.beyond:
+        yield f"merged by `merge`, not scored by `run`: {family.beyond}"

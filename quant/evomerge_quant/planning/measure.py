@@ -49,9 +49,9 @@ def measure(recipe: Recipe) -> MeasuredRun:
         sight = see_pictures(setup, Path(scratch), splits=("search",))
         seeing = time.perf_counter() - before
         evaluation = recipe.evaluation
-        make = evaluators(setup.base_folder, evaluation.device, evaluation.arithmetic, setup.speaks, sight.features)
+        make = evaluators(setup.base_folder, evaluation.device, evaluation.arithmetic, setup.speaks, sight.seen)
         parts = estimate_run(setup, rehearse(sight.setup, make))
-    seeing *= len(setup.plan.pictures()) / max(1, len(sight.features))
+    seeing *= len(setup.plan.pictures()) / max(1, len(sight.seen))
     # the job opens and checks the models once more, and sees all pictures
     rest = parts["rest"] + TimeEstimate(opened + seeing, 0.0)
     return MeasuredRun({**parts, "rest": rest}, time.perf_counter() - started)

@@ -19,7 +19,7 @@ from evomerge_quant.planning.plan import Plan, plan_with
 from evomerge_quant.planning.workload import workload
 
 if TYPE_CHECKING:  # torch takes seconds to load
-    from torch import Tensor
+    from evomerge_quant.resident.vision.seen import Seen
 
 # From the cheapest in time to the cheapest in memory; `precision_choice` says why.
 _ORDER: tuple[Precision, ...] = (SHIPPED, "int8", "int5", "nf4")
@@ -94,9 +94,9 @@ def precision_check(planned: PrecisionPlan) -> PreflightCheck:
     return ok("Precision", f"{line}; its ranking is compared with {SHIPPED}'s first, {where}")
 
 
-def shipped_for(setup: Setup, features: Mapping[str, Tensor] | None = None) -> Callable[[], Shipped]:
-    """What makes models in bf16 for a run that searches in fewer bits, by the memory that is free when it is called; `features`
-    are those of its pictures, by sha256."""
+def shipped_for(setup: Setup, seen: Mapping[str, Seen] | None = None) -> Callable[[], Shipped]:
+    """What makes models in bf16 for a run that searches in fewer bits, by the memory that is free when it is called; `seen` are
+    its pictures, by sha256."""
 
     def find() -> Shipped:
         import torch
@@ -111,7 +111,7 @@ def shipped_for(setup: Setup, features: Mapping[str, Tensor] | None = None) -> C
         place = _shipped_place(recipe, plan_with(recipe, base), capacity)
         if isinstance(place, str):
             return Shipped(None, place)
-        return Shipped(evaluators(setup.base_folder, place.capacity.device, place.arithmetic, setup.speaks, features))
+        return Shipped(evaluators(setup.base_folder, place.capacity.device, place.arithmetic, setup.speaks, seen))
 
     return find
 

@@ -17,6 +17,7 @@ from evomerge_core.processor import card_arithmetic, processor_name
 from evomerge_core.recipe.schema import ArithmeticSetting
 from evomerge_core.run.candidate.candidate_loader import MakeEvaluator
 from evomerge_core.sources.pretrained import read_config
+from evomerge_core.sources.vision.families import family_of
 from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary
 from evomerge_core.tasks.evaluator import Answer, Evaluator, Question
 from evomerge_quant.resident import memory
@@ -32,6 +33,7 @@ from evomerge_quant.resident.network.skeleton import Precision, make_skeleton, p
 from evomerge_quant.resident.network.weights import WeightSlots, make_slots, take_all
 from evomerge_quant.resident.out_of_memory import NoRoom, OutOfMemory, is_out_of_memory
 from evomerge_quant.resident.vision.scorable import language_config
+from evomerge_quant.resident.vision.seen import Seen
 
 Device = Literal["auto", "cpu", "cuda"]
 # From this multiple of what was free when a batch didn't fit, a larger one is tried again.
@@ -47,6 +49,7 @@ class _Parts:
     vocabulary: Vocabulary
     fixed_order: bool
     image_token: int | None
+    two_ways: bool = False
 
 
 class ResidentModel:
@@ -126,15 +129,15 @@ class ResidentModel:
         decoder = view_path(self._parts.reader.decoder, route)
         self._reader = replace(self._parts.reader, decoder=decoder, layers=len(route))
 
-    def see(self, features: Mapping[str, Tensor]) -> None:
-        """Gives the model the features [tokens, width] of every picture that questions will show, by the picture's sha256.
+    def see(self, seen: Mapping[str, Seen]) -> None:
+        """Gives the model what its eyes make of every picture that questions will show, by the picture's sha256.
 
         ValueError for a model without eyes.
         """
         token = self._parts.image_token
         if token is None:
             raise ValueError("a text model can't see pictures")
-        pictures = picture_tokens(features, token, self._parts.reader.vocabulary)
+        pictures = picture_tokens(seen, token, self._parts.reader.vocabulary, two_ways=self._parts.two_ways)
         self._parts = replace(self._parts, reader=replace(self._parts.reader, pictures=pictures))
         self._reader = replace(self._reader, pictures=pictures)
 
@@ -225,6 +228,7 @@ def build(
         read_vocabulary(folder) if speaks is None else read_vocabulary(speaks.folder, speaks.ends),
         fixed,
         getattr(whole, "image_token_id", None) if hasattr(whole, "vision_config") else None,
+        family_of(whole.to_dict()).two_ways,
     )
     return ResidentModel(parts, precision, batch_size)
 
@@ -234,10 +238,10 @@ def evaluators(
     device: Device,
     arithmetic: ArithmeticSetting,
     speaks: ChildVocabulary | None = None,
-    features: Mapping[str, Tensor] | None = None,
+    seen: Mapping[str, Seen] | None = None,
 ) -> MakeEvaluator:
-    """What builds a run's resident models as it needs them, all of the shape of `folder`, speaking alike, and seeing the
-    pictures of which these are the `features`, by sha256."""
+    """What builds a run's resident models as it needs them, all of the shape of `folder`, speaking alike, and seeing the same
+    pictures, by sha256."""
 
     def make(precision: Precision, layers: tuple[int, ...] | None, batch_size: int | None) -> Evaluator:
         model = build(
@@ -249,8 +253,8 @@ def evaluators(
             batch_size=batch_size,
             speaks=speaks,
         )
-        if features:
-            model.see(features)
+        if seen:
+            model.see(seen)
         return model
 
     return make

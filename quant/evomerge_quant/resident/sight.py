@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from evomerge_core.files.picture import Picture
 from evomerge_core.run.plan import Asked
@@ -18,17 +17,18 @@ from evomerge_core.sources.vocabulary.picture_mark import picture_mark
 from evomerge_core.tasks.items.pictures import ItemPicture
 from evomerge_core.tasks.items.split import SPLITS
 from evomerge_quant.resident.model import choose_device, choose_dtype
-from evomerge_quant.resident.vision.eyes import Seen, open_eyes
+from evomerge_quant.resident.vision.eyes import open_eyes
 from evomerge_quant.resident.vision.kept_features import kept_files, read_kept, see_all
+from evomerge_quant.resident.vision.seen import Seen
 
 
 @dataclass(frozen=True)
 class Sight:
-    """A setup in whose prompts each picture has its own tokens, the features [tokens, width] of the pictures by sha256, and the
-    files that they are read from as they are used."""
+    """A setup in whose prompts each picture has its own tokens, what the base makes of the pictures by sha256, and the files
+    that their features are read from as they are used."""
 
     setup: Setup
-    features: Mapping[str, Tensor]
+    seen: Mapping[str, Seen]
     files: tuple[Path, ...] = ()
 
 
@@ -58,7 +58,7 @@ def see_pictures(
         torch.cuda.empty_cache()
     files = tuple(kept_files(folder, kept))
     every = {sha256: found or seen[sha256] for sha256, found in kept.items()}
-    return Sight(_placed(setup, every, splits), {sha256: one.features for sha256, one in every.items()}, files)
+    return Sight(_placed(setup, every, splits), every, files)
 
 
 def _read(pictures: Sequence[ItemPicture], between: Callable[[], object]) -> Iterator[Picture]:

@@ -61,10 +61,10 @@ def test_two_pairs_of_eyes_on_a_text_model_must_be_alike(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "said"),
-    [("qwen3-vl", "no paths: features of the picture are added"), ("gemma3", "see each other in both directions")],
+    ("family", "said"), [("qwen3-vl", "no paths: features of the picture are added"), ("gemma3", ""), ("qwen2-vl", "")]
 )
 def test_what_a_family_cannot_do_is_said_with_its_reason(family: str, said: str, pair: Pair) -> None:
     facts = inspect(opened(pair(family) / "eyes")).vision
     assert facts is not None
-    assert said in " ".join(facts.limits)
+    assert " ".join(facts.limits).startswith(said)
+    assert bool(facts.limits) == bool(said)

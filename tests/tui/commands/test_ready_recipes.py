@@ -87,13 +87,13 @@ def test_a_recipe_says_what_it_takes_and_what_was_not_confirmed(recipe: Any) -> 
 
 def test_the_quickstarts_come_first_and_say_what_they_take() -> None:
     first = ready_recipes()[: len(ready_recipes()) - len(READY)]
-    assert [recipe.name for recipe in first] == ["quickstart", "quickstart-dfs", "quickstart-ps-dfs"]
+    assert [recipe.name for recipe in first] == ["quickstart", "quickstart-dfs", "quickstart-ps-dfs", "quickstart-vlm"]
     assert all(recipe.memory == 0 and any(note.startswith("Licence") for note in recipe.notes) for recipe in first)
 
 
 def test_there_is_one_for_every_size_of_card() -> None:
     assert {recipe.memory for recipe in READY} == {0, 8, 12, 16, 24}
-    assert len(READY) == 8
+    assert len(READY) == 10
 
 
 def test_recipes_lists_them_and_writes_copies_that_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,12 +24,12 @@ from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full, needs
 from evomerge_core.files.path_text import on_command_line
 from evomerge_core.files.private import private_files
 from evomerge_core.run.hub_files import fetch_hub_files
-from evomerge_core.run.run_folder.commands import Stopped
+from evomerge_core.run.run_folder.commands import Stopped, obey
 from evomerge_core.run.run_folder.folder import open_store, read_store
 from evomerge_core.run.run_folder.kept_room import give_room, keep_room
 from evomerge_core.run.run_folder.known_runs import remember as remember_run
 from evomerge_core.run.run_folder.lock import hold, is_held
-from evomerge_core.run.run_folder.names import LOG, STORE
+from evomerge_core.run.run_folder.names import FEATURES, LOG, STORE
 from evomerge_core.run.run_folder.place import LostPlace, require_own_files
 from evomerge_core.run.run_folder.recovery import restore_if_damaged
 from evomerge_core.run.store.facts import read_facts, write_facts
@@ -222,17 +222,21 @@ def _carry_out(folder: Path, store: Store) -> None:
     from evomerge_quant.planning.machine.timings import remember, timing_of
     from evomerge_quant.planning.precision import shipped_for
     from evomerge_quant.resident.model import evaluators
+    from evomerge_quant.resident.sight import see_pictures
 
     setup = reopen(folder, read_facts(store), asks=True)
     watch = watch_run(folder, setup, store)
     device, arithmetic = setup.recipe.evaluation.device, setup.recipe.evaluation.arithmetic
-    make = evaluators(setup.base_folder, device, arithmetic, setup.speaks)
+    sight = see_pictures(setup, folder / FEATURES, between=lambda: obey(store, watch.require_unchanged))
+    watch.also(sight.files)
+    setup, seen = sight.setup, sight.seen
+    make = evaluators(setup.base_folder, device, arithmetic, setup.speaks, seen)
     if setup.recipe.pool and read_facts(store).pool is None:
         select_sources(setup, store, make, since=since, watch=watch)
         # from here on the run is one of the chosen sources
         _carry_out(folder, store)
         return
-    winner = run(setup, store, make, since=since, shipped=shipped_for(setup), watch=watch)
+    winner = run(setup, store, make, since=since, shipped=shipped_for(setup, seen), watch=watch)
     finish(setup, store, winner, folder, gguf_bytes, watch)
     timing = timing_of(setup, store, measure_capacity(device).name)
     if timing is not None:

@@ -11,16 +11,15 @@ from typing import Any
 @dataclass(frozen=True)
 class Family:
     """`beyond`: what it takes to read a picture besides features in the place of embeddings; `fixed_layers`: why layers can't
-    change their places. "" where there is no such thing.
+    change their places. "" where there is no such thing. `two_ways`: a picture's tokens see each other in both directions.
     """
 
     title: str
     beyond: str = ""
     fixed_layers: str = ""
+    two_ways: bool = False
 
 
-_THREE_PARTS = "a picture's tokens have positions of three parts"
-_TWO_WAYS = "a picture's tokens see each other in both directions"
 _DEEPSTACK = "features of the picture are added to the output of the first layers (deepstack)"
 _FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
@@ -28,11 +27,11 @@ _FAMILIES: Mapping[str, Family] = MappingProxyType(
         "idefics3": Family("Idefics3"),
         "llava": Family("LLaVA"),
         "llava_next": Family("LLaVA-NeXT"),
-        "qwen2_vl": Family("Qwen2-VL", _THREE_PARTS),
-        "qwen2_5_vl": Family("Qwen2.5-VL", _THREE_PARTS),
-        "gemma3": Family("Gemma 3", _TWO_WAYS),
-        "qwen3_vl": Family("Qwen3-VL", f"{_THREE_PARTS}, and {_DEEPSTACK}", _DEEPSTACK),
-        "qwen3_vl_moe": Family("Qwen3-VL-MoE", f"{_THREE_PARTS}, and {_DEEPSTACK}", _DEEPSTACK),
+        "qwen2_vl": Family("Qwen2-VL"),
+        "qwen2_5_vl": Family("Qwen2.5-VL"),
+        "gemma3": Family("Gemma 3", two_ways=True),
+        "qwen3_vl": Family("Qwen3-VL", fixed_layers=_DEEPSTACK),
+        "qwen3_vl_moe": Family("Qwen3-VL-MoE", "transformers puts its experts together", _DEEPSTACK),
     }
 )
 # Text models whose weights mean the same; text alone is read alike, since the three parts of its positions are equal.

@@ -24,7 +24,9 @@ def answer_rows(reader: Reader, rows: Sequence[QuestionRow], vocabulary: Vocabul
 
     Prompts are read, some at a time, whenever seats of the running batch would stay empty.
     """
-    prefix = read_prefix(reader, common_prefix(rows))
+    shared = common_prefix(rows)
+    shared = shared if reader.pictures is None else reader.pictures.whole(shared, rows[0].prompt)
+    prefix = read_prefix(reader, shared)
     unread = batches(rows, len(prefix.tokens), batch_size, PREFILL_TOKENS[reader.device.type])
     running = _make_batch(reader, rows, vocabulary, batch_size)
     answers: dict[int, Answer] = {}

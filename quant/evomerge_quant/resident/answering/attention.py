@@ -32,20 +32,31 @@ def masks(
     dtype: torch.dtype,
     keys: tuple[Tensor, Tensor],
     queries: tuple[Tensor, Tensor],
+    pictures: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor | dict[str, Tensor]:
     """Additive masks [rows, 1, queries, keys] in `dtype`: one, or one a layer type where a model has several.
 
     `keys` and `queries` are (position, branch) of each token, int64 [rows, tokens]. A token sees those of its own branch
-    and of branch 0, the trunk, up to its own position; `PADDING` is seen by none.
+    and of branch 0, the trunk, up to its own position; `PADDING` is seen by none. Where `pictures` say of keys and queries
+    which picture each shows (0 for none), a picture's tokens also see each other.
     """
-    made = {kind: _mask(dtype, keys, queries, window) for kind, window in layer_windows.items()}
+    made = {kind: _mask(dtype, keys, queries, pictures, window) for kind, window in layer_windows.items()}
     return made if len(made) > 1 else next(iter(made.values()))
 
 
-def _mask(dtype: torch.dtype, keys: tuple[Tensor, Tensor], queries: tuple[Tensor, Tensor], window: int | None) -> Tensor:
+def _mask(
+    dtype: torch.dtype,
+    keys: tuple[Tensor, Tensor],
+    queries: tuple[Tensor, Tensor],
+    pictures: tuple[Tensor, Tensor] | None,
+    window: int | None,
+) -> Tensor:
     position, branch = (x[:, None, None, :] for x in keys)
     own_position, own_branch = (x[:, None, :, None] for x in queries)
     seen = (position != PADDING) & (position <= own_position) & ((branch == 0) | (branch == own_branch))
+    if pictures is not None:
+        shown, own_shown = pictures[0][:, None, None, :], pictures[1][:, None, :, None]
+        seen |= (shown == own_shown) & (own_shown != 0)
     if window is not None:
         seen &= position > own_position - window
     # The least number rather than -inf: a padding query that sees nothing must not become NaN.

@@ -79,7 +79,9 @@ class RunningBatch:
         ids = torch.tensor([[live.tokens[-1]] for live in self._live], device=device)
         seen = self._positions[:rows, : self._width].to(device)
         trunk = torch.zeros_like(seen)
-        hidden = self._reader.read(PlacedTokens(ids, position.to(device), trunk[:, -1:]), (seen, trunk), self._cache)
+        turns = position + torch.tensor([[live.row.shift] for live in self._live])
+        own = None if self._live[0].row.turns is None else turns.expand(3, -1, -1).to(device)
+        hidden = self._reader.read(PlacedTokens(ids, position.to(device), trunk[:, -1:], own), (seen, trunk), self._cache)
         return self._reader.next_tokens(hidden[:, -1])
 
     def _leave(self, seat: int) -> None:

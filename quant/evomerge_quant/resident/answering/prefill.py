@@ -7,7 +7,7 @@ most likely token is the gold one, that token is decided already. What comes out
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -54,7 +54,11 @@ def read_prefix(reader: Reader, tokens: list[int]) -> Prefix:
         ids = torch.tensor([tokens], device=reader.device)
         positions = torch.arange(len(tokens), device=reader.device)[None]
         trunk = torch.zeros_like(positions)
-        reader.read(PlacedTokens(ids, positions, trunk), (positions, trunk), cache)
+        turns = None if reader.pictures is None else reader.pictures.turns(tokens)
+        own = None if turns is None else turns[:, None].to(reader.device)
+        shown = None if reader.pictures is None else reader.pictures.shown(tokens)
+        pictures = None if shown is None else torch.tensor([shown], device=reader.device)
+        reader.read(PlacedTokens(ids, positions, trunk, own, pictures), (positions, trunk), cache)
     return Prefix(tokens, cache)
 
 
@@ -89,6 +93,9 @@ def _place(rows: Sequence[QuestionRow], skipped: int, device: torch.device) -> P
     tokens = torch.zeros(len(rows), width, dtype=torch.int64)
     positions = torch.full_like(tokens, PADDING)
     branches = torch.zeros_like(tokens)
+    turned = rows[0].turns is not None
+    turns = torch.zeros(3, *tokens.shape, dtype=torch.int64)
+    pictures = torch.zeros_like(tokens)
     for number, row in enumerate(rows):
         own = row.prompt[skipped:]
         pieces = [(own, skipped, 0)]
@@ -99,8 +106,19 @@ def _place(rows: Sequence[QuestionRow], skipped: int, device: torch.device) -> P
             tokens[number, start:end] = torch.tensor(ids, dtype=torch.int64)
             positions[number, start:end] = torch.arange(position, position + len(ids))
             branches[number, start:end] = branch
+            if turned:
+                turns[:, number, start:end] = positions[number, start:end] + row.shift
             start = end
-    return PlacedTokens(tokens.to(device), positions.to(device), branches.to(device))
+        if row.turns is not None:
+            turns[:, number, : len(own)] = row.turns[:, skipped:]
+        if row.shown is not None:
+            pictures[number, : len(own)] = torch.tensor(row.shown[skipped:])
+    placed = PlacedTokens(tokens.to(device), positions.to(device), branches.to(device))
+    return replace(
+        placed,
+        turns=turns.to(device) if turned else None,
+        pictures=None if rows[0].shown is None else pictures.to(device),
+    )
 
 
 def _judged(rows: Sequence[QuestionRow], skipped: int) -> tuple[Tensor, Tensor]:

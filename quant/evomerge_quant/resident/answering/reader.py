@@ -20,11 +20,23 @@ LOGITS_AT_ONCE = 2**24
 
 @dataclass(frozen=True)
 class PlacedTokens:
-    """Tokens with their positions and branches: int64 [rows, tokens] each. Branch 0 is the trunk (the prompt)."""
+    """Tokens with their positions and branches: int64 [rows, tokens] each. Branch 0 is the trunk (the prompt).
+
+    `turns` [3, rows, tokens] are what tokens are turned by where that has three parts and isn't the position itself;
+    `pictures` [rows, tokens] which picture a token shows, 0 for none, where a picture's tokens see each other.
+    """
 
     tokens: Tensor
     positions: Tensor
     branches: Tensor
+    turns: Tensor | None = None
+    pictures: Tensor | None = None
+
+    def pictures_of(self, columns: int) -> tuple[Tensor, Tensor] | None:
+        """Which picture each of all columns shows, the tokens' own being the last, and which each token."""
+        if self.pictures is None:
+            return None
+        return nn.functional.pad(self.pictures, (columns - self.pictures.shape[1], 0)), self.pictures
 
 
 @dataclass(frozen=True)
@@ -46,10 +58,11 @@ class Reader:
 
         `seen` is (position, branch) of all columns, those of the cache and then the new ones.
         """
-        mask = masks(self.windows, self.dtype, seen, (placed.positions, placed.branches))
+        shown = placed.pictures_of(seen[0].shape[1])
+        mask = masks(self.windows, self.dtype, seen, (placed.positions, placed.branches), shown)
         out = self.decoder(
             **self._given(placed.tokens),
-            position_ids=placed.positions.clamp(min=0),
+            position_ids=placed.positions.clamp(min=0) if placed.turns is None else placed.turns,
             attention_mask=mask,
             past_key_values=cache,
             use_cache=True,
@@ -57,10 +70,11 @@ class Reader:
         hidden: Tensor = out.last_hidden_state
         return hidden
 
-    def _given(self, tokens: Tensor) -> dict[str, Tensor]:
+    def _given(self, tokens: Tensor) -> dict[str, Any]:
         if self.pictures is None:
             return {"input_ids": tokens}
-        return {"inputs_embeds": self.pictures.embedded(self.decoder.get_input_embeddings(), tokens)}
+        embedded = self.pictures.embedded(self.decoder.get_input_embeddings(), tokens)
+        return {"inputs_embeds": embedded, **self.pictures.added(tokens)}
 
     def next_tokens(self, hidden: Tensor) -> list[int]:
         """The most likely next token after each hidden state [n, width]. CandidateError when it is not a number."""

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from torch import Tensor
+
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.evaluator import Question
 from evomerge_quant.resident.answering.pictures import PictureTokens
@@ -14,13 +16,22 @@ from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class QuestionRow:
-    """A question in tokens. `gold` ends with the end token ([] for none); `index` is the question's place in the call."""
+    """A question in tokens. `gold` ends with the end token ([] for none); `index` is the question's place in the call; `turns`
+    [3, tokens] are the prompt's positions where they have three parts, `shown` says which picture each of its tokens shows
+    where a picture's tokens see each other."""
 
     index: int
     question: Question
     prompt: list[int]
     gold: list[int]
     choices: tuple[list[int], ...]
+    turns: Tensor | None = None
+    shown: list[int] | None = None
+
+    @property
+    def shift(self) -> int:
+        """What the position of a token after the prompt is, less the number of tokens before it."""
+        return 0 if self.turns is None else int(self.turns.max()) + 1 - len(self.prompt)
 
     @property
     def branches(self) -> tuple[list[int], ...]:
@@ -99,4 +110,6 @@ def _row(index: int, question: Question, vocabulary: Vocabulary, pictures: Pictu
         prompt = pictures.placed(prompt, question.pictures)
     elif question.pictures:
         raise ValueError(f"the picture {question.pictures[0][:12]} hasn't been seen")
-    return QuestionRow(index, question, prompt, gold, choices)
+    if pictures is None:
+        return QuestionRow(index, question, prompt, gold, choices)
+    return QuestionRow(index, question, prompt, gold, choices, pictures.turns(prompt), pictures.shown(prompt))

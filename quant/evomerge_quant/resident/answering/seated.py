@@ -35,8 +35,8 @@ class SeatedBatch:
         self._most_columns = -(-columns // _COLUMNS) * _COLUMNS
         self._live: list[LiveRow | None] = [None] * seats
         self._cache: SeatCache | None = None
-        # last token, its column, and 1 for a row that is being answered: [3, seats]
-        self._state = torch.zeros(3, seats, dtype=torch.int64, device=reader.device)
+        # last token, its column, 1 for a row that is being answered, and its shift: [4, seats]
+        self._state = torch.zeros(4, seats, dtype=torch.int64, device=reader.device)
         self._found = torch.zeros(seats, dtype=torch.int64, device=reader.device)
         self._places = torch.arange(self._most_columns, device=reader.device)[None]
         self._is_stale = False
@@ -87,7 +87,7 @@ class SeatedBatch:
 
     def _advance(self, rows: int, columns: int) -> None:
         """The step on the card, on the first `rows` seats and `columns` columns; nothing here waits for the card."""
-        tokens, at, alive = self._state[:, :rows]
+        tokens, at, alive, shift = self._state[:, :rows]
         places = self._places[:, :columns].expand(rows, columns)
         mask = masks(
             self._reader.windows, self._reader.dtype, (places, torch.zeros_like(places)), (at[:, None], at[:, None] * 0)
@@ -96,7 +96,7 @@ class SeatedBatch:
         self._cache.show(columns, at)
         out = self._reader.decoder(
             input_ids=tokens[:, None],
-            position_ids=at[:, None],
+            position_ids=(at + shift)[:, None],
             attention_mask=mask,
             past_key_values=self._cache,
             use_cache=True,
@@ -122,7 +122,7 @@ class SeatedBatch:
         return rows
 
     def _write_state(self) -> None:
-        known = [(0, 0, 0) if live is None else (live.tokens[-1], live.cached, 1) for live in self._live]
+        known = [(0, 0, 0, 0) if live is None else (live.tokens[-1], live.cached, 1, live.row.shift) for live in self._live]
         self._state.copy_(torch.tensor(known).T)
         self._is_stale = False
 

@@ -33,7 +33,7 @@ def fix_elementwise(model: nn.Module) -> bool:
     """
     for module in model.modules():
         if isinstance(module, _ALIGNED):
-            setattr(module, "forward", partial(_aligned, module.forward))  # noqa: B010 (mypy refuses the assignment)
+            setattr(module, "forward", partial(aligned, module.forward))  # noqa: B010 (mypy refuses the assignment)
         elif type(module).__name__.endswith("RotaryEmbedding"):
             setattr(module, "forward", partial(_aligned_tables, module.forward))  # noqa: B010
     return all(isinstance(module, (*_ALIGNED, *_EXACT)) for module in model.modules() if _is_activation(module))
@@ -43,7 +43,7 @@ def _is_activation(module: nn.Module) -> bool:
     return type(module).__module__ in ("transformers.activations", "torch.nn.modules.activation")
 
 
-def _aligned(activation: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def aligned(activation: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """The activation of x, any shape, padded so that each thread's share is a multiple of what is computed at once."""
     missing = _missing(x.numel(), torch.get_num_threads())
     if missing == 0 and x.is_contiguous():

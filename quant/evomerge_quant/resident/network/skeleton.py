@@ -9,9 +9,10 @@ from typing import Any, Literal
 import torch
 from accelerate import init_empty_weights  # type: ignore[import-untyped]
 from torch import nn
-from transformers import AutoModelForCausalLM
+from transformers import AutoModel, AutoModelForCausalLM
 
 from evomerge_core.errors import InputError
+from evomerge_quant.resident.network.decoder_with_head import DecoderWithHead
 from evomerge_quant.resident.network.few_bits.block_linear import BlockLinear, Int5Linear, Int8Linear
 from evomerge_quant.resident.network.few_bits.linear import FewBitLinear
 from evomerge_quant.resident.network.few_bits.nf4_linear import Nf4Linear
@@ -33,7 +34,7 @@ def make_skeleton(config: Any, precision: Precision, compute_dtype: torch.dtype)
     """
     try:
         with init_empty_weights(include_buffers=False):
-            model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)  # type: ignore[no-untyped-call]
+            model = _causal(config)
     except _UNBUILDABLE as error:
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(
@@ -49,6 +50,12 @@ def make_skeleton(config: Any, precision: Precision, compute_dtype: torch.dtype)
         for name, module in linears:
             model.set_submodule(name, few_bits(module, compute_dtype))
     return model
+
+
+def _causal(config: Any) -> Any:
+    if type(config) not in AutoModelForCausalLM._model_mapping and type(config) in AutoModel._model_mapping:
+        return DecoderWithHead(config)
+    return AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)  # type: ignore[no-untyped-call]
 
 
 def few_bit_layers(model: Any) -> list[FewBitLinear]:

@@ -9,14 +9,15 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
 
 from evomerge_core.files.durable import flush_file
 from evomerge_core.files.full_disk import needs_room
 from evomerge_core.files.picture import Picture
-from evomerge_quant.resident.vision.eyes import Eyes, Seen, look
+from evomerge_quant.resident.vision.eyes import Eyes, look
+from evomerge_quant.resident.vision.seen import Seen
 
-_FEATURES, _TEXT, _HASH = "features", "text", "sha256"
+_FEATURES, _PLACES, _DEEP = "features", "places", "deep"
+_TEXT, _HASH = "text", "sha256"
 
 
 def see_all(pictures: Iterable[Picture], folder: Path, open_eyes: Callable[[], Eyes]) -> Mapping[str, Seen]:
@@ -49,10 +50,13 @@ def read_kept(folder: Path, sha256: str) -> Seen | None:
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            seen, hashed = Seen(file.get_tensor(_FEATURES), file.metadata()[_TEXT]), file.metadata()[_HASH]
+            told, there = file.metadata(), set(file.keys())
+            places, deep = (file.get_tensor(name) if name in there else None for name in (_PLACES, _DEEP))
+            seen = Seen(file.get_tensor(_FEATURES), told[_TEXT], places, deep)
+            hashed = told[_HASH]
     except (SafetensorError, LookupError, TypeError):
         return None
-    return seen if _hash(seen.features) == hashed else None
+    return seen if _hash(seen) == hashed else None
 
 
 def kept_files(folder: Path, hashes: Iterable[str]) -> list[Path]:
@@ -62,13 +66,18 @@ def kept_files(folder: Path, hashes: Iterable[str]) -> list[Path]:
 
 def _keep(path: Path, seen: Seen) -> None:
     part = path.with_suffix(".part")
-    with needs_room(path, seen.features.nbytes):
+    found = {_FEATURES: seen.features, _PLACES: seen.places, _DEEP: seen.deep}
+    tensors = {name: tensor.contiguous() for name, tensor in found.items() if tensor is not None}
+    with needs_room(path, sum(tensor.nbytes for tensor in tensors.values())):
         path.parent.mkdir(parents=True, exist_ok=True)
-        features = seen.features.contiguous()
-        save_file({_FEATURES: features}, part, metadata={_TEXT: seen.text, _HASH: _hash(features)})
+        save_file(tensors, part, metadata={_TEXT: seen.text, _HASH: _hash(seen)})
         flush_file(part)
         part.replace(path)
 
 
-def _hash(features: Tensor) -> str:
-    return hashlib.sha256(features.view(torch.uint8).numpy().data).hexdigest()
+def _hash(seen: Seen) -> str:
+    digest = hashlib.sha256()
+    for tensor in (seen.features, seen.places, seen.deep):
+        if tensor is not None:
+            digest.update(tensor.contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

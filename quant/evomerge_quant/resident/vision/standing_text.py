@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evomerge_core.sources.pretrained import read_config, read_image_processor
+from evomerge_core.sources.pretrained import read_config, read_image_processor, read_tokenizer
 from evomerge_quant.resident.vision.scorable import require_scorable
 
 TILED = ("smolvlm", "idefics3")
+_GRIDS = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 
 
 @dataclass(frozen=True)
@@ -31,23 +32,39 @@ def text_of_tiles(token: str, features: int, rows: int, columns: int) -> str:
     return f"{before}{chr(10) if before else ''}{around}{whole}{tile}{around}"
 
 
+def around_pictures(folder: Path, config: Any) -> tuple[str, str]:
+    """What stands in a prompt before a picture's features and after them, where a family's processor writes it and not its
+    template."""
+    if config.model_type != "gemma3":
+        return "", ""
+    begin, end = read_tokenizer(folder).convert_ids_to_tokens([config.boi_token_index, config.eoi_token_index])
+    return f"\n\n{begin}", f"{end}\n\n"
+
+
 def standing_texts(folder: Path, token: str) -> Callable[[tuple[int, int]], Standing]:
     """What makes of a picture's (width, height) the text that stands for it in the prompts of a model; `token` is the token in
     whose place a feature stands. InputError where the model's folder lacks what says how pictures are prepared."""
     config = read_config(folder)
     require_scorable(folder, config)
     count = _counter(config, read_image_processor(folder))
+    before, after = around_pictures(folder, config)
 
     def text(size: tuple[int, int]) -> Standing:
         features, rows, columns = count(*size)
-        tiled = config.model_type in TILED
-        return Standing(text_of_tiles(token, features, rows, columns) if tiled else token * features, features)
+        if config.model_type in TILED:
+            return Standing(text_of_tiles(token, features, rows, columns), features)
+        return Standing(f"{before}{token * features}{after}", features)
 
     return text
 
 
 def _counter(config: Any, processor: Any) -> Callable[[int, int], tuple[int, int, int]]:
     """Width and height to the number of features, and the rows and columns of tiles."""
+    if config.model_type in _GRIDS:
+        merged = config.vision_config.spatial_merge_size**2
+        return lambda width, height: (processor.get_number_of_image_patches(height, width) // merged, 0, 0)
+    if config.model_type == "gemma3":
+        return lambda _width, _height: (config.mm_tokens_per_image, 0, 0)
     side = config.vision_config.image_size // config.vision_config.patch_size
     if config.model_type in TILED:
         tile = side**2 // config.scale_factor**2
@@ -75,7 +92,6 @@ def _unpadded(config: Any, processor: Any, width: int, height: int) -> int:
 
     side, patch = config.vision_config.image_size, config.vision_config.patch_size
     best_height, best_width = select_best_resolution((height, width), processor.image_grid_pinpoints)
-    counted = LlavaNextProcessor._get_unpadded_features(
-        None, height, width, side // patch, side // patch, best_height // side, best_width // side
-    )
+    count: Any = LlavaNextProcessor._get_unpadded_features
+    counted = count(None, height, width, side // patch, side // patch, best_height // side, best_width // side)
     return int(sum(counted))

@@ -47,7 +47,7 @@ def _try(args: argparse.Namespace) -> int:
     models = []
     with TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         sight = see_pictures(setup, Path(scratch))
-        make = evaluators(setup.base_folder, evaluation.device, evaluation.arithmetic, setup.speaks, sight.features)
+        make = evaluators(setup.base_folder, evaluation.device, evaluation.arithmetic, setup.speaks, sight.seen)
         for tried in try_parents(sight.setup, make(setup.plan.precision, None, None)):
             models.append(_facts(tried))
             print_json(models[-1]) if args.json else _print(tried)
