@@ -13,13 +13,14 @@ from evomerge_core.recipe.schema import Recipe
 
 FOLDER = "ready"
 QUICKSTART = "quickstart"
+QUICKSTART_VLM = "quickstart_vlm"
 
 
 @dataclass(frozen=True)
 class ReadyRecipe:
     """What its key `about` says: `memory` is that of the graphics card in GB that it is made for, 0 for a CPU.
 
-    `is_quickstart`: it needs the adapters and items of the quickstart.
+    `is_quickstart`: it needs the adapters and items of a quickstart.
     """
 
     name: str
@@ -31,13 +32,13 @@ class ReadyRecipe:
 
     @property
     def is_quickstart(self) -> bool:
-        return self.path.parent.name == QUICKSTART
+        return self.path.parent.name in (QUICKSTART, QUICKSTART_VLM)
 
 
 def ready_recipes() -> tuple[ReadyRecipe, ...]:
     """All of them, smallest machine first."""
     here = Path(str(files("evomerge_recipes")))
-    found = [_read(path) for folder in (QUICKSTART, FOLDER) for path in (here / folder).glob("*.yaml")]
+    found = [_read(path) for folder in (QUICKSTART, QUICKSTART_VLM, FOLDER) for path in (here / folder).glob("*.yaml")]
     return tuple(sorted(found, key=lambda recipe: (not recipe.is_quickstart, recipe.memory, recipe.name)))
 
 
@@ -51,6 +52,10 @@ def ready_recipe(name: str) -> ReadyRecipe:
 
 def load_ready(ready: ReadyRecipe, cache: Path) -> Recipe:
     """The recipe, ready to run; what the quickstart needs beside it is made in `cache`."""
+    if ready.path.parent.name == QUICKSTART_VLM:
+        from evomerge_recipes.quickstart_vlm import prepare
+
+        return prepare.prepared_recipe(cache)
     if ready.is_quickstart:
         from evomerge_recipes.quickstart.prepare import prepared_recipe
 

@@ -16,7 +16,11 @@ from transformers.models.idefics3.processing_idefics3 import Idefics3Processor
 
 from evomerge_core.files.picture import read_picture
 from evomerge_core.sources.source import open_source
+from evomerge_core.tasks.draw_items import draw_items
+from evomerge_core.tasks.make_task import make_task
 from evomerge_quant.resident.vision.eyes import look, open_eyes
+from evomerge_recipes.catalogue import load_ready, ready_recipe
+from evomerge_recipes.quickstart_vlm import prepare
 from evomerge_recipes.quickstart_vlm.body import EYES_FILE, MARKS, shipped_eyes, write_body
 from evomerge_recipes.quickstart_vlm.cards import COLOURS, adapter_lessons, ask, deal, eyes_lessons, task_cards, task_item
 from evomerge_recipes.quickstart_vlm.drawing import PAINTS, SIZE, draw_cards
@@ -95,6 +99,21 @@ def test_items_lie_beside_their_pictures_and_are_made_once(tmp_path: Path) -> No
     assert items_folder(tmp_path) == folder
     assert (folder / ITEMS_FILE).stat().st_mtime_ns == before
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_the_recipe_names_what_is_there(body: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "base_folder", lambda _: body.parent / "text")
+    recipe = load_ready(ready_recipe("quickstart-vlm"), tmp_path)
+    assert open_source(recipe.base, relative_to=tmp_path).checkpoint.body is not None
+    assert [source.name for source in recipe.sources] == ["vision", "japanese"]
+    for source in recipe.sources:
+        model, adapter = source.model.split("+")
+        assert model == recipe.base
+        assert (Path(adapter) / "adapter_model.safetensors").is_file()
+    (task,) = recipe.tasks
+    items = draw_items(task, make_task(task), recipe.splits, folder=tmp_path)
+    assert len(items.test) == 200
+    assert all(len(item.pictures) == 1 for item in items.test)
 
 
 def test_transformers_reads_the_base_and_sees_what_a_run_sees(body: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,31 @@ async def test_without_runs_the_quickstart_is_offered(tmp_path: Path) -> None:
         await until(pilot, lambda: "Breed language models" in shown(app))
         assert app.focused is not None
         assert app.focused.id == "quickstart"
+
+
+@pytest.mark.parametrize(("name", "words"), [("quickstart", ()), ("quickstart-vlm", ("--vlm",))])
+async def test_keys_start_a_quickstart_and_open_its_run(
+    name: str, words: tuple[str, ...], finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(finished[0], tmp_path / "elsewhere" / "run")
+    carried_out: list[Sequence[object]] = []
+
+    def carry_out(told: Sequence[object], **_: object) -> dict[str, str]:
+        carried_out.append(told)
+        return {"run": str(run)}
+
+    monkeypatch.setattr("evomerge_tui.screens.dialogs.starting.run_command", carry_out)
+    (tmp_path / "runs").mkdir()
+    app = make_app(tmp_path / "runs", runs_folder=str(tmp_path / "runs"))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "Breed language models" in shown(app) and "quickstart-vlm" in shown(app))
+        while app.focused is None or app.focused.id != "recipe-list":
+            await pilot.press("tab")
+        while table(app, "recipe-list").row.name != name:
+            await pilot.press("down")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, DashboardScreen))
+    assert carried_out == [("quickstart", *words, "--out", tmp_path / "runs" / name, "--detach")]
 
 
 async def test_a_run_that_cant_be_read_says_why_and_breaks_nothing(place: Path) -> None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from evomerge_tui.machine.machine import Machine
 
 _LOOK_SECONDS = 2.0
+# The recipes that a command prepares and starts, and its words.
+_QUICKSTARTS = {"quickstart": (), "quickstart-vlm": ("--vlm",)}
 
 
 class HomeScreen(Page):
@@ -121,8 +123,8 @@ class HomeScreen(Page):
 
     @on(RowsTable.Opened, "#recipe-list")
     def _open_recipe(self, event: RowsTable.Opened) -> None:
-        if event.row.name == "quickstart":
-            self.action_quickstart()
+        if event.row.name in _QUICKSTARTS:
+            self._quickstart(event.row.name)
         else:
             self.evomerge.open_new_run(event.row.path)
 
@@ -142,11 +144,14 @@ class HomeScreen(Page):
 
     @on(Button.Pressed, "#quickstart")
     def action_quickstart(self) -> None:
+        self._quickstart("quickstart")
+
+    def _quickstart(self, name: str) -> None:
         from evomerge_tui.screens.dialogs.starting import Starting
 
-        folder = _free(self.evomerge.runs_folder / "quickstart")
-        words = ("quickstart", "--out", folder, "--detach")
-        self.app.push_screen(Starting("quickstart", words), self._started)
+        folder = _free(self.evomerge.runs_folder / name)
+        words = ("quickstart", *_QUICKSTARTS[name], "--out", folder, "--detach")
+        self.app.push_screen(Starting(name, words), self._started)
 
     def _started(self, folder: Path | None) -> None:
         if folder is not None:

@@ -16,6 +16,8 @@ from evomerge_tui.text.shown_text import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from evomerge_core.tasks.items.items import Item
+
 TYPES = ("Q8_0", "Q4_K_M")
 
 
@@ -27,35 +29,39 @@ def ship(run: Path, console: Console) -> dict[str, Any]:
     try:
         done = export_winner(run, TYPES, console)
         first = done.files[0]
-        question, wanted = _question(run)
-        answer = _answer(first.path, question)
+        item = _first_of_the_test(run)
+        answer = _answer(first.path, item)
     except InputError as error:
         return {"error": f"{error}; then: evomerge-tui export {on_command_line(run)} --type {' '.join(TYPES)}"}
+    question, wanted = str(item.fields["question"]), str(item.fields["answer"])
+    shown = {"pictures": [str(picture.file) for picture in item.pictures]} if item.pictures else {}
+    for picture in item.pictures:
+        console.print(Text.assemble(("shown     ", "dim"), str(picture.file)), soft_wrap=True)
     console.print(Text.assemble(("asked     ", "dim"), one_line(question)))
     console.print(Text.assemble(("answered  ", "dim"), (one_line(answer), "bold"), (f"  (right: {wanted})", "dim")))
     console.print(Text(f"next: evomerge-tui chat {on_command_line(run)}"), soft_wrap=True)
-    sample = {"file": str(first.path), "question": question, "answer": answer, "right": wanted}
+    sample = {"file": str(first.path), **shown, "question": question, "answer": answer, "right": wanted}
     shipped: dict[str, Any] = {"gguf": [file.to_json() for file in done.files], "sample": sample}
     suspect = next((file for file in done.files if file.suspect), None)
     return shipped if suspect is None else shipped | {"error": f"{suspect.path}: failed verification"}
 
 
-def _question(run: Path) -> tuple[str, str]:
+def _first_of_the_test(run: Path) -> Item:
     from evomerge_core.recipe.load import load_recipe
     from evomerge_core.run.run_folder.names import RECIPE
     from evomerge_core.run.setup import prepare
 
-    item = prepare(load_recipe(run / RECIPE), run).plan.asked["test"][0].item
-    return str(item.fields["question"]), str(item.fields["answer"])
+    return prepare(load_recipe(run / RECIPE), run).plan.asked["test"][0].item
 
 
-def _answer(file: Path, question: str) -> str:
+def _answer(file: Path, item: Item) -> str:
     """The greedy answer, which is what the test scores."""
     from evomerge_quant.chat.chat import Reply, open_chat
     from evomerge_quant.chat.conversation import Conversation
 
     with open_chat(file) as chat:
-        asked = Conversation.begin(None).plus("user", question)
+        pictures = [picture.read() for picture in item.pictures]
+        asked = Conversation.begin(None).plus("user", str(item.fields["question"]), pictures)
         parts = list(chat.reply(asked, chat.sampling.changed(temperature=0.0), Event()))
     reply = parts[-1]
     assert isinstance(reply, Reply)
