@@ -85,8 +85,8 @@ def render_seeing_chat(tokenizer: ChatTokenizer, messages: Sequence[Message], ma
 
 
 def _forms(messages: Sequence[Message], mark: PictureMark, *, lists_first: bool) -> Iterator[list[Message]]:
-    texts = [{**message, "content": message["content"].replace(PLACE, mark.written)} for message in messages]
-    lists = [{**message, "content": _parts(message["content"])} for message in messages]
+    texts: list[Message] = [{**message, "content": message["content"].replace(PLACE, mark.written)} for message in messages]
+    lists: list[Message] = [{**message, "content": _parts(message["content"])} for message in messages]
     mixed = [one if one["role"] == "user" else other for one, other in zip(lists, texts, strict=True)]
     yield from (lists, mixed, texts) if lists_first else (texts, lists, mixed)
 

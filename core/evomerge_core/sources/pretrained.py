@@ -141,15 +141,16 @@ def _quiet_loading() -> Iterator[None]:
     """Without transformers' bar, and without its report of the layers that are left out on purpose."""
     from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
-    told, bar = logging.getLogger("transformers.modeling_utils"), is_progress_bar_enabled()
+    bars: Any = own
+    told, shown = logging.getLogger("transformers.modeling_utils"), bars.is_progress_bar_enabled()
     before, told.disabled = told.disabled, True
-    disable_progress_bar()
+    bars.disable_progress_bar()
     try:
         yield
     finally:
         told.disabled = before
-        if bar:
-            enable_progress_bar()
+        if shown:
+            bars.enable_progress_bar()
 
 
 def knows_model(config: Mapping[str, Any]) -> bool:
