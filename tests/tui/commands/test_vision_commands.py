@@ -9,6 +9,7 @@ import pytest
 
 from evomerge_quant.resident.vision.standing_text import standing_texts
 from evomerge_tui.cli.main import main
+from evomerge_tui.processes.planner.own_file import suggest_task
 from support.seeing_oracle import Transformers
 from support.seeing_runs import SIZES, write_pictures, write_seeing_recipe
 from support.source_models import change_config
@@ -143,3 +144,14 @@ def test_a_first_look_at_the_parents_shows_them_pictures(tmp_path: Path, capsys:
     *models, _ = map(json.loads, capsys.readouterr().out.splitlines())
     assert [model["label"] for model in models] == ["base", "text", "second"]
     assert all(len(model["answers"]) == 2 and model["failure"] is None for model in models)
+
+
+@pytest.mark.parametrize("column", ["image", "Picture", "file_name"])
+def test_a_file_of_one_s_own_is_asked_with_its_pictures(column: str, tmp_path: Path) -> None:
+    names = write_pictures(tmp_path, 3)
+    rows = [{"question": f"q{number}", "answer": "7", column: name} for number, name in enumerate(names)]
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert suggest_task(tmp_path / "own.jsonl")["fields"] == {"question": "question", "answer": "answer", "image": column}
+    rows = [{"question": "q", "answer": "7", "image": "a cat"}]
+    (tmp_path / "text.jsonl").write_text(json.dumps(rows[0]), encoding="utf-8")
+    assert "image" not in suggest_task(tmp_path / "text.jsonl")["fields"]

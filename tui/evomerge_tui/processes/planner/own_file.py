@@ -13,6 +13,7 @@ from evomerge_core.tasks.items.choices import texts_and_labels
 from evomerge_core.tasks.items.columns import Column, as_value, cell_of, has_column
 from evomerge_core.tasks.items.item_files import load_items
 from evomerge_core.tasks.items.items import Item
+from evomerge_core.tasks.items.pictures import IMAGE, looks_like_pictures
 from evomerge_core.tasks.items.rows import FileRow, first_names, read_rows
 from evomerge_core.tasks.scorers.registry import get_scorer
 from evomerge_core.tasks.scorers.scorer import Expected
@@ -24,6 +25,7 @@ _ANSWERS = (
     "answer", "answer_number", "output", "response", "target", "label", "completion", "gold", "answerkey", "answer_key",
     "correct_answer", "correct_option", "correct", "cop", "answers.text", "answer.text", "answer.value", "mc1_targets.labels",
 )  # fmt: skip
+_PICTURES = (IMAGE, "images", "picture", "image_path", "img", "photo", "file_name")
 _CHOICES = ("choices.text", "choices", "options", "endings", "mc1_targets.choices")
 # Columns of a choice each: what is before the letter or number in their names, and what the first of them has.
 _FIRST_CHOICE = re.compile(r"((?:option|choice|ending|answer|sol|solution|op|opt)s?[ _-]?)([aA01])|()([aA])", re.IGNORECASE)
@@ -56,7 +58,8 @@ def _fields(path: Path, names: tuple[str, ...]) -> dict[str, Column | list[Colum
     question = None if row is None else _known(row, _QUESTIONS)
     answer = None if row is None else _known(row, _ANSWERS)
     if row is not None and question is not None and answer is not None:
-        others = {"context": _known(row, ("context",)), "choices": _several(row) or _spread(row, answer)}
+        choices = _several(row) or _spread(row, answer)
+        others = {"context": _known(row, ("context",)), "choices": choices, IMAGE: _shown(row)}
         return {"question": question, "answer": answer, **{name: way for name, way in others.items() if way}}
     if table:
         return _of_numbers(path, len(names))
@@ -64,6 +67,13 @@ def _fields(path: Path, names: tuple[str, ...]) -> dict[str, Column | list[Colum
     first = question or (known.pop(0) if known else names[0])
     last = answer or (known.pop(0) if known else None)
     return {"question": first} if last is None else {"question": first, "answer": last}
+
+
+def _shown(row: FileRow) -> str | None:
+    """The column of pictures, when the row has one."""
+    spelt = {str(name).casefold(): str(name) for name in row.cells}
+    columns = [spelt[name] for name in _PICTURES if name in spelt]
+    return next((column for column in columns if looks_like_pictures(row.cells[column])), None)
 
 
 def _known(row: FileRow, wanted: Iterable[str]) -> str | None:
