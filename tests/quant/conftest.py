@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.seeing_gguf_models import as_gguf, write_seeing_gguf_model
+from support.seeing_gguf_models import as_gguf, store_as_before, write_seeing_gguf_model
 from support.tiny_models import make_folder
 
 
@@ -31,6 +31,8 @@ def seeing_files(tmp_path_factory: pytest.TempPathFactory, converter: Path) -> C
         if family not in made:
             place = tmp_path_factory.mktemp(family)
             folder = write_seeing_gguf_model(place / "model", family)
+            if family == "gemma3":
+                store_as_before(folder)
             made[family] = SeeingFiles(folder, *as_gguf(folder, converter, place / "gguf"))
         return made[family]
 

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import gguf
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
@@ -108,7 +110,8 @@ def _add_tokens(folder: Path, family: str) -> int:
     ]
     path.write_text(json.dumps(content), encoding="utf-8")
     settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"add_prefix_space": False}), encoding="utf-8")
+    settings |= {"add_prefix_space": False, "add_bos_token": False}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
     return first
 
 
@@ -198,6 +201,85 @@ def _image_processor(family: str) -> Any:
     if family == "gemma3":
         return Gemma3ImageProcessorPil(size=square, image_seq_length=4)
     return CLIPImageProcessorPil(size={"shortest_edge": TILE}, crop_size=square)
+
+
+def store_as_before(folder: Path) -> Path:
+    """A Gemma 3 or LLaVA under the names that transformers 4.52 to 4.57 gave, in two files with an index."""
+    path = folder / "model.safetensors"
+    tensors = {_older(name): tensor for name, tensor in load_file(path).items()}
+    path.unlink()
+    names = sorted(tensors)
+    files = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+    for file, held in files.items():
+        save_file({name: tensors[name] for name in held}, folder / file, metadata={"format": "pt"})
+    index = {"metadata": {}, "weight_map": {name: file for file, held in files.items() for name in held}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    return folder
+
+
+def _older(name: str) -> str:
+    if name.startswith("language_model.model."):
+        return f"model.language_model.{name.removeprefix('language_model.model.')}"
+    return name.removeprefix("language_model.") if name.startswith("language_model.") else f"model.{name}"
+
+
+def write_llava_mmproj(folder: Path, path: Path) -> Path:
+    """Tower and projector of a tiny LLaVA as llama.cpp reads them (its `mlp` projector); its converter can't write them."""
+    tensors = {name: tensor.float().numpy() for name, tensor in load_file(folder / "model.safetensors").items()}
+    config = json.loads((folder / "config.json").read_text())
+    tower = config["vision_config"]
+    writer = gguf.GGUFWriter(path, "clip")
+    writer.add_bool("clip.has_vision_encoder", True)
+    writer.add_string("clip.projector_type", "mlp")
+    writer.add_uint32("clip.vision.image_size", tower["image_size"])
+    writer.add_uint32("clip.vision.patch_size", tower["patch_size"])
+    writer.add_uint32("clip.vision.embedding_length", tower["hidden_size"])
+    writer.add_uint32("clip.vision.feed_forward_length", tower["intermediate_size"])
+    writer.add_uint32("clip.vision.projection_dim", config["text_config"]["hidden_size"])
+    writer.add_uint32("clip.vision.attention.head_count", tower["num_attention_heads"])
+    writer.add_float32("clip.vision.attention.layer_norm_epsilon", tower.get("layer_norm_eps", 1e-5))
+    writer.add_uint32("clip.vision.block_count", tower["num_hidden_layers"])  # the last of which is left out
+    writer.add_array("clip.vision.image_mean", list(_CLIP_MEAN))
+    writer.add_array("clip.vision.image_std", list(_CLIP_STD))
+    writer.add_bool("clip.use_gelu", False)
+    for name, array in tensors.items():
+        stored = _llava_name(name)
+        if stored is not None:
+            writer.add_tensor(stored, array.reshape(-1) if stored == "v.class_embd" else array)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+_CLIP_MEAN, _CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+_LLAVA_NAMES = {
+    "embeddings.class_embedding": "v.class_embd",
+    "embeddings.patch_embedding": "v.patch_embd",
+    "embeddings.position_embedding": "v.position_embd",
+    "pre_layrnorm": "v.pre_ln",
+    "multi_modal_projector.linear_1": "mm.0",
+    "multi_modal_projector.linear_2": "mm.2",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.out_proj": "attn_out",
+    "layer_norm1": "ln1",
+    "layer_norm2": "ln2",
+    "mlp.fc1": "ffn_down",
+    "mlp.fc2": "ffn_up",
+}
+
+
+def _llava_name(name: str) -> str | None:
+    """llama.cpp's name for a stored tensor (tools/mtmd/legacy-models); None for one of the language part, or one left out."""
+    if name.startswith("language_model.") or "post_layernorm" in name:
+        return None
+    name = name.removeprefix("vision_tower.").removeprefix("vision_model.").replace("encoder.layers.", "v.blk.")
+    for ours, theirs in _LLAVA_NAMES.items():
+        name = name.replace(ours, theirs)
+    return name
 
 
 def as_gguf(model: Path, converter: Path, place: Path) -> tuple[Path, Path]:

@@ -90,6 +90,11 @@ def load_network(folder: Path, dtype: Any) -> Any:
     return AutoModelForCausalLM.from_pretrained(folder, config=config, dtype=dtype, use_safetensors=True, **_AS_DATA)
 
 
+def load_seeing_network(folder: Path, dtype: Any) -> Any:
+    """The whole vision-language model of a folder with its weights, from safetensors alone; InputError as `load_eyes`."""
+    return _load_seeing(folder, read_config(folder), dtype)
+
+
 def read_image_processor(folder: Path) -> Any:
     """transformers' image processor of a model's folder, the one that needs Pillow alone.
 
@@ -113,13 +118,17 @@ def load_eyes(folder: Path, dtype: Any) -> Any:
 
     InputError when transformers doesn't know the type, and when weights of tower or projector are missing.
     """
-    from transformers import AutoModelForImageTextToText
-
     config = read_config(folder)
     text = config.get_text_config()
     text.num_hidden_layers = 0
     if getattr(text, "layer_types", None):
         text.layer_types = []
+    return _load_seeing(folder, config, dtype)
+
+
+def _load_seeing(folder: Path, config: Any, dtype: Any) -> Any:
+    from transformers import AutoModelForImageTextToText
+
     try:
         with _quiet_loading():
             loaded: Any = AutoModelForImageTextToText.from_pretrained(
@@ -139,7 +148,7 @@ def load_eyes(folder: Path, dtype: Any) -> Any:
 @contextmanager
 def _quiet_loading() -> Iterator[None]:
     """Without transformers' bar, and without its report of the layers that are left out on purpose."""
-    from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
+    from transformers.utils import logging as own
 
     bars: Any = own
     told, shown = logging.getLogger("transformers.modeling_utils"), bars.is_progress_bar_enabled()

@@ -15,12 +15,13 @@ from evomerge_core.files.durable import flush_file, rename
 from evomerge_core.files.full_disk import full_disk, is_full
 from evomerge_core.merging.model_folder.folder import unwritable
 from evomerge_core.sources.stored.fingerprint import sha256_of
-from evomerge_quant.gguf.convert.convert import check_model, run_converter
+from evomerge_quant.gguf.convert.convert import check_model, convert_eyes, run_converter
 from evomerge_quant.gguf.convert.plain_view import plain_view
 from evomerge_quant.gguf.full_disk import AGAIN_ELSEWHERE
 from evomerge_quant.gguf.plan import ExportPlan, PlannedFile
 from evomerge_quant.gguf.progress import ExportStep, OnStep
 from evomerge_quant.gguf.proof.proof_items import ProofItem
+from evomerge_quant.gguf.proof.sight_proof import SightProof
 from evomerge_quant.gguf.quantize.quantize import quantize
 from evomerge_quant.gguf.runners.handover import Handover, Runner, hand_over, require_handover
 from evomerge_quant.gguf.subject.export_paths import SUSPECT
@@ -39,6 +40,8 @@ class ProofLike(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
 
+# Verifies a GGUF and its `mmproj` with pictures, against the model folder that they were made of.
+ProveSight = Callable[[Path, Path, Path, str, OnStep], SightProof]
 # Verifies a GGUF against the model folder that it was made of; the string is its type.
 Prove = Callable[[Path, Path, str, OnStep], ProofLike]
 
@@ -54,10 +57,11 @@ class ExportedFile:
     sha256: str
     proof: ProofLike | None = None
     handover: Handover | None = None
+    sight: SightProof | None = None
 
     @property
     def suspect(self) -> bool:
-        return self.proof is not None and not self.proof.passed
+        return not _sound(self.proof, self.sight)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -68,7 +72,21 @@ class ExportedFile:
             "sha256": self.sha256,
             "proof": None if self.proof is None else self.proof.to_json(),
             "handover": None if self.handover is None else self.handover.to_json(),
+            **({} if self.sight is None else {"sight": self.sight.to_json()}),
         }
+
+
+@dataclass(frozen=True)
+class ExportedEyes:
+    """The `mmproj` file of a vision-language model; `failures` says why it isn't what the model sees with."""
+
+    path: Path
+    bytes: int
+    sha256: str
+    failures: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {"path": str(self.path), "bytes": self.bytes, "sha256": self.sha256, "failures": list(self.failures)}
 
 
 @dataclass(frozen=True)
@@ -77,10 +95,11 @@ class Exported:
 
     files: tuple[ExportedFile, ...]
     warnings: tuple[str, ...]
+    eyes: ExportedEyes | None = None
 
     @property
     def passed(self) -> bool:
-        return not any(file.suspect for file in self.files)
+        return not any(file.suspect for file in self.files) and (self.eyes is None or not self.eyes.failures)
 
 
 def export(
@@ -91,25 +110,30 @@ def export(
     prove: Prove | None,
     calibration: Sequence[ProofItem] = (),
     runner: Runner | None = None,
+    prove_sight: ProveSight | None = None,
+    converter_folder: Path | None = None,
 ) -> Exported:
     """Carries a plan out; `converter` is waiting (`waiting_converter`), `calibration` the items for the importance matrix.
 
-    A file that fails verification gets `.suspect` in its name. InputError for a model that the gate refuses, a failing step,
-    and a place that can't be written. Finished files stay, and nothing else does, whatever ends the export.
+    The `mmproj` file of a vision-language model is made first, by another converter of `converter_folder`. A file that fails
+    verification gets `.suspect` in its name. InputError for a model that the gate refuses, a failing step, and a place that
+    can't be written. Finished files stay, and nothing else does, whatever ends the export.
     """
     with _workspace(plan) as place:
         model = _model(plan.subject, place, on_step)
         on_step(ExportStep("check"))
         warnings = check_model(converter, model)
         require_handover(runner, model)
+        eyes = _eyes(plan, place, model, converter_folder, on_step)
         plain = place / "plain.part"
         run_converter(converter, model, plain, plan.subject.kind, metadata(plan.subject), on_step)
         imatrix = _imatrix(plan, place, model, plain, calibration, on_step)
         made = {}
         # The others are made from the plain file, so it comes last.
         for file in sorted(plan.files, key=lambda file: file.type.name == plan.subject.kind):
-            made[file.path] = _make(file, plan, plain, model, imatrix, prove, runner, on_step)
-    return Exported(tuple(made[file.path] for file in plan.files), (*plan.warnings, *warnings))
+            made[file.path] = _make(file, plan, plain, model, imatrix, prove, runner, on_step, eyes, prove_sight)
+        seen = None if eyes is None else _finish_eyes(plan, eyes, [file.sight for file in made.values()])
+    return Exported(tuple(made[file.path] for file in plan.files), (*plan.warnings, *warnings), seen)
 
 
 @contextlib.contextmanager
@@ -186,17 +210,53 @@ def _make(
     prove: Prove | None,
     runner: Runner | None,
     on_step: OnStep,
+    eyes: Path | None,
+    prove_sight: ProveSight | None,
 ) -> ExportedFile:
     made = plain
     if file.type.name != plan.subject.kind:
         made = plain.with_name(f"{file.type.name}.part")
         quantize(plain, made, file.type, on_step, imatrix)
     proof = None if prove is None else prove(made, model, file.type.name, on_step)
-    suspect = proof is not None and not proof.passed
+    sight = None if eyes is None or prove_sight is None else prove_sight(made, eyes, model, file.type.name, on_step)
+    suspect = not _sound(proof, sight)
     final = file.path.with_name(f"{file.path.stem}{SUSPECT}.gguf") if suspect else file.path
     flush_file(made)
     rename(made, final)
     size = final.stat().st_size
     bits = 8 * size / max(1, plan.subject.shapes.parameters)
-    handover = None if runner is None or suspect else hand_over(runner, final, model, plan.subject.name)
-    return ExportedFile(final, file.type.name, size, bits, sha256_of(final), proof, handover)
+    seen_with = None if plan.eyes is None else plan.eyes.path
+    usable = not suspect and not (sight and sight.eyes_failures)
+    handover = hand_over(runner, final, model, plan.subject.name, seen_with) if runner is not None and usable else None
+    return ExportedFile(final, file.type.name, size, bits, sha256_of(final), proof, handover, sight)
+
+
+def _sound(proof: ProofLike | None, sight: SightProof | None) -> bool:
+    """Whether a file passed all that it was tried by; where the eyes are at fault, it isn't."""
+    return (proof is None or proof.passed) and (sight is None or not sight.failures)
+
+
+def _eyes(plan: ExportPlan, place: Path, model: Path, converter: Path | None, on_step: OnStep) -> Path | None:
+    """The `mmproj` file: what is there already, a copy of the user's, or converted."""
+    planned, subject = plan.eyes, plan.subject
+    if planned is None or subject.eyes is None or planned.ready:
+        return None if planned is None else planned.path
+    made = place / "mmproj.part"
+    if planned.given is not None:
+        shutil.copyfile(planned.given, made)
+    else:
+        assert converter is not None
+        convert_eyes(converter, model, made, subject.eyes.family, metadata(subject), on_step)
+    return made
+
+
+def _finish_eyes(plan: ExportPlan, made: Path, sights: Sequence[SightProof | None]) -> ExportedEyes:
+    planned = plan.eyes
+    assert planned is not None
+    failures = next((sight.eyes_failures for sight in sights if sight is not None and sight.eyes_failures), ())
+    final = planned.path
+    if made != final:
+        final = final.with_name(f"{final.stem}{SUSPECT}.gguf") if failures else final
+        flush_file(made)
+        rename(made, final)
+    return ExportedEyes(final, final.stat().st_size, sha256_of(final), failures)

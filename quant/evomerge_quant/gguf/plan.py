@@ -10,10 +10,15 @@ from pathlib import Path
 from evomerge_core.errors import InputError
 from evomerge_core.merging.model_folder.folder import require_space
 from evomerge_core.sources.source import Source
+from evomerge_core.sources.stored.fingerprint import sha256_of
+from evomerge_quant.gguf.convert.convert import no_converter
 from evomerge_quant.gguf.quantize.file_types import FileType, find_types
 from evomerge_quant.gguf.quantize.mixture import float_bytes, predict
 from evomerge_quant.gguf.subject.subject import Subject, shapes_of, vocabulary_bytes
 
+EYES_TYPE = "F16"
+# Model types with towers that llama.cpp can run and its converter can't write.
+UNCONVERTED = frozenset({"llava", "llava_next", "llava_onevision", "vipllava"})
 # Types whose sizes a run's result states.
 _USUAL = ("Q4_K_M", "Q8_0", "F16")
 
@@ -34,6 +39,19 @@ class PlannedFile:
 
 
 @dataclass(frozen=True)
+class PlannedEyes:
+    """The `mmproj` file of a vision-language model, and its predicted bytes.
+
+    `given` is the user's own, which is copied; without it the file is converted. `ready` is one that is there already.
+    """
+
+    path: Path
+    bytes: int
+    given: Path | None
+    ready: bool
+
+
+@dataclass(frozen=True)
 class ExportPlan:
     """A whole export. `needed` and `free` are bytes on the destination's disk; `needed` includes temporary files."""
 
@@ -44,26 +62,37 @@ class ExportPlan:
     needed: int
     free: int
     warnings: tuple[str, ...]
+    eyes: PlannedEyes | None = None
 
 
 def make_plan(
-    subject: Subject, types: Sequence[FileType], out: Path | None, *, imatrix: bool, only_look: bool = False
+    subject: Subject,
+    types: Sequence[FileType],
+    out: Path | None,
+    *,
+    imatrix: bool,
+    only_look: bool = False,
+    mmproj: Path | None = None,
 ) -> ExportPlan:
     """Plans files of these types into `out`, a folder or (for one type) a file `.gguf`; None: the subject's own place.
 
-    InputError when a file already exists, or the disk is too full; not with `only_look`.
+    `mmproj` is the user's own file for a vision-language model. InputError when a file already exists, or the disk is too full;
+    not with `only_look`.
     """
+    if imatrix and subject.eyes is not None:
+        raise InputError("isn't measured for a model that sees yet", where="--imatrix", remedy="leave the option out")
     paths = _paths(subject, types, out)
     files = tuple(_planned(subject, wanted, path, imatrix) for wanted, path in zip(types, paths, strict=True))
     for file in files:
         if file.path.exists() and not only_look:
             raise InputError(f"{file.path}: already exists; remove it, or give another place with --out")
     destination = paths[0].parent
-    needed = _needed(subject, files)
+    eyes = _planned_eyes(subject, destination, mmproj)
+    needed = _needed(subject, files) + (eyes.bytes if eyes is not None and not eyes.ready else 0)
     if not only_look:
         require_space(paths[0], needed)
     warnings = (*subject.warnings, *(line for file in files for line in file.warnings))
-    return ExportPlan(subject, files, imatrix, destination, needed, _free(destination), warnings)
+    return ExportPlan(subject, files, imatrix, destination, needed, _free(destination), warnings, eyes)
 
 
 def gguf_bytes(base: Source, tensors: Mapping[str, tuple[int, ...]], layers: int) -> dict[str, int]:
@@ -87,6 +116,30 @@ def _planned(subject: Subject, wanted: FileType, path: Path, imatrix: bool) -> P
     size = found.bytes + subject.vocabulary_bytes
     bits = 8 * size / max(1, subject.shapes.parameters)
     return PlannedFile(wanted, path, size, bits, wanted.expected_loss(imatrix=imatrix), tuple(_warnings(wanted, found.larger)))
+
+
+def _planned_eyes(subject: Subject, folder: Path, given: Path | None) -> PlannedEyes | None:
+    if subject.eyes is None:
+        if given is not None:
+            raise InputError("a text model has no eyes", where=f"--mmproj {given}", remedy="leave the option out")
+        return None
+    if given is None:
+        places = [folder / subject.name.mmproj_name(encoding) for encoding in ("", EYES_TYPE)]
+        there = next((path for path in places if path.is_file()), None)
+        if there is not None:
+            return PlannedEyes(there, there.stat().st_size, None, ready=True)
+        if subject.eyes.kind in UNCONVERTED:
+            raise no_converter(subject.eyes.family)
+        return PlannedEyes(places[-1], 2 * subject.eyes.parameters, None, ready=False)
+    if not given.is_file():
+        raise InputError("no such file", where=f"--mmproj {given}", remedy="give a GGUF file")
+    path = folder / subject.name.mmproj_name("")
+    ready = path.exists()
+    if ready and not path.samefile(given) and sha256_of(path) != sha256_of(given):
+        raise InputError(
+            "already exists, and is another file", where=path, remedy="remove it, or give another place with --out"
+        )
+    return PlannedEyes(path, given.stat().st_size, given, ready)
 
 
 def _needed(subject: Subject, files: Sequence[PlannedFile]) -> int:

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-import gguf
 import pytest
-from safetensors.torch import load_file, save_file
 
 from evomerge_core.sources.vision.layout import find_layout
 from evomerge_quant.gguf.convert.halves import eyes_name
-from support.seeing_gguf_models import as_gguf, write_seeing_gguf_model
 
 # What the converter's classes look for (conversion/{smolvlm,qwenvl,qwen3vl,gemma}.py of llama.cpp), by stored names.
 NAMES = {
@@ -35,30 +27,3 @@ def test_tower_and_projector_get_the_converters_names(kind: str, stored: str) ->
     assert layout is not None
     assert eyes_name(stored, layout, config) == NAMES[kind, stored]
     assert eyes_name("model.language_model.layers.0.mlp.up_proj.weight", layout, config) is None
-
-
-def test_other_names_in_several_files_give_the_same_gguf(
-    seeing_files: Callable[[str], Any], converter: Path, tmp_path: Path
-) -> None:
-    """Gemma 3 as transformers 4.52 to 4.57 saved it, in two files with an index; against today's in one."""
-    model = write_seeing_gguf_model(tmp_path / "model", "gemma3")
-    path = model / "model.safetensors"
-    old = {_older(name): tensor for name, tensor in load_file(path).items()}
-    path.unlink()
-    names = sorted(old)
-    files = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
-    for file, held in files.items():
-        save_file({name: old[name] for name in held}, model / file, metadata={"format": "pt"})
-    index = {"metadata": {}, "weight_map": {name: file for file, held in files.items() for name in held}}
-    (model / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
-    known = seeing_files("gemma3")
-    for made, wanted in zip(as_gguf(model, converter, tmp_path / "gguf"), (known.text, known.mmproj), strict=True):
-        theirs = {tensor.name: tensor.data.tobytes() for tensor in gguf.GGUFReader(wanted).tensors}
-        assert {tensor.name: tensor.data.tobytes() for tensor in gguf.GGUFReader(made).tensors} == theirs
-        assert theirs
-
-
-def _older(name: str) -> str:
-    if name.startswith("language_model.model."):
-        return f"model.language_model.{name.removeprefix('language_model.model.')}"
-    return name if name.startswith("language_model.") else f"model.{name}"

@@ -78,6 +78,27 @@ def run_converter(
         raise full_disk_of(target, weights) or InputError(_why(model, last))
 
 
+def convert_eyes(converter: Path, model: Path, target: Path, family: str, metadata: Mapping[str, Any], on_step: OnStep) -> None:
+    """Writes the `mmproj` file of a vision-language model in F16, by a converter of its own.
+
+    InputError, which says how to do without, where the converter knows no such tower or fails.
+    """
+    try:
+        with waiting_converter(converter) as process:
+            run_converter(process, model, target, "F16", metadata, on_step, "eyes")
+    except InputError as error:
+        raise no_converter(family, str(error)) from None
+
+
+def no_converter(family: str, reason: str = "") -> InputError:
+    """Why a family's `mmproj` file can't be made here, and what to do."""
+    problem = f"llama.cpp's converter makes no mmproj file of {family}'s eyes"
+    return InputError(
+        f"{problem}: {reason}" if reason else problem,
+        remedy="a child has its base's eyes: give the base's published mmproj file with --mmproj FILE",
+    )
+
+
 def _report(line: str, what: str, on_step: OnStep) -> None:
     share = _SHARE.match(line)
     if share is not None:

@@ -15,6 +15,7 @@ from platformdirs import user_cache_path
 
 from evomerge_core.errors import InputError
 from evomerge_quant.gguf.convert.fetch_converter import fetch_converter
+from evomerge_quant.llama.library import INSTALL
 
 SCRIPT = "convert_hf_to_gguf.py"
 PACKAGE = "llama-cpp-python"
@@ -44,7 +45,7 @@ def installed_version() -> str:
     try:
         release = version(PACKAGE)
     except PackageNotFoundError:
-        remedy = f"`pip install {PACKAGE}` builds it (a C++ compiler is needed)"
+        remedy = f"`{INSTALL}` fetches or builds it (a C++ compiler is needed where no prebuilt wheel fits)"
         raise InputError(f"{PACKAGE} isn't installed", remedy=remedy) from None
     if not any(file.is_file() for folder in _library_folders() for file in folder.glob("*llama*")):
         raise InputError(

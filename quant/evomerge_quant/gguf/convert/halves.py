@@ -83,5 +83,6 @@ def _with_text_class(config: Mapping[str, Any]) -> dict[str, Any]:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CLASSES
 
     text = config.get("text_config")
-    named = CLASSES.get(text.get("model_type", "")) if isinstance(text, Mapping) else None
-    return dict(config) if named is None else {**config, "text_config": {**text, "architectures": [named]}}
+    if not isinstance(text, Mapping) or text.get("model_type") not in CLASSES:
+        return dict(config)
+    return {**config, "text_config": {**text, "architectures": [CLASSES[text["model_type"]]]}}

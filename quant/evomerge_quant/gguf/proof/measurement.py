@@ -12,7 +12,7 @@ from evomerge_core.tasks.evaluator import Answer
 from evomerge_quant.gguf.proof.comparison import Divergence, Stretch, compare
 from evomerge_quant.gguf.proof.file_logits import FileLogits
 from evomerge_quant.gguf.proof.proof_items import ProofItem
-from evomerge_quant.gguf.proof.reference import Reference
+from evomerge_quant.gguf.proof.reference import ModelReference
 from evomerge_quant.llama.answering import GgufAnswer, answer_rows, batch_tokens
 from evomerge_quant.llama.context import UBATCH
 from evomerge_quant.llama.model import LlamaModel
@@ -46,7 +46,7 @@ class Measured:
     trouble: list[str] = field(default_factory=list)
 
 
-def measure(model: LlamaModel, reference: Reference, found: Measured, report: OnProgress) -> None:
+def measure(model: LlamaModel, reference: ModelReference, found: Measured, report: OnProgress) -> None:
     """Fills `found` step by step. InputError, LlamaError or CandidateError where the file breaks down."""
     report("tokens", 0.0)
     vocabulary = gguf_vocabulary(model)
@@ -121,7 +121,7 @@ def _end_troubles(model: LlamaModel, vocabulary: Vocabulary) -> list[str]:
     return [f"the token that ends an answer, {model.token_text(vocabulary.end)!r}, does not end it in the file"]
 
 
-def _divergence(model: LlamaModel, reference: Reference, report: OnProgress) -> Divergence:
+def _divergence(model: LlamaModel, reference: ModelReference, report: OnProgress) -> Divergence:
     most = max(1, _LOGITS_OF_ONE // model.vocabulary_size)
     texts = [_latest((*row.prompt, *row.gold[:-1]), len(reference.prefix), most) for row in reference.rows]
     largest = max((token for text in texts for token in text.tokens), default=0)
@@ -157,7 +157,7 @@ def _reported(batches: Sequence[Sequence[Stretch]], report: OnProgress) -> Itera
         yield batch
 
 
-def _greedy_agreement(reference: Reference, answers: Sequence[GgufAnswer]) -> float | None:
+def _greedy_agreement(reference: ModelReference, answers: Sequence[GgufAnswer]) -> float | None:
     """The reference reads the file's answers: up to where its own most likely token is another, both would write the same."""
     texts = [
         Stretch((*row.prompt, *answer.tokens), len(row.prompt) - 1)

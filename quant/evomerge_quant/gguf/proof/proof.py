@@ -12,7 +12,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.tasks.evaluator import CandidateError
 from evomerge_quant.gguf.proof.bounds import ProofBounds, bounds_of
 from evomerge_quant.gguf.proof.measurement import Measured, OnProgress, measure
-from evomerge_quant.gguf.proof.reference import Reference
+from evomerge_quant.gguf.proof.reference import ModelReference
 from evomerge_quant.llama.context import LlamaError
 from evomerge_quant.llama.model import open_gguf
 
@@ -54,7 +54,7 @@ class Proof:
         return {**asdict(self), "failures": list(self.failures), "bounds": bounds, "passed": self.passed}
 
 
-def prove_against(reference: Reference, gguf: Path, *, type_name: str, on_progress: OnProgress | None = None) -> Proof:
+def prove_against(reference: ModelReference, gguf: Path, *, type_name: str, on_progress: OnProgress | None = None) -> Proof:
     """Opens the file with llama.cpp and compares it with the reference. A file that can't be read fails; nothing is raised."""
     started = time.perf_counter()
     report = on_progress or (lambda _what, _share: None)

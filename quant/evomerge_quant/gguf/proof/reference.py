@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -30,6 +30,33 @@ _ROOM = 1.5
 ReferencePrecision = Literal["fp32", "bf16"]
 DeviceName = Literal["cpu", "cuda"]
 _BYTES: Mapping[ReferencePrecision, int] = {"fp32": 4, "bf16": 2}
+
+
+class ModelReference(Protocol):
+    """What a file is compared with: the model's tokens, distributions and answers."""
+
+    @property
+    def items(self) -> tuple[ProofItem, ...]: ...
+
+    @property
+    def rows(self) -> list[QuestionRow]: ...
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+
+    @property
+    def precision(self) -> str: ...
+
+    @property
+    def parameters(self) -> int: ...
+
+    @property
+    def prefix(self) -> tuple[int, ...]: ...
+
+    @property
+    def answers(self) -> Sequence[Answer]: ...
+
+    def logits(self, stretches: Sequence[Stretch]) -> list[Tensor]: ...
 
 
 class Reference:
@@ -92,7 +119,9 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
+    """What a reference is computed in, and where."""
+
     precision: ReferencePrecision
     device: DeviceName
 
@@ -100,24 +129,24 @@ class _Place:
 def _load(folder: Path) -> ResidentModel:
     source = open_source(str(folder.absolute()), relative_to=Path.cwd())
     count = sum(torch.Size(source.shape(name)).numel() for name in source.names)
-    place = _choose(count)
+    place = choose_place(count)
     try:
         return _placed(folder, source, place)
     except OutOfMemory:
         if place.device == "cpu":
             raise
-    return _placed(folder, source, _choose(count, ("cpu",)))
+    return _placed(folder, source, choose_place(count, ("cpu",)))
 
 
-def _placed(folder: Path, source: Source, place: _Place) -> ResidentModel:
+def _placed(folder: Path, source: Source, place: Place) -> ResidentModel:
     # On the CPU bf16 is taken for its size: products in float32 would hold float32 weights.
-    small = place == _Place("bf16", "cpu")
+    small = place == Place("bf16", "cpu")
     model = build(folder, precision=place.precision, device=place.device, arithmetic="bfloat16" if small else "auto")
     model.load((name, source.read(name)) for name in source.names)
     return model
 
 
-def _choose(count: int, devices: Sequence[DeviceName] | None = None) -> _Place:
+def choose_place(count: int, devices: Sequence[DeviceName] | None = None) -> Place:
     """Float32 wherever `count` weights fit, the GPU first: products in bf16 are themselves further from the weights than an F16
     file. Then bf16, on the CPU where it fits nowhere: there it can at least be swapped."""
     devices = devices or (("cuda", "cpu") if torch.cuda.is_available() else ("cpu",))
@@ -125,8 +154,8 @@ def _choose(count: int, devices: Sequence[DeviceName] | None = None) -> _Place:
     for precision in precisions:
         for device in devices:
             if _ROOM * _BYTES[precision] * count < memory.available_bytes(torch.device(device)):
-                return _Place(precision, device)
-    return _Place("bf16", "cpu")
+                return Place(precision, device)
+    return Place("bf16", "cpu")
 
 
 def _read_after(reader: Reader, prefix: Prefix, stretches: Sequence[Stretch]) -> list[Tensor]:

@@ -91,10 +91,15 @@ def _default_system(head: str, system_head: str, system_tail: str) -> str:
 
 def _render(tokenizer: Any, messages: Sequence[Message], *, answer: bool) -> str | None:
     """The template's text; None where the template refuses such a conversation."""
-    try:
-        return render_chat(tokenizer, messages, answer=answer)
-    except Refused:
-        return None
+    for form in (messages, [{**m, "content": [{"type": "text", "text": m["content"]}]} for m in messages]):
+        try:
+            rendered = render_chat(tokenizer, form, answer=answer)
+        except Refused:
+            continue
+        # A vision-language model's template may want lists, and writes nothing of a text.
+        if form is not messages or messages[-1]["content"] in rendered:
+            return rendered
+    return None
 
 
 def _cut(text: str, contents: Sequence[str], folder: Path) -> list[str]:

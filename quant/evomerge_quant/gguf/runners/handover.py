@@ -43,18 +43,20 @@ def require_handover(runner: Runner | None, model: Path) -> None:
         read_chat_format(model)
 
 
-def hand_over(runner: Runner, gguf: Path, model: Path, name: ModelName) -> Handover:
-    """Writes what the runner needs beside the file."""
+def hand_over(runner: Runner, gguf: Path, model: Path, name: ModelName, mmproj: Path | None = None) -> Handover:
+    """Writes what the runner needs beside the file; `mmproj` is what a vision-language model sees with, in the same folder."""
     if runner == "ollama":
         path = gguf.with_name(f"{gguf.stem}.Modelfile")
-        write_whole(path, modelfile(gguf, model))
+        write_whole(path, modelfile(gguf, model, mmproj))
         called = f"{name.stem}:{gguf.stem.removeprefix(name.stem).strip('-') or 'latest'}".lower()
         return Handover(runner, (path,), f"ollama create {called} -f {shlex.quote(str(path))} && ollama run {called}")
     if runner == "lmstudio":
         return Handover(runner, (), f"`lms load`, and choose {PUBLISHER}/{name.stem}")
     if runner == "koboldcpp":
-        return Handover(runner, (), f"koboldcpp --model {shlex.quote(str(gguf))} --jinja")
-    return Handover(runner, (), f"in Jan: Settings, Model Providers, Llama.cpp, Import, and choose {gguf}")
+        seeing = f" --mmproj {shlex.quote(str(mmproj))}" if mmproj else ""
+        return Handover(runner, (), f"koboldcpp --model {shlex.quote(str(gguf))}{seeing} --jinja")
+    seeing = f" and {mmproj}" if mmproj else ""
+    return Handover(runner, (), f"in Jan: Settings, Model Providers, Llama.cpp, Import, and choose {gguf}{seeing}")
 
 
 def _lm_studio_folders() -> list[Path]:

@@ -20,14 +20,15 @@ _SAMPLING = {
 }
 
 
-def modelfile(gguf: Path, model: Path) -> str:
-    """FROM, TEMPLATE, SYSTEM, stops and sampling for a GGUF in the Modelfile's own folder."""
+def modelfile(gguf: Path, model: Path, mmproj: Path | None = None) -> str:
+    """FROM, TEMPLATE, SYSTEM, stops and sampling for a GGUF in the Modelfile's own folder, and a second FROM for its eyes."""
     chat = read_chat_format(model)
     with open_gguf(gguf, offload=Offload(0)) as opened:
         first = opened.tokenize("a", special=True)[0]
         begin = opened.token_text(first) if first == opened.begin else ""
         ends = [opened.token_text(token) for token in sorted(opened.ends)]
-    lines = [f"FROM ./{gguf.name}", f"TEMPLATE {_quoted(go_template(chat, begin), model)}"]
+    files = [gguf.name] if mmproj is None else [gguf.name, mmproj.name]
+    lines = [*(f"FROM ./{file}" for file in files), f"TEMPLATE {_quoted(go_template(chat, begin), model)}"]
     if not chat.has_system:
         lines.insert(0, "# The model's template has no place for a system text: SYSTEM has no effect.")
     if chat.default_system:

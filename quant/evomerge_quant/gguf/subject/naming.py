@@ -45,6 +45,10 @@ class ModelName:
     def file_name(self, encoding: str) -> str:
         return f"{self.stem}-{encoding}.gguf"
 
+    def mmproj_name(self, encoding: str) -> str:
+        """The name of the file that it sees with, as llama.cpp and LM Studio look for it."""
+        return f"mmproj-{self.stem}-{encoding}.gguf" if encoding else f"mmproj-{self.stem}.gguf"
+
     def metadata(self) -> dict[str, Any]:
         """The same as keys of a GGUF."""
         keys = {"name": self.title, "basename": self.base, "size_label": self.size, "finetune": self.finetune}

@@ -22,7 +22,7 @@ from evomerge_core.run.verdict.winner_files import MODEL
 from evomerge_core.sources.source import Source
 from evomerge_quant.gguf.subject.export_paths import candidate_exports, winner_exports
 from evomerge_quant.gguf.subject.naming import name_model
-from evomerge_quant.gguf.subject.subject import Subject, is_phi3, shapes_of, vocabulary_bytes
+from evomerge_quant.gguf.subject.subject import Subject, eyes_of, is_phi3, shapes_of, vocabulary_bytes
 
 
 def subject_of_run(run: Path, label: str | None) -> Subject:
@@ -56,6 +56,7 @@ def subject_of_candidate(setup: Setup, run: Path, candidate: Candidate, *, is_wi
         description=_description(child, file.text),
         warnings=_licence_warnings([setup.sources[reference] for reference in fixed_references(child)]),
         setup=setup,
+        eyes=eyes_of(base),
     )
 
 

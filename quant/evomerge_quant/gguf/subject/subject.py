@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
 from evomerge_core.merging.model_folder.card import public_name
 from evomerge_core.sources.checkpoint import open_checkpoint
 from evomerge_core.sources.source import Source
 from evomerge_core.sources.tokens import vocabulary
+from evomerge_core.sources.vision.families import family_of
 from evomerge_quant.gguf.quantize.mixture import Shapes
 from evomerge_quant.gguf.subject.export_paths import EXPORTS
 from evomerge_quant.gguf.subject.naming import ModelName, name_model
@@ -26,12 +26,21 @@ _DTYPES: Mapping[str, DType] = {"BF16": "bfloat16", "F16": "float16", "F32": "fl
 
 
 @dataclass(frozen=True)
+class EyesFacts:
+    """The family of a vision-language model, and how many numbers its tower and projector hold."""
+
+    family: str
+    kind: str
+    parameters: int
+
+
+@dataclass(frozen=True)
 class Subject:
     """A model to export.
 
     `folder` holds it, or is None where `merge` must write it first: a candidate, and files that transformers alone can read.
     `kind` (BF16, F16 or F32) holds its weights without loss. `home` is where its files go by default. `vocabulary_bytes` is the
-    approximate size of its tokenizer.
+    approximate size of its tokenizer, `eyes` what a vision-language model sees with.
     """
 
     label: str
@@ -45,15 +54,17 @@ class Subject:
     description: str = ""
     warnings: tuple[str, ...] = ()
     setup: Setup | None = None
+    eyes: EyesFacts | None = None
+
+    @property
+    def seeing(self) -> bool:
+        """Whether it is a vision-language model, which becomes two files."""
+        return self.eyes is not None
 
 
 def subject_of_folder(path: Path) -> Subject:
-    """The model in a folder. InputError when it can't be read, is quantised already, or reads pictures."""
+    """The model in a folder. InputError when it can't be read, or is quantised already."""
     source = Source(str(path), open_checkpoint(path))
-    if source.checkpoint.body is not None:
-        raise InputError(
-            "reads pictures, and such a model can't be exported yet", where=path, remedy="use llama.cpp's own converter"
-        )
     phi3, kind = is_phi3(source), _kind(source)
     shapes = shapes_of(source, {name: source.shape(name) for name in source.names})
     plain = source.checkpoint.plain
@@ -66,7 +77,17 @@ def subject_of_folder(path: Path) -> Subject:
         home=path / EXPORTS,
         folder=path if plain else None,
         merge=None if plain else partial(_write_plainly, source=source, kind=kind),
+        eyes=eyes_of(source),
     )
+
+
+def eyes_of(source: Source) -> EyesFacts | None:
+    """What a model sees with; None for a text model."""
+    body = source.checkpoint.body
+    if body is None:
+        return None
+    family = family_of(source.config).title
+    return EyesFacts(family, str(source.config.get("model_type")), body.parameters(tuple(body.tensors)))
 
 
 def _write_plainly(folder: Path, source: Source, kind: str) -> None:

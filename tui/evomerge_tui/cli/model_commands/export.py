@@ -49,6 +49,7 @@ class ExportRequest:
     out: Path | None = None
     runner: Runner | None = None
     converter: Path | None = None
+    mmproj: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class ExportResult:
             "warnings": list(self.exported.warnings),
             "passed": self.exported.passed,
         }
+        if self.exported.eyes is not None:
+            facts["mmproj"] = self.exported.eyes.to_json()
         return facts if self.rescored is None else facts | {"rescored": self.rescored.to_json()}
 
 
@@ -95,6 +98,12 @@ def add_parser(commands: Subparsers) -> None:
         help="put the files where ollama, lmstudio, koboldcpp or jan finds them, and print the next command",
     )  # fmt: skip
     parser.add_argument("--converter", type=Path, metavar="DIR", help="use the converter of this llama.cpp folder")
+    parser.add_argument(
+        "--mmproj",
+        type=Path,
+        metavar="FILE",
+        help="see with this GGUF file of the base's, where llama.cpp can't convert its eyes",
+    )
     parser.add_argument("--plan", action="store_true", help="show sizes, expected loss and disk space, and write nothing")
     parser.add_argument("--no-proof", dest="proof", action="store_false", help="don't verify the files against the model")
     add_json(parser)
@@ -112,7 +121,7 @@ def carry_out(request: ExportRequest, console: Console, show_steps: ShowSteps) -
     from evomerge_quant.gguf.convert.convert import waiting_converter
     from evomerge_quant.gguf.convert.converter import find_converter
     from evomerge_quant.gguf.export import export
-    from evomerge_quant.gguf.prover import items_of, prover
+    from evomerge_quant.gguf.prover import items_of, provers
     from evomerge_quant.gguf.subject.find_subject import find_subject
     from evomerge_tui.cli.output.export_display import show_exported, show_plan
 
@@ -127,13 +136,16 @@ def carry_out(request: ExportRequest, console: Console, show_steps: ShowSteps) -
             plan = _plan(request, subject)
             show_plan(console, plan)
             with show_steps() as on_step:
+                proofs = provers(subject) if request.proof else None
                 exported = export(
                     plan,
                     converter,
                     on_step,
-                    prove=prover(subject) if request.proof else None,
+                    prove=None if proofs is None else proofs.text,
                     calibration=items_of(subject, "search") if request.imatrix else (),
                     runner=request.runner,
+                    prove_sight=None if proofs is None else proofs.sight,
+                    converter_folder=folder,
                 )
             show_exported(console, exported, plan.warnings)
     return ExportResult(subject.label, exported, rescored)
@@ -180,6 +192,7 @@ def _request(args: argparse.Namespace) -> ExportRequest:
         out=args.out,
         runner=args.runner,
         converter=args.converter,
+        mmproj=args.mmproj,
     )
 
 
@@ -197,7 +210,7 @@ def _plan(request: ExportRequest, subject: Subject, *, only_look: bool = False) 
     from evomerge_quant.gguf.runners.handover import place_for
 
     place = place_for(request.runner, request.out, subject.name)
-    return make_plan(subject, request.types, place, imatrix=request.imatrix, only_look=only_look)
+    return make_plan(subject, request.types, place, imatrix=request.imatrix, only_look=only_look, mmproj=request.mmproj)
 
 
 def _rescored(
@@ -210,6 +223,8 @@ def _rescored(
 
     if subject.setup is None or request.candidate is not None:
         raise InputError("--rescore: needs a run, and no --candidate, since it finds the candidate")
+    if subject.eyes is not None:
+        raise InputError("files aren't scored on pictures yet", where="--rescore", remedy="leave the option out")
     run, wanted = request.model, request.types[0]
     candidates, winner = rescored_candidates(run, subject.setup, count)
     for candidate in candidates:

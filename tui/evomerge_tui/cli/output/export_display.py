@@ -14,8 +14,8 @@ from rich.text import Text
 from evomerge_tui.text.quantities import percent
 
 if TYPE_CHECKING:
-    from evomerge_quant.gguf.export import Exported, ExportedFile
-    from evomerge_quant.gguf.plan import ExportPlan
+    from evomerge_quant.gguf.export import Exported, ExportedEyes, ExportedFile
+    from evomerge_quant.gguf.plan import ExportPlan, PlannedEyes
     from evomerge_quant.gguf.progress import ExportStep
     from evomerge_quant.gguf.rescore import Rescored
 
@@ -35,6 +35,10 @@ def show_plan(console: Console, plan: ExportPlan) -> None:
         table.add_row(*(Text(cell) for cell in cells))
     room = f"needs {_size(plan.needed)} while it runs, {_size(plan.free)} free"
     _say(console, [f"{plan.subject.label}, into {plan.destination} ({room})"])
+    if plan.eyes is not None:
+        state = "already there" if plan.eyes.ready else f"copied from {plan.eyes.given}" if plan.eyes.given else "converted"
+        cells = ("", _size(plan.eyes.bytes), "", "", f"{plan.eyes.path.name} ({state})")
+        table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
     _say(console, [f"Expected perplexity change, as published for {LOSS_SOURCE}; small models lose more."], "dim")
     _warn(console, plan.warnings)
@@ -44,6 +48,9 @@ def show_exported(console: Console, done: Exported, already_shown: Sequence[str]
     """The files and whether they were verified, warnings that weren't shown before, and the commands to run next."""
     for file in done.files:
         _say(console, [_file_line(file)], "red" if file.suspect else "green")
+    if done.eyes is not None:
+        seen = any(file.sight is not None for file in done.files)
+        _say(console, [_eyes_line(done.eyes, seen=seen)], "red" if done.eyes.failures else "green")
     _warn(console, [line for line in done.warnings if line not in already_shown])
     _say(console, [f"next: {file.handover.next}" for file in done.files if file.handover is not None])
 
@@ -114,7 +121,13 @@ def plan_facts(plan: ExportPlan) -> dict[str, object]:
         "needed": plan.needed,
         "free": plan.free,
         "warnings": list(plan.warnings),
+        **({} if plan.eyes is None else {"mmproj": _eyes_facts(plan.eyes)}),
     }
+
+
+def _eyes_facts(eyes: PlannedEyes) -> dict[str, object]:
+    given = None if eyes.given is None else str(eyes.given)
+    return {"path": str(eyes.path), "bytes": eyes.bytes, "given": given, "exists": eyes.ready}
 
 
 def _printer(console: Console) -> Callable[[ExportStep], None]:
@@ -132,7 +145,15 @@ def _file_line(file: ExportedFile) -> str:
     head = f"{file.path}  {_size(file.bytes)}, {file.bits_per_weight:.2f} bits per weight"
     if file.proof is None:
         return f"{head}, not verified"
-    return f"{head}, " + ("verified" if file.proof.passed else f"failed verification: {'; '.join(file.proof.failures)}")
+    failures = (*file.proof.failures, *(file.sight.failures if file.sight is not None else ()))
+    return f"{head}, " + (f"failed verification: {'; '.join(failures)}" if failures else "verified")
+
+
+def _eyes_line(eyes: ExportedEyes, *, seen: bool) -> str:
+    head = f"{eyes.path}  {_size(eyes.bytes)}, to see with"
+    if not seen:
+        return f"{head}, not verified"
+    return f"{head}, " + (f"failed verification: {'; '.join(eyes.failures)}" if eyes.failures else "verified with pictures")
 
 
 def _warn(console: Console, lines: Sequence[str]) -> None:
