@@ -13,6 +13,8 @@ import psutil
 
 from evomerge_core.errors import InputError
 
+# Its own index has wheels of some versions; where none fits, pip builds it. For cards there are cu124 and others beside cpu.
+INSTALL = "pip install llama-cpp-python --extra-index-url https://abetlen.github.io/llama-cpp-python/whl/cpu"
 _ERROR = 4  # GGML_LOG_LEVEL_ERROR
 _complaints: deque[str] = deque(maxlen=16)
 _kept: list[Any] = []  # C holds the listener's address, but no reference to it
@@ -27,7 +29,7 @@ def load_library() -> Any:
         reason = " ".join(str(error).split())
         raise InputError(
             f"llama-cpp-python can't be loaded ({reason})",
-            remedy="install it with `pip install llama-cpp-python`, which needs a C++ compiler and takes some minutes",
+            remedy=f"install it with `{INSTALL}`, which takes a C++ compiler and some minutes where no prebuilt wheel fits",
         ) from error
     _kept.append(library.llama_log_callback(_listen))
     listen_to(library.llama_log_set)

@@ -40,14 +40,14 @@ def _bitsandbytes() -> Check:
 
 def _llama(*, has_card: bool) -> Iterator[Check]:
     from evomerge_quant.gguf.convert.converter import SCRIPT, cached_converter, installed_version
-    from evomerge_quant.llama.library import load_library
+    from evomerge_quant.llama.library import INSTALL, load_library
 
     name = "llama-cpp-python"
     try:
         release = installed_version()
         library = load_library()
     except InputError as error:
-        yield Check(name, "missing", f"{error.problem}; export and chat need it", f"pip install {name}")
+        yield Check(name, "missing", f"{error.problem}; export and chat need it", INSTALL)
         return
     if has_card and not library.llama_supports_gpu_offload():
         yield Check(name, "note", f"{release}, without GPU support: chat will be slow", _gpu_build(name))
