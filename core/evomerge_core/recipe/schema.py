@@ -111,7 +111,8 @@ class SearchSettings(Frozen):
     algorithm: Literal["cma-es", "niches", "cells"] = "cma-es"
     """`cma-es` looks for one best merge. The others breed an archive of merges that complement each other, all scored on the
     same items: `niches` (M2N2) keeps those that solve what few others do, `cells` (CycleQD) the best of each combination of
-    scores of at least two tasks. They breed linear merges, in which each layer is a group unless `groups` is given."""
+    scores of at least two tasks. They breed linear merges within the weight's range, in which each layer is a group unless
+    `groups` is given."""
     archive: Annotated[int, Field(strict=True, ge=2)] | None = None
     """How many members the archive of `niches` has, or into how many ranges `cells` divides each task's scores. Without it:
     15."""

@@ -29,6 +29,10 @@ from evomerge_core.search.population.niches import Niches
 from evomerge_core.search.population.population import Population, ask, found, tell
 from evomerge_core.search.population.rules import Child, Rules
 
+# How far a child's coefficients move, as a share of their range. Children on the sphere between two sources never leave it, and
+# the best merges of few sources seldom lie there; `tests/benchmarks/replay/archives.py` has both.
+MUTATION = 1 / 8
+
 
 def breed(setup: Setup, stage: StageSetup, store: Store, evaluator: CachedEvaluator, first: int) -> int:
     """Generations until the stage's budget is spent, or no child is new; `first` is the number of the stage's first
@@ -58,9 +62,11 @@ def breed(setup: Setup, stage: StageSetup, store: Store, evaluator: CachedEvalua
 def make_rules(setup: Setup, stage: StageSetup, space: Space, store: Store) -> Rules:
     """How the stage's archive breeds."""
     low, high, size = float(space.low[0]), float(space.high[0]), stage.search.archive or 1
+    mutation = MUTATION * (high - low)
     if stage.search.algorithm == "cells":
-        return Cells(task_of_items(setup.plan), size, low=low, high=high)
-    return Niches(_gram(setup, stage, space, store), worth_of_items(setup.plan), size, low=low, high=high)
+        return Cells(task_of_items(setup.plan), size, mutation=mutation, low=low, high=high)
+    gram = _gram(setup, stage, space, store)
+    return Niches(gram, worth_of_items(setup.plan), size, mutation=mutation, low=low, high=high)
 
 
 def _gram(setup: Setup, stage: StageSetup, space: Space, store: Store) -> Gram:

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evomerge_core.search.population.coefficients import without_small
+from evomerge_core.search.population.coefficients import moved, without_small
 from evomerge_core.search.population.rules import Child, Member, pick, scores_of
 
 # A parent's chance is the product of its quality and coordinates, each scaled to this range among all that may be chosen.
 _LOW_CHANCE, _HIGH_CHANCE = 0.5, 1.3
 _MIXING = 0.01  # deviation of the parents' shares, whose mean is a half
-_FURTHEST = 0.1  # that a coefficient moves
 
 Cell = tuple[int, ...]
 
@@ -27,10 +26,11 @@ Cell = tuple[int, ...]
 @dataclass(frozen=True, eq=False)
 class Cells:
     """`tasks` says which task each item belongs to, whole numbers [items]; scores of a task fall into `size` cells of equal
-    width between 0 and 1. `least`, `low` and `high` are as those of `Niches`."""
+    width between 0 and 1. `mutation`, `least`, `low` and `high` are as those of `Niches`."""
 
     tasks: NDArray[np.int64]
     size: int
+    mutation: float = 0.1
     least: float = 0.01
     low: float = -np.inf
     high: float = np.inf
@@ -43,9 +43,7 @@ class Cells:
         second = pick(np.where(np.arange(len(elite)) == first, 0.0, chances), draw) if len(elite) > 1 else first
         shares = draw.normal(1.0, _MIXING, size=2)
         mixed = (shares[0] * elite[first].coefficients + shares[1] * elite[second].coefficients) / shares.sum()
-        # a source that no ancestor has stays away
-        moves = draw.uniform(-_FURTHEST, _FURTHEST, size=mixed.shape) * mixed.any(axis=0)
-        made = without_small(np.clip(mixed + moves, self.low, self.high), self.least)
+        made = without_small(np.clip(moved(mixed, self.mutation, draw), self.low, self.high), self.least)
         return Child(made, (elite[first].id, elite[second].id))
 
     def survivors(self, members: Sequence[Member]) -> list[Member]:

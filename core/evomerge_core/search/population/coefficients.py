@@ -49,6 +49,11 @@ def slerp_parts(cosine: float, share: float) -> tuple[float, float]:
     return math.sin((1.0 - share) * angle) / sine, math.sin(share * angle) / sine
 
 
+def moved(coefficients: Coefficients, furthest: float, draw: np.random.Generator) -> Coefficients:
+    """Each coefficient moved by up to `furthest`, evenly drawn; a source that the member has nowhere stays away."""
+    return coefficients + draw.uniform(-furthest, furthest, size=coefficients.shape) * coefficients.any(axis=0)
+
+
 def without_small(coefficients: Coefficients, least: float) -> Coefficients:
     """The coefficients without those below `least` of the largest in their group: what a child costs doesn't grow with every
     source that some ancestor had a trace of."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evomerge_core.search.population.coefficients import Gram, cross, without_small
+from evomerge_core.search.population.coefficients import Gram, cross, moved, without_small
 from evomerge_core.search.population.rules import Child, Member, Scores, pick, scores_of
 
 
@@ -19,7 +19,8 @@ class Niches:
     """`size` members stay; an item is worth its share of `worth`, float64 [items].
 
     `competition` is the power of what is shared (0: nothing is, and with no `attraction` this is a genetic algorithm).
-    Coefficients below `least` of their group's largest are dropped, and none leaves [`low`, `high`].
+    Each of a child's coefficients moves by up to `mutation`; those below `least` of their group's largest are dropped, and none
+    leaves [`low`, `high`].
     """
 
     gram: Gram
@@ -27,6 +28,7 @@ class Niches:
     size: int
     competition: float = 1.0
     attraction: bool = True
+    mutation: float = 0.0
     least: float = 0.01
     low: float = -np.inf
     high: float = np.inf
@@ -39,6 +41,7 @@ class Niches:
         split, share = int(draw.integers(len(self.gram) + 1)), float(draw.random())
         pair = members[first], members[second]
         child = cross(pair[0].coefficients, pair[1].coefficients, split=split, share=share, gram=self.gram)
+        child = moved(child, self.mutation, draw)
         made = without_small(np.clip(child, self.low, self.high), self.least)
         return Child(made, (pair[0].id, pair[1].id))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evomerge_core.search.population.coefficients import cross, dot, without_small
+from evomerge_core.search.population.coefficients import cross, dot, moved, without_small
 
 
 def _slerp(share: float, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -76,3 +76,14 @@ def test_traces_are_dropped_group_by_group() -> None:
     coefficients = np.array([[1.0, 0.009, -0.02], [0.01, 0.009, 0.0]])
     expected = [[1.0, 0.0, -0.02], [0.01, 0.009, 0.0]]
     np.testing.assert_array_equal(without_small(coefficients, 0.01), expected)
+
+
+def test_coefficients_move_by_at_most_so_much_and_a_source_that_is_nowhere_stays_away() -> None:
+    before = np.array([[1.0, 0.0, 0.5], [0.0, 0.0, 0.5]])
+    steps = np.array([moved(before, 0.2, np.random.default_rng(seed)) - before for seed in range(200)])
+    assert np.abs(steps).max() <= 0.2
+    assert not steps[:, :, 1].any()
+    # evenly drawn: the mean of 200 is near 0, the mean size near half of the furthest
+    assert np.abs(steps[:, :, [0, 2]].mean(axis=0)).max() < 0.04
+    assert np.abs(steps[:, :, [0, 2]]).mean() == pytest.approx(0.1, abs=0.01)
+    np.testing.assert_array_equal(moved(before, 0.0, np.random.default_rng(0)), before)
