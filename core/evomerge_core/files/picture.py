@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,7 +88,8 @@ def _opened(content: bytes, where: Path | str, use: Callable[[Any], Any]) -> Any
     if len(content) > MOST_BYTES:
         raise _too_large(f"{len(content) / 2**20:,.0f} MiB, of {MOST_BYTES // 2**20} at most", where)
     try:
-        with Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
+        # Pillow's warnings are for those who write pictures
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content), formats=_FORMATS) as opened:
             width, height = opened.size
             if width * height > MOST_PIXELS:
                 raise _too_large(f"{width:,} x {height:,} pixels, of {MOST_PIXELS:,} at most", where)

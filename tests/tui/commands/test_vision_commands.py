@@ -76,11 +76,12 @@ def test_a_run_is_refused_in_one_line(why: str, models: Path, capsys: pytest.Cap
     assert not (models / "run").exists()
 
 
-def test_an_export_is_refused_in_one_line(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["export", str(models / "eyes")]) == 2
+def test_an_export_that_has_no_converter_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(write_vision_model(tmp_path / "llava", "llava"))]) == 2
     said = capsys.readouterr().err.strip()
     assert "\n" not in said
-    assert "reads pictures, and such a model can't be exported yet" in said
+    assert "makes no mmproj file of LLaVA's eyes; " in said
+    assert "--mmproj FILE" in said
 
 
 def test_the_preflight_says_so_before(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
