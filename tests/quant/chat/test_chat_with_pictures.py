@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
@@ -17,6 +18,7 @@ from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampling
 from evomerge_quant.llama.eyes import LlamaEyes
 from evomerge_quant.llama.mmproj_file import find_mmproj
+from evomerge_tui.cli.main import main
 from support.seeing_gguf_models import SHOWN, SeeingOracle, random_picture
 from support.tiny_gguf import save_folder, write_gguf
 
@@ -134,3 +136,59 @@ def test_the_eyes_lie_beside_the_file_under_its_name(tmp_path: Path) -> None:
     alone.mkdir()
     (alone / "mmproj-model-f16.gguf").write_bytes(b"GGUF")
     assert find_mmproj(alone / "C-1B-Q4_K_M.gguf") == alone / "mmproj-model-f16.gguf"
+
+
+@pytest.fixture
+def png(tmp_path: Path) -> Path:
+    path = tmp_path / "a fox.png"
+    FIRST.image.save(path)
+    return path
+
+
+def test_a_script_shows_a_picture(
+    seeing_files: Callable[[str], Any], png: Path, chat: Chat, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["chat", str(seeing_files("smolvlm").text), "--prompt", "what is it?", "--temperature", "0", "--max-tokens", "10"]
+    assert main([*words, "--image", str(png), "--json"]) == 0
+    answered = json.loads(capsys.readouterr().out)
+    assert answered["images"] == [str(png)]
+    assert answered["answer"] == answer(chat, Conversation.begin(None).plus("user", "what is it?", [FIRST])).text
+    png.write_bytes(png.read_bytes()[:60])
+    assert main([*words, "--image", str(png)]) == 2
+    assert "a fox.png: a broken picture" in capsys.readouterr().err
+
+
+def test_a_conversation_takes_pictures_and_goes_on_after_broken_ones(
+    seeing_files: Callable[[str], Any],
+    png: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    lines = iter([f"/image {tmp_path}/broken.png what?", f"'{png}'", "what is it?", f"and {png.as_uri()} ?", "why?"])
+    asked: list[Any] = []
+    reply = Chat.reply
+
+    def kept(self: Chat, conversation: Conversation, *rest: Any) -> Any:
+        asked.append([len(message.pictures) for message in conversation.messages if message.role == "user"])
+        return reply(self, conversation, *rest)
+
+    def read(_: str) -> str:
+        line = next(lines, None)
+        if line is None:
+            raise EOFError
+        return line
+
+    monkeypatch.setattr("builtins.input", read)
+    monkeypatch.setattr(Chat, "reply", kept)
+    assert main(["chat", str(seeing_files("smolvlm").text), "--temperature", "0", "--max-tokens", "4"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "broken.png: not a picture that can be read" in said
+    assert "shown with the next message" in said
+    assert [turns[-1] for turns in asked] == [1, 1, 0]
+
+
+def test_a_text_model_refuses_a_picture_at_once(chat_file: Path, png: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chat", str(chat_file), "--image", str(png), "--prompt", "what?"]) == 2
+    assert "can't see pictures: no mmproj file" in capsys.readouterr().err

@@ -28,6 +28,10 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--compare", metavar="OTHER", help="also ask this model: a GGUF file, a run, or the label of a parent of the run"
     )
+    parser.add_argument(
+        "--image", type=Path, action="append", default=[], metavar="FILE", help="show this picture with the first message"
+    )
+    parser.add_argument("--mmproj", type=Path, metavar="FILE", help="see with this file (default: the one beside the model's)")
     parser.add_argument("--system", metavar="TEXT", help="the system message")
     parser.add_argument(
         "--context", type=int, metavar="TOKENS", help="context size (default: as much as the model and memory allow)"
@@ -50,14 +54,16 @@ def _chat(args: argparse.Namespace) -> int:
         raise InputError("needs --prompt TEXT: an interactive chat can't be printed as one JSON object", where="--json")
     if args.context is not None and args.context < 1:
         raise InputError("must be at least 1", where=f"--context {args.context}")
+    from evomerge_tui.talk.loaded_model import show_pictures
     from evomerge_tui.terminal.safe_console import SafeConsole
 
     with ExitStack() as resources:
         models = _open_models(args, resources)
+        show_pictures(models, args.image)
         if args.prompt is None:
             return _converse(models, SafeConsole())
         prompt = sys.stdin.read() if args.prompt == "-" else args.prompt
-        return _answer_once(models, prompt, as_json=args.json)
+        return _answer_once(models, prompt, args.image, as_json=args.json)
 
 
 def _open_models(args: argparse.Namespace, resources: ExitStack) -> list[LoadedModel]:
@@ -75,19 +81,22 @@ def _open_models(args: argparse.Namespace, resources: ExitStack) -> list[LoadedM
     wanted = {name: getattr(args, name) for name in _SAMPLING}
     models = []
     for number, file in enumerate(files):
-        chat = resources.enter_context(open_chat(file, context=args.context, share=1 / (len(files) - number)))
+        chat = resources.enter_context(
+            open_chat(file, context=args.context, share=1 / (len(files) - number), mmproj=args.mmproj)
+        )
         name = args.compare if number else file.name
         models.append(LoadedModel(name, chat, Conversation.begin(args.system), chat.sampling.changed(**wanted)))
     return models
 
 
-def _answer_once(models: list[LoadedModel], prompt: str, *, as_json: bool) -> int:
+def _answer_once(models: list[LoadedModel], prompt: str, images: list[Path], *, as_json: bool) -> int:
     from evomerge_tui.cli.output.terminal_chat import ask, ask_quietly
     from evomerge_tui.terminal.safe_console import SafeConsole
 
     if as_json:
         first, *others = [_reported(model, ask_quietly(model, prompt)) for model in models]
-        print_json({"prompt": prompt, **first, **({"compared": others[0]} if others else {})})
+        shown = {"images": [str(image) for image in images]} if images else {}
+        print_json({"prompt": prompt, **shown, **first, **({"compared": others[0]} if others else {})})
         return 0
     ask(models, prompt, SafeConsole())
     return 0
@@ -112,6 +121,8 @@ def _converse(models: list[LoadedModel], console: Console) -> int:
 
     from evomerge_tui.cli.output.chat_commands import carry_out
     from evomerge_tui.cli.output.terminal_chat import ask
+    from evomerge_tui.talk.loaded_model import show_pictures
+    from evomerge_tui.talk.picture_paths import split_message
 
     _remember_lines()
     console.print(Text(f"{' and '.join(model.name for model in models)}; /help for help, ctrl+d to exit", style="dim"))
@@ -125,10 +136,14 @@ def _converse(models: list[LoadedModel], console: Console) -> int:
             console.print(Text("\nctrl+d exits", style="dim"))
             continue
         try:
-            if line.startswith("/"):
-                console.print(Text(carry_out(line, models), style="dim"))
-            elif line.strip():
-                ask(models, line, console)
+            text, pictures = split_message(line)
+            show_pictures(models, pictures)
+            if pictures and not text:
+                console.print(Text("shown with the next message", style="dim"))
+            elif text.startswith("/"):
+                console.print(Text(carry_out(text, models), style="dim"))
+            elif text:
+                ask(models, text, console)
         except InputError as error:
             console.print(Text(str(error), style="red"))
 

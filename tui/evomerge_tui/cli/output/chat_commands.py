@@ -14,6 +14,7 @@ _HELP = """/clear               start over; the system message stays
 /system [TEXT]       start over with this system message, or with none
 /settings            show how tokens are sampled
 /settings NAME VALUE change a setting, for example: /settings temperature 0.2
+/image FILE [TEXT]   show a picture with this message, or with the next; a dropped file is shown too
 /help                show this text
 ctrl+c stops an answer, ctrl+d ends the chat"""
 

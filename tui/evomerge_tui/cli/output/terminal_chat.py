@@ -25,10 +25,13 @@ _WIDE = 100
 def ask(models: Sequence[LoadedModel], text: str, console: Console) -> list[ChatAnswer]:
     """Sends a message to every model and shows the answers as they are written; ctrl+c ends the answers, not the chat.
 
-    InputError when a message is too long; the conversations are then unchanged.
+    InputError when a message is too long; the conversations are then unchanged. Pictures are shown once.
     """
+    asked = [model.asked(text) for model in models]
+    for model in models:
+        model.shown = ()
     with _interruptible() as stop:
-        streams = [model.chat.reply(model.conversation.plus("user", text), model.sampling, stop) for model in models]
+        streams = [model.chat.reply(one, model.sampling, stop) for model, one in zip(models, asked, strict=True)]
         if len(models) > 1 and console.is_terminal and console.width >= _WIDE:
             answers = _side_by_side(models, streams, console)
         else:
@@ -44,7 +47,7 @@ def ask(models: Sequence[LoadedModel], text: str, console: Console) -> list[Chat
 def ask_quietly(model: LoadedModel, text: str) -> ChatAnswer:
     """Sends a message to one model and shows nothing."""
     with _interruptible() as stop:
-        events = list(model.chat.reply(model.conversation.plus("user", text), model.sampling, stop))
+        events = list(model.chat.reply(model.asked(text), model.sampling, stop))
     trimmed = sum(event.turns for event in events if isinstance(event, Trimmed))
     return ChatAnswer(next(event for event in events if isinstance(event, Reply)), trimmed)
 

@@ -1,0 +1,54 @@
+"""Which pictures a message shows: after /image, and as terminals paste a dropped file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evomerge_core.errors import InputError
+from evomerge_tui.talk.picture_paths import split_message
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("cat.png", "my cat.JPG", "it's a cat.png"):
+        (tmp_path / name).write_bytes(b"")
+    return tmp_path
+
+
+# HERE stands for the folder with the pictures.
+@pytest.mark.parametrize(
+    ("line", "text", "names"),
+    [
+        ("/image cat.png", "", ["cat.png"]),
+        ("/image cat.png what is it?", "what is it?", ["cat.png"]),
+        ("/image 'my cat.JPG' what is it?", "what is it?", ["my cat.JPG"]),
+        ("/image my cat.JPG", "", ["my cat.JPG"]),
+        (r"/image my\ cat.JPG /image cat.png which?", "which?", ["my cat.JPG", "cat.png"]),
+        ("'HERE/my cat.JPG'", "", ["HERE/my cat.JPG"]),
+        ('"HERE/my cat.JPG" and this?', "and this?", ["HERE/my cat.JPG"]),
+        (r"HERE/my\ cat.JPG ", "", ["HERE/my cat.JPG"]),
+        ("HERE/my cat.JPG", "", ["HERE/my cat.JPG"]),
+        (r"HERE/it\'s\ a\ cat.png what?", "what?", ["HERE/it's a cat.png"]),
+        ("file://HERE/my%20cat.JPG", "", ["HERE/my cat.JPG"]),
+        ("what is cat.png ?", "what is  ?", ["cat.png"]),
+        ("what is dog.png?", "what is dog.png?", []),
+        ("look at https://example.org/cat.png", "look at https://example.org/cat.png", []),
+        ("/system describe HERE/cat.png", "/system describe HERE/cat.png", []),
+        ("/help", "/help", []),
+        ("don't say 5 o'clock", "don't say 5 o'clock", []),
+        ("/no/such/dog.png", "", ["/no/such/dog.png"]),
+        ("", "", []),
+    ],
+)
+def test_pictures_and_text_are_told_apart(line: str, text: str, names: list[str], here: Path) -> None:
+    found, paths = split_message(line.replace("HERE", str(here)))
+    assert found == text.replace("HERE", str(here))
+    assert paths == [Path(name.replace("HERE", str(here))) for name in names]
+
+
+def test_image_alone_asks_for_a_file() -> None:
+    with pytest.raises(InputError, match=r"/image: needs a file; name one"):
+        split_message("/image ")

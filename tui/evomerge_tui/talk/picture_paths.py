@@ -1,0 +1,76 @@
+"""Pictures that a message shows: `/image FILE`, and paths as terminals paste them when a file is dropped on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from evomerge_core.errors import InputError
+from evomerge_core.files.picture import Picture, read_picture
+
+COMMAND = "/image"
+_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+# A path between quotes, or one in which spaces are escaped.
+_WORD = re.compile(r"""'[^'\n]*'|"[^"\n]*"|(?:\\.|[^\s\\])+""")
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+
+
+def split_message(line: str) -> tuple[str, list[Path]]:
+    """The text of a message, and the pictures that it names.
+
+    After `/image` the first word is a picture. Elsewhere a word is one that is the path of a picture's file here, or that can
+    be nothing else: `file://...`, or a path from the root. InputError for `/image` alone.
+    """
+    rest = line.strip()
+    paths: list[Path] = []
+    while rest == COMMAND or rest.startswith(f"{COMMAND} "):
+        rest = rest.removeprefix(COMMAND).strip()
+        first = _WORD.match(rest)
+        if first is None:
+            raise InputError("needs a file", where=COMMAND, remedy=f"name one: {COMMAND} FILE")
+        whole = _plain_path(rest)
+        taken = rest if whole.is_file() else first[0]  # a path with spaces that nobody escaped
+        paths.append(_plain_path(taken))
+        rest = rest[len(taken) :].strip()
+    if _plain_path(rest).suffix.lower() in _ENDINGS and _plain_path(rest).is_file():
+        return "", [*paths, _plain_path(rest)]
+    words = [found[0] for found in _WORD.finditer(rest)]
+    if rest.startswith("/") and not _is_dropped(words[0]):
+        return rest, paths  # another command
+    for word in words:
+        if _is_dropped(word):
+            paths.append(_plain_path(word))
+            rest = rest.replace(word, "", 1)
+    return rest.strip(), paths
+
+
+def read_pictures(paths: Sequence[Path]) -> tuple[Picture, ...]:
+    """The decoded pictures. InputError in one line for the first that is missing, broken or too large."""
+    return tuple(read_picture(path) for path in paths)
+
+
+def _is_dropped(word: str) -> bool:
+    path = _plain_path(word)
+    if path.suffix.lower() not in _ENDINGS:
+        return False
+    bare = word.strip("'\"")
+    rooted = bare.startswith(("file:", "/", "~")) or _DRIVE.match(bare) is not None
+    return rooted or path.is_file()
+
+
+def _plain_path(word: str) -> Path:
+    """The path that a terminal means."""
+    text = word.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1]
+    elif text.startswith("file:"):
+        text = unquote(urlsplit(text).path)
+        text = text[1:] if _DRIVE.match(text[1:]) else text
+    elif not _DRIVE.match(text):
+        text = re.sub(r"\\(.)", r"\1", text)
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # ~somebody who isn't here
+        return Path(text)
