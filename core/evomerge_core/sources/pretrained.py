@@ -13,6 +13,7 @@ from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
+from evomerge_core.sources.stored.processor_template import processor_template
 from evomerge_core.sources.stored.tokenizer_files import why_unreadable
 
 _AS_DATA: Mapping[str, Any] = {"trust_remote_code": False, "local_files_only": True}
@@ -36,7 +37,10 @@ def read_tokenizer(folder: Path) -> Any:
     if unreadable is not None:
         raise unreadable
     try:
-        return _sound(folder, AutoTokenizer.from_pretrained(folder, **_AS_DATA))
+        tokenizer = _sound(folder, AutoTokenizer.from_pretrained(folder, **_AS_DATA))
+        if not tokenizer.chat_template:
+            tokenizer.chat_template = processor_template(folder)
+        return tokenizer
     except Exception as error:
         # The tokenizers library raises plain exceptions for a file that it can't make sense of.
         if type(error) is not Exception and not isinstance(error, _UNREADABLE):

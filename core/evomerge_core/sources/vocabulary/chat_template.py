@@ -10,6 +10,7 @@ from evomerge_core.files.bounded import read_bounded
 from evomerge_core.files.json_file import read_json
 from evomerge_core.limited.chat_template import render_template
 from evomerge_core.limited.limited_process import Refused
+from evomerge_core.sources.stored.processor_template import processor_template
 
 # transformers' longest test template has 20,000.
 _MOST_BYTES = 1_000_000
@@ -26,12 +27,12 @@ def template_of(folder: Path) -> str | None:
         except UnicodeDecodeError:
             raise InputError("not text in UTF-8", where=file, remedy="download or copy it again") from None
     if not (folder / "tokenizer_config.json").is_file():
-        return None
+        return processor_template(folder)
     template = read_json(folder / "tokenizer_config.json").get("chat_template")
     if isinstance(template, list):
         named = [entry for entry in template if isinstance(entry, dict) and entry.get("name") == "default"]
         template = named[-1].get("template") if named else None
-    return template if isinstance(template, str) else None
+    return template if isinstance(template, str) else processor_template(folder)
 
 
 def meaning(template: str) -> str:
