@@ -26,8 +26,9 @@ from evomerge_core.tasks.evaluator import Answer, Question
 from evomerge_quant.card_check.generated_models import write_models
 from evomerge_quant.card_check.steps import Bench, merge_plan
 from evomerge_quant.planning.card_sizes.model_sizes import MODEL_SIZES
-from evomerge_quant.resident.answering import answering, replay
-from evomerge_quant.resident.answering.decode import RunningBatch
+from evomerge_quant.resident.answering import answering
+from evomerge_quant.resident.answering.decoding import replay
+from evomerge_quant.resident.answering.decoding.running import RunningBatch
 from evomerge_quant.resident.model import ResidentModel, build
 
 

@@ -19,7 +19,7 @@ from evomerge_quant.gguf.proof.proof_items import ProofItem
 from evomerge_quant.gguf.proof.reference import Reference
 from evomerge_quant.resident import memory, model
 from evomerge_quant.resident.answering import answering, attention, prefill
-from evomerge_quant.resident.answering.seated import seat_rows
+from evomerge_quant.resident.answering.decoding.seated import seat_rows
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_quant.resident.network import carry
 from evomerge_quant.resident.network.few_bits import nf4

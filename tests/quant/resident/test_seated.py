@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from evomerge_core.tasks.evaluator import Answer, Question
 from evomerge_quant.resident.answering import answering
-from evomerge_quant.resident.answering.seated import seat_rows
+from evomerge_quant.resident.answering.decoding.seated import seat_rows
 from evomerge_quant.resident.model import build
 from support.tiny_models import FAMILIES, make_folder
 

@@ -21,7 +21,7 @@ from evomerge_core.run.setup import create_run, prepare
 from evomerge_core.run.verdict.winner_files import MODEL
 from evomerge_quant.resident import memory
 from evomerge_quant.resident.answering import answering
-from evomerge_quant.resident.answering.seated import seat_rows
+from evomerge_quant.resident.answering.decoding.seated import seat_rows
 from evomerge_quant.resident.model import build
 from evomerge_tui.processes.job import work
 from support.merging_models import write_adapter

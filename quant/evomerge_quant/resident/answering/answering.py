@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from evomerge_core.tasks.evaluator import Answer
-from evomerge_quant.resident.answering.batch import Batch
-from evomerge_quant.resident.answering.decode import RunningBatch
+from evomerge_quant.resident.answering.decoding.batch import Batch
+from evomerge_quant.resident.answering.decoding.running import RunningBatch
+from evomerge_quant.resident.answering.decoding.seated import seat_rows
 from evomerge_quant.resident.answering.ending import Ending
 from evomerge_quant.resident.answering.prefill import Started, prefill, read_prefix
 from evomerge_quant.resident.answering.reader import Reader
 from evomerge_quant.resident.answering.rows import QuestionRow, batches, common_prefix
-from evomerge_quant.resident.answering.seated import seat_rows
 from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
 # Tokens, padding included, that one forward pass reads; more is no faster and takes memory.

@@ -32,7 +32,7 @@ class Replay:
         self._tried.add(key)
 
     def _record(self, key: Hashable, step: Callable[[], None]) -> None:
-        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
         pool = next(iter(self._graphs.values())).pool() if self._graphs else None
         stream.wait_stream(torch.cuda.current_stream())
         try:

@@ -8,8 +8,8 @@ import torch
 
 from evomerge_quant.resident.answering.attention import PADDING
 from evomerge_quant.resident.answering.cache import RowCache, move_row, moved, put_row
+from evomerge_quant.resident.answering.decoding.live_row import LiveRow
 from evomerge_quant.resident.answering.ending import Ending
-from evomerge_quant.resident.answering.live_row import LiveRow
 from evomerge_quant.resident.answering.prefill import Started
 from evomerge_quant.resident.answering.reader import PlacedTokens, Reader
 from evomerge_quant.resident.answering.vocabulary import Vocabulary

@@ -8,13 +8,13 @@ import torch
 
 from evomerge_core.tasks.evaluator import CandidateError
 from evomerge_quant.resident.answering.attention import masks
+from evomerge_quant.resident.answering.decoding.live_row import LiveRow
+from evomerge_quant.resident.answering.decoding.replay import Replay
+from evomerge_quant.resident.answering.decoding.seat_cache import SeatCache
 from evomerge_quant.resident.answering.ending import Ending
-from evomerge_quant.resident.answering.live_row import LiveRow
 from evomerge_quant.resident.answering.prefill import Started
 from evomerge_quant.resident.answering.reader import Reader
-from evomerge_quant.resident.answering.replay import Replay
 from evomerge_quant.resident.answering.rows import QuestionRow
-from evomerge_quant.resident.answering.seat_cache import SeatCache
 from evomerge_quant.resident.answering.vocabulary import Vocabulary
 
 # Columns are seen in multiples of these.
