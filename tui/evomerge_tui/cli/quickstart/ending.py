@@ -42,8 +42,11 @@ def ship(run: Path, console: Console) -> dict[str, Any]:
     console.print(Text(f"next: evomerge-tui chat {on_command_line(run)}"), soft_wrap=True)
     sample = {"file": str(first.path), **shown, "question": question, "answer": answer, "right": wanted}
     shipped: dict[str, Any] = {"gguf": [file.to_json() for file in done.files], "sample": sample}
-    suspect = next((file for file in done.files if file.suspect), None)
-    return shipped if suspect is None else shipped | {"error": f"{suspect.path}: failed verification"}
+    if done.eyes is not None:
+        shipped["mmproj"] = done.eyes.to_json()
+    suspect = [file.path for file in done.files if file.suspect]
+    suspect += [done.eyes.path] if done.eyes is not None and done.eyes.failures else []
+    return shipped | {"error": f"{suspect[0]}: failed verification"} if suspect else shipped
 
 
 def _first_of_the_test(run: Path) -> Item:
