@@ -50,9 +50,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="faults-") as place:
         bench = make_bench(Path(place).resolve())
         draw = random.Random(arguments.seed)
+        places = list(_places(bench, faults, arguments.part or PARTS, arguments.sample, draw))
+        share, shares = arguments.share
         with contextlib.suppress(KeyboardInterrupt):
-            places = list(_places(bench, faults, arguments.part or PARTS, arguments.sample, draw))
-            share, shares = arguments.share
             for attempt, fault, number in places[share - 1 :: shares]:
                 trial = attempt(bench, fault, number)
                 tried[trial.fault, trial.where] += 1
@@ -63,7 +63,7 @@ def main() -> int:
         _say("| fault | where | times tried | lost |\n| --- | --- | ---: | ---: |")
         for (fault, where), times in tried.items():
             _say(f"| {fault} | {where} | {times} | {lost[fault, where]} |")
-    _say(f"{tried.total()} faults in {time.monotonic() - started:.0f} s, {lost.total()} losses")
+    _say(f"{tried.total()} faults in {time.monotonic() - started:.0f} s, {lost.total()} losses; all shares: {len(places)}")
     return 1 if lost else 0
 
 

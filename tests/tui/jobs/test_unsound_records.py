@@ -25,6 +25,8 @@ FACTS: dict[str, Any] = {
     "dimensions": [1],
     "races": {"a": 1},
     "pid": 2**70,
+    "active_seconds": float("inf"),
+    "expected": {"nf4": {"expected": float("nan")}},
 }
 
 

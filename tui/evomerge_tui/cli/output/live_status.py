@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,6 +20,7 @@ from evomerge_core.run.view.sound_records import sound_records
 from evomerge_tui.text.quantities import duration, score_text, scored_in
 
 _POLL_SECONDS = 0.5
+Shown = TypeVar("Shown")
 _PHASES = {"pool": "choosing sources", "references": "baselines", "agreement": "comparing precisions"}
 ENDED = frozenset({"finished", "failed", "stopped", "interrupted"})
 
@@ -30,16 +33,18 @@ def watch(folder: Path, console: Console, *, plain: bool = False) -> Progress:
     return _live(folder, console) if console.is_terminal and not plain else _lines(folder, console)
 
 
-def _read(folder: Path) -> Progress:
+def _read(folder: Path, shown: Callable[[Progress], Shown]) -> tuple[Progress, Shown]:
+    """The progress, and what is shown of it: values that no run writes fail here, and are said to be damage."""
     with sound_records(folder):
-        return read_progress(folder)
+        progress = read_progress(folder)
+        return progress, shown(progress)
 
 
 def _live(folder: Path, console: Console) -> Progress:
     with Live(console=console, refresh_per_second=8) as live:
         while True:
-            progress = _read(folder)
-            live.update(display(progress))
+            progress, shown = _read(folder, display)
+            live.update(shown)
             if progress.state in ENDED:
                 return progress
             time.sleep(_POLL_SECONDS)
@@ -48,8 +53,7 @@ def _live(folder: Path, console: Console) -> Progress:
 def _lines(folder: Path, console: Console) -> Progress:
     printed = ""
     while True:
-        progress = _read(folder)
-        line = plain_line(progress)
+        progress, line = _read(folder, plain_line)
         if line != printed:
             console.print(Text(line), soft_wrap=True)
             printed = line

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evomerge_core.errors import unknown_name
-from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder, print_json
+from evomerge_core.visible_text import visible_json
+from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder
 
 if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
     from evomerge_core.run.store.records import Candidate
     from evomerge_core.run.store.store import Store
 
@@ -27,17 +31,24 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _candidate(args: argparse.Namespace) -> int:
+    from rich.text import Text
+
     from evomerge_core.run.run_folder.folder import read_store
     from evomerge_core.run.view.sound_records import sound_records
+    from evomerge_tui.terminal.safe_console import SafeConsole
 
     with sound_records(args.run), closing(read_store(args.run)) as store:
         store.require_sound()
         candidate = _find(store, args.run, args.name)
         facts = _facts(store, candidate) | _meaning(args.run, store, candidate)
+        text, shown = visible_json(facts), _scores(facts)
     if args.json:
-        print_json(facts)
-    else:
-        _print(facts)
+        print(text)
+        return 0
+    console = SafeConsole()
+    for lines in shown:
+        console.print(lines)
+    console.print(Text(facts["recipe"]), soft_wrap=True)
     return 0
 
 
@@ -109,15 +120,13 @@ def _meaning(run: Path, store: Store, candidate: Candidate) -> dict[str, Any]:
     return {"recipe": file.text, "recipe_file": file.name, "path": layout}
 
 
-def _print(facts: dict[str, Any]) -> None:
+def _scores(facts: dict[str, Any]) -> list[Table | Text]:
     from rich.table import Table
     from rich.text import Text
 
-    from evomerge_tui.terminal.safe_console import SafeConsole
     from evomerge_tui.text.candidate_names import kind_word
     from evomerge_tui.text.quantities import percent, percent_range
 
-    console = SafeConsole()
     whose = f" of {' and '.join(facts['parents'])}" if facts["parents"] else ""
     table = Table(title=Text(f"{facts['candidate']} ({kind_word(facts['kind'])}{whose})"), title_justify="left", box=None)
     for column in ("split", "precision", "task", "items", "score", "95 % interval"):
@@ -127,8 +136,8 @@ def _print(facts: dict[str, Any]) -> None:
         outcome = score["failure"] if score["score"] is None else percent(score["score"])
         what = Text(score["task"] or "all")
         table.add_row(score["split"], score["precision"], what, str(score["items"]), Text(outcome), interval)
-    console.print(table)
+    shown: list[Table | Text] = [table]
     for test in facts["against"]:
         where = f"against {test['against']} on {test['split']} in {test['precision']}"
-        console.print(Text(f"{where}: {test['wins']} items won, {test['losses']} lost, p = {test['p']:.2g}"))
-    console.print(Text(facts["recipe"]), soft_wrap=True)
+        shown.append(Text(f"{where}: {test['wins']} items won, {test['losses']} lost, p = {test['p']:.2g}"))
+    return shown

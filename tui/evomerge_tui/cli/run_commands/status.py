@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from typing import TYPE_CHECKING
 
 from evomerge_core.errors import InputError
-from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder, print_json
-
-if TYPE_CHECKING:  # loaded by the command itself: `--help` is to be quick
-    from evomerge_core.run.view.progress import Progress
+from evomerge_core.visible_text import visible_json
+from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -26,32 +23,27 @@ def _status(args: argparse.Namespace) -> int:
     from evomerge_core.run.run_folder.folder import require_sound_store
     from evomerge_core.run.view.progress import read_progress
     from evomerge_core.run.view.sound_records import sound_records
+    from evomerge_tui.cli.output.live_status import display, plain_sentences, watch
+    from evomerge_tui.terminal.safe_console import SafeConsole
 
     if args.json and args.watch:
         raise InputError("prints one object and can't watch", where="--json", remedy="leave out --watch")
     with sound_records(args.run):
         require_sound_store(args.run)
         progress = read_progress(args.run)
+        text = visible_json(dataclasses.asdict(progress))
     if args.json:
-        print_json(dataclasses.asdict(progress))
+        print(text)
         return 0
-    from evomerge_tui.cli.output.live_status import display, watch
-    from evomerge_tui.terminal.safe_console import SafeConsole
-
     console = SafeConsole()
     if args.watch:
         progress = watch(args.run, console, plain=args.plain)
+    with sound_records(args.run):
+        sentences, shown = plain_sentences(progress), display(progress)
     if args.plain:
-        _print_sentences(progress)
+        print(*sentences, sep="\n")
     elif not args.watch:
-        console.print(display(progress))
+        console.print(shown)
     if progress.message:
         print(progress.message)
     return 0
-
-
-def _print_sentences(progress: Progress) -> None:
-    from evomerge_tui.cli.output.live_status import plain_sentences
-
-    for line in plain_sentences(progress):
-        print(line)
