@@ -22,8 +22,8 @@ _Scores = Mapping[_Item, float]
 
 @dataclass(frozen=True)
 class ArchiveMember:
-    """A candidate in the archive: its id, its score on the search's items in 0..1, and that of each task, the numbers of the items
-    that it alone solves, and the labels of its parents (none: it was there from the start)."""
+    """A candidate in the archive: its id, its score on the search's items in 0..1, and that of each task, the numbers of the
+    items that it alone solves, and the labels of its parents (none: it was there from the start)."""
 
     candidate: int
     label: str
