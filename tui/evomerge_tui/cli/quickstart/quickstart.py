@@ -28,6 +28,7 @@ def _quickstart(args: argparse.Namespace) -> int:
 
     from evomerge_core.run.run_folder.folder import require_empty
     from evomerge_core.run.setup import create_run
+    from evomerge_quant.gguf.convert.converter import installed_version
     from evomerge_quant.planning.precision import choose_precision
     from evomerge_recipes.catalogue import load_ready, ready_recipe
     from evomerge_tui.cli.quickstart.ending import ship
@@ -35,6 +36,9 @@ def _quickstart(args: argparse.Namespace) -> int:
     name = "quickstart-vlm" if args.vlm else "quickstart"
     out = args.out or Path(name)
     require_empty(out)
+    if not args.detach:
+        # its files are the quickstart's end: better said now than minutes later
+        installed_version()
     recipe = load_ready(ready_recipe(name), user_cache_path("evomerge-tui"))
     limits = {"evaluations": args.evaluations, "minutes": args.minutes, "seed": args.seed}
     folder = create_run(recipe, choose=choose_precision, out=out, **limits)
