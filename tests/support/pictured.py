@@ -180,7 +180,7 @@ class _RecordedThread:
     def open_models(self, files: Sequence[Path], _: str | None = None) -> None:
         self._notify(ModelsOpened(tuple(files), Sampling(), 8192))
 
-    def ask(self, text: str) -> None:
+    def ask(self, text: str, _: object = ()) -> None:
         turn = next(known for known in _TURNS if known["prompt"] == text)
         answers = []
         for model, answer in enumerate(turn["answers"]):

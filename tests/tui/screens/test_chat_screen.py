@@ -9,9 +9,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from textual.widgets import Input
 
 from evomerge_quant.gguf.subject.export_paths import candidate_exports
+from evomerge_tui.app import EvomergeApp
 from evomerge_tui.screens.chat.answers import AnswerColumn
 from evomerge_tui.screens.chat.chat import ChatScreen
 from evomerge_tui.screens.chat.composer import Composer
@@ -112,6 +114,29 @@ async def test_two_models_are_compared_blind_and_the_vote_is_kept(run: Path) -> 
         assert vote.prompt == "the cat"
         await pilot.press("ctrl+b")
         await until(pilot, lambda: "first.gguf" in shown(app) and "winner.gguf" in shown(app))
+
+
+def _told(app: EvomergeApp) -> str:
+    return " ".join(notification.message for notification in app._notifications)
+
+
+async def test_a_dropped_picture_is_shown_and_a_text_model_says_that_it_sees_none(run: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "a red one.png"
+    Image.new("RGB", (40, 20), "red").save(picture)
+    app = make_app(run.parent)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.open_chat(run)
+        await until(pilot, lambda: "context" in shown(app))
+        await say(pilot, app, f"/image {tmp_path / 'none.png'}")
+        await until(pilot, lambda: "no such picture" in _told(app))
+        await say(pilot, app, f"'{picture}'")
+        await until(pilot, lambda: "Shown with the next message" in _told(app))
+        assert not app.screen.query(".asked")
+        await say(pilot, app, "what is it?")
+        await until(pilot, lambda: "can't see pictures" in _told(app) and "no answer" in shown(app))
+        assert "\N{UPPER HALF BLOCK}" * 36 in shown(app)
+        await say(pilot, app, "the cat sat")
+        await until(pilot, lambda: "tokens/s" in shown(app))
 
 
 async def test_without_a_file_the_export_is_offered(finished: Finished) -> None:

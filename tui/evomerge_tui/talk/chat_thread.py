@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from threading import Event
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.picture import Picture
 from evomerge_quant.chat.chat import Piece, Reply, Trimmed
 from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampling
@@ -66,10 +67,10 @@ class ChatThread:
         """Opens these models in place of those that are open, and starts a new conversation."""
         self._requests.put(lambda: self._open_models(files, system))
 
-    def ask(self, text: str) -> None:
+    def ask(self, text: str, pictures: tuple[Picture, ...] = ()) -> None:
         """Sends a message to every model; a `stop` from now on ends the answer, even before its first token."""
         self._stop.clear()
-        self._requests.put(lambda: self._ask(text))
+        self._requests.put(lambda: self._ask(text, pictures))
 
     def clear(self, system: str | None) -> None:
         """Starts a new conversation with this system message."""
@@ -121,10 +122,11 @@ class ChatThread:
         for model in self._models:
             model.sampling = sampling
 
-    def _ask(self, text: str) -> None:
+    def _ask(self, text: str, pictures: tuple[Picture, ...]) -> None:
         """The models write in turns, one token each, so that both answers grow together."""
         streams = [
-            model.chat.reply(model.conversation.plus("user", text), model.sampling, self._stop) for model in self._models
+            model.chat.reply(model.conversation.plus("user", text, pictures), model.sampling, self._stop)
+            for model in self._models
         ]
         answers: list[ChatAnswer | None] = [None] * len(streams)
         trimmed = [0] * len(streams)
@@ -140,7 +142,7 @@ class ChatThread:
         self._notify(Answered(tuple(answers)))
 
     def _guarded(self, stream: Iterator[Trimmed | Piece | Reply]) -> Iterator[Trimmed | Piece | Reply]:
-        """The message may be too long for one model and not for the other."""
+        """The message may be too long for one model and not for the other, or show a picture that one can't see."""
         try:
             yield from stream
         except InputError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
@@ -11,8 +11,13 @@ from textual.widget import Widget
 from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
+from evomerge_core.files.picture import Picture
 from evomerge_tui.talk.loaded_model import ChatAnswer, summary
 from evomerge_tui.text.shown_text import many_lines, one_line
+from evomerge_tui.widgets.half_blocks import half_blocks
+
+# Cells of a picture.
+_COLUMNS, _ROWS = 36, 12
 
 
 class AnswerColumn(Vertical):
@@ -36,11 +41,12 @@ class AnswerColumn(Vertical):
         self._stream = None
         self.query_one(VerticalScroll).remove_children()
 
-    async def begin(self, prompt: str) -> None:
-        """A question, and the place for its answer."""
+    async def begin(self, prompt: str, pictures: Sequence[Picture] = ()) -> None:
+        """A question with its pictures, and the place for its answer."""
         talk = self.query_one(VerticalScroll)
         answer = Markdown("", open_links=False)
-        await talk.mount(Static(Content(many_lines(prompt)), classes="asked", markup=False), answer)
+        shown = [Static(half_blocks(picture.image, _COLUMNS, _ROWS), classes="picture") for picture in pictures]
+        await talk.mount(*shown, Static(Content(many_lines(prompt)), classes="asked", markup=False), answer)
         self._stream = Markdown.get_stream(answer)
         # a stream that is stopped before its task ran once raises CancelledError, which ends the screen's message pump
         await asyncio.sleep(0)

@@ -18,6 +18,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.picture import Picture
 from evomerge_quant.chat.sampling import Sampling
 from evomerge_quant.gguf.subject.export_paths import find_gguf
 from evomerge_tui.keys.bindings import bindings
@@ -25,6 +26,7 @@ from evomerge_tui.screens.chat.answers import AnswerColumn
 from evomerge_tui.screens.chat.composer import Composer
 from evomerge_tui.screens.page import Page
 from evomerge_tui.talk.chat_thread import Answered, AnswerPiece, ChatEvent, ChatFailed, ChatThread, ModelsOpened
+from evomerge_tui.talk.picture_paths import read_pictures, split_message
 from evomerge_tui.talk.votes import Choice, keep_vote, new_vote, read_votes, tally
 from evomerge_tui.text.shown_text import many_lines, one_line
 from evomerge_tui.widgets.top_bar import TopBar
@@ -60,6 +62,7 @@ class ChatScreen(Page):
         self._system: str | None = None
         self._sampling = Sampling()
         self._answers: list[str] = ["", ""]
+        self._shown: tuple[Picture, ...] = ()
 
     def _notify(self, event: ChatEvent) -> None:
         self.post_message(ChatUpdate(event))
@@ -170,13 +173,23 @@ class ChatScreen(Page):
         if self._busy or not self._files:
             self.evomerge.tell("Wait for the answer, or press esc to stop it", "warning")
             return
+        try:
+            text, paths = split_message(event.text)
+            self._shown += await asyncio.to_thread(read_pictures, paths)
+        except InputError as error:
+            self.evomerge.tell(str(error), "error")
+            return
         self.query_one(Composer).text = ""
-        self._busy, self._prompt, self._answers = True, event.text, ["", ""]
+        if not text:
+            self.evomerge.tell("Shown with the next message")
+            return
+        pictures, self._shown = self._shown, ()
+        self._busy, self._prompt, self._answers = True, text, ["", ""]
         self.remove_class("-votable")
         # the thread's events wait until this is done, but from here on escape stops the answer
-        self._thread.ask(event.text)
+        self._thread.ask(text, pictures)
         for model in range(len(self._files)):
-            await self._column(model).begin(event.text)
+            await self._column(model).begin(text, pictures)
 
     def action_send(self) -> None:
         self.query_one(Composer).action_send()
