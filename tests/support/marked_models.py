@@ -50,8 +50,9 @@ class MarkedEvaluator:
 
     def load(self, tensors: Iterable[tuple[str, Tensor]]) -> None:
         self.before()
-        found = dict(tensors)[EMBEDDING].float()[0]
-        self.marks = {mark: float(found[mark]) for mark in range(8)}
+        for name, tensor in tensors:  # each may be gone when the next one comes
+            if name == EMBEDDING:
+                self.marks = {mark: float(tensor[0, mark]) for mark in range(8)}
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         return [self._answer(question) for question in questions]

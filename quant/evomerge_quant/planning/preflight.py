@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from evomerge_core.sources.source import Source
 from evomerge_quant.planning.check import PreflightCheck, problem, refused
 from evomerge_quant.planning.checks.budget import budget_checks
 from evomerge_quant.planning.checks.models import model_checks
+from evomerge_quant.planning.checks.pool import pool_checks
 from evomerge_quant.planning.checks.room import folder_check, room_checks
 from evomerge_quant.planning.checks.tasks import task_report
 from evomerge_quant.planning.checks.unused_card import unused_card_checks
@@ -49,10 +50,14 @@ def preflight(
         recipe = with_absolute_paths(recipe)
     except InputError as error:
         return Preflight((refused("Paths", error),), None)
-    looked, checks = _look(recipe, out)
-    base = looked.opened.get(recipe.base)
+    base = _look(recipe, out, [recipe.base])[0].opened.get(recipe.base)
+    recipe, of_pool = pool_checks(recipe, base, out)
+    looked, checks = _look(recipe, out, [recipe.base, *(source.model for source in recipe.sources)])
+    if any(check.state == "problem" for check in of_pool):
+        return Preflight((*checks, *of_pool), None)
     if not checks:
         checks += model_checks(recipe, looked)
+    checks += of_pool
     tasks = task_report(recipe, out, base, looked.opened.get(chosen_tokenizer(recipe) or recipe.base))
     checks += tasks.checks
     checks.append(folder_check(out))
@@ -73,12 +78,12 @@ def preflight(
     return Preflight((*checks, *room_checks(found, capacity, out)), found)
 
 
-def _look(recipe: Recipe, folder: Path) -> tuple[OpenedHeaders, list[PreflightCheck]]:
-    """The recipe's models, and a problem for each that can't be opened."""
+def _look(recipe: Recipe, folder: Path, references: Iterable[str]) -> tuple[OpenedHeaders, list[PreflightCheck]]:
+    """These models of the recipe, and a problem for each that can't be opened."""
     opened: dict[str, Source] = {}
     unseen: dict[str, int] = {}
     checks = []
-    for reference in dict.fromkeys([recipe.base, *(source.model for source in recipe.sources)]):
+    for reference in dict.fromkeys(references):
         try:
             looked = look_at([reference], relative_to=folder, allow_pickle=recipe.allow_pickle)
         except InputError as error:

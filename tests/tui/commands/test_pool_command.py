@@ -143,3 +143,25 @@ def test_what_is_missing_on_the_command_line_is_one_line(
     monkeypatch.chdir(tmp_path)
     assert main(["pool", *words]) == 2
     assert problem in capsys.readouterr().err
+
+
+def test_preflight_tells_who_will_be_left_out_and_lets_the_others_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = write_pool_recipe(tmp_path / "place")
+    shutil.copytree(tmp_path / "place" / "base", tmp_path / "place" / "models" / "base")
+    config = tmp_path / "place" / "models" / "second" / "config.json"
+    config.write_text(config.read_text().replace('"rope_theta": 10000.0', '"rope_theta": 500.0'))
+    assert main(["preflight", str(recipe), "--json"]) == 0
+    checks = [check for check in json.loads(capsys.readouterr().out)["checks"] if check["subject"] == "Pool"]
+    told = {check["text"].split()[0]: check["state"] for check in checks if "left out" in check["text"]}
+    assert told == {"other": "warning", "second": "warning"}
+    assert "3 models" in checks[-1]["text"]
+    assert checks[-1]["state"] == "ok"
+
+
+def test_preflight_refuses_a_pool_of_which_nothing_fits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_pool_recipe(tmp_path / "place", "./models/other", "./models/first")
+    assert main(["preflight", str(recipe), "--json"]) != 0
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert any(check["state"] == "problem" and "1 of 2 models can be merged" in check["text"] for check in checks)

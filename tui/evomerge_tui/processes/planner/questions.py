@@ -18,6 +18,7 @@ from evomerge_core.discovery.hub_search import search_hub
 from evomerge_core.errors import InputError
 from evomerge_core.files.yaml_file import dump_yaml, parse_yaml
 from evomerge_core.methods.method import Method
+from evomerge_core.recipe.absolute_paths import with_absolute_paths
 from evomerge_core.recipe.load import dump_recipe, load_recipe
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.recipe.validate import to_recipe
@@ -96,6 +97,7 @@ def _suggest(path: str) -> dict[str, Any]:
 
 def _estimate(data: Mapping[str, Any], folder: str, prompt_tokens: float | None = None) -> dict[str, Any]:
     recipe = _recipe(data, folder)
+    recipe = with_absolute_paths(recipe) if recipe.pool else recipe
     references = tuple(dict.fromkeys([recipe.base, *(source.model for source in recipe.sources)]))
     looked = look_at(references, relative_to=Path(folder), allow_pickle=recipe.allow_pickle)
     capacity, timings = _capacity(recipe.evaluation.device), read_timings(timings_path())
