@@ -21,7 +21,6 @@ from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.records import POOL, Candidate
 from evomerge_core.run.store.store import Store
 
-
 # The weight of each of a pool's members in the merges that are raced.
 POOL_WEIGHT = 0.75
 
