@@ -12,7 +12,7 @@ from evomerge_core.run.run_folder.folder import read_store
 from evomerge_core.run.run_folder.names import RESULT, STORE, WINNER
 from evomerge_core.run.store.connection import DamagedStore
 from evomerge_core.run.store.facts import read_facts
-from evomerge_core.run.verdict.winner_files import first_damage
+from evomerge_core.sources.stored.fingerprint import hash_file
 
 # What reading raises where a record is missing, or of another kind than the run wrote.
 _UNSOUND = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, ProgrammingError, InterfaceError)
@@ -39,9 +39,7 @@ def sound_records(run: Path) -> Iterator[None]:
 def _are_as_written(run: Path) -> bool:
     try:
         with closing(read_store(run)) as store:
-            known = read_facts(store).winner_files
-            return store.is_as_written() and (
-                RESULT not in known or first_damage(run / WINNER, {RESULT: known[RESULT]}) is None
-            )
+            known = read_facts(store).winner_files.get(RESULT)
+            return store.is_as_written() and (known is None or hash_file(run / WINNER / RESULT) == known[1])
     except (InputError, OSError, *_UNSOUND):
         return False
