@@ -20,7 +20,7 @@ def render_report(report: Report) -> dict[str, str]:
         "Held-out test": ("parents.svg", parents_plot(report)),
         "Scores of the search": ("fitness.svg", fitness_plot(report)),
         "Genomes": ("genomes.svg", genome_plot(report)),
-        "Archive": ("archive.svg", archive_map(report.archive)),
+        "Items by members": ("archive.svg", archive_map(report.archive)),
         "Coverage": ("coverage.svg", coverage_plot(report.archive)),
     }
     pictures = {title: (name, text) for title, (name, text) in made.items() if text is not None}
