@@ -1,7 +1,7 @@
 """Eight adapters that are of no use to the quickstart's task, beside its two useful ones: `python -m benchmarks.pool.decoys
 BASE OUT [--seed N]`.
 
-Two are trained on something else (answers in German; counting letters), within about three minutes on one core. The others
+Two are trained on something else (answers in German; spelling backwards), within about three minutes on one core. The others
 are made of the useful ones, so that nothing but their answers tells them from those: the sign turned, the layers in another
 order, the inputs in another order, and noise of the same size. `seed` draws the orders and the noise.
 """

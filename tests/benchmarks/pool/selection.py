@@ -1,7 +1,7 @@
 """Who is chosen from a pool in which two of ten adapters are of use: `python -m benchmarks.pool.selection OUT --seeds 0 1 2`.
 
 Prints the table of docs/measured.md. A seed draws the useless adapters, the items and the races; its results stay in OUT, and
-what is there isn't done again. About two minutes a seed on one core; no search.
+what is there isn't done again. One to two minutes a seed on an idle core; no search.
 """
 
 from __future__ import annotations
