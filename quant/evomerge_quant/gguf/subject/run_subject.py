@@ -13,7 +13,7 @@ from evomerge_core.merging.config import MergeConfig
 from evomerge_core.merging.model_folder.card import public_name, stated_licences
 from evomerge_core.run.candidate.candidate_merge import child_of
 from evomerge_core.run.reopen import reopen
-from evomerge_core.run.run_folder.folder import read_store
+from evomerge_core.run.run_folder.folder import read_store, require_sound_store
 from evomerge_core.run.run_folder.names import WINNER
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import read_facts
@@ -27,6 +27,7 @@ from evomerge_quant.gguf.subject.subject import Subject, eyes_of, is_phi3, shape
 
 def subject_of_run(run: Path, label: str | None) -> Subject:
     """The winner of a run, or its candidate of that label; errors as `find_subject`."""
+    require_sound_store(run)
     candidate, is_winner = _candidate(run, label)
     store = read_store(run)
     try:
