@@ -1,4 +1,4 @@
-"""Eight adapters that are of no use to the quickstart's task, beside its two useful ones: `python -m benchmarks.pool.decoys
+"""Eight adapters that are of no use to the quickstart's task, beside its two useful ones: `python -m pool.decoys
 BASE OUT [--seed N]`.
 
 Two are trained on something else (answers in German; spelling backwards), within about three minutes on one core. The others

@@ -1,4 +1,4 @@
-"""Who is chosen from a pool in which two of ten adapters are of use: `python -m benchmarks.pool.selection OUT --seeds 0 1 2`.
+"""Who is chosen from a pool in which two of ten adapters are of use: `python -m pool.selection OUT --seeds 0 1 2`.
 
 Prints the table of docs/measured.md. A seed draws the useless adapters, the items and the races; its results stay in OUT, and
 what is there isn't done again. One to two minutes a seed on an idle core; no search.
@@ -10,7 +10,6 @@ import argparse
 import time
 from pathlib import Path
 
-from benchmarks.pool.decoys import USEFUL, make_pool, train_decoys
 from evomerge_core.recipe.schema import Recipe, SourceSpec
 from evomerge_core.run.reopen import reopen
 from evomerge_core.run.run_folder.folder import open_store
@@ -21,6 +20,7 @@ from evomerge_core.run.view.pool import Selection, read_selection
 from evomerge_quant.resident.model import evaluators
 from evomerge_recipes.quickstart.prepare import prepared_recipe
 from evomerge_tui.user.user_paths import cache_folder
+from pool.decoys import USEFUL, make_pool, train_decoys
 
 
 def pool_recipe(out: Path, seed: int) -> Recipe:
