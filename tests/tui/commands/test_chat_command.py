@@ -104,7 +104,7 @@ def test_a_run_is_its_winners_best_sound_file(run: Path, models: Path, capsys: p
 def test_a_parent_is_found_by_its_label(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = told(capsys, run, "--compare", "the parent", "--prompt", "hi", "--max-tokens", "2")
     assert found["compared"]["file"] == str(candidate_exports(run, "the parent") / "model-Q8_0.gguf")
-    assert f'evomerge-tui export {run} --candidate "another"' in refused(capsys, run, "--compare", "another", "--prompt", "hi")
+    assert f"evomerge-tui export {run} --candidate another" in refused(capsys, run, "--compare", "another", "--prompt", "hi")
     assert "did you mean 'another'?" in refused(capsys, run, "--compare", "anothr", "--prompt", "hi")
 
 
