@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from evomerge_core.tasks.early_end import Decision
 from evomerge_core.tasks.evaluator import Question
-from evomerge_quant.resident.answering import decode
+from evomerge_quant.resident.answering.decoding import running
 from evomerge_quant.resident.answering.reader import Reader
 from evomerge_quant.resident.model import ResidentModel, build
 from support.tiny_models import ENDS, WORDS
@@ -45,7 +45,7 @@ def mixed_questions(count: int) -> list[Question]:
 def test_answers_are_transformers_however_rows_come_and_go(
     model_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch, family: str
 ) -> None:
-    monkeypatch.setattr(decode, "_ROOM", 3)  # the batch is laid out anew every few steps
+    monkeypatch.setattr(running, "_ROOM", 3)  # the batch is laid out anew every few steps
     folder = model_folder(family)
     oracle = AutoModelForCausalLM.from_pretrained(folder).eval()
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
