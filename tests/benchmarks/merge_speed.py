@@ -25,7 +25,7 @@ from torch import Tensor
 from evomerge_core.merging.config import MergeConfig, Setting, Slice, SliceSource
 from evomerge_core.merging.engine import MergeEngine
 from evomerge_core.merging.plan.plan import TensorMerge, make_plan
-from evomerge_core.merging.whole_tensor import load, merge_loaded
+from evomerge_core.merging.whole_tensor import merge_whole
 from evomerge_core.sources.source import Source, open_sources
 
 # Rows and columns by layer of SmolLM2-135M.
@@ -63,7 +63,7 @@ def main() -> None:
 def table_row(method: str, kind: str, models: tuple[str, ...], sources: Mapping[str, Source], repeats: int) -> str:
     """One line of the table; "times faster" compares with new densities."""
     has_density = method != "task_arithmetic"
-    engine = MergeEngine(sources)
+    engine = MergeEngine(sources, reuses_memory=True)
 
     def merge(step: int, density: float) -> None:
         numbers = {"weight": 0.5 + 0.01 * step} | ({"density": density} if has_density else {})
@@ -75,16 +75,15 @@ def table_row(method: str, kind: str, models: tuple[str, ...], sources: Mapping[
     again = median(lambda step: merge(step, 0.5), repeats)
     numbers = {"weight": 0.5} | ({"density": 0.5} if has_density else {})
     plan = make_plan(two_of(method, models, numbers), sources)
-    whole = median(lambda _step: merge_whole(plan, sources), max(1, repeats // 2))
+    whole = median(lambda _step: by_functions(plan, sources), max(1, repeats // 2))
     density = f"{fresh:.2f}" if has_density else "-"
     return f"| {method} | {kind} | {whole:.2f} | {density} | {again:.2f} | {whole / (fresh if has_density else again):.1f} |"
 
 
-def merge_whole(plan: tuple[TensorMerge, ...], sources: Mapping[str, Source]) -> None:
+def by_functions(plan: tuple[TensorMerge, ...], sources: Mapping[str, Source]) -> None:
     """The same merge by the methods' functions, tensor by tensor."""
     for merge in plan:
-        loaded = load(merge, sources, torch.device("cpu"))
-        merge_loaded(loaded, list(range(len(merge.inputs))), torch.bfloat16)
+        merge_whole(merge, sources, range(len(merge.inputs)), torch.bfloat16)
 
 
 def two_of(method: str, models: tuple[str, ...], numbers: Mapping[str, float]) -> MergeConfig:
