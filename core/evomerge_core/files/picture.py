@@ -8,7 +8,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ MOST_BYTES = 64 * 2**20
 MOST_PIXELS = 64_000_000
 # Formats that Pillow decodes itself; it starts other programs for some of the rest.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+# What the names of such files end in.
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 # EXIF's tag for how a picture was taken, and its values where width and height change places.
 _ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
 # What Pillow raises for a picture that is cut short or makes no sense.
@@ -26,10 +28,12 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, O
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as three bytes a pixel (a Pillow image, mode RGB), upright, and the sha256 of the bytes that it came in."""
+    """A picture as three bytes a pixel (a Pillow image, mode RGB), upright, the sha256 of the bytes that it came in, and where
+    it is in words."""
 
     image: Any
     sha256: str
+    where: str = field(default="", compare=False)
 
 
 def read_picture(path: Path) -> Picture:
@@ -37,9 +41,17 @@ def read_picture(path: Path) -> Picture:
     return decode_picture(read_content(path), path)
 
 
+def is_there(path: Path) -> bool:
+    """Whether a path is a file's; not where it is longer than a path can be, or leads through a closed folder."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def read_content(path: Path) -> bytes:
     """The bytes of a picture's file; InputError where there is none, or more than a picture has."""
-    if not path.is_file():
+    if not is_there(path):
         raise MissingFile("no such picture", where=path, remedy="check the path; pictures are never fetched from the network")
     try:
         size = path.stat().st_size
@@ -63,7 +75,7 @@ def decode_picture(content: bytes, where: Path | str) -> Picture:
     def decode(opened: Any) -> Any:
         return ImageOps.exif_transpose(opened).convert("RGB")
 
-    return Picture(_opened(content, where, decode), content_hash(content))
+    return Picture(_opened(content, where, decode), content_hash(content), str(where))
 
 
 def upright_size(content: bytes, where: Path | str) -> tuple[int, int]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 MMPROJ = "mmproj"
+_SUSPECT = ".suspect"
 
 
 def is_mmproj(path: Path) -> bool:
@@ -15,10 +17,17 @@ def is_mmproj(path: Path) -> bool:
 def find_mmproj(gguf: Path) -> Path | None:
     """The `mmproj` file of a GGUF in its folder: the one that has its name, or the only one; None where there is none.
 
-    `Base-1B-v1.0-Q8_0.gguf` goes with `mmproj-Base-1B-v1.0-F16.gguf`. Of several the largest, which has lost least.
+    `Base-1B-v1.0-Q8_0.gguf` goes with `mmproj-Base-1B-v1.0-F16.gguf`, rather than with another that only begins so. Of several
+    the largest, which has lost least, and one that failed verification last.
     """
     beside = sorted(path for path in gguf.absolute().parent.glob("*.gguf") if is_mmproj(path) and path.is_file())
-    stem = gguf.stem.removesuffix(".suspect").rpartition("-")[0]
+    stem = gguf.stem.removesuffix(_SUSPECT).rpartition("-")[0]
     named = [path for path in beside if stem and stem in path.name]
     found = named or (beside if len(beside) == 1 else [])
-    return max(found, key=lambda path: (path.stat().st_size, path.name), default=None)
+    own = re.compile(rf"{MMPROJ}-{re.escape(stem)}(-[^-]+)?")
+
+    def fitting(path: Path) -> tuple[bool, bool, int, str]:
+        name = path.stem.removesuffix(_SUSPECT)
+        return own.fullmatch(name) is not None, name == path.stem, path.stat().st_size, path.name
+
+    return max(found, key=fitting, default=None)

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from evomerge_core.recipe.schema import Recipe
-from evomerge_core.sources.architecture import settings
+from evomerge_core.sources.architecture import settings, tower_settings
 from evomerge_core.sources.source import Source
 from evomerge_core.sources.tensors.names import is_tied_name
 from evomerge_quant.planning.estimate import RunEstimate
@@ -31,9 +31,11 @@ def with_pictures(found: RunEstimate, recipe: Recipe, base: Source, capacity: Ca
     beside = sum(math.prod(base.shape(name)) for name in base.names if is_tied_name(name))
     eyes = int((1 + _SEEING) * size * (body.parameters(tuple(body.tensors)) + beside)) + process_bytes(capacity.device)
     on_card = capacity.device == "cuda"
+    # beside each feature Qwen3-VL has what is added behind its first layers
+    wide = int(settings(base)["hidden_size"]) * (1 + len(tower_settings(base).get("deepstack_visual_indexes") or ()))
     return replace(
         found,
-        written=found.written + features * int(settings(base)["hidden_size"]) * size,
+        written=found.written + features * wide * size,
         least=max(found.least, eyes),
         vram=max(found.vram, eyes) if on_card else found.vram,
         ram=found.ram if on_card else max(found.ram, eyes),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from evomerge_core.errors import InputError
 from evomerge_core.limited.chat_template import PictureMark
 from evomerge_core.sources.pretrained import read_tokenizer
 from evomerge_core.sources.source import Source
@@ -29,17 +30,24 @@ class Prompts:
     standing: Callable[[tuple[int, int]], Standing] | None = None
 
     def question(self, task: Task, item: Item) -> Question:
-        """The item as the model reads it, each picture by its own tokens."""
+        """The item as the model reads it, each picture by its own tokens. InputError for a picture that it can't see."""
         question = task.question(item, self.tokenizer, self.mark)
         if self.mark is None or self.standing is None or not item.pictures:
             return question
         first, *others = question.prompt.split(self.mark.token)
-        shown = (self.standing(picture.size).text for picture in item.pictures)
+        shown = (_seen(picture, self.standing).text for picture in item.pictures)
         return replace(question, prompt=first + "".join(map("".join, zip(shown, others, strict=True))))
 
     def features(self, pictures: Iterable[ItemPicture]) -> int:
-        """How many features the pictures have together."""
-        return 0 if self.standing is None else sum(self.standing(picture.size).features for picture in pictures)
+        """How many features the pictures have together. InputError for one that the model can't see."""
+        return 0 if self.standing is None else sum(_seen(picture, self.standing).features for picture in pictures)
+
+
+def _seen(picture: ItemPicture, standing: Callable[[tuple[int, int]], Standing]) -> Standing:
+    try:
+        return standing(picture.size)
+    except InputError as error:
+        raise error.within(picture.where) from None
 
 
 def prompts_of(base: Source | None, giver: Source) -> Prompts:

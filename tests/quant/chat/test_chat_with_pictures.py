@@ -138,6 +138,14 @@ def test_the_eyes_lie_beside_the_file_under_its_name(tmp_path: Path) -> None:
     assert find_mmproj(alone / "C-1B-Q4_K_M.gguf") == alone / "mmproj-model-f16.gguf"
 
 
+def test_the_eyes_of_a_longer_name_and_those_that_failed_are_not_a_file_s(tmp_path: Path) -> None:
+    for name, size in {"mmproj-A-F16": 4, "mmproj-A-2-F16": 9, "mmproj-A-F16.suspect": 9, "mmproj-B-F16.suspect": 9}.items():
+        (tmp_path / f"{name}.gguf").write_bytes(b"GGUF" * size)
+    assert find_mmproj(tmp_path / "A-Q8_0.gguf") == tmp_path / "mmproj-A-F16.gguf"
+    assert find_mmproj(tmp_path / "A-2-Q8_0.gguf") == tmp_path / "mmproj-A-2-F16.gguf"
+    assert find_mmproj(tmp_path / "B-Q8_0.suspect.gguf") == tmp_path / "mmproj-B-F16.suspect.gguf"
+
+
 @pytest.fixture
 def png(tmp_path: Path) -> Path:
     path = tmp_path / "a fox.png"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from evomerge_quant.resident.vision.standing_text import standing_texts
 from evomerge_tui.cli.main import main
@@ -137,6 +139,21 @@ def test_a_picture_that_can_not_be_read_is_one_line(
     assert not (tmp_path / "run").exists()
     assert main(["preflight", str(path), "--json"]) == 1
     assert said in capsys.readouterr().out
+
+
+def test_a_picture_of_a_shape_that_the_base_can_not_see_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_seeing_recipe(tmp_path, "qwen2-vl")
+    for number in range(10):
+        Image.new("RGB", (1, 300), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    said = re.compile(r"items.jsonl:\d+: image: \d.png: the base can't see a picture of 1 x 300 pixels \(absolute aspect ratio")
+    assert main(["try", str(path)]) == 2
+    line = capsys.readouterr().err.strip()
+    assert said.search(line)
+    assert "\n" not in line
+    assert main(["preflight", str(path), "--json"]) == 1
+    (check,) = (check for check in json.loads(capsys.readouterr().out)["checks"] if check["subject"] == "Pictures")
+    assert check["state"] == "problem"
+    assert said.search(check["text"])
 
 
 def test_a_first_look_at_the_parents_shows_them_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evomerge_core.errors import InputError
-from evomerge_tui.talk.picture_paths import split_message
+from evomerge_tui.talk.picture_paths import read_pictures, split_message
 
 
 @pytest.fixture
@@ -40,6 +40,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("/help", "/help", []),
         ("don't say 5 o'clock", "don't say 5 o'clock", []),
         ("/no/such/dog.png", "", ["/no/such/dog.png"]),
+        ("file://host/no/such/dog%231.png", "", ["/no/such/dog#1.png"]),
+        ("file://[/dog.png which?", "which?", ["/dog.png"]),
+        (f"{'a long story ' * 30}cat.png", f"{'a long story ' * 30}".strip(), ["cat.png"]),
+        (f"what is {'long' * 100}.png", f"what is {'long' * 100}.png", []),
+        (f"/image {'long' * 100}.png", "", [f"{'long' * 100}.png"]),
         ("", "", []),
     ],
 )
@@ -47,6 +52,11 @@ def test_pictures_and_text_are_told_apart(line: str, text: str, names: list[str]
     found, paths = split_message(line.replace("HERE", str(here)))
     assert found == text.replace("HERE", str(here))
     assert paths == [Path(name.replace("HERE", str(here))) for name in names]
+
+
+def test_a_name_that_no_file_can_have_is_one_line(here: Path) -> None:
+    with pytest.raises(InputError, match=r"long\.png: no such picture; check the path"):
+        read_pictures([here / f"{'long' * 100}.png"])
 
 
 def test_image_alone_asks_for_a_file() -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from evomerge_core.errors import InputError
-from evomerge_core.files.picture import Picture, read_picture
+from evomerge_core.files.picture import ENDINGS, Picture, is_there, read_picture
 
 COMMAND = "/image"
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 # A path between quotes, or one in which spaces are escaped.
 _WORD = re.compile(r"""'[^'\n]*'|"[^"\n]*"|(?:\\.|[^\s\\])+""")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_HOST = re.compile(r"^file:(//[^/]*)?")
 
 
 def split_message(line: str) -> tuple[str, list[Path]]:
@@ -31,10 +31,10 @@ def split_message(line: str) -> tuple[str, list[Path]]:
         if first is None:
             raise InputError("needs a file", where=COMMAND, remedy=f"name one: {COMMAND} FILE")
         whole = _plain_path(rest)
-        taken = rest if whole.is_file() else first[0]  # a path with spaces that nobody escaped
+        taken = rest if is_there(whole) else first[0]  # a path with spaces that nobody escaped
         paths.append(_plain_path(taken))
         rest = rest[len(taken) :].strip()
-    if _plain_path(rest).suffix.lower() in _ENDINGS and _plain_path(rest).is_file():
+    if _plain_path(rest).suffix.lower() in ENDINGS and is_there(_plain_path(rest)):
         return "", [*paths, _plain_path(rest)]
     words = [found[0] for found in _WORD.finditer(rest)]
     if rest.startswith("/") and not _is_dropped(words[0]):
@@ -53,11 +53,11 @@ def read_pictures(paths: Sequence[Path]) -> tuple[Picture, ...]:
 
 def _is_dropped(word: str) -> bool:
     path = _plain_path(word)
-    if path.suffix.lower() not in _ENDINGS:
+    if path.suffix.lower() not in ENDINGS:
         return False
     bare = word.strip("'\"")
     rooted = bare.startswith(("file:", "/", "~")) or _DRIVE.match(bare) is not None
-    return rooted or path.is_file()
+    return rooted or is_there(path)
 
 
 def _plain_path(word: str) -> Path:
@@ -66,7 +66,7 @@ def _plain_path(word: str) -> Path:
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         text = text[1:-1]
     elif text.startswith("file:"):
-        text = unquote(urlsplit(text).path)
+        text = unquote(_HOST.sub("", text))
         text = text[1:] if _DRIVE.match(text[1:]) else text
     elif not _DRIVE.match(text):
         text = re.sub(r"\\(.)", r"\1", text)

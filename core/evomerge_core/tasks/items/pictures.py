@@ -9,11 +9,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.path_text import written_path
-from evomerge_core.files.picture import Picture, content_hash, decode_picture, read_content, upright_size
+from evomerge_core.files.picture import ENDINGS, Picture, content_hash, decode_picture, read_content, upright_size
 
 # The field that holds an item's pictures.
 IMAGE = "image"
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 _ADDRESS = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]+:(//|[^\\/])")
 _MOST_PICTURES = 16
 # What a data set's column of pictures has in each cell.
@@ -70,7 +69,7 @@ def looks_like_pictures(cell: object) -> bool:
     if isinstance(cell, Mapping):
         return set(cell) <= _PARTS and any(cell.get(part) for part in _PARTS)
     if isinstance(cell, str):
-        return _ADDRESS.match(cell) is None and cell.strip().lower().endswith(_ENDINGS)
+        return _ADDRESS.match(cell) is None and cell.strip().lower().endswith(ENDINGS)
     return isinstance(cell, bytes) and bool(cell)
 
 

@@ -44,7 +44,7 @@ def task_report(recipe: Recipe, folder: Path, base: Source | None, giver: Source
     tokens: list[float] = []
     prompts = _prompts(base, giver, checks)
     positions = None if base is None else _positions(base)
-    pictures: dict[str, ItemPicture] = {}
+    features: dict[str, int] = {}
     for spec in recipe.tasks:
         try:
             task = make_task(spec)
@@ -53,14 +53,16 @@ def task_report(recipe: Recipe, folder: Path, base: Source | None, giver: Source
             checks.append(refused(f"Task {spec.name}", error))
             continue
         checks.append(_enough(spec, items))
+        shown = {one.sha256: one for item in _all(items) for one in item.pictures}
+        try:
+            features |= {} if prompts is None else {sha256: prompts.features([one]) for sha256, one in shown.items()}
+        except InputError as error:
+            checks.append(refused("Pictures", error))
+            continue
         checks += _asked(task, items, prompts, positions, tokens)
         checks += _scored(task)
-        shown = {one.sha256: one for item in _all(items) for one in item.pictures}
         checks += _whole(task, shown)
-        pictures |= shown
-    if prompts is None:
-        return TaskReport(tuple(checks), None)
-    return TaskReport(tuple(checks), statistics.mean(tokens) if tokens else None, prompts.features(pictures.values()))
+    return TaskReport(tuple(checks), statistics.mean(tokens) if tokens else None, sum(features.values()))
 
 
 def _prompts(base: Source | None, giver: Source | None, checks: list[PreflightCheck]) -> Prompts | None:

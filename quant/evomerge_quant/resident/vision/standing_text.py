@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evomerge_core.errors import InputError
 from evomerge_core.sources.pretrained import read_config, read_image_processor, read_tokenizer
 from evomerge_quant.resident.vision.scorable import require_scorable
 
@@ -20,6 +21,12 @@ class Standing:
 
     text: str
     features: int
+
+
+def unseeable(size: tuple[int, int], reason: ValueError, where: str = "") -> InputError:
+    """The error for a picture of a (width, height) that a family's processor refuses, as Qwen's does a very narrow one."""
+    problem = f"the base can't see a picture of {size[0]} x {size[1]} pixels ({reason})"
+    return InputError(problem, where=where, remedy="crop it or remove the row")
 
 
 def text_of_tiles(token: str, features: int, rows: int, columns: int) -> str:
@@ -43,14 +50,18 @@ def around_pictures(folder: Path, config: Any) -> tuple[str, str]:
 
 def standing_texts(folder: Path, token: str) -> Callable[[tuple[int, int]], Standing]:
     """What makes of a picture's (width, height) the text that stands for it in the prompts of a model; `token` is the token in
-    whose place a feature stands. InputError where the model's folder lacks what says how pictures are prepared."""
+    whose place a feature stands. InputError where the model's folder lacks what says how pictures are prepared; so does what
+    is made, for a size that the model can't see."""
     config = read_config(folder)
     require_scorable(folder, config)
     count = _counter(config, read_image_processor(folder))
     before, after = around_pictures(folder, config)
 
     def text(size: tuple[int, int]) -> Standing:
-        features, rows, columns = count(*size)
+        try:
+            features, rows, columns = count(*size)
+        except ValueError as reason:
+            raise unseeable(size, reason) from None
         if config.model_type in TILED:
             return Standing(text_of_tiles(token, features, rows, columns), features)
         return Standing(f"{before}{token * features}{after}", features)
