@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -174,6 +175,15 @@ def test_features_do_not_depend_on_the_number_of_threads(folders: Folders, pictu
             torch.set_num_threads(before)
         found.append([one.features.numpy().tobytes() for one in seen])
     assert found[0] == found[1]
+
+
+def test_a_processor_that_cuts_a_picture_into_several_is_refused(folders: Folders, tmp_path: Path) -> None:
+    folder = tmp_path / "cutting"
+    shutil.copytree(folders("gemma3"), folder)
+    path = folder / "preprocessor_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "do_pan_and_scan": True}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"preprocessor_config.json: do_pan_and_scan cuts pictures into several, which isn't"):
+        eyes_of(folder)
 
 
 def test_a_llava_whose_tower_writes_rows_is_refused(folders: Folders, tmp_path: Path) -> None:

@@ -48,7 +48,11 @@ def open_eyes(folder: Path, dtype: torch.dtype, device: torch.device) -> Eyes:
     token = None if row is None else read_tokenizer(folder).convert_ids_to_tokens(row)
     if not isinstance(token, str):
         raise InputError("image_token_id names no token", where=folder / "config.json", remedy="copy the tokenizer again")
-    return Eyes(module, read_image_processor(folder), config.model_type, token, around_pictures(folder, config))
+    processor = read_image_processor(folder)
+    if getattr(processor, "do_pan_and_scan", None):
+        problem = "do_pan_and_scan cuts pictures into several, which isn't scored"
+        raise InputError(problem, where=folder / "preprocessor_config.json", remedy="set it to false in a copy of the model")
+    return Eyes(module, processor, config.model_type, token, around_pictures(folder, config))
 
 
 @torch.inference_mode()
