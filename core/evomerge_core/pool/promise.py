@@ -6,6 +6,7 @@ whether an answer is right whatever its language, and whether its language is ri
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,9 +35,10 @@ class ScoredAlone:
     def promise(self, some: Sequence[int]) -> float:
         """What a merge of some models would score if every skill that one of them has were all the merge's.
 
-        Per item: the best right answer times the best language; ties are broken by the likeliest correct answer.
+        Per item: the best right answer times the best language; ties are broken by the likeliest correct answer. The sum has
+        no order, so that sets which promise the same do so on every machine.
         """
         rows = list(some)
         best = self.right[rows].max(axis=0) * self.language[rows].max(axis=0)
         loss = np.where(np.isnan(self.loss[rows]), np.inf, self.loss[rows]).min(axis=0)
-        return float(self.weights @ (best + _HINT / (1.0 + loss)))
+        return math.fsum((self.weights * (best + _HINT / (1.0 + loss))).tolist())

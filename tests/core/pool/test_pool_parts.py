@@ -100,6 +100,18 @@ def test_a_set_promises_the_skills_that_its_members_have_between_them() -> None:
     assert alone.promise([0, 1, 2]) == 0.75
 
 
+def test_what_is_promised_depends_on_no_order_of_items() -> None:
+    draw = np.random.default_rng(0)
+    weights = draw.random(33)
+    right, nothing = draw.random((1, 33)), np.full((1, 33), np.nan)
+    promised = set()
+    for _ in range(50):
+        order = draw.permutation(33)
+        alone = ScoredAlone(right[:, order], np.ones((1, 33)), nothing, weights[order])
+        promised.add(alone.promise([0]))
+    assert len(promised) == 1
+
+
 def test_of_sets_that_promise_the_same_the_likelier_correct_answers_count() -> None:
     nothing = np.zeros((3, 2))
     loss = np.array([[2.0, 4.0], [3.0, 1.0], [5.0, 5.0]])

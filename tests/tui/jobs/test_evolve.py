@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,24 @@ def test_what_does_not_fit_is_refused_in_one_line_and_makes_no_folder(
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (place / "refused").exists()
+
+
+def test_items_that_changed_since_are_refused(place: Path) -> None:
+    """Of other items some that the members were bred on would be drawn for the test."""
+    items = place / "items.jsonl"
+    before = items.read_text()
+    items.write_text("".join(before.splitlines(keepends=True)[1:]))
+    try:
+        with pytest.raises(InputError, match="the items of sevens changed since the run began"):
+            evolve(place / "run", Additions([], None, place), out=place / "changed")
+    finally:
+        items.write_text(before)
+    assert not (place / "changed").exists()
+
+
+def test_a_number_that_a_run_was_given_by_its_person_stays(place: Path) -> None:
+    shutil.copytree(place / "run", place / "seed-1")
+    assert evolve(place / "seed-1", Additions([], None, place)).name == "seed-1-2"
 
 
 def test_a_run_without_an_archive_and_one_that_is_not_finished_are_refused(place: Path) -> None:

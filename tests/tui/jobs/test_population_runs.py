@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -112,6 +113,28 @@ def test_a_member_is_a_small_recipe_that_merge_makes_the_scored_weights_of(tmp_p
     done = command("merge", tmp_path / "member.yml", tmp_path / "member")
     assert done.returncode == 0, done.stderr
     assert digest(load_file(tmp_path / "member" / "model.safetensors").items()) in scored
+
+
+def test_a_stage_that_breeds_after_another_takes_none_of_its_merges(tmp_path: Path) -> None:
+    """Theirs have other numbers: here one for each source, where the archive's have one for each source and layer."""
+    stages = [
+        {"name": "one", "search_space": {"groups": "whole"}},
+        {"name": "two", "search_space": {}, "search": NICHES["search"]},
+    ]
+    changes = {key: value for key, value in NICHES.items() if key not in ("search_space", "search")}
+    path = write_recipe(tmp_path, **changes, stages=stages)
+    recipe = yaml.safe_load(path.read_text())
+    del recipe["search_space"]
+    path.write_text(yaml.safe_dump({**recipe, "budget": {"evaluations": 6}}, sort_keys=False))
+    folder = create_run(load_recipe(path), out=tmp_path / "run")
+    carry_out(folder)
+    with closing(read_store(folder)) as store:
+        parents = {one.id for one in store.candidates("parent")}
+        bred = {one.id: one for one in store.candidates("search") if one.stage == 1}
+        births = read_facts(store).births
+    assert len(births) == 6
+    assert all(len(one.genome or ()) == 4 for one in bred.values())
+    assert all({*pair} <= {*parents, *bred} for _, *pair in births)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the harness forks; Windows has no fork")

@@ -43,7 +43,7 @@ def breed(setup: Setup, stage: StageSetup, store: Store, evaluator: CachedEvalua
     write_facts(store, sigma=None, mean=None)
     begin_phase(store, "search", stage.budget.evaluations, stage.index, stage.name)
     rules = make_rules(setup, stage, space, store)
-    population = found(plan.seed, founders(plan, space, store), rules)
+    population = found(plan.seed, founders(setup, stage, store), rules)
     admission = Admission(stage, store)
     for generation in itertools.count(first):
         if admission.exhausted:

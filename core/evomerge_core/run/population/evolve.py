@@ -62,12 +62,13 @@ def evolve(
     """Makes the folder of a run that goes on from a finished run's archive (by default beside it, with a number), and returns
     it; the numbers replace the recipe's.
 
-    Raises InputError for a run that bred no archive or isn't finished, for what was changed since, and for what doesn't fit.
+    Raises InputError for a run that bred no archive or isn't finished, for what was changed since (the members were bred on
+    items of the search, and of other items some of those would be drawn for the test), and for what doesn't fit.
     """
     with closing(read_store(run)) as store:
         facts = read_facts(store)
         _require_archive(run, store, facts)
-        setup = reopen(run, facts)
+        setup = reopen(run, facts, asks=True)
         recipe = _recipe(run, setup.recipe.model_copy(update={"budget": frozen_recipe(run, facts).budget}), additions)
         number = len(facts.former_runs) + 1
         founders = _founders(setup, store, facts, number, len(recipe.sources))
@@ -145,9 +146,9 @@ def _free_name(name: str, taken: Sequence[str]) -> str:
 
 
 def _beside(run: Path, number: int) -> Path:
-    """A folder of the run's name with a number, the first that isn't there."""
+    """A folder of the run's name with a number, the first that isn't there; the number that an earlier `evolve` gave goes."""
     place = run.resolve()
-    name = place.name.removesuffix(f"-{number - 1}")
+    name = place.name.removesuffix(f"-{number - 1}") if number > 2 else place.name
     while (found := place.with_name(f"{name}-{number}")).exists():
         number += 1
     return found

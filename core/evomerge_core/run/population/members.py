@@ -8,8 +8,11 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from evomerge_core.errors import InputError
 from evomerge_core.genome.space import Space
+from evomerge_core.run.candidate.candidate_merge import stage_of
 from evomerge_core.run.plan import RunPlan
+from evomerge_core.run.setup import Setup, StageSetup
 from evomerge_core.run.store.records import FOUNDER, Candidate
 from evomerge_core.run.store.store import Store
 from evomerge_core.search.population.coefficients import Coefficients
@@ -26,14 +29,23 @@ def to_genome(coefficients: Coefficients) -> NDArray[np.float64]:
     return coefficients.T.ravel().copy()
 
 
-def founders(plan: RunPlan, space: Space, store: Store) -> list[Member]:
-    """What an archive begins with: every parent, the equal-weight merges, and the members of the archive that it goes on from,
-    as far as they have scores."""
+def founders(setup: Setup, stage: StageSetup, store: Store) -> list[Member]:
+    """What a stage's archive begins with: every parent, the equal-weight merges, and the members of the archive that it goes on
+    from, as far as they have scores. Merges of another stage may have other numbers than this stage's, and aren't taken.
+
+    Raises InputError where nobody has scores.
+    """
+    assert isinstance(stage.space, Space)
     found = []
     for candidate in (one for kind in ("parent", "uniform", FOUNDER) for one in store.candidates(kind)):
-        scores = item_scores(plan, store, candidate)
+        if candidate.genome is not None and stage_of(setup, candidate).index != stage.index:
+            continue
+        scores = item_scores(setup.plan, store, candidate)
         if scores is not None:
-            found.append(Member(candidate.id, _coefficients(space, candidate), scores))
+            found.append(Member(candidate.id, _coefficients(stage.space, candidate), scores))
+    if not found:
+        remedy = "see each one's reason with `evomerge-tui candidate`"
+        raise InputError("there is nobody to breed: no source could be scored", remedy=remedy)
     return found
 
 

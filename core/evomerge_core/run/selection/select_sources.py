@@ -146,18 +146,17 @@ def _selection(trial: Trial, chosen: Chosen, alone: Mapping[int, SubScores], rea
         members.append(Told(name, model, taken, why, **scored))
     unfit = [Told(**left) for left in read_facts(trial.store).pool_unfit]
     own = trial.answers(chosen.members)
-    candidates = trial.store.candidates(POOL)
-    evaluations = [one for c in candidates if (one := trial.store.evaluation(c.id, POOL, plan.precision)) is not None]
-    asked = sum(trial.store.count_items(candidate.id, POOL, plan.precision) for candidate in candidates)
+    # a set that goes on in a second race answers more than its evaluation, which is of the first
+    answers = [item for c in trial.store.candidates(POOL) for item in trial.store.item_scores(c.id, POOL, plan.precision)]
     sizes = stage_sizes(plan, trial.setup.stages[0])
     whole = len(plan.tasks) * sizes[-1] if sizes else plan.items("search")
     return Selection(
         members=(*in_order(members), *unfit),
         score=_score(trial, chosen.members),
         items=len(own),
-        answers=asked,
-        tokens=sum(evaluation.tokens for evaluation in evaluations),
-        evaluations=math.ceil(asked / whole),
+        answers=len(answers),
+        tokens=sum(item.tokens for item in answers),
+        evaluations=math.ceil(len(answers) / whole),
     )
 
 

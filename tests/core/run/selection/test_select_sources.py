@@ -109,6 +109,8 @@ def test_a_third_model_is_taken_where_it_adds_something(tmp_path: Path) -> None:
     recipe = write_pool(tmp_path, {**USEFUL, "adds": {THIRD: 1.0}, "other-skill": {3: 1.0}, "turned": {RIGHT: -1.0}})
     selection, _ = choose(create_run(load_recipe(recipe), out=tmp_path / "run"), three_skills)
     assert set(selection.taken) == {*USEFUL, "adds"}
+    # the pair that won a race goes on in the next one
+    assert selection.tokens == 5 * selection.answers
 
 
 def test_the_same_models_again_are_left_out_and_of_alike_ones_the_best_stays(tmp_path: Path) -> None:
