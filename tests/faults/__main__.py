@@ -52,6 +52,8 @@ def main() -> int:
         draw = random.Random(arguments.seed)
         places = list(_places(bench, faults, arguments.part or PARTS, arguments.sample, draw))
         share, shares = arguments.share
+        if not places:
+            parser.error("no such fault comes in these parts")
         with contextlib.suppress(KeyboardInterrupt):
             for attempt, fault, number in places[share - 1 :: shares]:
                 trial = attempt(bench, fault, number)

@@ -42,7 +42,7 @@ def read_fingerprints(path: Path) -> dict[str, dict[str, str]]:
         began = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"can't be read ({error.strerror})", where=path, remedy=remedy) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError("isn't JSON any more", where=path, remedy=remedy) from None
     if not isinstance(began, dict) or not all(isinstance(files, dict) for files in began.values()):
         raise InputError("doesn't hold the hashes of the sources any more", where=path, remedy=remedy)

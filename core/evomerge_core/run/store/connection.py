@@ -16,6 +16,8 @@ from evomerge_core.run.store.write_ahead_log import with_log
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # What SQLite says where it can't make, lock or fill a file beside the store; a full disk is one of the reasons.
 _UNUSABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY)
+# What it says, with no code of its own, of a file that isn't as this program makes it.
+_NOT_OURS = ("no such table", "no such column", "no such module", "Could not decode", "unsupported file format")
 # Less than SQLite's smallest files take.
 _NOTHING = 2**17
 _READS = 10
@@ -146,7 +148,7 @@ def _said(error: sqlite3.Error, path: Path) -> InputError | None:
     if kind in _UNUSABLE:
         unusable = ReadOnlyStore if kind == sqlite3.SQLITE_READONLY else InputError
         return unusable(f"can't be used ({error})", where=path, remedy="check the disk and the folder's permissions")
-    if str(error).startswith(("no such table", "no such column", "Could not decode")):
+    if str(error).startswith(_NOT_OURS):
         return DamagedStore(path, str(error))
     return None
 

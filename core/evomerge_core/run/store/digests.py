@@ -15,7 +15,7 @@ from evomerge_core.run.store.connection import Connection, says_why
 
 # Rows that are read together.
 _AT_ONCE = 1000
-_ADD = "UPDATE digests SET rows = rows {sign} 1, sum = sum {sign} row_checksum({values}) WHERE name = '{table}';"
+_ADD = "UPDATE digests SET rows = rows {sign} 1, sum = sum {sign} row_checksum({values}) WHERE name = {table};"
 
 
 def make_digests(connection: Connection, tables: list[str]) -> None:
@@ -32,14 +32,17 @@ def keep_digests(connection: Connection) -> None:
     # a row that another replaces is told too
     connection.execute("PRAGMA recursive_triggers = ON")
     for table in _digested(connection):
-        columns = [row["name"] for row in connection.execute(f'PRAGMA table_info("{table}")')]
+        columns = [row["name"] for row in connection.execute(f"PRAGMA main.table_info({_quoted(table)})")]
         less, more = (
-            _ADD.format(sign=sign, table=table, values=", ".join(f'{row}."{column}"' for column in columns))
+            _ADD.format(
+                sign=sign, table=_quoted(table, "'"), values=", ".join(f"{row}.{_quoted(column)}" for column in columns)
+            )
             for sign, row in (("-", "OLD"), ("+", "NEW"))
         )
         for event, change in (("INSERT", more), ("DELETE", less), ("UPDATE", less + more)):
             # temporary: the file itself needs no function that SQLite doesn't have
-            connection.execute(f"CREATE TEMP TRIGGER {table}_{event} AFTER {event} ON main.{table} BEGIN {change} END")
+            trigger = f"{_quoted(f'{table}_{event}')} AFTER {event} ON main.{_quoted(table)}"
+            connection.execute(f"CREATE TEMP TRIGGER {trigger} BEGIN {change} END")
 
 
 def altered_table(connection: Connection) -> str | None:
@@ -79,10 +82,15 @@ def _digest_of(connection: Connection, table: str) -> tuple[int, int]:
 
 
 def _rows(connection: Connection, table: str) -> Iterator[tuple[Any, ...]]:
-    found = connection.execute(f'SELECT * FROM main."{table}"')
+    found = connection.execute(f"SELECT * FROM main.{_quoted(table)}")
     with says_why(connection.path):
         while rows := found.fetchmany(_AT_ONCE):
             yield from (tuple(row) for row in rows)
+
+
+def _quoted(name: object, mark: str = '"') -> str:
+    """A name as SQL has it: in a damaged or prepared file it may be anything."""
+    return f"{mark}{str(name).replace(mark, 2 * mark)}{mark}"
 
 
 def _checksum(row: tuple[Any, ...]) -> int:

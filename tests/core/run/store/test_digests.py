@@ -141,3 +141,41 @@ def test_a_store_of_an_earlier_version_is_read_and_written_without(tmp_path: Pat
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     assert {*before} <= names
     assert "digests" not in names
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        # a renamed column, another type, no key; the same length, so that the file stays one
+        (b"label TEXT", b"lapel TEXT"),
+        (b"tokens INTEGER NOT NULL,\n    finished", b"tokens INTEGER_NOT NULL,\n    finished"),
+        (b"(key TEXT", b"(kez TEXT"),
+    ],
+)
+def test_another_column_is_noticed(path: Path, before: bytes, after: bytes) -> None:
+    data = path.read_bytes()
+    assert before in data
+    changed = data.replace(before, after)
+    path.write_bytes(changed)
+    with pytest.raises(DamagedStore):
+        look(path)
+
+
+def test_names_in_a_prepared_store_are_names_and_no_sql(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("""CREATE TABLE "a""b" (x)""")
+        connection.commit()
+    look(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("""UPDATE digests SET name = 'fa"ct''s' WHERE name = 'facts'""")
+        connection.commit()
+    for read_only in (True, False):
+        with pytest.raises(DamagedStore), closing(Store(path, read_only=read_only)) as store:
+            store.require_sound()
+
+
+def test_a_file_of_another_format_is_damage(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:47] + b"\x05" + data[48:])
+    with pytest.raises(DamagedStore):
+        look(path)

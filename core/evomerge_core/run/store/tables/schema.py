@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from functools import cache
+
 from evomerge_core.run.store.connection import Connection, DamagedStore
+
+Columns = dict[str, tuple[str, int, int]]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -71,6 +77,9 @@ CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, at REAL NOT NULL, kin
 CREATE TABLE IF NOT EXISTS commands (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL, acknowledged REAL);
 """
 
+# The column that an earlier version's candidates don't have.
+_LATER = ("candidates", "stage")
+
 
 def table_names(connection: Connection) -> list[str]:
     """The tables in the file."""
@@ -87,3 +96,28 @@ def supply_tables(connection: Connection) -> None:
         name = made.removeprefix("\nCREATE TABLE IF NOT EXISTS ").split(" ")[0]
         if made.strip() and name not in known:
             connection.execute(made.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+
+
+def altered_columns(connection: Connection) -> str | None:
+    """The first table of the file whose columns aren't those that it was made with; None where all are. A later
+    version's further columns do no harm."""
+    for table, made in _made().items():
+        found = _columns(connection, table)
+        missing = {name for name in made if found.get(name) != made[name]}
+        if found and not missing <= ({_LATER[1]} - {*found} if table == _LATER[0] else set()):
+            return table
+    return None
+
+
+@cache
+def _made() -> dict[str, Columns]:
+    with closing(sqlite3.connect(":memory:")) as store:
+        store.executescript(SCHEMA)
+        names = [name for (name,) in store.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
+        return {name: _columns(store, name) for name in names}
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> Columns:
+    """By name a column's type, whether it must have a value, and its place in the key."""
+    query = """SELECT name, type, "notnull", pk FROM pragma_table_info(?, 'main')"""
+    return {name: (kind, needed, place) for name, kind, needed, place in connection.execute(query, (table,))}
