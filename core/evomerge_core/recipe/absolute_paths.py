@@ -42,8 +42,12 @@ def _members(recipe: Recipe, base: str) -> tuple[SourceSpec, ...]:
         raise InputError(problem, where="pool", remedy="name fewer")
     given = {entry.model: entry.name for entry in recipe.pool if entry.name != last_part(entry.model)}
     own = {_one(entry, base, recipe): name for entry, name in given.items()}
-    names = distinct_names(found)
-    return tuple(SourceSpec(model=model, name=own.get(model, name)) for model, name in zip(found, names, strict=True))
+    names = [own.get(model, name) for model, name in zip(found, distinct_names(found), strict=True)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        first, second, *_ = [model for model, name in zip(found, names, strict=True) if name == twice]
+        raise InputError(f"{first} and {second} would both be called {twice!r}", where="pool", remedy="give one another name")
+    return tuple(SourceSpec(model=model, name=name) for model, name in zip(found, names, strict=True))
 
 
 def _one(entry: str, base: str, recipe: Recipe) -> str:
