@@ -174,7 +174,8 @@ def test_a_conversation_takes_pictures_and_goes_on_after_broken_ones(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    lines = iter([f"/image {tmp_path}/broken.png what?", f"'{png}'", "what is it?", f"and {png.as_uri()} ?", "why?"])
+    talk = [f"/image {tmp_path}/broken.png what?", f"'{png}'", "what is it?", f"and {png.as_uri()} ?", "why?"]
+    lines = iter([*talk, f"'{png}'", "/clear", "so?"])
     asked: list[Any] = []
     reply = Chat.reply
 
@@ -194,7 +195,7 @@ def test_a_conversation_takes_pictures_and_goes_on_after_broken_ones(
     said = " ".join(capsys.readouterr().out.split())
     assert "broken.png: not a picture that can be read" in said
     assert "shown with the next message" in said
-    assert [turns[-1] for turns in asked] == [1, 1, 0]
+    assert [turns[-1] for turns in asked] == [1, 1, 0, 0]
 
 
 def test_a_text_model_refuses_a_picture_at_once(chat_file: Path, png: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,13 +36,13 @@ def _clear(rest: str, models: Sequence[LoadedModel]) -> str:
     if rest:
         raise InputError("/clear: takes no argument")
     for model in models:
-        model.conversation = Conversation.begin(model.conversation.system)
+        model.conversation, model.shown = Conversation.begin(model.conversation.system), ()
     return "conversation cleared"
 
 
 def _system(rest: str, models: Sequence[LoadedModel]) -> str:
     for model in models:
-        model.conversation = Conversation.begin(rest or None)
+        model.conversation, model.shown = Conversation.begin(rest or None), ()
     return "new conversation with this system message" if rest else "new conversation without a system message"
 
 

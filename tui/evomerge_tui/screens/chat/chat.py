@@ -206,7 +206,7 @@ class ChatScreen(Page):
     def action_clear(self) -> None:
         self._thread.stop()
         self._thread.clear(self._system)
-        self._prompt = ""
+        self._prompt, self._shown = "", ()
         self.remove_class("-votable")
         for column in self.query(AnswerColumn):
             column.clear()
