@@ -22,7 +22,7 @@ async def test_sources_are_ranked_and_a_copy_is_told_of(tmp_path: Path, monkeypa
     app = make_app(recipe.parent)
     async with app.run_test(size=(120, 40)) as pilot:
         app.open_new_run(recipe)
-        await until(pilot, lambda: len(table(app, "model-list").rows) == 4)
+        await until(pilot, lambda: len(table(app, "model-list").rows) == 4 and "first, second, again" in shown(app))
         await pilot.press("t")
         await until(pilot, lambda: "Best together" in shown(app), seconds=240)
         rows = {Path(row.found.reference).name: row for row in table(app, "model-list").rows}  # type: ignore[attr-defined]

@@ -31,7 +31,8 @@ _GAP = 2
 
 @dataclass(frozen=True)
 class Column(Generic[RowT]):
-    """`width` in cells; 0 takes what is left. `sort` gives what rows are ordered by, None sorts last."""
+    """`width` in cells; 0 takes what is left. `sort` gives what rows are ordered by, None sorts last. It is shown in a table of
+    `least_table` cells and more, and, with `sparse`, where a row has what it sorts by."""
 
     name: str
     title: str
@@ -40,6 +41,7 @@ class Column(Generic[RowT]):
     sort: Callable[[RowT], Any]
     right: bool = False
     least_table: int = 0
+    sparse: bool = False
 
 
 class RowsTable(ScrollView, Generic[RowT], can_focus=True):
@@ -280,7 +282,10 @@ class RowsTable(ScrollView, Generic[RowT], can_focus=True):
     # drawing
 
     def _visible(self) -> list[Column[RowT]]:
-        return [column for column in self._columns if self.size.width >= column.least_table]
+        return [column for column in self._columns if self.size.width >= column.least_table and self._is_filled(column)]
+
+    def _is_filled(self, column: Column[RowT]) -> bool:
+        return not column.sparse or any(column.sort(row) is not None for row in self._rows)
 
     def _layout(self) -> list[tuple[Column[RowT], int]]:
         """The columns that fit, with their widths."""

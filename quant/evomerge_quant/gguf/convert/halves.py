@@ -27,11 +27,13 @@ def show_half(view: Path, half: Half) -> None:
 
     Call it in a process of its own, because it changes a class. A text model is left as it is.
     """
+    config = read_json(view / "config.json")
+    if "vision_config" not in config:
+        return
     from gguf import utility
 
     reader: Any = utility.SafetensorsLocal
     files = sorted(view.glob("*.safetensors"))
-    config = read_json(view / "config.json")
     layout = find_layout(config, (name for file in files for name in reader(file).tensors))
     if layout is None:
         return

@@ -67,7 +67,7 @@ def columns() -> list[Column[Listed]]:
         Column("size", "Params", 8, _size, lambda row: row.found.parameters, right=True),
         Column("bytes", "On disk", 7, _bytes, lambda row: row.found.bytes, right=True, least_table=80),
         Column("licence", "Licence", 11, _licence, lambda row: row.found.licence or "", least_table=64),
-        Column("rank", "Rank", 5, _rank, lambda row: row.ranked.place if row.ranked else None, right=True, least_table=70),
+        Column("rank", "Rank", 5, _rank, lambda row: row.ranked.place if row.ranked else None, True, 70, sparse=True),
         Column("fits", "Fits", 5, _fits, lambda row: ({True: 0, None: 1, False: 2}[row.fit.fits], row.lack != "")),
     ]  # fmt: skip
 
