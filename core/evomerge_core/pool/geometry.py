@@ -68,9 +68,9 @@ def _change(base: Source, member: Source, name: str) -> _Change:
     factors = member.low_rank(name) if shares_model else None
     if factors is not None:
         return _Change(factors, None)
-    own = member.read(name)
     if shares_model and not _is_touched(member, name):
         return _NOTHING
+    own = member.read(name)
     return _Change(None, lambda start, end: own[start:end].double() - base.read(name)[start:end].double())
 
 

@@ -88,6 +88,12 @@ def test_the_command_ranks_and_its_folder_can_be_searched(
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [ranking]
     assert main(["pool", "first", "again", "--base", "../base", "--tasks", "../tasks.yaml", "--out", words[-1]]) == 2
     assert "other models" in capsys.readouterr().err
+    assert main([*words, "--seed", "9"]) == 2
+    assert "whose seed differ" in capsys.readouterr().err
+    harder = {**tasks, "tasks": [{**tasks["tasks"][0], "prompt": "What is {question}?"}]}
+    (tmp_path / "place" / "tasks.yaml").write_text(yaml.safe_dump(harder))
+    assert main(words) == 2
+    assert "whose tasks differ" in capsys.readouterr().err
     assert {source.name for source in load_recipe(tmp_path / "kept" / "recipe.yaml").pool} == {"first", "second"}
 
 

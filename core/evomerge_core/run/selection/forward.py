@@ -24,11 +24,10 @@ _ERROR = 0.1
 
 @dataclass(frozen=True)
 class Chosen:
-    """The set that was chosen, the sets of each race in the order in which races were held, and whether time cut it short."""
+    """The set that was chosen, and the sets of each race in the order in which races were held."""
 
     members: Members
     races: tuple[tuple[Members, ...], ...]
-    cut: bool
 
 
 @dataclass(frozen=True)
@@ -51,27 +50,32 @@ class Candidates:
         others = [member for member in self.kept if member not in start]
         found = [(*start, *more) for more in combinations(others, size - len(start))]
         able = [one for one in found if not any(self.likeness.opposite(*pair) for pair in combinations(one, 2))]
-        return sorted(able, key=lambda one: (-self.promise(one), one))
+        return self.ranked(able)
+
+    def ranked(self, sets: Sequence[Members]) -> list[Members]:
+        """The most promising first."""
+        return sorted(sets, key=lambda one: (-self.promise(one), one))
 
 
 def choose_forward(trial: Trial, candidates: Candidates) -> Chosen:
-    """The members whose merge with equal weights does best on the items that all sets are asked."""
+    """The members whose merge with equal weights does best on the items that all sets are asked; where no two can be merged,
+    the one that promises most alone."""
     pairs = candidates.sets((), 2)[:_PAIRS]
     if not pairs:
-        return Chosen(candidates.kept[:1], (), False)
+        return Chosen(candidates.ranked([(member,) for member in candidates.kept])[0], ())
     races = [tuple(pairs)]
     best = trial.best(pairs)
     if best is None:
-        return Chosen(pairs[0], tuple(races), not trial.may_go_on())
+        return Chosen(pairs[0], tuple(races))
     while larger := candidates.sets(best, len(best) + 1)[:_LARGER]:
         races.append((best, *larger))
         found = trial.best(races[-1])
         if found is None:
-            return Chosen(best, tuple(races), not trial.may_go_on())
+            return Chosen(best, tuple(races))
         if found == best or not _is_better(trial, found, best, _ERROR / len(larger)):
             break
         best = found
-    return Chosen(best, tuple(races), False)
+    return Chosen(best, tuple(races))
 
 
 def _is_better(trial: Trial, one: Members, other: Members, error: float) -> bool:

@@ -5,9 +5,8 @@ Random numbers are those of (seed, generation, child), so that a stored state go
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,19 +21,6 @@ class Population:
     seed: int
     generation: int
     members: tuple[Member, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it, as JSON keeps it: numbers come back exactly."""
-        members = [
-            {"id": one.id, "coefficients": one.coefficients.tolist(), "scores": one.scores.tolist()} for one in self.members
-        ]
-        return {"seed": self.seed, "generation": self.generation, "members": members}
-
-
-def from_json(kept: Mapping[str, Any]) -> Population:
-    """The population that `to_json` gave."""
-    members = tuple(Member(one["id"], np.array(one["coefficients"]), np.array(one["scores"])) for one in kept["members"])
-    return Population(kept["seed"], kept["generation"], members)
 
 
 def found(seed: int, founders: Sequence[Member], rules: Rules) -> Population:

@@ -9,6 +9,7 @@ from evomerge_core.errors import InputError, known_names
 from evomerge_core.files.path_text import on_command_line
 from evomerge_core.run.run_folder.folder import read_store
 from evomerge_core.run.run_folder.names import STORE, WINNER
+from evomerge_quant.llama.mmproj_file import is_mmproj
 
 EXPORTS = "gguf"
 SUSPECT = ".suspect"
@@ -55,7 +56,7 @@ def find_candidate(run: Path, label: str) -> Path:
 
 def _largest(places: list[Path], what: object, command: str) -> Path:
     files = [file for place in places for file in sorted(place.glob("*.gguf"))]
-    found = [f for f in files if f.is_file() and SUSPECT not in f.name and "mmproj" not in f.name.lower()]
+    found = [f for f in files if f.is_file() and SUSPECT not in f.name and not is_mmproj(f)]
     if not found:
         raise InputError(f"{what}: has no GGUF yet; make one with `{command}`")
     return max(found, key=lambda file: (file.stat().st_size, file.name))

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from evomerge_core.run.view.pool import Selection
 
 
+# What the scores of a pool hang on, beside its models.
+_ASKED_BY = ("base", "tasks", "splits", "seed")
+
+
 def add_parser(commands: Subparsers) -> None:
     parser = commands.add_parser("pool", help="rank many models for a task, and find those that merge well")
     parser.add_argument(
@@ -121,13 +125,18 @@ def _selection(folder: Path, recipe: Recipe, args: argparse.Namespace) -> Select
 
 
 def _require_same_pool(folder: Path, recipe: Recipe, store: Store) -> None:
-    """Refuses a folder of other models: its scores would be taken for theirs."""
+    """Refuses a folder of other models, or of other questions to them: its scores would be taken for theirs."""
     from evomerge_core.errors import InputError
     from evomerge_core.run.reopen import frozen_recipe
     from evomerge_core.run.store.facts import read_facts
 
     facts = read_facts(store)
-    known = {member.model for member in frozen_recipe(folder, facts).pool} | {left["model"] for left in facts.pool_unfit}
+    frozen = frozen_recipe(folder, facts)
+    other = next((key for key in _ASKED_BY if getattr(frozen, key) != getattr(recipe, key)), None)
+    if other is not None:
+        problem = f"holds scores of another recipe, whose {other} differ from these"
+        raise InputError(problem, where=folder, remedy="give another --out, or the same recipe")
+    known = {member.model for member in frozen.pool} | {left["model"] for left in facts.pool_unfit}
     asked = {member.model for member in recipe.pool}
     if known != asked:
         raise InputError("holds the scores of other models", where=folder, remedy="give another --out, or the same models")

@@ -67,7 +67,7 @@ def columns() -> list[Column[Listed]]:
         Column("size", "Params", 8, _size, lambda row: row.found.parameters, right=True),
         Column("bytes", "On disk", 7, _bytes, lambda row: row.found.bytes, right=True, least_table=80),
         Column("licence", "Licence", 11, _licence, lambda row: row.found.licence or "", least_table=64),
-        Column("rank", "Rank", 5, _rank, lambda row: row.ranked.place if row.ranked else None, True, 70, sparse=True),
+        Column("rank", "Rank", 5, _rank, _place, right=True, least_table=70, sparse=True),
         Column("fits", "Fits", 5, _fits, lambda row: ({True: 0, None: 1, False: 2}[row.fit.fits], row.lack != "")),
     ]  # fmt: skip
 
@@ -126,6 +126,10 @@ def _bytes(row: Listed) -> Cell:
 
 def _licence(row: Listed) -> Cell:
     return row.found.licence or "?", "muted"
+
+
+def _place(row: Listed) -> int | None:
+    return row.ranked.place if row.ranked else None
 
 
 def _rank(row: Listed) -> Cell:
