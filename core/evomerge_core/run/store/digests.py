@@ -31,7 +31,7 @@ def keep_digests(connection: Connection) -> None:
     connection.create_function("row_checksum", -1, lambda *row: _checksum(row), deterministic=True)
     # a row that another replaces is told too
     connection.execute("PRAGMA recursive_triggers = ON")
-    for table in _digested(connection):
+    for table in _digests(connection):
         columns = [row["name"] for row in connection.execute(f"PRAGMA main.table_info({_quoted(table)})")]
         less, more = (
             _ADD.format(
@@ -62,10 +62,6 @@ def altered_table(connection: Connection) -> str | None:
 
 def _digests(connection: Connection) -> dict[str, tuple[int, int]]:
     return {row["name"]: (row["rows"], row["sum"]) for row in connection.execute("SELECT name, rows, sum FROM digests")}
-
-
-def _digested(connection: Connection) -> list[str]:
-    return list(_digests(connection))
 
 
 def has_digests(connection: Connection) -> bool:
