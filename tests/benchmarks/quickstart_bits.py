@@ -22,7 +22,8 @@ from evomerge_recipes.quickstart_vlm.prepare import prepared_recipe as prepared_
 
 PRECISIONS = ("bf16", "nf4")
 HEAD = (
-    "| searched in | seed | scored in | parents | best equal-weight merge | **child** | 95 % interval | p | winner | validation |\n"
+    "| searched in | seed | scored in | parents | best equal-weight merge | **child** "
+    "| 95 % interval | p | winner | validation |\n"
     "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | --- | ---: |"
 )
 
