@@ -11,10 +11,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import App
@@ -28,7 +28,7 @@ from evomerge_tui.keys.actions import Action
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.keys.palette import ActionCommands, carry_out
 from evomerge_tui.screens.home import HomeScreen
-from evomerge_tui.screens.page import HEIGHTS, WIDTHS
+from evomerge_tui.screens.page import HEIGHTS, WIDTHS, Page
 from evomerge_tui.terminal.ascii_filter import AsciiOnly
 from evomerge_tui.terminal.clipboard import copy_to_system
 from evomerge_tui.terminal.themes import NAMES, THEMES
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
 
     from evomerge_tui.machine.machine import Machine
+    from evomerge_tui.screens.dialogs.under_way import UnderWay
     from evomerge_tui.screens.shell import Shell
 
 _LAST_SECONDS = 3.0
@@ -174,6 +175,14 @@ class EvomergeApp(App[int]):
 
     def action_back_or_stay(self) -> None:
         if len(self.screen_stack) > 1:
+            self._ask_and_go_back() if _works([self.screen]) else self.pop_screen()
+
+    @work(exclusive=True, group="leaving")
+    async def _ask_and_go_back(self) -> None:
+        from evomerge_tui.screens.dialogs.under_way import may_end
+
+        screen = self.screen
+        if await may_end(self, _works([screen]), "End it") and self.screen is screen:
             self.pop_screen()
 
     async def action_quit(self) -> None:
@@ -188,7 +197,10 @@ class EvomergeApp(App[int]):
     @work(exclusive=True, group="leaving")
     async def _ask_and_leave(self) -> None:
         from evomerge_tui.screens.dialogs.leaving import Leaving, live_runs, stop
+        from evomerge_tui.screens.dialogs.under_way import may_end
 
+        if not await may_end(self, _works(self.screen_stack), "Quit"):
+            return
         runs = await live_runs(self.folder)
         if not runs:
             self.exit(0)
@@ -256,6 +268,11 @@ class EvomergeApp(App[int]):
 if TYPE_CHECKING:
     # the app is what its screens take it for
     _: type[Shell] = EvomergeApp
+
+
+def _works(screens: Iterable[Screen[Any]]) -> list[UnderWay]:
+    """What these screens do that ends with them."""
+    return [one for screen in screens if isinstance(screen, Page) for one in screen.under_way()]
 
 
 def _end_with_the_terminal() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,6 +16,7 @@ from textual.widgets import Input
 from evomerge_core.recipe.efforts import EFFORTS
 from evomerge_core.recipe.load import dump_recipe, load_recipe
 from evomerge_tui.app import EvomergeApp
+from evomerge_tui.processes.planner.client import Planner
 from evomerge_tui.screens.dialogs.confirm import Confirm
 from evomerge_tui.screens.new_run.draft import (
     Draft,
@@ -26,6 +29,7 @@ from evomerge_tui.screens.new_run.draft import (
     with_task,
 )
 from evomerge_tui.screens.new_run.field_titles import with_titles
+from evomerge_tui.screens.new_run.open_recipe import OpenRecipe
 from evomerge_tui.screens.new_run.review.review_step import ReviewStep, file_name
 from evomerge_tui.screens.new_run.screen import NewRunScreen
 from support.hub_models import hub_model
@@ -73,6 +77,93 @@ async def test_a_recipe_is_opened_changed_and_saved_without_loss(place: Path) ->
         await until(pilot, lambda: screen(app).draft.is_saved)
     changed = before.model_copy(update={"budget": before.budget.model_copy(update={"evaluations": 180})})
     assert dump_recipe(load_recipe(path)) == dump_recipe(changed)
+
+
+class _Late(Planner):
+    """Answers some questions when it is told to."""
+
+    def __init__(self, *late: str) -> None:
+        super().__init__()
+        self.late, self.go_on = late, asyncio.Event()
+
+    async def ask(self, name: str, **parameters: Any) -> Any:
+        answer = await super().ask(name, **parameters)
+        if name in self.late:
+            await self.go_on.wait()
+        return answer
+
+
+@pytest.mark.parametrize("by", ["open", "duplicate"])
+async def test_a_recipe_takes_no_edits_before_it_is_there(by: str, place: Path) -> None:
+    """What would be overwritten is refused: by keys on any step, and by the mouse."""
+    app = make_app(place)
+    async with app.run_test(size=(120, 40)) as pilot:
+        new = NewRunScreen(place / "recipe.yaml" if by == "duplicate" else None)
+        new.planner = late = _Late("open")
+        app.push_screen(new)
+        await until(pilot, lambda: "first" in shown(app) and "second" in shown(app))
+        if by == "open":
+            await pilot.press("ctrl+o")
+            await until(pilot, lambda: isinstance(app.screen, OpenRecipe))
+            app.screen.query_one("#recipe-file", Input).value = str(place / "recipe.yaml")
+            await click_text(pilot, "Open  ")
+        await until(pilot, lambda: "reading recipe.yaml" in shown(app))
+        await pilot.press("space", "b", "ctrl+s", "3", "ctrl+n", "ctrl+o", "space", "a")
+        await click_text(pilot, "Use as source")
+        await click_text(pilot, "2 Goal")
+        assert app.screen is new
+        late.go_on.set()
+        await until(pilot, lambda: new.draft.base and "reading" not in shown(app))
+        assert new.draft.is_saved
+        await pilot.press("space")
+        await until(pilot, lambda: not new.draft.is_saved)
+
+
+async def test_a_recipe_that_cant_be_read_leaves_what_there_was(place: Path) -> None:
+    (place / "broken.yaml").write_text("name: [\n")
+    app = make_app(place)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.open_new_run(place / "broken.yaml")
+        await until(pilot, lambda: "not valid YAML" in app.last_message and "reading" not in shown(app))
+        await until(pilot, lambda: table(app, "model-list").rows)
+        await pilot.press("b")
+        await until(pilot, lambda: screen(app).draft.base)
+
+
+async def test_what_is_typed_while_a_recipe_is_saved_stays(place: Path) -> None:
+    app = make_app(place)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.open_new_run(place / "recipe.yaml")
+        await until(pilot, lambda: "Estimate" in shown(app))
+        await until(pilot, lambda: app.focused is not None and app.focused.id == "model-list")
+        await pilot.press("space")
+        await until(pilot, lambda: not screen(app).draft.is_saved)
+        written = len(screen(app).draft.sources)
+        late = _Late("written")
+        screen(app).planner, before = late, screen(app).planner
+        await pilot.press("ctrl+s", "down", "space")
+        await until(pilot, lambda: len(screen(app).draft.sources) != written)
+        typed = screen(app).draft.data
+        late.go_on.set()
+        await until(pilot, lambda: "Saved" in app.last_message)
+        assert screen(app).draft.data == typed
+        assert not screen(app).draft.is_saved
+        await before.close()
+    assert len(load_recipe(place / "recipe.yaml").sources) == written
+
+
+async def test_opening_another_recipe_asks_while_something_would_be_lost(place: Path) -> None:
+    app = make_app(place)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.open_new_run(place / "recipe.yaml")
+        await until(pilot, lambda: "Estimate" in shown(app))
+        await pilot.press("space")
+        await until(pilot, lambda: not screen(app).draft.is_saved)
+        await pilot.press("ctrl+o", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        assert screen(app).draft.get("name") == "tiny"
 
 
 async def test_leaving_asks_while_something_would_be_lost(place: Path) -> None:

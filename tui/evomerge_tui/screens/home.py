@@ -150,8 +150,7 @@ class HomeScreen(Page):
         from evomerge_tui.screens.dialogs.starting import Starting
 
         folder = _free(self.evomerge.runs_folder / name)
-        words = ("quickstart", *_QUICKSTARTS[name], "--out", folder, "--detach")
-        self.app.push_screen(Starting(name, words), self._started)
+        self.app.push_screen(Starting(name, folder, ("quickstart", *_QUICKSTARTS[name])), self._started)
 
     def _started(self, folder: Path | None) -> None:
         if folder is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.binding import BindingType
 from textual.screen import ModalScreen, Screen
@@ -14,6 +14,9 @@ from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.shell import Shell, shell_of
 from evomerge_tui.widgets.small_notice import SmallNotice
 from evomerge_tui.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from evomerge_tui.screens.dialogs.under_way import UnderWay
 
 ResultT = TypeVar("ResultT")
 
@@ -39,6 +42,10 @@ class Page(Screen[None]):
         yield from self.body()
         yield Footer(show_command_palette=False)
         yield SmallNotice()
+
+    def under_way(self) -> Iterable[UnderWay]:
+        """Work that ends with this screen; leaving it asks first."""
+        return ()
 
     def body(self) -> Iterable[Widget]:
         """The widgets between the top line and the keys."""

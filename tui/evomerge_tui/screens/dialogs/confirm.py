@@ -15,16 +15,16 @@ from evomerge_tui.screens.page import Dialog
 class Confirm(Dialog[bool]):
     """True to go ahead; the safe answer has the focus."""
 
-    def __init__(self, question: str, detail: str, do: str) -> None:
+    def __init__(self, question: str, detail: str, do: str, *, stay: str = "Cancel") -> None:
         super().__init__()
-        self._question, self._detail, self._do = question, detail, do
+        self._question, self._detail, self._do, self._stay = question, detail, do, stay
 
     def compose(self) -> Iterable[Widget]:
         with Vertical(classes="box"):
             yield Static(self._question, classes="question", markup=False)
             yield Static(self._detail, classes="detail", markup=False)
             with Horizontal(classes="choices"):
-                yield Button("Cancel", id="cancel")
+                yield Button(self._stay, id="cancel")
                 yield Button(self._do, id="do", variant="error")
 
     def on_mount(self) -> None:

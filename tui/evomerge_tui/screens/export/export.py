@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from textual.widgets import Input, ProgressBar, Select, Static
 from evomerge_core.errors import InputError
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.processes.line_process import command_lines
+from evomerge_tui.screens.dialogs.under_way import UnderWay, may_end
 from evomerge_tui.screens.export.export_lines import TypeRow, done_lines, room_line, type_columns
 from evomerge_tui.screens.page import Page
 from evomerge_tui.text.shown_text import many_lines, one_line
@@ -47,7 +49,7 @@ class ExportScreen(Page):
         self._chosen = {"Q4_K_M"}
         self._plan: dict[str, Any] | None = None
         self._result: dict[str, Any] | None = None
-        self._working = False
+        self._began: float | None = None
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="export"):
@@ -113,8 +115,8 @@ class ExportScreen(Page):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         possible = {
-            "start": not self._working,
-            "stop": self._working,
+            "start": self._began is None,
+            "stop": self._began is not None,
             "chat": self._result is not None
             and any(not file["path"].endswith(".suspect.gguf") for file in self._result["files"]),
             "copy": self._result is not None,
@@ -160,7 +162,7 @@ class ExportScreen(Page):
             self._look()
 
     def _set_working(self, working: bool) -> None:
-        self._working = working
+        self._began = time.monotonic() if working else None
         if self.is_mounted:
             self.query_one("#bar").display = working
             self.query_one(TopBar).set_standing(Content.styled("● exporting", "$success") if working else Content(""))
@@ -180,7 +182,14 @@ class ExportScreen(Page):
         self.query_one("#steps", Static).update(Content.styled(many_lines(reason), "$error"))
         self.evomerge.tell(reason, "error")
 
-    def action_stop(self) -> None:
+    def under_way(self) -> Iterable[UnderWay]:
+        if self._began is not None:
+            yield UnderWay(f"The export of {self.folder.name}", self._began, "Finished files stay; the rest is lost.")
+
+    @work(exclusive=True, group="stop")
+    async def action_stop(self) -> None:
+        if not await may_end(self.app, self.under_way(), "Cancel the export") or self._began is None:
+            return
         self.workers.cancel_group(self, "export")
         self.query_one("#steps", Static).update(Content.styled("cancelled; finished files stay", "$warning"))
 

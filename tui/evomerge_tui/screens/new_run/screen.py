@@ -22,6 +22,7 @@ from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.processes.planner.client import Planner
 from evomerge_tui.screens.dialogs.confirm import Confirm
 from evomerge_tui.screens.dialogs.starting import Starting
+from evomerge_tui.screens.dialogs.under_way import UnderWay, may_end
 from evomerge_tui.screens.new_run.draft import Draft, moved_to, new_draft
 from evomerge_tui.screens.new_run.field_titles import with_titles
 from evomerge_tui.screens.new_run.goal.goal_step import GoalStep
@@ -56,6 +57,7 @@ class NewRunScreen(Page):
         self._step = "models"
         self._estimate: Mapping[str, Any] | None = None
         self._trouble = ""
+        self._is_reading = False
         self._tokens: float | None = None
         self.draft = new_draft(Path())
 
@@ -182,29 +184,52 @@ class NewRunScreen(Page):
 
     @work(exclusive=True, group="leave")
     async def _leave(self) -> None:
-        if self.draft.is_saved or await self.app.push_screen_wait(
-            Confirm("Leave without saving?", "Your changes to the recipe will be lost. Press ctrl+s to save them.", "Leave")
-        ):
+        if await self._may_lose_changes("Leave") and await may_end(self.app, self.under_way(), "Leave"):
             self.app.pop_screen()
+
+    async def _may_lose_changes(self, do: str) -> bool:
+        """Whether nothing of the recipe would be lost, or the person lets it go."""
+        detail = "Your changes to the recipe will be lost. Press ctrl+s to save them."
+        return self.draft.is_saved or bool(await self.app.push_screen_wait(Confirm(f"{do} without saving?", detail, do)))
+
+    def under_way(self) -> Iterable[UnderWay]:
+        return (one for step in self.query(Step) for one in step.under_way())
 
     # the recipe's file
 
     @work(exclusive=True, group="recipe")
     async def _read_recipe(self, path: Path) -> None:
+        self._set_reading(path)
         try:
             answer = await self.ask("open", path=str(path))
         except InputError as error:
             self.evomerge.tell(str(error), "error")
-            return
-        data = answer["data"]
-        # a recipe inside a run or this program is a start for a new one, never written to
-        own = not (path.parent / STORE).exists() and not answer["is_ready"]
-        self._take(Draft(data, path.parent, path if own else None, data if own else None))
+        else:
+            data = answer["data"]
+            # a recipe inside a run or this program is a start for a new one, never written to
+            own = not (path.parent / STORE).exists() and not answer["is_ready"]
+            self.draft = Draft(data, path.parent, path if own else None, data if own else None)
+        self._set_reading(None)
+
+    def _set_reading(self, path: Path | None) -> None:
+        """While a recipe is read nothing can be edited: it would be overwritten by what the file says."""
+        self._is_reading = path is not None
+        for part in ("#work", "#step-bar"):
+            self.query_one(part).disabled = self._is_reading
+        if path is not None:
+            self.query_one(TopBar).set_title(f"New run › reading {path.name} …")
+        else:
+            self._tell_all()
+            self.query_one(f"#{self._step}", Step).enter()
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        return action not in ("open", "save", "go", "step") or not self._is_reading
 
     @work(exclusive=True, group="recipe")
     async def action_open(self) -> None:
         path = await self.app.push_screen_wait(OpenRecipe())
-        if path is not None:
+        if path is not None and await self._may_lose_changes("Open it"):
             self._read_recipe(path)
 
     @on(Button.Pressed, "#save")
@@ -223,10 +248,11 @@ class NewRunScreen(Page):
             draft = moved_to(self.draft, path.parent)
             answer = await self.ask("written", data=draft.data, folder=str(path.parent))
             write_whole(path, answer["yaml"])
+            # what was typed meanwhile stays, and isn't saved yet
+            self._take(replace(moved_to(self.draft, path.parent), path=path, saved=draft.data))
         except InputError as error:
             self.evomerge.tell(str(error), "error")
             return False
-        self._take(replace(draft, path=path, saved=draft.data))
         return True
 
     # the start
@@ -240,8 +266,8 @@ class NewRunScreen(Page):
         away = (self._estimate or {}).get("away") or ()
         if away and not await self.app.push_screen_wait(Downloading(away)):
             return
-        words = ("run", path, "--out", event.folder.absolute(), "--detach")
-        folder = await self.app.push_screen_wait(Starting(str(self.draft.get("name")), words))
+        starting = Starting(str(self.draft.get("name")), event.folder.absolute(), ("run", path))
+        folder = await self.app.push_screen_wait(starting)
         if folder is not None:
             self.app.pop_screen()
             self.evomerge.open_run(folder)

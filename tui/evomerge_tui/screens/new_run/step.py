@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Protocol, cast
 
 from textual.containers import Vertical
 
+from evomerge_tui.screens.dialogs.under_way import UnderWay
 from evomerge_tui.screens.new_run.draft import Draft
 from evomerge_tui.screens.new_run.messages import Edited
 from evomerge_tui.screens.shell import Shell, shell_of
@@ -35,6 +37,10 @@ class Step(Vertical):
     async def ask(self, question: str, **parameters: Any) -> Any:
         """Asks the screen's planner."""
         return await cast("HasPlanner", self.screen).ask(question, **parameters)
+
+    def under_way(self) -> Iterable[UnderWay]:
+        """Work that ends with this step's screen."""
+        return ()
 
     def show(self, draft: Draft) -> None:
         """Shows a draft, which may have been changed elsewhere."""

@@ -16,13 +16,15 @@ from evomerge_core.errors import InputError
 from evomerge_core.recipe.efforts import fitted_splits
 from evomerge_core.tasks.items.split import SPLITS
 from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.screens.dialogs.under_way import UnderWay
 from evomerge_tui.screens.new_run.draft import Draft, task_name, with_task, without_task
 from evomerge_tui.screens.new_run.goal.add_task import AddTask
 from evomerge_tui.screens.new_run.goal.parents_trial import ParentsTrial
 from evomerge_tui.screens.new_run.goal.task_form import TaskEdited, TaskForm
-from evomerge_tui.screens.new_run.goal.task_preview import preview_text
+from evomerge_tui.screens.new_run.goal.task_preview import preview_pictures, preview_text
 from evomerge_tui.screens.new_run.messages import ItemsRead
 from evomerge_tui.screens.new_run.step import Step
+from evomerge_tui.widgets.picture_view import PictureView
 from evomerge_tui.widgets.rows_table import Cell, Column, RowsTable
 
 _EMPTY = "No tasks yet: press a to add one."
@@ -55,12 +57,16 @@ class GoalStep(Step):
                     yield Button("‹", id="item-before", tooltip="The previous item")
                     yield Button("›", id="item-after", tooltip="The next item")
                     yield Static("", id="preview-head", markup=False)
-                with VerticalScroll(id="preview-scroll", can_focus=True):
+                with VerticalScroll(id="preview-scroll", can_focus=True), Horizontal(id="preview-item"):
+                    yield PictureView(id="preview-pictures")
                     yield Static("", id="preview-text", markup=False)
             with TabPane("Task", id="task-pane"):
                 yield TaskForm()
             with TabPane("Try parents", id="try-pane"), Vertical():
                 yield ParentsTrial()
+
+    def under_way(self) -> Iterable[UnderWay]:
+        return self.query_one(ParentsTrial).under_way()
 
     def enter(self) -> None:
         (self.table if self.draft.tasks else self.query_one("#add")).focus()
@@ -150,6 +156,7 @@ class GoalStep(Step):
         head, body = preview_text(self._present(), self._item)
         self.query_one("#preview-head", Static).update(head)
         self.query_one("#preview-text", Static).update(body)
+        self.query_one(PictureView).show(preview_pictures(self._present(), self._item))
         total = self._total()
         self.query_one("#fit-sizes").display = total is not None and total < self._wanted()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from textual.worker import Worker
 from evomerge_core.errors import InputError
 from evomerge_core.files.yaml_file import dump_yaml
 from evomerge_tui.processes.line_process import command_lines
+from evomerge_tui.screens.dialogs.under_way import UnderWay, may_end
 from evomerge_tui.screens.new_run.draft import Draft, moved_to
 from evomerge_tui.screens.shell import shell_of
 from evomerge_tui.text.quantities import duration, percent
@@ -37,6 +39,7 @@ class ParentsTrial(Vertical):
         super().__init__()
         self._draft: Draft | None = None
         self._worker: Worker[None] | None = None
+        self._began = 0.0
         self._parents: list[dict[str, Any]] = []
 
     def compose(self) -> Iterable[Widget]:
@@ -49,13 +52,24 @@ class ParentsTrial(Vertical):
     def show(self, draft: Draft) -> None:
         self._draft = draft
 
+    def under_way(self) -> Iterable[UnderWay]:
+        """The trial that is running."""
+        if self._worker is not None and self._worker.is_running:
+            yield UnderWay("The trial of the parents", self._began)
+
     @on(Button.Pressed, "#try-parents")
     def toggle(self) -> None:
-        """Starts a trial, or cancels the one that is running."""
+        """Starts a trial, or cancels the one that is running; asks first when that has taken long."""
         if self._worker is not None and self._worker.is_running:
-            self._worker.cancel()
+            self._ask_and_cancel(self._worker)
         elif self._draft is not None:
+            self._began = time.monotonic()
             self._worker = self._try(self._draft)
+
+    @work(exclusive=True, group="cancel")
+    async def _ask_and_cancel(self, trial: Worker[None]) -> None:
+        if await may_end(self.app, self.under_way(), "Cancel it"):
+            trial.cancel()
 
     @work(exclusive=True, group="try")
     async def _try(self, draft: Draft) -> None:

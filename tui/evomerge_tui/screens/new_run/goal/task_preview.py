@@ -8,6 +8,7 @@ from typing import Any
 from textual.content import Content
 
 from evomerge_tui.text.shown_text import many_lines, one_line
+from evomerge_tui.widgets.thumbnail import Thumbnail, read_thumbnail
 
 
 def preview_text(preview: Mapping[str, Any] | str | None, item: int) -> tuple[Content, Content]:
@@ -24,6 +25,12 @@ def preview_text(preview: Mapping[str, Any] | str | None, item: int) -> tuple[Co
     parts += [Content.styled(many_lines("\n".join(preview["notes"])), "$text-muted")] if preview["notes"] else []
     parts += list(_item(items[min(item, len(items) - 1)])) if items else []
     return Content(head), Content("\n\n").join(parts)
+
+
+def preview_pictures(preview: Mapping[str, Any] | str | None, item: int) -> list[Thumbnail]:
+    """The pictures of an item that is shown."""
+    items = preview["items"] if isinstance(preview, Mapping) else []
+    return [read_thumbnail(facts) for facts in items[min(item, len(items) - 1)]["pictures"]] if items else []
 
 
 def _item(item: Mapping[str, Any]) -> Iterator[Content]:

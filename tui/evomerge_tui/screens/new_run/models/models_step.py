@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -20,6 +21,7 @@ from evomerge_core.discovery.found import FoundModel, Kind
 from evomerge_core.errors import InputError
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.processes.line_process import command_lines
+from evomerge_tui.screens.dialogs.under_way import UnderWay, may_end
 from evomerge_tui.screens.new_run.draft import (
     Draft,
     has_source,
@@ -53,11 +55,13 @@ class ModelsStep(Step):
         self._found: dict[str, tuple[FoundModel, str]] = {}
         self._fits: dict[tuple[str, str], Fit] = {}
         self._downloads: dict[str, float] = {}
+        self._downloads_began: dict[str, float] = {}
         self._workers: dict[str, Worker[None]] = {}
         self._looked_up: set[str] = set()
         self._tokenizers: tuple[str, ...] = ()
         self._ranked: dict[str, Ranked] = {}
         self._ranking: Worker[None] | None = None
+        self._ranking_began = 0.0
 
     def compose(self) -> Iterable[Widget]:
         with Horizontal(classes="toolbar"):
@@ -291,16 +295,36 @@ class ModelsStep(Step):
         self._fits.clear()
         self._look()
 
+    # what takes long
+
+    def under_way(self) -> Iterable[UnderWay]:
+        yield from self._ranking_under_way()
+        yield from (self._download_under_way(reference) for reference in self._downloads)
+
+    def _ranking_under_way(self) -> Iterable[UnderWay]:
+        if self._ranking is not None and self._ranking.is_running:
+            yield UnderWay("The ranking of the sources", self._ranking_began)
+
+    def _download_under_way(self, reference: str) -> UnderWay:
+        kept = "What has arrived is kept: the next download continues from there."
+        return UnderWay(f"The download of {reference}", self._downloads_began[reference], kept)
+
+    @work(group="cancel")
+    async def _ask_and_cancel(self, worker: Worker[None], works: Iterable[UnderWay]) -> None:
+        if await may_end(self.app, works, "Cancel it"):
+            worker.cancel()
+
     # ranking
 
     @on(Button.Pressed, "#rank")
     def action_rank(self) -> None:
         lacking = lacks(self.draft)
         if self._ranking is not None and self._ranking.is_running:
-            self._ranking.cancel()
+            self._ask_and_cancel(self._ranking, self._ranking_under_way())
         elif lacking:
             self.evomerge.tell(lacking, "warning")
         else:
+            self._ranking_began = time.monotonic()
             self._ranking = self._rank()
 
     @work(exclusive=True, group="rank")
@@ -333,9 +357,10 @@ class ModelsStep(Step):
             return
         reference = row.found.reference
         if reference in self._downloads:
-            self._workers[reference].cancel()
+            self._ask_and_cancel(self._workers[reference], [self._download_under_way(reference)])
         else:
             self._downloads[reference] = 0.0
+            self._downloads_began[reference] = time.monotonic()
             self._workers[reference] = self._download(row)
 
     @work(group="downloads")
