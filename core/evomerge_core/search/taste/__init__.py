@@ -1,0 +1,1 @@
+"""Taste: who is better, by votes between two."""
