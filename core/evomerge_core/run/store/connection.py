@@ -17,7 +17,14 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # What SQLite says where it can't make, lock or fill a file beside the store; a full disk is one of the reasons.
 _UNUSABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY)
 # What it says, with no code of its own, of a file that isn't as this program makes it.
-_NOT_OURS = ("no such table", "no such column", "no such module", "Could not decode", "unsupported file format")
+_NOT_OURS = (
+    *("no such table", "no such column", "no such module", "no such collation sequence"),
+    *("Could not decode", "unsupported file format"),
+)
+# In SQLite's header: of a format above this it reads the file and doesn't write it.
+_WRITTEN_AS, _KNOWN_FORMAT = 18, 2
+# What a copy in memory may take, which is SQLite's own limit.
+_MOST_IN_MEMORY = 2**30
 # Less than SQLite's smallest files take.
 _NOTHING = 2**17
 _READS = 10
@@ -97,7 +104,7 @@ def connect(path: Path) -> Connection:
 
 
 def connect_to_read(path: Path) -> Connection:
-    """A connection that writes nothing into the run's folder, and needs no right to.
+    """A connection that changes nothing in the run's folder (SQLite's own index of the log apart), and needs no right to.
 
     Where SQLite can't keep its index of the log beside the file (another's folder, a full disk), it reads a copy in memory of
     the file as it is now: `is_outdated` says when it no longer is.
@@ -145,12 +152,24 @@ def _said(error: sqlite3.Error, path: Path) -> InputError | None:
         return full_disk(path, SPARE_BYTES, then=resume_it(path.parent))
     if kind in _DAMAGED:
         return DamagedStore(path, str(error))
+    if kind == sqlite3.SQLITE_READONLY and has_unknown_format(path):
+        return DamagedStore(path, "its header names a format that SQLite doesn't write")
     if kind in _UNUSABLE:
         unusable = ReadOnlyStore if kind == sqlite3.SQLITE_READONLY else InputError
         return unusable(f"can't be used ({error})", where=path, remedy="check the disk and the folder's permissions")
     if str(error).startswith(_NOT_OURS):
         return DamagedStore(path, str(error))
     return None
+
+
+def has_unknown_format(path: Path) -> bool:
+    """Whether SQLite reads the file, and would not write it, for what its header says."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_WRITTEN_AS + 1)
+    except OSError:
+        return False
+    return len(header) > _WRITTEN_AS and header[_WRITTEN_AS] > _KNOWN_FORMAT
 
 
 def _opened(path: Path, address: Path | str, **options: bool) -> Connection:
@@ -179,6 +198,8 @@ def _read(path: Path) -> tuple[bytes, _Times]:
     try:
         for _ in range(_READS):
             before = _times(path)
+            if sum(found[0] for found in before if found is not None) > _MOST_IN_MEMORY:
+                raise InputError("is too large to be read in memory", where=path, remedy="check the folder's permissions")
             log = _bytes(_log_of(path))
             data = path.read_bytes()
             if _times(path) == before:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from evomerge_core.run.store.connection import Connection, says_why
+from evomerge_core.run.store.tables.schema import known_tables, table_names
 
 # Rows that are read together.
 _AT_ONCE = 1000
@@ -19,9 +20,12 @@ _ADD = "UPDATE digests SET rows = rows {sign} 1, sum = sum {sign} row_checksum({
 
 
 def make_digests(connection: Connection, tables: list[str]) -> None:
-    """Begins the digests of a store whose tables are empty. A store of an earlier version has none, and is read without."""
-    connection.execute("CREATE TABLE digests (name TEXT PRIMARY KEY, rows INTEGER NOT NULL, sum INTEGER NOT NULL)")
-    connection.executemany("INSERT INTO digests VALUES (?, 0, 0)", [(table,) for table in tables])
+    """Begins the digests of tables that are empty. A store of an earlier version has none, and is read without."""
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS digests (name TEXT PRIMARY KEY, rows INTEGER NOT NULL, sum INTEGER NOT NULL)"
+    )
+    # one that is there says that its table was removed
+    connection.executemany("INSERT OR IGNORE INTO digests VALUES (?, 0, 0)", [(table,) for table in tables])
 
 
 def keep_digests(connection: Connection) -> None:
@@ -31,7 +35,7 @@ def keep_digests(connection: Connection) -> None:
     connection.create_function("row_checksum", -1, lambda *row: _checksum(row), deterministic=True)
     # a row that another replaces is told too
     connection.execute("PRAGMA recursive_triggers = ON")
-    for table in _digests(connection):
+    for table in sorted(known_tables() & {*table_names(connection)}):
         columns = [row["name"] for row in connection.execute(f"PRAGMA main.table_info({_quoted(table)})")]
         less, more = (
             _ADD.format(
@@ -53,14 +57,18 @@ def altered_table(connection: Connection) -> str | None:
     connection.execute("BEGIN")
     try:
         tables = [row["name"] for row in connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'")]
-        digests = _digests(connection) if has_digests(connection) else {}
+        digests = _digests(connection)
+        if digests is not None and not known_tables() & {*tables} <= {*digests}:
+            return "digests"
         found = {table: _digest_of(connection, table) for table in tables}
     finally:
         connection.execute("COMMIT")
-    return next((table for table, digest in digests.items() if found.get(table) != digest), None)
+    return next((str(table) for table, digest in (digests or {}).items() if found.get(table) != digest), None)
 
 
-def _digests(connection: Connection) -> dict[str, tuple[int, int]]:
+def _digests(connection: Connection) -> dict[str, tuple[int, int]] | None:
+    if not has_digests(connection):
+        return None
     return {row["name"]: (row["rows"], row["sum"]) for row in connection.execute("SELECT name, rows, sum FROM digests")}
 
 

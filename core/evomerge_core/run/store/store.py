@@ -14,7 +14,7 @@ from evomerge_core.run.store.tables.events import Events
 from evomerge_core.run.store.tables.items import Items
 from evomerge_core.run.store.tables.passes import Passes
 from evomerge_core.run.store.tables.results import Results
-from evomerge_core.run.store.tables.schema import SCHEMA, supply_tables, table_names
+from evomerge_core.run.store.tables.schema import SCHEMA, require_plain, supply_tables, table_names
 
 
 class Store(Evaluations, Items, Passes, Results, Events):
@@ -33,6 +33,7 @@ class Store(Evaluations, Items, Passes, Results, Events):
         super().__init__(path, connect_to_read(path) if read_only else connect(path))
         self._copy, self._copied = copy, 0.0
         try:
+            require_plain(self._connection)
             self._open_to_read() if read_only else self._open_to_write(create=create)
         except BaseException:
             self.close()
@@ -48,12 +49,12 @@ class Store(Evaluations, Items, Passes, Results, Events):
         self._connection.execute("PRAGMA temp_store = MEMORY")
         if create:
             self._connection.execute("PRAGMA journal_mode = WAL")
-        is_new = create and not table_names(self._connection)
+        before = table_names(self._connection)
         # also the tables that an earlier version did not make
         self._connection.executescript(SCHEMA)
         self._connection.execute("PRAGMA synchronous = FULL")
-        if is_new:
-            make_digests(self._connection, table_names(self._connection))
+        if (create and not before) or has_digests(self._connection):
+            make_digests(self._connection, sorted({*table_names(self._connection)} - {*before}))
         self._has_stages = self._add_stages()
         keep_digests(self._connection)
 

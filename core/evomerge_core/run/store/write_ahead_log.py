@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 _HEADER, _FRAME = 32, 24
 _MAGIC = 0x377F0682  # the lowest bit says that the sums are of big-endian words
+_SIZES = frozenset(2**power for power in range(9, 17))  # of a page
 _MODES = slice(18, 20)  # of the file's header: 2 and 2 with a log, 1 and 1 without
 
 
@@ -19,9 +20,11 @@ def with_log(data: bytes, log: bytes) -> bytes:
     size = struct.unpack(">I", log[8:12])[0] if pages else 0
     whole = bytearray(data)
     if pages:
+        # a log adds no more than its own pages, whatever it says
+        count = min(count, len(data) // size + len(pages))
         whole = whole[: count * size].ljust(count * size, b"\0")
     for number, page in pages.items():
-        if number <= count:
+        if 0 < number <= count:
             whole[(number - 1) * size : number * size] = page
     if len(whole) >= _MODES.stop:
         whole[_MODES] = b"\1\1"
@@ -49,7 +52,7 @@ def _frames(log: bytes) -> Iterator[tuple[int, int, bytes]]:
     if magic & ~1 != _MAGIC:
         return
     order = ">" if magic & 1 else "<"
-    if _sums(log[:24], order, (0, 0)) != (first, second):
+    if size not in _SIZES or _sums(log[:24], order, (0, 0)) != (first, second):
         return
     sums = (first, second)
     for at in range(_HEADER, len(log) - _FRAME - size + 1, _FRAME + size):

@@ -179,3 +179,76 @@ def test_a_file_of_another_format_is_damage(path: Path) -> None:
     path.write_bytes(data[:47] + b"\x05" + data[48:])
     with pytest.raises(DamagedStore):
         look(path)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize(
+    "prepared",
+    [
+        "ALTER TABLE facts RENAME TO kept; CREATE VIEW facts AS SELECT * FROM kept",
+        "CREATE VIEW further AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n",
+        "CREATE TRIGGER t AFTER INSERT ON commands BEGIN DELETE FROM facts; END",
+        "DROP TABLE marks; CREATE VIRTUAL TABLE marks USING fts5 (candidate, split, precision, reason)",
+        "ALTER TABLE facts ADD COLUMN long TEXT AS (hex(zeroblob(100000000)))",
+        "CREATE TABLE further (x CHECK (x > 1))",
+        "CREATE TABLE further (x DEFAULT (hex(zeroblob(100000000))))",
+        "CREATE INDEX further ON facts (length(value))",
+        "CREATE INDEX further ON facts (key) WHERE value > 1",
+    ],
+)
+def test_a_store_that_works_out_strangers_sql_is_refused(path: Path, prepared: str, read_only: bool) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(prepared)
+    with pytest.raises(DamagedStore, match="which no run makes"):
+        Store(path, read_only=read_only)
+
+
+def test_what_a_later_version_may_add_does_no_harm(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "CREATE TABLE further (x INTEGER DEFAULT 0); CREATE INDEX faster ON evaluations (split, precision); ANALYZE"
+        )
+    look(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "without"),
+    [("UNIQUE (kind, label),", ""), ("PRIMARY KEY (candidate, split, precision, task, item)", "CHECKED INT")],
+)
+def test_a_table_without_its_keys_is_noticed(path: Path, key: str, without: str) -> None:
+    """Writing would end in SQLite's own error, or in rows that are there twice."""
+    with closing(sqlite3.connect(path)) as connection:
+        table, made = connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql LIKE ?", (f"%{key}%",)).fetchone()
+        assert key in made
+        connection.execute(f"ALTER TABLE {table} RENAME TO before")
+        connection.execute(made.replace(key, without).replace("WITHOUT ROWID", ""))
+        columns = ", ".join(row[1] for row in connection.execute("PRAGMA table_info(before)"))
+        connection.execute(f"INSERT INTO {table} ({columns}) SELECT * FROM before")
+        connection.execute("DROP TABLE before")
+        connection.commit()
+    with pytest.raises(DamagedStore, match=f"its table {table} isn't what was written"):
+        look(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM digests",
+        "DELETE FROM digests WHERE name = 'item_scores'",
+        "UPDATE digests SET name = 'digests' WHERE name = 'facts'",
+        "INSERT INTO digests VALUES ('sqlite_schema', 0, 0)",
+        "INSERT INTO digests VALUES ('digests', 0, 0)",
+        "INSERT INTO digests VALUES (NULL, x'00', 'x')",
+        "UPDATE digests SET sum = 9223372036854775807",
+        "UPDATE digests SET rows = 'many'",
+        "DROP TABLE passes",
+    ],
+)
+def test_other_digests_are_noticed(path: Path, change: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(change)
+        connection.commit()
+    with pytest.raises(DamagedStore, match=r"its table \w+ isn't what was written"):
+        look(path)
+    with pytest.raises(DamagedStore, match=r"its table \w+ isn't what was written"), closing(Store(path)) as store:
+        store.require_sound()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import struct
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,26 @@ def test_the_log_is_applied_as_sqlite_does_it(tmp_path: Path, cut: int) -> None:
     found = rows(ours)
     assert found == rows(sqlite3.connect(path))
     assert len(whole) > 40_000
+
+
+def test_a_log_adds_no_more_than_it_holds(tmp_path: Path) -> None:
+    """One that speaks of 2**31 pages, with sums that are right, would take terabytes."""
+    path = killed(tmp_path)
+    log = bytearray(path.with_name("run.db-wal").read_bytes())
+    size = struct.unpack(">I", log[8:12])[0]
+    # the last frame is the last transaction's end
+    sums = struct.unpack(">2I", log[-2 * (24 + size) + 16 : -2 * (24 + size) + 24])
+    log[-(24 + size) + 4 : -(24 + size) + 8] = struct.pack(">I", 2**31)
+    order = ">" if log[3] & 1 else "<"
+    for part in (log[-(24 + size) : -(24 + size) + 8], log[-size:]):
+        for first, second in struct.iter_unpack(f"{order}2I", part):
+            sums = ((one := (sums[0] + first + sums[1]) & 0xFFFFFFFF), (sums[1] + second + one) & 0xFFFFFFFF)
+    log[-(24 + size) + 16 : -(24 + size) + 24] = struct.pack(">2I", *sums)
+    whole = with_log(path.read_bytes(), bytes(log))
+    assert len(whole) <= path.stat().st_size + len(log)
+    ours = sqlite3.connect(":memory:")
+    ours.deserialize(whole)
+    assert rows(ours) == rows(sqlite3.connect(path))
 
 
 def test_a_reader_leaves_a_killed_jobs_files_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from evomerge_core.errors import InputError
+from evomerge_core.run.run_folder.commands import append_command
 from evomerge_core.run.run_folder.folder import create_folder, open_store, read_store, require_run
 from evomerge_core.run.run_folder.recovery import restore_if_damaged
 from evomerge_core.run.store.connection import DamagedStore
@@ -49,10 +50,21 @@ def change_a_number(path: Path) -> None:
     path.write_bytes(data.replace(b"generation2", b"generation7"))
 
 
+def name_another_format(path: Path) -> None:
+    """SQLite reads such a file, and calls it read-only when it shall write."""
+    data = path.read_bytes()
+    path.write_bytes(data[:18] + b"\x03" + data[19:])
+
+
+def put_in_a_trigger(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TRIGGER t AFTER INSERT ON commands BEGIN DELETE FROM facts; END")
+
+
 DAMAGES = [Path.unlink, cut, zero_pages, spoil_a_text]
 
 
-@pytest.mark.parametrize("damage", [*DAMAGES, change_a_number])
+@pytest.mark.parametrize("damage", [*DAMAGES, change_a_number, name_another_format, put_in_a_trigger])
 def test_a_run_goes_on_from_its_copy(run: Path, damage: Callable[[Path], None]) -> None:
     damage(run / "run.db")
     require_run(run)
@@ -92,6 +104,12 @@ def test_a_damaged_store_is_not_copied_over_a_sound_copy(run: Path) -> None:
         store.keep_copy()
     assert (run / "run.copy.db").read_bytes() == sound
     assert not (run / "run.copy.db.part").exists()
+
+
+def test_a_store_that_cannot_be_written_for_its_header_is_damaged(run: Path) -> None:
+    name_another_format(run / "run.db")
+    with pytest.raises(DamagedStore, match=r"its header names a format .* goes on from the last sound copy"):
+        append_command(run, "stop")
 
 
 def test_a_sound_store_stays_as_it_is(run: Path) -> None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from functools import cache
+from typing import NamedTuple
 
 from evomerge_core.run.store.connection import Connection, DamagedStore
 
-Columns = dict[str, tuple[str, int, int]]
+
+class _Made(NamedTuple):
+    """How a table is made: by name a column's type, whether it must have a value, and its place in the key; and which columns
+    no two rows have alike."""
+
+    columns: dict[str, tuple[str, int, int]]
+    keys: frozenset[tuple[str, ...]]
+
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -79,6 +88,8 @@ CREATE TABLE IF NOT EXISTS commands (id INTEGER PRIMARY KEY, at REAL NOT NULL, n
 
 # The column that an earlier version's candidates don't have.
 _LATER = ("candidates", "stage")
+# What SQLite works out when rows are read or written: no table or index of this program's has it.
+_WORKED_OUT = re.compile(r"\b(check|generated|virtual|as|where)\b|\bdefault\s*\(", re.IGNORECASE)
 
 
 def table_names(connection: Connection) -> list[str]:
@@ -98,26 +109,46 @@ def supply_tables(connection: Connection) -> None:
             connection.execute(made.replace("CREATE TABLE", "CREATE TEMP TABLE"))
 
 
-def altered_columns(connection: Connection) -> str | None:
-    """The first table of the file whose columns aren't those that it was made with; None where all are. A later
+def require_plain(connection: Connection) -> None:
+    """Raises DamagedStore for a file that somebody has prepared: with views, triggers, virtual tables, or columns, conditions
+    and indexes that are worked out, SQLite would carry out a stranger's SQL for whoever reads or writes it."""
+    for row in connection.execute("SELECT type, name, sql FROM main.sqlite_schema"):
+        made = str(row["sql"] or "")
+        # an index of more than columns has another bracket
+        is_index = row["type"] == "index" and made.count("(") <= 1
+        if not (row["type"] == "table" or is_index) or _WORKED_OUT.search(made):
+            raise DamagedStore(connection.path, f"it holds {row['type']} {row['name']}, which no run makes"[:200])
+
+
+def altered_structure(connection: Connection) -> str | None:
+    """The first table of the file whose columns or keys aren't those that it was made with; None where all are. A later
     version's further columns do no harm."""
     for table, made in _made().items():
-        found = _columns(connection, table)
-        missing = {name for name in made if found.get(name) != made[name]}
-        if found and not missing <= ({_LATER[1]} - {*found} if table == _LATER[0] else set()):
+        found = _structure(connection, table)
+        missing = {name for name in made.columns if found.columns.get(name) != made.columns[name]}
+        is_known = missing <= ({_LATER[1]} - {*found.columns} if table == _LATER[0] else set())
+        if found.columns and not (is_known and found.keys == made.keys):
             return table
     return None
 
 
+def known_tables() -> frozenset[str]:
+    """The tables that a run's store has."""
+    return frozenset(_made())
+
+
 @cache
-def _made() -> dict[str, Columns]:
+def _made() -> dict[str, _Made]:
     with closing(sqlite3.connect(":memory:")) as store:
         store.executescript(SCHEMA)
         names = [name for (name,) in store.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
-        return {name: _columns(store, name) for name in names}
+        return {name: _structure(store, name) for name in names}
 
 
-def _columns(connection: sqlite3.Connection, table: str) -> Columns:
-    """By name a column's type, whether it must have a value, and its place in the key."""
+def _structure(connection: sqlite3.Connection, table: str) -> _Made:
     query = """SELECT name, type, "notnull", pk FROM pragma_table_info(?, 'main')"""
-    return {name: (kind, needed, place) for name, kind, needed, place in connection.execute(query, (table,))}
+    columns = {name: (kind, needed, place) for name, kind, needed, place in connection.execute(query, (table,))}
+    unique = connection.execute("""SELECT name FROM pragma_index_list(?, 'main') WHERE "unique" """, (table,)).fetchall()
+    order = "SELECT name FROM pragma_index_info(?, 'main') ORDER BY seqno"
+    keys = frozenset(tuple(name for (name,) in connection.execute(order, (index,))) for (index,) in unique)
+    return _Made(columns, keys)
