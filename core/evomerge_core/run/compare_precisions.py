@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import takewhile
 
 import numpy as np
 
@@ -20,7 +22,8 @@ from evomerge_core.paths.space import PathSpace
 from evomerge_core.recipe.schema import SHIPPED, Precision
 from evomerge_core.run.agreement import DRAWN, FEWEST_MERGES, Agreement, Matrix, agreement, compared_items, read_agreement
 from evomerge_core.run.candidate.cached_evaluation import CachedEvaluator
-from evomerge_core.run.candidate.candidate_loader import CandidateLoader, MakeEvaluator
+from evomerge_core.run.candidate.candidate_loader import CandidateLoader
+from evomerge_core.run.candidate.held_model import MakeEvaluator
 from evomerge_core.run.generation.generations import make_optimizer
 from evomerge_core.run.plan import Asked, RunPlan
 from evomerge_core.run.setup import Setup
@@ -76,14 +79,13 @@ def _compared(setup: Setup, store: Store, evaluator: CachedEvaluator, shipped: C
     begin_phase(store, AGREEMENT, len(known) + 2 * len(drawn))
     loader = CandidateLoader(setup, store, other.make, keeps_device=False)
     in_bf16 = CachedEvaluator(plan, store, loader, evaluator.since, evaluator.require_unchanged)
-    merges = list(_scored_in_time(plan, store, in_bf16, _mixed(known, drawn), asked))
+    merges = _scored_in_time(plan, store, in_bf16, _mixed(known, drawn), asked)
     loader.release()
     evaluator.since = in_bf16.since
     if len(merges) < FEWEST_MERGES:
         few_in_time = f"in the time that is set apart {SHIPPED} scores only {len(merges)} merges"
         return Agreement(plan.precision, problem=few_in_time)
-    for candidate in (one for one in merges if one in drawn):
-        evaluator.evaluate(candidate, AGREEMENT, plan.precision, asked)
+    evaluator.evaluate_all([one for one in merges if one in drawn], AGREEMENT, plan.precision, asked)
     few = [_values(plan, store, candidate, plan.precision, asked) for candidate in merges]
     return agreement(plan.precision, np.array(few), np.array([_values(plan, store, c, SHIPPED, asked) for c in merges]))
 
@@ -113,14 +115,15 @@ def _mixed(known: Sequence[Candidate], drawn: Sequence[Candidate]) -> list[Candi
 
 def _scored_in_time(
     plan: RunPlan, store: Store, evaluator: CachedEvaluator, merges: Sequence[Candidate], asked: Sequence[Asked]
-) -> Iterator[Candidate]:
-    """Scores merges in bf16 as long as their time lasts."""
-    for candidate in merges:
-        known = store.evaluation(candidate.id, AGREEMENT, SHIPPED) is not None
-        if not known and _time_is_up(plan, store):
-            return
-        evaluator.evaluate(candidate, AGREEMENT, SHIPPED, asked)
-        yield candidate
+) -> list[Candidate]:
+    """Scores merges in bf16 as long as their time lasts; those that it lasted for."""
+    due = takewhile(lambda one: _is_scored(store, one) or not _time_is_up(plan, store), merges)
+    evaluator.evaluate_all(due, AGREEMENT, SHIPPED, asked)
+    return list(takewhile(partial(_is_scored, store), merges))
+
+
+def _is_scored(store: Store, candidate: Candidate) -> bool:
+    return store.evaluation(candidate.id, AGREEMENT, SHIPPED) is not None
 
 
 def _time_is_up(plan: RunPlan, store: Store) -> bool:

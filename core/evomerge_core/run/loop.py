@@ -14,7 +14,8 @@ from functools import partial
 from evomerge_core.genome.space import Space
 from evomerge_core.paths.space import PathSpace
 from evomerge_core.run.candidate.cached_evaluation import CachedEvaluator
-from evomerge_core.run.candidate.candidate_loader import CandidateLoader, MakeEvaluator
+from evomerge_core.run.candidate.candidate_loader import CandidateLoader
+from evomerge_core.run.candidate.held_model import MakeEvaluator
 from evomerge_core.run.compare_precisions import Shipped, compare_precisions
 from evomerge_core.run.generation.generations import search
 from evomerge_core.run.generation.start import best_start
@@ -53,8 +54,7 @@ def run(
     references = list(add_references(setup, store))
     known = [*references, *store.candidates(FOUNDER)]
     begin_phase(store, "references", len(known))
-    for candidate in known:
-        evaluator.evaluate(candidate, "search", plan.precision)
+    evaluator.evaluate_all(known, "search", plan.precision)
     if read_facts(store).estimated is None:
         estimated = estimate_from_references(setup, store)
         write_facts(store, foretold=None if estimated is None else asdict(estimated))
@@ -63,8 +63,7 @@ def run(
     tested = list({candidate.id: candidate for candidate in (*references, *winners)}.values())
     begin_phase(store, "test", len(tested) * len(plan.precisions))
     for precision in reversed(plan.precisions):
-        for candidate in tested:
-            evaluator.evaluate(candidate, "test", precision)
+        evaluator.evaluate_all(tested, "test", precision)
     return winners[-1]
 
 

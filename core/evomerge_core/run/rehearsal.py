@@ -11,8 +11,9 @@ from pathlib import Path
 
 from evomerge_core.recipe.schema import SHIPPED, Precision
 from evomerge_core.run.agreement import DRAWN, MERGES, compared_items
-from evomerge_core.run.candidate.candidate_loader import CandidateLoader, MakeEvaluator
+from evomerge_core.run.candidate.candidate_loader import CandidateLoader
 from evomerge_core.run.candidate.coherence_guard import questions
+from evomerge_core.run.candidate.held_model import MakeEvaluator
 from evomerge_core.run.candidate.scoring import Gate, Responses, ask_candidate
 from evomerge_core.run.generation.broken_gate import GATE_ITEMS, pays
 from evomerge_core.run.generation.finalists import AVERAGED
@@ -155,7 +156,8 @@ def _searched(plan: RunPlan, stage: StagePlan, loader: CandidateLoader, candidat
         asked, gate = _some(plan, plan.items("search")), None
     else:
         asked = _some(plan, sizes[0] * count)
-        gate = Gate(asked[:GATE_ITEMS], lambda _: None) if pays(asked[:GATE_ITEMS]) else None
+        gated = asked[:GATE_ITEMS]
+        gate = Gate(tuple(a.question for a in gated), lambda _: None) if pays(gated) else None
     slot = loader.slot(candidate, "search", plan.precision)
     responses = ask_candidate(slot, asked, neutral=questions(plan), gate=gate)
     first = TimeEstimate(responses.seconds, float(sum(item.tokens for item in responses.items)))

@@ -92,4 +92,9 @@ class Evaluator(Protocol):
 
 
 class CandidateError(Exception):
-    """A candidate can't be scored (NaN, out of memory, no answer); it ranks last with this reason."""
+    """A candidate can't be scored (NaN, out of memory, no answer); it ranks last with this reason.
+
+    `elsewhere`: it may well be scored where there is more memory.
+    """
+
+    elsewhere: bool = False

@@ -15,7 +15,7 @@ from torch import Tensor
 from evomerge_core.errors import InputError
 from evomerge_core.processor import card_arithmetic, processor_name
 from evomerge_core.recipe.schema import ArithmeticSetting
-from evomerge_core.run.candidate.candidate_loader import MakeEvaluator
+from evomerge_core.run.candidate.held_model import MakeEvaluator
 from evomerge_core.sources.pretrained import read_config
 from evomerge_core.sources.vision.families import family_of
 from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary

@@ -28,6 +28,8 @@ _SAID = (
 class OutOfMemory(CandidateError):
     """There is no memory left to take or to score a candidate."""
 
+    elsewhere = True
+
 
 class NoRoom(OutOfMemory, InputError):
     """There is no room for a model: the candidate's failure in a run, bad input where a model was asked for by itself."""

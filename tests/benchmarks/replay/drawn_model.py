@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from torch import Tensor
 
-from evomerge_core.run.candidate.candidate_loader import LoadedSlot
+from evomerge_core.run.candidate.held_model import LoadedSlot
 from evomerge_core.run.plan import Asked
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.tasks.evaluator import Answer, Question

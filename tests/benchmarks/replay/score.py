@@ -21,7 +21,7 @@ from crosses.table import open_cross
 from evomerge_core.fixed_merge.fixed_merge import stream_fixed
 from evomerge_core.genome.space import Space
 from evomerge_core.recipe.schema import Recipe
-from evomerge_core.run.candidate.candidate_loader import LoadedSlot
+from evomerge_core.run.candidate.held_model import LoadedSlot
 from evomerge_core.run.candidate.scoring import score_candidate
 from evomerge_core.run.references import UNIFORM_WEIGHTS
 from evomerge_core.run.setup import Setup, prepare

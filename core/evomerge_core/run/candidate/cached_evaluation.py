@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from evomerge_core.recipe.schema import Precision
 from evomerge_core.run.candidate.candidate_loader import CandidateLoader
@@ -17,10 +17,25 @@ from evomerge_core.run.store.facts import Clock, read_facts
 from evomerge_core.run.store.records import POOL, Candidate, Evaluation, Pass
 from evomerge_core.run.store.store import Store
 from evomerge_core.tasks.evaluator import CandidateError, Question
+from evomerge_core.tasks.taste import Judge
 
 
 def _believe() -> None:
     """Where nobody watches."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a candidate is to be asked: the items of a split, `neutral` texts by (language, number), behind a gate; `keep` takes
+    what came of it, and the clock afterwards."""
+
+    candidate: Candidate
+    split: str
+    precision: Precision
+    asked: Sequence[Asked]
+    neutral: Mapping[tuple[str, str], Question]
+    gate: Gate | None
+    keep: Callable[[Responses, Clock], None]
 
 
 @dataclass
@@ -36,18 +51,32 @@ class CachedEvaluator:
     loader: CandidateLoader
     since: float
     require_unchanged: Callable[[], None] = _believe
+    judge: Judge | None = None
 
     def evaluate(
         self, candidate: Candidate, split: str, precision: Precision, asked: Sequence[Asked] | None = None
     ) -> Evaluation:
         """The candidate's evaluation on a split: on all of its items, or on those that are `asked`. Raises `Stopped` when the
         run is asked to stop."""
+        self.evaluate_all([candidate], split, precision, asked)
         known = self.store.evaluation(candidate.id, split, precision)
-        if known is not None:
-            return known
+        assert known is not None  # a failure is kept too
+        return known
+
+    def evaluate_all(
+        self, candidates: Iterable[Candidate], split: str, precision: Precision, asked: Sequence[Asked] | None = None
+    ) -> None:
+        """The same for several candidates, which are taken one after the other as they can be asked; afterwards the store has
+        the evaluations of all."""
         neutral = self._neutral if split == "search" else {}
         some = self.plan.asked[split] if asked is None else asked
-        responses, clock = self._ask(candidate, split, precision, some, neutral, None)
+        self._carry_out(
+            Wanted(one, split, precision, some, neutral, None, partial(self._keep, one, split, precision))
+            for one in candidates
+            if self.store.evaluation(one.id, split, precision) is None
+        )
+
+    def _keep(self, candidate: Candidate, split: str, precision: Precision, responses: Responses, clock: Clock) -> None:
         evaluation = evaluation_of(self.plan, responses)
         self.store.save_evaluation(
             candidate.twin or candidate.id,
@@ -60,33 +89,44 @@ class CachedEvaluator:
             mark=self._mark(candidate, responses),
             facts=clock.as_facts(),
         )
-        return evaluation
 
-    def run_rung(self, candidate: Candidate, generation: int, rung: int, asked: Sequence[Asked], gate: Gate | None) -> None:
-        """One rung of a generation's race, on the search's items; what the candidate answered before isn't asked again."""
-        precision, place = self.plan.precision, candidate.twin or candidate.id
-        known = {(i.task, i.item) for i in self.store.item_scores(place, "search", precision)}
-        new = [a for a in asked if (a.task.name, a.item.id) not in known]
-        neutral = {} if known else self._neutral
-        responses, clock = self._ask(candidate, "search", precision, new, neutral, gate)
-        passed = _pass(responses, "search", precision, generation, rung)
-        self.store.save_rung(place, passed, responses.items, responses.neutral, facts=clock.as_facts())
+    def run_rungs(
+        self, candidates: Iterable[Candidate], generation: int, rung: int, asked: Sequence[Asked], gate: Gate | None
+    ) -> None:
+        """One rung of a generation's race, on the search's items, for each candidate; what it answered before isn't asked
+        again."""
+        self._carry_out(self._rung(one, "search", generation, rung, asked, self._neutral, gate) for one in candidates)
 
-    def run_pool_rung(self, candidate: Candidate, generation: int, rung: int, asked: Sequence[Asked], _: Gate | None) -> None:
+    def run_pool_rungs(
+        self, candidates: Iterable[Candidate], generation: int, rung: int, asked: Sequence[Asked], _: Gate | None
+    ) -> None:
         """One rung of a race between sets of a pool's members; what a set answered before isn't asked again."""
-        precision = self.plan.precision
-        known = {(i.task, i.item) for i in self.store.item_scores(candidate.id, POOL, precision)}
-        new = [a for a in asked if (a.task.name, a.item.id) not in known]
-        responses, clock = self._ask(candidate, POOL, precision, new, {}, None)
-        self.store.save_rung(
-            candidate.id, _pass(responses, POOL, precision, generation, rung), responses.items, facts=clock.as_facts()
-        )
+        self._carry_out(self._rung(one, POOL, generation, rung, asked, {}, None) for one in candidates)
 
-    def run_final_rung(self, candidate: Candidate, precision: Precision, rung: int, asked: Sequence[Asked]) -> None:
-        """One rung of a final, on validation items that the candidate was not asked before."""
-        responses, clock = self._ask(candidate, "validation", precision, asked, {}, None)
-        passed = _pass(responses, "validation", precision, candidate.generation, rung)
-        self.store.save_rung(candidate.twin or candidate.id, passed, responses.items, facts=clock.as_facts())
+    def run_final_rungs(self, unanswered: Iterable[tuple[Candidate, Sequence[Asked]]], precision: Precision, rung: int) -> None:
+        """One rung of a final, on validation items that each candidate was not asked before."""
+
+        def wanted(one: Candidate, asked: Sequence[Asked]) -> Wanted:
+            keep = partial(self._keep_rung, one, "validation", precision, one.generation, rung)
+            return Wanted(one, "validation", precision, asked, {}, None, keep)
+
+        self._carry_out(wanted(one, asked) for one, asked in unanswered)
+
+    def _rung(
+        self,
+        candidate: Candidate,
+        split: str,
+        generation: int,
+        rung: int,
+        asked: Sequence[Asked],
+        neutral: Mapping[tuple[str, str], Question],
+        gate: Gate | None,
+    ) -> Wanted:
+        precision, place = self.plan.precision, candidate.twin or candidate.id
+        known = {(i.task, i.item) for i in self.store.item_scores(place, split, precision)}
+        new = [a for a in asked if (a.task.name, a.item.id) not in known]
+        keep = partial(self._keep_rung, candidate, split, precision, generation, rung)
+        return Wanted(candidate, split, precision, new, {} if known else neutral, gate, keep)
 
     @cached_property
     def guard(self) -> Guard | None:
@@ -97,32 +137,44 @@ class CachedEvaluator:
     def _neutral(self) -> Mapping[tuple[str, str], Question]:
         return questions(self.plan)
 
+    def _keep_rung(
+        self,
+        candidate: Candidate,
+        split: str,
+        precision: Precision,
+        generation: int | None,
+        rung: int,
+        responses: Responses,
+        clock: Clock,
+    ) -> None:
+        passed = _pass(responses, split, precision, generation, rung)
+        place = candidate.twin or candidate.id
+        self.store.save_rung(place, passed, responses.items, responses.neutral, facts=clock.as_facts())
+
     def _mark(self, candidate: Candidate, responses: Responses) -> str | None:
         """References are what children are measured against, and never marked."""
         if candidate.generation is None or self.guard is None or responses.failure is not None:
             return None
         return objection(self.guard, responses.items, responses.neutral)
 
-    def _ask(
-        self,
-        candidate: Candidate,
-        split: str,
-        precision: Precision,
-        asked: Sequence[Asked],
-        neutral: Mapping[tuple[str, str], Question],
-        gate: Gate | None,
-    ) -> tuple[Responses, Clock]:
-        """The candidate's responses, and the clock afterwards."""
+    def _carry_out(self, wanted: Iterable[Wanted]) -> None:
+        """Asks everything in its order, and keeps it in that order."""
+        for one in _once(wanted):
+            one.keep(*self._ask(one))
+
+    def _ask(self, wanted: Wanted) -> tuple[Responses, Clock]:
+        """A candidate's responses, and the clock afterwards."""
+        precision = wanted.precision
         waited = obey(self.store, self.require_unchanged)
         before = time.perf_counter()
         try:
-            slot = self.loader.slot(candidate, split, precision)
+            slot = self.loader.slot(wanted.candidate, wanted.split, precision)
         except CandidateError as failure:  # there is no room for a model in this precision
             made, rows = time.perf_counter() - before, None
             responses = Responses([], [], str(failure), None, made, made)
         else:
             made = time.perf_counter() - before
-            responses = ask_candidate(slot, asked, neutral=neutral, gate=gate)
+            responses = ask_candidate(slot, wanted.asked, neutral=wanted.neutral, gate=wanted.gate)
             rows = slot.evaluator.batch_size
         self.require_unchanged()
         now, facts = time.perf_counter(), read_facts(self.store)
@@ -135,6 +187,16 @@ class CachedEvaluator:
         )
         self.since = now
         return responses, clock
+
+
+def _once(wanted: Iterable[Wanted]) -> Iterator[Wanted]:
+    """Every candidate once: a twin's scores are those of the candidate that it stands for."""
+    begun: set[int] = set()
+    for one in wanted:
+        place = one.candidate.twin or one.candidate.id
+        if place not in begun:
+            begun.add(place)
+            yield one
 
 
 def _pass(responses: Responses, split: str, precision: str, generation: int | None, rung: int | None) -> Pass:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from evomerge_core.run.candidate.candidate_loader import LoadedSlot
+from evomerge_core.run.candidate.held_model import LoadedSlot
 from evomerge_core.run.plan import Asked, RunPlan
 from evomerge_core.run.store.records import Evaluation, ItemScore
 from evomerge_core.tasks.evaluator import Answer, CandidateError, Evaluator, Question
@@ -16,11 +16,31 @@ from evomerge_core.tasks.task import weighted_mean
 
 @dataclass(frozen=True)
 class Gate:
-    """What a candidate must pass before it is asked for answers: `objection` takes the correct answers' losses on `asked`
+    """What a candidate must pass before it is asked for answers: `objection` takes the correct answers' losses on `questions`
     (mean negative log-likelihood per token in nats) and says what is wrong, None when nothing is."""
 
-    asked: tuple[Asked, ...]
+    questions: tuple[Question, ...]
     objection: Callable[[Sequence[float | None]], str | None]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a candidate answered, also on `neutral` texts, or the reason why it answered nothing; seconds and loss as in
+    `Responses`.
+
+    `scored_on` is what it was computed on, and `rows` how many questions were answered together (None: not known). `elsewhere`:
+    where there is more memory the candidate may not fail.
+    """
+
+    answers: Sequence[Answer]
+    neutral: Sequence[Answer]
+    failure: str | None
+    loss: float | None
+    load_seconds: float
+    seconds: float
+    scored_on: str | None = None
+    rows: int | None = None
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -28,7 +48,7 @@ class Responses:
     """A candidate's item scores, or the reason why it has none.
 
     `loss` is the mean of the correct answers' losses where only those are known, `neutral` are the losses on neutral texts;
-    `load_seconds` of the `seconds` went into merging and loading.
+    `load_seconds` of the `seconds` went into merging and loading; `scored_on` is what was computed on (None: nothing was).
     """
 
     items: list[ItemScore]
@@ -37,6 +57,7 @@ class Responses:
     loss: float | None
     load_seconds: float
     seconds: float
+    scored_on: str | None = None
 
 
 def score_candidate(plan: RunPlan, slot: LoadedSlot, split: str) -> tuple[Evaluation, list[ItemScore]]:
@@ -52,29 +73,48 @@ def ask_candidate(
     neutral: Mapping[tuple[str, str], Question] | None = None,
     gate: Gate | None = None,
 ) -> Responses:
-    """Loads a candidate, asks it and scores item by item; with `gate`, a candidate that doesn't pass writes nothing and fails
-    with the objection. `neutral` are questions for a likelihood alone, by (language, number).
-    """
+    """Loads a candidate, asks it and scores item by item; `neutral` are questions by (language, number), the gate is as in
+    `answers_of`."""
     started = time.perf_counter()
+    named = neutral or {}
+    answered = answers_of(slot, [a.question for a in asked], neutral=list(named.values()), gate=gate)
+    scored = responses_of(asked, list(named), answered)
+    return scored if scored.failure is not None else replace(scored, seconds=time.perf_counter() - started)
+
+
+def responses_of(asked: Sequence[Asked], neutral: Sequence[tuple[str, str]], answered: Answered) -> Responses:
+    """The scores of what was answered to `asked`, and to `neutral` texts, by (language, number)."""
+    items = [item_score(a, answer) for a, answer in zip(asked, answered.answers, strict=False)]
+    apart = [_neutral_score(key, answer) for key, answer in zip(neutral, answered.neutral, strict=False)]
+    return Responses(items, apart, answered.failure, answered.loss, answered.load_seconds, answered.seconds, answered.scored_on)
+
+
+def answers_of(
+    slot: LoadedSlot, questions: Sequence[Question], *, neutral: Sequence[Question] = (), gate: Gate | None = None
+) -> Answered:
+    """Loads a candidate and asks it; with `gate`, a candidate that doesn't pass writes nothing and fails with the objection.
+    `neutral` are questions for a likelihood alone."""
+    started = time.perf_counter()
+    where = slot.evaluator.scored_on
     loaded = None
     losses: list[float | None] = []
     try:
         slot.load()
         loaded = time.perf_counter()
         if gate is not None:
-            losses = _gold_losses(gate.asked, slot.evaluator)
+            losses = _gold_losses(gate.questions, slot.evaluator)
             objection = gate.objection(losses)
             if objection is not None:
                 raise CandidateError(objection)
-        answers = slot.evaluator.answer([a.question for a in asked])
+        answers = slot.evaluator.answer(questions)
         # a call of its own: the task's prompts begin alike, and are read faster without strangers among them
-        apart = slot.evaluator.answer(list((neutral or {}).values()))
+        apart = slot.evaluator.answer(neutral)
     except CandidateError as failure:
-        now = time.perf_counter()
-        return Responses([], [], str(failure), mean_loss(losses), (loaded or now) - started, now - started)
-    items = [item_score(a, answer) for a, answer in zip(asked, answers, strict=True)]
-    neutral_scores = [_neutral_score(key, answer) for key, answer in zip(neutral or {}, apart, strict=True)]
-    return Responses(items, neutral_scores, None, None, loaded - started, time.perf_counter() - started)
+        now, rows = time.perf_counter(), slot.evaluator.batch_size
+        loss, spent = mean_loss(losses), ((loaded or now) - started, now - started)
+        return Answered((), (), str(failure), loss, *spent, where, rows, failure.elsewhere)
+    spent = (loaded - started, time.perf_counter() - started)
+    return Answered(answers, apart, None, None, *spent, where, slot.evaluator.batch_size)
 
 
 def evaluation_of(plan: RunPlan, responses: Responses) -> Evaluation:
@@ -85,17 +125,17 @@ def evaluation_of(plan: RunPlan, responses: Responses) -> Evaluation:
 
 
 def evaluation_on(plan: RunPlan, items: Sequence[ItemScore], seconds: float) -> Evaluation:
-    """The evaluation that item scores add up to; every task must have some."""
+    """The evaluation that item scores add up to; there must be some."""
     return Evaluation(
         weighted_score(plan, items), mean_loss([i.loss for i in items]), None, seconds, sum(i.tokens for i in items)
     )
 
 
 def weighted_score(plan: RunPlan, items: Sequence[ItemScore]) -> float:
-    """The mean of each task's items, averaged over the tasks by their weights."""
-    values: dict[str, list[float]] = {task.name: [] for task in plan.tasks}
+    """The mean of each task's items, averaged over the tasks that have some by their weights."""
+    values: dict[str, list[float]] = {}
     for item in items:
-        values[item.task].append(item.value)
+        values.setdefault(item.task, []).append(item.value)
     means = {name: sum(of_task) / len(of_task) for name, of_task in values.items()}
     return weighted_mean(means, plan.weights)
 
@@ -106,9 +146,9 @@ def mean_loss(losses: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _gold_losses(asked: Sequence[Asked], evaluator: Evaluator) -> list[float | None]:
+def _gold_losses(questions: Sequence[Question], evaluator: Evaluator) -> list[float | None]:
     """The correct answers' losses; nothing is generated."""
-    answers = evaluator.answer([replace(a.question, max_new_tokens=0) for a in asked])
+    answers = evaluator.answer([replace(question, max_new_tokens=0) for question in questions])
     return [-answer.gold_logprob / answer.gold_tokens if answer.gold_tokens else None for answer in answers]
 
 

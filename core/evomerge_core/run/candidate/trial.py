@@ -8,7 +8,7 @@ from functools import partial
 
 from evomerge_core.fixed_merge.fixed_merge import stream_fixed
 from evomerge_core.merging.config import MergeConfig, whole_model
-from evomerge_core.run.candidate.candidate_loader import LoadedSlot
+from evomerge_core.run.candidate.held_model import LoadedSlot
 from evomerge_core.run.candidate.scoring import score_candidate
 from evomerge_core.run.plan import Asked
 from evomerge_core.run.setup import Setup

@@ -7,6 +7,7 @@ It takes one pass over a few correct answers; a broken merge that writes keeps a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,19 +34,26 @@ def gold_gate(plan: RunPlan, store: Store, asked: Sequence[Asked], error: float)
     parent = min(known)[2]
     scores = store.item_scores(parent.id, "search", plan.precision)
     theirs = {(i.task, i.item): i.loss for i in scores if i.loss is not None}
+    against = _Against(parent.label, tuple(theirs.get((a.task.name, a.item.id)) for a in some), error)
+    return Gate(tuple(a.question for a in some), against)
 
-    def objection(losses: Sequence[float | None]) -> str | None:
+
+@dataclass(frozen=True)
+class _Against:
+    """The objection of a gate: data, since it may be asked in another process. `theirs` are the losses of the `parent`."""
+
+    parent: str
+    theirs: tuple[float | None, ...]
+    error: float
+
+    def __call__(self, losses: Sequence[float | None]) -> str | None:
         pairs = [
-            (loss, theirs[key])
-            for item, loss in zip(some, losses, strict=True)
-            if loss is not None and (key := (item.task.name, item.item.id)) in theirs
+            (loss, other) for loss, other in zip(losses, self.theirs, strict=True) if loss is not None and other is not None
         ]
         own, other = np.array([a for a, _ in pairs]), np.array([b for _, b in pairs])
-        if not broken(own, other, margin=MARGIN, error=error):
+        if not broken(own, other, margin=MARGIN, error=self.error):
             return None
-        return f"broken: correct answers are {(own - other).mean():.1f} nats per token less likely than for {parent.label}"
-
-    return Gate(some, objection)
+        return f"broken: correct answers are {(own - other).mean():.1f} nats per token less likely than for {self.parent}"
 
 
 def pays(asked: Sequence[Asked]) -> bool:

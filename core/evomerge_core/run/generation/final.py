@@ -11,7 +11,7 @@ The store is the only state: what a contender has answered isn't asked again, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -33,8 +33,9 @@ ERROR = 0.5
 # What a contender is worth in a precision in which it has no score: less than any that has one.
 _FAILED = -1.0
 
-# Asks a candidate validation items in a precision, in a rung of a final. The answers are in the store on return.
-RunFinalRung = Callable[[Candidate, Precision, int, Sequence[Asked]], None]
+# Asks candidates validation items, each its own, in a precision, in a rung of a final. They are taken one after the other, as
+# they can be asked; the answers are in the store on return.
+RunFinalRungs = Callable[[Iterable[tuple[Candidate, Sequence[Asked]]], Precision, int], None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Final:
     store: Store
     sizes: tuple[int, ...]
     guard: Guard | None
-    run_rung: RunFinalRung
+    run_rungs: RunFinalRungs
 
 
 def hold_final(final: Final, contenders: Sequence[Candidate]) -> None:
@@ -66,7 +67,7 @@ def complete(final: Final, candidate: Candidate) -> bool:
         rungs = [_unanswered(final, precision, candidate, rung) for rung in range(len(final.sizes))]
         missing = list(chain.from_iterable(rungs))
         if missing and not has_failed(final.store, candidate, "validation", precision):
-            final.run_rung(candidate, precision, next(r for r, some in enumerate(rungs) if some), missing)
+            final.run_rungs([(candidate, missing)], precision, next(r for r, some in enumerate(rungs) if some))
             _save(final, precision, candidate)
             asked = True
     return asked
@@ -118,6 +119,8 @@ def final_places(plan: RunPlan) -> list[Place]:
     of_task = []
     for task in plan.tasks:
         known = {asked.item.id: asked for asked in plan.asked["validation"] if asked.task is task}
+        if not known:
+            continue  # taste has no validation items
         of_task.append([known[name] for name in draw(list(known), len(known), key=f"{plan.seed}|final", generation=0)])
     return list(zip(*of_task, strict=True))
 
@@ -126,11 +129,9 @@ def _race(final: Final, precision: Precision, contenders: Sequence[Candidate]) -
     running, reached = list(contenders), dict.fromkeys((c.id for c in contenders), 0)
     for rung, size in enumerate(final.sizes):
         last = rung == len(final.sizes) - 1
-        for candidate in running:
-            new = _unanswered(final, precision, candidate, rung)
-            if new and not has_failed(final.store, candidate, "validation", precision):
-                final.run_rung(candidate, precision, rung, new)
-            if last:
+        final.run_rungs(_due(final, precision, running, rung), precision, rung)
+        if last:
+            for candidate in running:
                 _save(final, precision, candidate)
         answering = [c for c in running if not has_failed(final.store, c, "validation", precision)]
         reached |= {c.id: size for c in answering}
@@ -139,6 +140,16 @@ def _race(final: Final, precision: Precision, contenders: Sequence[Candidate]) -
             if candidate not in stay:
                 _save(final, precision, candidate)
         running = stay
+
+
+def _due(
+    final: Final, precision: Precision, running: Sequence[Candidate], rung: int
+) -> Iterator[tuple[Candidate, Sequence[Asked]]]:
+    """Those that have yet to answer something of a rung, and what."""
+    for candidate in running:
+        new = _unanswered(final, precision, candidate, rung)
+        if new and not has_failed(final.store, candidate, "validation", precision):
+            yield candidate, new
 
 
 def _undropped(

@@ -47,14 +47,14 @@ def search(plan: RunPlan, stage: StageSetup, store: Store, evaluator: CachedEval
         genomes = optimizer.ask()
         candidates = admission.admit(generation, genomes)
         if settings is None:
-            results = score_all(plan, stage, store, evaluator.evaluate, candidates)
+            results = score_all(plan, stage, store, evaluator.evaluate_all, candidates)
         else:
             results = race(
                 settings,
                 generation,
                 candidates,
                 len(genomes) // 2,
-                evaluator.run_rung,
+                evaluator.run_rungs,
                 lambda items: not out_of_time(plan, stage, store, items),
             )
         if results is None or len(candidates) < len(genomes):

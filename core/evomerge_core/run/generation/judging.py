@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from evomerge_core.recipe.schema import Precision, Racing, SearchSettings
 from evomerge_core.run.candidate.coherence_guard import Guard
@@ -10,7 +10,7 @@ from evomerge_core.run.candidate.fitness import fitness
 from evomerge_core.run.generation.race import RaceSettings
 from evomerge_core.run.plan import RunPlan, StagePlan
 from evomerge_core.run.store.facts import read_facts, write_race
-from evomerge_core.run.store.records import Candidate, Evaluation
+from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.timing.deadline import out_of_time
 from evomerge_core.search.racing.result import RaceResult
@@ -18,20 +18,29 @@ from evomerge_core.search.racing.rungs import last_rung, rung_sizes
 
 # With fewer items there is nothing to save.
 _FEWEST_ITEMS = 16
-# Evaluates a candidate on a split in a precision, or finds its evaluation in the store.
-Evaluate = Callable[[Candidate, str, Precision], Evaluation]
+# Evaluates candidates on a split in a precision, those that the store has no evaluation of. They are taken one after the other,
+# as they can be asked.
+EvaluateAll = Callable[[Iterable[Candidate], str, Precision], None]
 
 
 def score_all(
-    plan: RunPlan, stage: StagePlan, store: Store, evaluate: Evaluate, candidates: Sequence[Candidate]
+    plan: RunPlan, stage: StagePlan, store: Store, evaluate_all: EvaluateAll, candidates: Sequence[Candidate]
 ) -> list[RaceResult] | None:
     """Each candidate's result on all of the search's items; None when the stage's minutes ran out."""
+
+    def due() -> Iterator[Candidate]:
+        for candidate in candidates:
+            if store.evaluation(candidate.id, "search", plan.precision) is None:
+                if out_of_time(plan, stage, store, plan.items("search")):
+                    return
+                yield candidate
+
+    evaluate_all(due(), "search", plan.precision)
     results = []
     for candidate in candidates:
-        known = store.evaluation(candidate.id, "search", plan.precision)
-        if known is None and out_of_time(plan, stage, store, plan.items("search")):
+        evaluation = store.evaluation(candidate.id, "search", plan.precision)
+        if evaluation is None:
             return None
-        evaluation = evaluate(candidate, "search", plan.precision)
         incoherent = store.mark(candidate.id, "search", plan.precision) is not None
         worth = fitness(evaluation, plan.items("search"), break_ties=stage.breaks_ties)
         results.append(RaceResult(worth, 0, incoherent=incoherent))

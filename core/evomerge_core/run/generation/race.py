@@ -5,7 +5,7 @@ The store is the only state: a rung that it holds is not run again, and the item
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -23,9 +23,9 @@ from evomerge_core.search.racing.result import RaceResult
 from evomerge_core.search.racing.rungs import draw
 from evomerge_core.tasks.task import weighted_mean
 
-# Runs a candidate on a rung of a generation's race: what it is asked, and the gate that it must pass before. The responses are
-# in the store on return.
-RunRung = Callable[[Candidate, int, int, Sequence[Asked], Gate | None], None]
+# Runs candidates on a rung of a generation's race: what they are asked, and the gate that each must pass before. They are taken
+# one after the other, as they can be asked; the responses are in the store on return.
+RunRungs = Callable[[Iterable[Candidate], int, int, Sequence[Asked], Gate | None], None]
 # One item of each task: what all candidates are compared on, place by place; and the answers of one of them there.
 Place = tuple[Asked, ...]
 AnsweredPlace = tuple[ItemScore, ...]
@@ -72,7 +72,7 @@ def race(
     generation: int,
     candidates: Sequence[Candidate],
     better: int,
-    run_rung: RunRung,
+    run_rungs: RunRungs,
     may_start: Callable[[int], bool],
 ) -> list[RaceResult] | None:
     """Races the candidates for the `better` best places; the results in their order, or None when the race was cut short.
@@ -83,15 +83,20 @@ def race(
     places = _places(settings, generation)
     running, progress = list(candidates), [CandidateProgress(c, (), (), None) for c in candidates]
     cut = False
+
+    def due(candidates: Sequence[Candidate], rung: int, items: int) -> Iterator[Candidate]:
+        for candidate in candidates:
+            if _rung(settings, generation, candidate, rung) is None:
+                if not may_start(items):
+                    return
+                yield candidate
+
     for rung, size in enumerate(settings.sizes):
         start = settings.sizes[rung - 1] if rung else 0
         gate = gold_gate(settings.plan, settings.store, _flat(places), settings.error) if rung == 0 else None
         asked = _flat(places[start:size])
-        for candidate in running:
-            if not cut and _rung(settings, generation, candidate, rung) is None:
-                cut = not may_start(len(asked))
-                if not cut:
-                    run_rung(candidate, generation, rung, asked, gate)
+        run_rungs(due(running, rung, len(asked)), generation, rung, asked, gate)
+        cut = any(_rung(settings, generation, candidate, rung) is None for candidate in running)
         progress = [_progress(settings, generation, candidate, places) for candidate in candidates]
         running = [p.candidate for p in progress if p.candidate in running and not p.failure and not p.mark]
         if cut or rung == len(settings.sizes) - 1 or len(running) <= better:

@@ -64,11 +64,11 @@ def choose_winner(
         worth = known_worth(plan, stage, store, contenders.everybody, "search")
         winner = best_contender(plan, stage, store, contenders, worth)
         return Choice(winner, leading_parent(contenders, worth, winner), {})
-    final = Final(plan, stage, store, _sizes(plan, store), evaluator.guard, evaluator.run_final_rung)
+    final = Final(plan, stage, store, _sizes(plan, store), evaluator.guard, evaluator.run_final_rungs)
     begin_phase(store, "validation", len(contenders.everybody) * len(plan.precisions), stage.index, stage.name)
     hold_final(final, contenders.everybody)
-    for candidate in () if races(plan, stage) else contenders.finalists:
-        evaluator.evaluate(candidate, "search", plan.precision)
+    if not races(plan, stage):
+        evaluator.evaluate_all(contenders.finalists, "search", plan.precision)
     while True:
         worth = known_worth(plan, stage, store, contenders.everybody, "validation")
         winner = best_contender(plan, stage, store, contenders, worth)

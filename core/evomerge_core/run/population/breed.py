@@ -50,7 +50,7 @@ def breed(setup: Setup, stage: StageSetup, store: Store, evaluator: CachedEvalua
             return ended(store, stage, "evaluations" if admission.spent else "flat", generation)
         children = ask(population, rules, stage.search.population or 1)
         candidates = admission.admit(generation, [to_genome(child.coefficients) for child in children])
-        results = score_all(plan, stage, store, evaluator.evaluate, candidates)
+        results = score_all(plan, stage, store, evaluator.evaluate_all, candidates)
         population = _told(plan, store, population, rules, candidates, children)
         _record(store, generation, population, candidates, children)
         store.keep_copy(unless_within=COPY_SECONDS)

@@ -18,7 +18,8 @@ from evomerge_core.pool.geometry import gram_of
 from evomerge_core.pool.likeness import Likeness, compare
 from evomerge_core.recipe.stages import plan_stages
 from evomerge_core.run.candidate.cached_evaluation import CachedEvaluator
-from evomerge_core.run.candidate.candidate_loader import CandidateLoader, MakeEvaluator
+from evomerge_core.run.candidate.candidate_loader import CandidateLoader
+from evomerge_core.run.candidate.held_model import MakeEvaluator
 from evomerge_core.run.candidate.scoring import weighted_score
 from evomerge_core.run.generation.judging import stage_sizes
 from evomerge_core.run.selection.alone import SubScores, scored_alone, sub_scores

@@ -55,7 +55,7 @@ class Trial:
         """Races the sets; the best of them, None where the time ran out or all failed."""
         candidates = [self.candidate(one) for one in sets]
         self.tell(f"racing {'; '.join(candidate.label for candidate in candidates)}")
-        results = race(self._settings, _GENERATION, candidates, 1, self.evaluator.run_pool_rung, lambda _: self.may_go_on())
+        results = race(self._settings, _GENERATION, candidates, 1, self.evaluator.run_pool_rungs, lambda _: self.may_go_on())
         if results is None:
             return None
         numbers = ranking_numbers(results)

@@ -65,7 +65,7 @@ def test_it_stops_what_is_a_nat_per_token_worse_than_the_best_parent(store: Stor
     plan = plan_of(LONG)
     gate = gold_gate(plan, store, plan.asked["search"], 0.1)
     assert gate is not None
-    assert len(gate.asked) == GATE_ITEMS
+    assert len(gate.questions) == GATE_ITEMS
     assert gate.objection([1.49] * GATE_ITEMS) is None
     stopped = gate.objection([1.75] * GATE_ITEMS)
     assert stopped is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +67,11 @@ def hold(store: Store, plan: RunPlan, contenders: list[Candidate], right: Right,
 
 
 def make_final(store: Store, plan: RunPlan, answers: Answers) -> Final:
-    return Final(plan, make_stage(tie_break="none"), store, plan.final_sizes, None, answers.run_rung)
+    def run_rungs(unanswered: Iterable[tuple[Candidate, Sequence[Asked]]], precision: Precision, rung: int) -> None:
+        for candidate, asked in unanswered:
+            answers.run_rung(candidate, precision, rung, asked)
+
+    return Final(plan, make_stage(tie_break="none"), store, plan.final_sizes, None, run_rungs)
 
 
 def two(store: Store) -> list[Candidate]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from evomerge_core.run.generation.judging import race_settings, races, score_all, stage_sizes
 from evomerge_core.run.store.facts import read_facts, write_race
-from evomerge_core.run.store.records import Candidate, Evaluation, Pass
+from evomerge_core.run.store.records import Candidate, Pass
 from evomerge_core.run.store.store import Store
 from support.run_plans import add_child, make_plan, make_stage, save_score
 
@@ -51,10 +52,8 @@ def test_everybody_on_everything_is_ranked_by_score_then_loss_and_marks_count(st
     for child, right, mark in zip(children, (6, 6, 8), (None, None, "repeats"), strict=True):
         save_score(store, child, right, 8, loss=float(child.id), mark=mark)
 
-    def known(candidate: Candidate, split: str, precision: str) -> Evaluation:
-        found = store.evaluation(candidate.id, split, precision)
-        assert found is not None
-        return found
+    def known(candidates: Iterable[Candidate], *_: str) -> None:
+        assert not list(candidates)
 
     # the losses are 1, 2 and 3: squeezed to 1/2, 2/3 and 3/4, of one item in eight
     results = score_all(plan, plan.stages[0], store, known, children)
@@ -70,7 +69,7 @@ def test_minutes_that_are_over_end_the_scoring(store: Store) -> None:
     store.save_rung(done.id, Pass("search", "nf4", 8, 24, 1.0, 9.0, 0, None), [])
     store.set_facts(active_seconds=59.0)
 
-    def never(*_: object) -> Evaluation:
-        raise AssertionError("no candidate may be scored any more")
+    def never(candidates: Iterable[Candidate], *_: str) -> None:
+        assert not list(candidates), "no candidate may be scored any more"
 
     assert score_all(plan, plan.stages[0], store, never, [new]) is None

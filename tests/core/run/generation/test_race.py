@@ -15,6 +15,7 @@ from evomerge_core.run.store.records import Candidate, ItemScore, Pass
 from evomerge_core.run.store.store import Store
 from evomerge_core.search.racing.result import RaceResult
 from evomerge_core.tasks.language.coherence import Signals
+from support.one_by_one import each
 from support.run_plans import add_child, make_plan, make_task
 
 SIZES = (4, 8)
@@ -59,7 +60,7 @@ def four(store: Store) -> tuple[list[Candidate], dict[str, bool]]:
 def run_race(
     store: Store, error: float, answers: Answers, children: list[Candidate], plan: RunPlan | None = None
 ) -> list[RaceResult] | None:
-    return race(settings(store, error, plan), 0, children, 2, answers.run_rung, lambda _: True)
+    return race(settings(store, error, plan), 0, children, 2, each(answers.run_rung), lambda _: True)
 
 
 def test_the_wrong_ones_are_dropped_where_their_capital_reaches_the_inverse_of_the_error(store: Store) -> None:
@@ -104,7 +105,7 @@ def test_a_race_that_the_store_holds_is_not_run_again(store: Store) -> None:
 def test_a_race_cut_short_has_no_result_but_keeps_what_was_answered(store: Store) -> None:
     children, right = four(store)
     answers, left = Answers(store, right), [True, True, False]
-    assert race(settings(store, 0.25), 0, children, 2, answers.run_rung, lambda _: left.pop(0)) is None
+    assert race(settings(store, 0.25), 0, children, 2, each(answers.run_rung), lambda _: left.pop(0)) is None
     assert [candidate.label for candidate, _ in store.scored("search", "nf4")] == ["g1.1", "g1.2"]
     # with time again it ends like an uninterrupted one
     whole = run_race(store, 0.25, Answers(store, right), children)
@@ -132,7 +133,7 @@ def test_weights_make_the_score_of_several_tasks(store: Store) -> None:
         items = [ItemScore(a.task.name, a.item.id, float(a.task.name == "sums"), None, False, True, 3, "x") for a in asked]
         store.save_rung(candidate.id, Pass("search", "nf4", len(items), 9, 0.1, 1.0, generation, rung), items)
 
-    results = race(settings(store, 0.25, plan), 0, [child], 1, run_rung, lambda _: True)
+    results = race(settings(store, 0.25, plan), 0, [child], 1, each(run_rung), lambda _: True)
     assert results == [RaceResult(0.75, 0)]
 
 
@@ -141,7 +142,7 @@ def test_an_incoherent_candidate_leaves_the_race_with_a_mark(store: Store) -> No
     guard = Guard({"sums": frozenset({"en"})}, (parent,), {})
     children, right = four(store)
     answers = Answers(store, right, said="the same the same the same the same the same the same the same the same")
-    results = race(settings(store, 0.25, guard=guard), 0, children, 2, answers.run_rung, lambda _: True)
+    results = race(settings(store, 0.25, guard=guard), 0, children, 2, each(answers.run_rung), lambda _: True)
     assert results is not None
     assert all(result.incoherent and result.dropped and result.rung == 0 for result in results)
     assert "repeat themselves" in (store.mark(children[0].id, "search", "nf4") or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,9 +120,14 @@ class Played:
     guard: Guard | None = None
     asked: list[str] = field(default_factory=list)
 
-    def run_final_rung(self, candidate: Candidate, precision: Precision, rung: int, asked: Any) -> None:
-        assert (rung, len(asked)) == (0, 8)
-        self.evaluate(candidate, "validation", precision)
+    def run_final_rungs(self, unanswered: Any, precision: Precision, rung: int) -> None:
+        for candidate, asked in unanswered:
+            assert (rung, len(asked)) == (0, 8)
+            self.evaluate(candidate, "validation", precision)
+
+    def evaluate_all(self, candidates: Sequence[Candidate], split: str, precision: Precision) -> None:
+        for candidate in candidates:
+            self.evaluate(candidate, split, precision)
 
     def evaluate(self, candidate: Candidate, split: str, precision: Precision) -> Evaluation:
         known = self.store.evaluation(candidate.id, split, precision)
