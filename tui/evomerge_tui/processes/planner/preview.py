@@ -17,20 +17,22 @@ from evomerge_core.tasks.spec import Splits, TaskSpec
 from evomerge_core.tasks.task import Task
 from evomerge_quant.planning.prompts import Prompts, prompts_of
 from evomerge_quant.planning.workload import measured_prompt_tokens
+from evomerge_tui.widgets.thumbnail import Thumbnail, item_thumbnail
 
 _SHOWN = 20
 
 
 @dataclass(frozen=True)
 class ShownItem:
-    """An item: its fields, the prompt (in the model's chat template where there is a model), and the correct answer; of
-    choices, `right` is the correct one's place."""
+    """An item: its fields, its pictures, the prompt (in the model's chat template where there is a model), and the correct
+    answer; of choices, `right` is the correct one's place."""
 
     fields: Mapping[str, Any]
     prompt: str
     gold: str
     choices: tuple[str, ...]
     right: int | None
+    pictures: tuple[Thumbnail, ...]
 
 
 @dataclass(frozen=True)
@@ -93,4 +95,5 @@ def _prompts(base: Source | None) -> tuple[Prompts | None, str]:
 def _shown(task: Task, item: Item, prompts: Prompts | None) -> ShownItem:
     prompt = task.plain_prompt(item) if prompts is None else task.question(item, prompts.tokenizer, prompts.mark).prompt
     expected = task.expected(item)
-    return ShownItem(dict(item.fields), prompt, task.gold_text(item), expected.choices, expected.right)
+    pictures = tuple(item_thumbnail(picture) for picture in item.pictures)
+    return ShownItem(dict(item.fields), prompt, task.gold_text(item), expected.choices, expected.right, pictures)

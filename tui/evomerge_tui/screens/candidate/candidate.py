@@ -24,6 +24,7 @@ from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.verdict.candidate_scores import Difference, SplitScore, differences, paired, split_scores
 from evomerge_core.run.view.asked_texts import AskedTexts, read_asked_texts
+from evomerge_core.tasks.items.pictures import ItemPicture
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.processes.command_process import run_command
 from evomerge_tui.screens.candidate.item_view import answers, item_columns, question
@@ -33,7 +34,9 @@ from evomerge_tui.text.quantities import percent, percent_range, score_text
 from evomerge_tui.text.shown_text import many_lines, one_line
 from evomerge_tui.widgets.genome_map import GenomeMap
 from evomerge_tui.widgets.panel_tabs import PanelTabs
+from evomerge_tui.widgets.picture_view import PictureView
 from evomerge_tui.widgets.rows_table import RowsTable
+from evomerge_tui.widgets.thumbnail import Thumbnail, item_thumbnail
 from evomerge_tui.widgets.top_bar import TopBar
 
 TABS = {"items": "1 Items", "genome": "2 Genome", "recipe": "3 Recipe"}
@@ -71,6 +74,14 @@ class TextsRead(Message):
 
 
 @dataclass
+class PicturesRead(Message):
+    """The pictures of an item, by task and item id."""
+
+    item: tuple[str, str]
+    pictures: tuple[Thumbnail, ...]
+
+
+@dataclass
 class RecipeRead(Message):
     """The candidate's merge as mergekit's YAML, or why there is none."""
 
@@ -95,6 +106,7 @@ class CandidateScreen(Page):
         self._outcome = "all"
         self._found: ComparedCandidate | None = None
         self._texts: AskedTexts = {}
+        self._item: tuple[str, str] | None = None
         self._recipe = ""
 
     def body(self) -> Iterable[Widget]:
@@ -111,11 +123,13 @@ class CandidateScreen(Page):
                 opens="Read",
                 id="item-list",
             )
-            with VerticalScroll(id="detail", can_focus=True):
-                yield Static("", id="question", markup=False)
-                with Horizontal(id="answers"):
-                    yield Static("", id="ours", markup=False)
-                    yield Static("", id="theirs", markup=False)
+            with VerticalScroll(id="detail", can_focus=True), Horizontal(id="asked"):
+                yield PictureView(id="pictures")
+                with Vertical(id="read"):
+                    yield Static("", id="question", markup=False)
+                    with Horizontal(id="answers"):
+                        yield Static("", id="ours", markup=False)
+                        yield Static("", id="theirs", markup=False)
         with VerticalScroll(id="genome", classes="tab"):
             yield GenomeMap(id="map")
         with VerticalScroll(id="recipe", classes="tab"):
@@ -149,6 +163,14 @@ class CandidateScreen(Page):
             self.post_message(TextsRead(read_asked_texts(self.folder), ""))
         except (InputError, OSError) as error:
             self.post_message(TextsRead({}, str(error)))
+
+    @work(thread=True, exclusive=True, group="pictures", exit_on_error=False)
+    def _read_pictures(self, item: tuple[str, str], pictures: Sequence[ItemPicture]) -> None:
+        try:
+            self.post_message(PicturesRead(item, tuple(map(item_thumbnail, pictures))))
+        except InputError as error:
+            self.post_message(PicturesRead(item, ()))
+            self.app.call_from_thread(self.evomerge.tell, str(error), "warning")
 
     @work(thread=True, exclusive=True, group="recipe", exit_on_error=False)
     def _write_recipe(self, candidate: int) -> None:
@@ -191,6 +213,8 @@ class CandidateScreen(Page):
 
     def _show_item(self, item: Difference | None) -> None:
         found = self._found
+        self._item = None if item is None else (item.task, item.item)
+        self._show_pictures_of(self._item)
         if item is None or found is None:
             for name in ("question", "ours", "theirs"):
                 self.query_one(f"#{name}", Static).update("")
@@ -200,6 +224,18 @@ class CandidateScreen(Page):
         mine, theirs = answers(item, found.candidate.label, other)
         self.query_one("#ours", Static).update(mine)
         self.query_one("#theirs", Static).update(theirs)
+
+    def _show_pictures_of(self, item: tuple[str, str] | None) -> None:
+        text = None if item is None else self._texts.get(item)
+        if item is None or text is None or not text.pictures:
+            self.query_one(PictureView).show(())
+        else:
+            self._read_pictures(item, text.pictures)
+
+    @on(PicturesRead)
+    def _show_pictures(self, message: PicturesRead) -> None:
+        if message.item == self._item:
+            self.query_one(PictureView).show(message.pictures)
 
     @on(TextsRead)
     def _show_texts(self, message: TextsRead) -> None:
