@@ -24,7 +24,7 @@ class Paired:
     p: float
 
 
-def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval of a proportion (Wilson 1927), within 0..1; (0, 1) when n is 0."""
     if n == 0:
         return 0.0, 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -47,8 +48,11 @@ async def test_every_candidate_is_listed_with_its_score(finished: Finished) -> N
         await until(pilot, lambda: "the child" in shown(app))
         rows = [row for row in table(app, "candidate-list").rows if isinstance(row, Outcome)]
         assert sorted((row.label, row.score) for row in rows) == sorted(searched(run))
-        best = max(score for label, score in searched(run) if label.startswith("g"))
-        assert rows[0].score == best, "the best is not on top"
+        winner = json.loads((run / "winner" / "result.json").read_text())["winner"]
+        assert rows[0].label == winner["name"], "the winner is not on top"
+        first = next(line for line in shown(app).split("\n") if f"◆ {winner['name']}" in line)
+        assert f"{100 * winner['test']:.1f} %" in first
+        assert "test" in first
 
 
 async def test_sorting_and_filtering_leave_the_cursor_on_its_row(finished: Finished) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from evomerge_core.run.report.archive import archive_section
@@ -89,12 +90,23 @@ def _test_result(row: Mapping[str, Any], paired: Mapping[str, Any] | None, *, ma
 def _luck(result: Mapping[str, Any]) -> Iterator[str]:
     """How much of the search's score was luck: the winner on items that had no part in choosing it, and what was expected."""
     winner = result["winner"]
-    scores = [f"{percent(winner[split])} on {split}" for split in SPLITS if winner.get(split) is not None]
-    yield f"The winner scored {', '.join(scores)}. A drop from one to the next shows how much was luck."
+    known = {split: winner[split] for split in SPLITS if winner.get(split) is not None}
+    scores = ", ".join(f"{percent(score)} on {split}" for split, score in known.items())
+    yield f"The winner scored {scores}. {_drop(known)}".rstrip()
     for precision, known in result.get("expected", {}).items():
         if told := expectation(known):
             yield ""
             yield f"Known before the test, in {precision}: {told}."
+
+
+def _drop(known: Mapping[str, float]) -> str:
+    """What new items took away of the score that the winner was chosen for; a score that rose was no luck."""
+    names = list(known)
+    lost = [f"{100 * (known[a] - known[b]):.1f} points from {a} to {b}" for a, b in pairwise(names) if known[a] > known[b]]
+    risen = [f"from {a} to {b}" for a, b in pairwise(names) if known[a] <= known[b]]
+    fell = f"What it lost, {' and '.join(lost)}, was luck or items that happen to be harder." if lost else ""
+    rose = f"It did not lose {' or '.join(risen)}: nothing there looks like luck." if risen else ""
+    return " ".join(filter(None, (fell, rose)))
 
 
 def _plots(plots: Mapping[str, str]) -> Iterator[str]:

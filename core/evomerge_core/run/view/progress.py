@@ -38,12 +38,13 @@ class Progress:
     """A run at one moment. `state`: created, starting, running, paused, stopped, interrupted, finished or failed.
 
     `stage` is the present stage's name where a run has several. `evaluations` counts the search's candidates; `phase_done` of
-    `phase_total` those of the phase; `seconds` is the time spent evaluating, `seconds_left` an estimate for the search (None
-    when unknown), `age` the seconds since the last event. `priority` is that of the last job: low or normal, None when there
-    was none. `scored_on` is the device and what products are computed in, None before anything was scored. `best` is the
-    search's best candidate so far, `chosen` the label of the last stage's winner and `expectation` what is to be expected of
-    it, in words, from the moment that it is known; `winner` is the finished run's. `precision_choice` says what
-    `precision: auto` became and why, `agreement` how the search's precision ranks merges: sentences, None for nothing to say.
+    `phase_total` those of the phase; `seconds` is the time spent evaluating, `seconds_left` an estimate for the search, for
+    validation or for the test, whichever is under way (None when unknown), `age` the seconds since the last event. `priority`
+    is that of the last job: low or normal, None when there was none. `scored_on` is the device and what products are computed
+    in, None before anything was scored. `best` is the search's best candidate so far, `chosen` the label of the last stage's
+    winner and `expectation` what is to be expected of it, in words, from the moment that it is known; `winner` is the finished
+    run's. `precision_choice` says what `precision: auto` became and why, `agreement` how the search's precision ranks merges:
+    sentences, None for nothing to say.
     """
 
     folder: str
@@ -89,6 +90,7 @@ def _progress(folder: Path, store: Store) -> Progress:
     search = [outcome for outcome in scored if outcome.kind == "search"]
     best, events = best_child(search, facts), store.last_event_time()
     of_stage = [outcome for outcome in search if facts.stage is None or outcome.stage == facts.stage]
+    done = _phase_done(store, facts, len(search), len(of_stage))
     result, agreement = read_result(folder) if state == "finished" else None, read_agreement(facts.agreement)
     return Progress(
         folder=str(folder),
@@ -99,7 +101,7 @@ def _progress(folder: Path, store: Store) -> Progress:
         scored_on=facts.scored_on,
         stage=_stage_name(facts),
         phase=facts.phase,
-        phase_done=_phase_done(store, facts, len(search), len(of_stage)),
+        phase_done=done,
         phase_total=facts.phase_total,
         generation=facts.generation,
         evaluations=len(search),
@@ -109,7 +111,7 @@ def _progress(folder: Path, store: Store) -> Progress:
         parents=tuple(_scored(outcome) for outcome in scored if outcome.kind == "parent"),
         uniform=tuple(_scored(outcome) for outcome in scored if outcome.kind == "uniform"),
         seconds=facts.active_seconds,
-        seconds_left=_seconds_left(of_stage, facts.phase_total) if facts.phase == "search" else None,
+        seconds_left=None if state == "finished" else _seconds_left(store, facts, of_stage, done),
         age=None if events is None else max(0.0, time.time() - events),
         tokens_generated=store.generated_tokens(),
         winner=None if result is None else winner_of(result),
@@ -140,6 +142,9 @@ def _phase_done(store: Store, facts: RunFacts, searched: int, of_stage: int) -> 
     return store.count_evaluations(facts.phase, first)
 
 
-def _seconds_left(search: Sequence[Outcome], total: int | None) -> float | None:
-    recent = [outcome.seconds for outcome in search[-_RECENT:]]
-    return statistics.median(recent) * (total - len(search)) if recent and total else None
+def _seconds_left(store: Store, facts: RunFacts, of_stage: Sequence[Outcome], done: int) -> float | None:
+    """Of the search, of validation, of the test; None before their first evaluation, and where nobody knows how many come."""
+    later = facts.phase in ("validation", "test")
+    evaluated = store.outcomes(split=facts.phase) if later else of_stage if facts.phase == "search" else ()
+    recent = [outcome.seconds for outcome in evaluated[-_RECENT:]]
+    return statistics.median(recent) * max(0, facts.phase_total - done) if recent and facts.phase_total else None

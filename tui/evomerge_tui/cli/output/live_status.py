@@ -168,6 +168,7 @@ def _add(table: Table, scored: Scored, style: str) -> None:
 
 def _clock(progress: Progress) -> str:
     spent = f"{duration(progress.seconds)} spent"
-    left = "" if progress.seconds_left is None else f", about {duration(progress.seconds_left)} until the search ends"
+    phase = f"the {progress.phase}" if progress.phase in ("search", "test") else progress.phase
+    left = "" if progress.seconds_left is None else f", about {duration(progress.seconds_left)} until {phase} ends"
     age = "" if progress.age is None or progress.age < 60 else f", last activity {duration(progress.age)} ago"
     return spent + left + age

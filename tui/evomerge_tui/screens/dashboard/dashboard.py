@@ -139,10 +139,15 @@ class DashboardScreen(Page):
         if (news.state, bool(news.facts.archives)) != (self.state, self._has_archive):
             self.state, self._has_archive = news.state, bool(news.facts.archives)
             self.refresh_bindings()
+        known = (self.history.winner, self.history.population, dict(self.history.done))
         self.history.winner = news.facts.winner
-        if added := self.history.add(news.outcomes, news.facts):
+        added = self.history.add(news.outcomes, news.facts)
+        if known != (self.history.winner, self.history.population, self.history.done):
+            # what is known of the others has changed too
+            self._table.set_rows(self.history.all)
+        elif added:
             self._table.add_rows(added)
-            self._plot_is_old = True
+        self._plot_is_old = self._plot_is_old or bool(news.outcomes)
         self.history.labels.update(news.labels)
         if news.events:
             self.history.last_event = news.events[-1].at

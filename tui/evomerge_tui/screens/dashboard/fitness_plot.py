@@ -1,7 +1,9 @@
-"""Scores over evaluations: every candidate, the spread of each generation, the best so far, parents as lines."""
+"""Scores over evaluations: every candidate, the spread of each generation, what is known of the best so far, the winner, and
+references as lines."""
 
 from __future__ import annotations
 
+from math import floor
 from typing import ClassVar
 
 import numpy as np
@@ -11,9 +13,21 @@ from textual.color import Color
 from textual_hires_canvas import HiResMode
 from textual_plot import PlotWidget
 
+from evomerge_core.run.store.records import Outcome
+from evomerge_core.run.view.estimates import Estimate
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.dashboard.history import History, Spread
 
+# How each kind of reference is drawn, and what the legend calls it.
+LINES = {
+    "parent": ("secondary", "parents"),
+    "uniform": ("text-muted", "uniform"),
+    "mean": ("warning", "averages"),
+    "founder": ("success", "founders"),
+}
+WINNER = "◆"
+# Textual's plot writes the label of a tick that is the very end of an axis a row or column further out.
+_BEYOND = 1e-6
 # More would be drawn over each other, and drawing them would hold up the keys.
 _MOST_POINTS = 400
 _MOST_SPREADS = 40
@@ -46,21 +60,47 @@ class FitnessPlot(PlotWidget, inherit_bindings=False):
         self.clear()
         last = max(len(history.search), self._total or 0, 2)
         for outcome in history.references:
-            if outcome.score is not None:
-                parent = outcome.kind == "parent"
-                self._dots(last, outcome.score, "secondary" if parent else "text-muted")
+            if outcome.score is not None and outcome.kind in LINES:
+                self._dots(last, outcome.score, LINES[outcome.kind][0])
         for spread in _thinned(history.spreads()):
             middle = (spread.first + spread.last) / 2
             self._line([middle, middle], [spread.low, spread.high], "spread", HiResMode.BRAILLE)
         self._points(history)
-        if history.bests:
-            numbers, scores = zip(*history.bests, strict=True)
+        self._best(history)
+        self.set_xlimits(1 - _BEYOND, last + _BEYOND)
+        low, high = _limits(history)
+        self.set_ylimits(low - _BEYOND, high + _BEYOND)
+        self.set_yticks(_ticks(low, high, self.size.height))
+
+    # where a value lies: the middles of the first and last row and column are the ends of the axes, so that a point is in the
+    # row of the label that says its value
+
+    def get_pixel_from_coordinate(self, x: float, y: float) -> tuple[int, int]:
+        across, down = self.get_hires_pixel_from_coordinate(x, y)
+        return floor(across), floor(down)
+
+    def get_hires_pixel_from_coordinate(self, x: float, y: float) -> tuple[float, float]:
+        area = self._scale_rectangle
+        across = (x - self._x_min) / (self._x_max - self._x_min) * (area.width - 1)
+        down = (self._y_max - y) / (self._y_max - self._y_min) * (area.height - 1)
+        return area.x + 0.5 + across, area.y + 0.5 + down
+
+    def get_coordinate_from_pixel(self, x: int, y: int) -> tuple[float, float]:
+        area = self._scale_rectangle
+        across, down = (x - area.x) / max(1, area.width - 1), (y - area.y) / max(1, area.height - 1)
+        return self._x_min + across * (self._x_max - self._x_min), self._y_max - down * (self._y_max - self._y_min)
+
+    def _best(self, history: History) -> None:
+        """What is known of the best so far, moved by luck as little as can be; and the winner."""
+        known = [(number, history.of_search(best)) for number, best in history.bests]
+        steps = [(number, estimate.value) for number, estimate in known if estimate is not None]
+        if steps:
+            numbers, scores = zip(*steps, strict=True)
             corners = [*np.repeat(numbers, 2)[1:], len(history.search)]
             self._line(corners, np.repeat(scores, 2), "accent", HiResMode.BRAILLE)
-        self.set_xlimits(1, last)
-        low, high = _limits(history)
-        self.set_ylimits(low, high)
-        self.set_yticks(_ticks(low, high, self.size.height))
+        for number, outcome in enumerate(history.search, start=1):
+            if (estimate := _of_winner(history, outcome)) is not None:
+                self.scatter([number], [100 * estimate.value], marker=WINNER, marker_style=self._style("accent"))
 
     def _line(self, x: ArrayLike, y: ArrayLike, color: str, mode: HiResMode) -> None:
         self.plot(x, 100 * np.asarray(y, dtype=float), line_style=self._style(color), hires_mode=mode)
@@ -106,9 +146,14 @@ def _limits(history: History) -> tuple[float, float]:
     scores = [outcome.score for outcome in history.all if outcome.score is not None]
     if not scores:
         return 0.0, 100.0
+    scores += [estimate.value for outcome in history.all if (estimate := _of_winner(history, outcome)) is not None]
     low, high = 100 * min(scores), 100 * max(scores)
     room = max(5.0, 0.08 * (high - low))
     return max(0.0, 5 * np.floor((low - room) / 5)), min(100.0, 5 * np.ceil((high + room) / 5))
+
+
+def _of_winner(history: History, outcome: Outcome) -> Estimate | None:
+    return history.estimate(outcome) if outcome.candidate == history.winner else None
 
 
 def _ticks(low: float, high: float, height: int) -> list[float]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from evomerge_core.run.candidate.fitness import Rank, rank
 from evomerge_core.run.store.facts import RunFacts
 from evomerge_core.run.store.records import Outcome
+from evomerge_core.run.view.estimates import Estimate, Population, own_estimate, population
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,15 @@ class Spread:
     high: float
 
 
+# A population is found anew when the search has grown by this share.
+_GROWTH = 1.1
+# Which items say more about a candidate: those that it wasn't chosen by.
+_TELLING = ("test", "validation")
+
+
 class History:
-    """The outcomes on the search's items, in the search's precision, in the order in which they came."""
+    """The outcomes on the search's items, in the search's precision, in the order in which they came; of validation and test
+    what is known of the same candidates."""
 
     def __init__(self) -> None:
         self.all: list[Outcome] = []
@@ -33,8 +41,15 @@ class History:
         # when the job last wrote an event, unix time in seconds
         self.last_event: float | None = None
         self.best: Outcome | None = None
-        # (number of the evaluation, score of the best candidate since then), wherever another became the best
-        self.bests: list[tuple[int, float]] = []
+        # (number of the evaluation, the best candidate since then), wherever another became the best
+        self.bests: list[tuple[int, Outcome]] = []
+        # by split, of finalists and references
+        self.later: dict[str, dict[int, Outcome]] = {split: {} for split in _TELLING}
+        # evaluations by split, in all precisions
+        self.done: dict[str, int] = dict.fromkeys(_TELLING, 0)
+        self.population: Population | None = None
+        self._populated = 0
+        self._search_items = 0
 
     def add(self, outcomes: Iterable[Outcome], facts: RunFacts) -> list[Outcome]:
         """Takes in what is new; gives what of it belongs to the search."""
@@ -42,6 +57,10 @@ class History:
         highest = None if self.best is None else rank(self.best, facts)
         for outcome in outcomes:
             self.labels[outcome.candidate] = outcome.label
+            if outcome.split in self.done:
+                self.done[outcome.split] += 1
+            if outcome.precision == facts.precision and outcome.split in self.later:
+                self.later[outcome.split][outcome.candidate] = outcome
             if outcome.split != "search" or outcome.precision != facts.precision:
                 continue
             self.all.append(outcome)
@@ -50,7 +69,36 @@ class History:
                 highest = self._compare(outcome, facts, highest)
             else:
                 self.references.append(outcome)
+        self._search_items = facts.items.get("search", 0)
+        self._populate()
         return self.all[before:]
+
+    def _populate(self) -> None:
+        if len(self.search) >= max(2, _GROWTH * self._populated):
+            scored = [outcome for outcome in self.search if outcome.score is not None]
+            self._populated = len(self.search)
+            self.population = population([outcome.score or 0.0 for outcome in scored], [self.items(one) for one in scored])
+
+    def items(self, outcome: Outcome) -> int:
+        """The items that a score is the mean of; stores of earlier versions say only how many a split has."""
+        return outcome.items or self._search_items
+
+    def estimate(self, outcome: Outcome) -> Estimate | None:
+        """What is known of a candidate: from the test where it was tested, else from validation, else from the search's items,
+        for which a child was chosen."""
+        for split in _TELLING:
+            later = self.later[split].get(outcome.candidate)
+            if later is not None and later.score is not None:
+                return own_estimate(later.score, later.items, split)
+        return self.of_search(outcome)
+
+    def of_search(self, outcome: Outcome) -> Estimate | None:
+        """What the search's items alone say of a candidate."""
+        if outcome.score is None:
+            return None
+        if outcome.kind == "search" and self.population is not None:
+            return self.population.estimate(outcome.score, self.items(outcome))
+        return own_estimate(outcome.score, self.items(outcome), "search")
 
     def _compare(self, outcome: Outcome, facts: RunFacts, highest: Rank | None) -> Rank | None:
         """The highest rank so far, `outcome` included."""
@@ -60,7 +108,7 @@ class History:
         if highest is not None and own < highest:
             return highest
         self.best = outcome
-        self.bests.append((len(self.search), outcome.score))
+        self.bests.append((len(self.search), outcome))
         return own
 
     @property
@@ -72,6 +120,12 @@ class History:
         """The best parent, or the best uniform merge."""
         scored = [outcome for outcome in self.references if outcome.kind == kind and outcome.score is not None]
         return max(scored, key=lambda outcome: outcome.score or 0.0, default=None)
+
+    def best_parent(self, split: str) -> float | None:
+        """The score of the best parent on a split's items."""
+        of_split = self.later.get(split)
+        scores = [one.score for one in (self.references if of_split is None else of_split.values()) if one.kind == "parent"]
+        return max((score for score in scores if score is not None), default=None)
 
     def spreads(self) -> list[Spread]:
         """One spread a generation, oldest first."""

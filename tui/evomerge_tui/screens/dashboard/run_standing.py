@@ -11,9 +11,11 @@ from evomerge_core.run.agreement import read_agreement
 from evomerge_core.run.store.facts import RunFacts
 from evomerge_core.run.store.live_states import LIVE
 from evomerge_core.run.timing.time_left import TimeLeft, time_left
+from evomerge_core.run.view.estimates import Estimate
 from evomerge_core.run.view.expectation import expectation
 from evomerge_core.run.view.feed import RunUpdates
 from evomerge_core.search.racing.rungs import rung_sizes
+from evomerge_tui.screens.dashboard.fitness_plot import LINES, WINNER
 from evomerge_tui.screens.dashboard.history import History
 from evomerge_tui.screens.dashboard.watched_run import Best
 from evomerge_tui.text.candidate_names import candidate_name
@@ -50,15 +52,24 @@ def standing(news: RunUpdates, history: History, now: float) -> Content:
 
 
 def run_time_left(news: RunUpdates, history: History) -> TimeLeft | None:
-    """The time to the verdict: candidates to come, finalists on validation items, winner and references on the test."""
-    items, total = news.facts.items, news.facts.evaluations_total
-    if not items or news.facts.phase != "search" or total is None:
+    """The time to the verdict: candidates to come, finalists on validation items, winner and references on the test; less what
+    of it is done."""
+    facts = news.facts
+    items, total, precisions = facts.items, facts.phase_total, len(facts.precisions)
+    if not items:
         return None
+    references = len(history.references)
     # most references leave a final after its first rung
-    first, references = rung_sizes(items["validation"])[0], len(history.references)
-    final = _FINALISTS * items["validation"] + references * first + (1 + references) * items["test"]
-    candidates = max(0, total - searched(news, history))
-    return time_left(news.passes, candidates, final * len(news.facts.precisions))
+    final = (_FINALISTS * items["validation"] + references * rung_sizes(items["validation"])[0]) * precisions
+    test = (1 + references) * items["test"] * precisions
+    if facts.phase == "search" and facts.evaluations_total is not None:
+        return time_left(news.passes, max(0, facts.evaluations_total - searched(news, history)), final + test)
+    if facts.phase == "validation":
+        asked = sum(done.items for done in news.passes if done.split == "validation")
+        return time_left(news.passes, 0, max(0, final - asked) + test)
+    if facts.phase == "test" and total is not None:
+        return time_left(news.passes, 0, max(0, total - history.done["test"]) * items["test"])
+    return None
 
 
 def searched(news: RunUpdates, history: History) -> int:
@@ -67,13 +78,16 @@ def searched(news: RunUpdates, history: History) -> int:
 
 
 def legend(history: History) -> Content:
-    """What the plot's lines mean, with the scores of the references."""
-    parts = [Content.assemble(("━ ", "$accent"), "best"), Content.assemble(("• ", "$primary"), "child")]
+    """What each of the plot's lines and signs means, with the scores of the references."""
+    parts = []
+    if history.winner is not None and any(outcome.candidate == history.winner for outcome in history.search):
+        parts.append(Content.assemble((f"{WINNER} ", "$accent"), "winner"))
+    parts += [Content.assemble(("━ ", "$accent"), "best, likely score"), Content.assemble(("• ", "$primary"), "child")]
     parts.append(Content.assemble(("┃ ", "$spread"), "generation"))
-    for kind, colour, name in (("parent", "$secondary", "parents"), ("uniform", "$text-muted", "uniform")):
+    for kind, (colour, name) in LINES.items():
         scores = [outcome.score for outcome in history.references if outcome.kind == kind and outcome.score is not None]
         if scores:
-            parts.append(Content.assemble(("┈ ", colour), f"{name} {percent_range(min(scores), max(scores))}"))
+            parts.append(Content.assemble(("┈ ", f"${colour}"), f"{name} {percent_range(min(scores), max(scores))}"))
     return Content("  ").join(parts)
 
 
@@ -88,9 +102,9 @@ def fitness_title(facts: RunFacts) -> str:
 
 def summary(history: History, best: Best | None, facts: RunFacts, result: Mapping[str, Any] | None) -> Content:
     """The best so far, or the winner, against what it must beat, and where the search stands."""
-    lines = [_best_line(best)]
+    lines = [_best_line(best, history)]
     for name, score in _rivals(history, result):
-        lead = "" if best is None else gain(best.score - score)
+        lead = "" if best is None else gain(known_of(best, history).value - score)
         tone = "$success" if lead.startswith("+") else "$text-muted"
         lines.append(Content.assemble(f"{percent(score):>7}", (f"  {name}", "$text-muted"), (f"  {lead}", tone)))
     if (told := expectation(facts.expected.get(facts.precision))) is not None:
@@ -112,14 +126,22 @@ def _precision_notes(facts: RunFacts) -> list[str]:
     return [*choice, *([] if agreement is None else [one_line(agreement.sentence, 200)])]
 
 
-def _best_line(best: Best | None) -> Content:
+def _best_line(best: Best | None, history: History) -> Content:
     if best is None:
         return Content.styled("No child scored yet", "$text-muted")
-    parts = [] if best.interval is None else [f"95 % interval {percent_range(*best.interval)}"]
-    parts += ["on test"] if best.split == "test" else []
-    below = f"\n         {', '.join(parts)}" if parts else ""
+    known = known_of(best, history)
+    rests = f"on {known.items} {known.split} items" if known.items else f"on {known.split}"
+    below = f"\n         95 % interval {percent_range(known.low, known.high)}, {rests}"
     name = candidate_name(one_line(best.candidate.label, 32), best.candidate.kind)
-    return Content.assemble((f"{percent(best.score):>7}", "bold $accent"), f"  {name}", (below, "$text-muted"))
+    return Content.assemble((f"{percent(known.value):>7}", "bold $accent"), f"  {name}", (below, "$text-muted"))
+
+
+def known_of(best: Best, history: History) -> Estimate:
+    """What is known of the best so far, or of the winner."""
+    outcome = next((one for one in reversed(history.all) if one.candidate == best.candidate.id), None)
+    estimate = None if outcome is None or best.split == "test" else history.of_search(outcome)
+    low, high = best.interval or (best.score, best.score)
+    return estimate or Estimate(best.score, low, high, 0, best.split)
 
 
 def _rivals(history: History, result: Mapping[str, Any] | None) -> list[tuple[str, float]]:
@@ -161,7 +183,7 @@ def _progress(news: RunUpdates, history: History) -> str:
     if phase is None:
         return "preparing"
     total = news.facts.phase_total
-    done = searched(news, history) if phase == "search" else None
+    done = searched(news, history) if phase == "search" else history.done.get(phase)
     if done is None:
         return _PHASES.get(phase, phase)
     return f"{_PHASES.get(phase, phase)} {done}" + (f"/{total}" if total else "")
