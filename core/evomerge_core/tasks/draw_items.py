@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -19,13 +19,14 @@ from evomerge_core.tasks.items.hub import fetch_dataset
 from evomerge_core.tasks.items.item_files import load_items
 from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.items.rows import first_names
-from evomerge_core.tasks.items.split import ItemSplits, refuse_shared, split_items, without_repeats
+from evomerge_core.tasks.items.split import ItemSplits, Kept, split_items, without_repeats
 from evomerge_core.tasks.ready import ReadyTask, get_ready
 from evomerge_core.tasks.right_choices import find_right_choices
 from evomerge_core.tasks.spec import SplitFiles, Splits, TaskSpec
 from evomerge_core.tasks.task import Task
 
 _COMPLETE = "add it or remove the row"
+_NAMED_PAIRS = 3
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -42,8 +43,9 @@ def draw_items(spec: TaskSpec, task: Task, sizes: Splits, *, folder: Path, exclu
 
     Relative paths start from `folder`. The questions of the file `exclude` (column `question`, or the first of a TSV or CSV
     without header) are left out; where each split has a file, they are left out of search and validation. Items that repeat
-    another of their file are left out. Raises `InputError` for files that can't be read, items that the task can't ask or
-    score, answers that can be read in two ways, the same question with two answers or in two splits' files, and too few items.
+    another of their file are left out, and so are those that answer a question differently, or ask what a later split's file
+    asks; `notes` count them. Raises `InputError` for files that can't be read, items that the task can't ask or score, answers
+    that can be read in two ways, and too few items.
     """
     if spec.files is not None:
         reader = open_items(spec, task, folder)
@@ -78,7 +80,6 @@ def _from_files(files: SplitFiles, reader: ItemReader, task: Task, sizes: Splits
         search = tuple(item for item in search if id(item) in kept)
         validation = tuple(item for item in validation if id(item) in kept)
     parts, notes = _checked([search, validation, test], reader.spec, task)
-    refuse_shared(parts, partial(_question, task))
 
     def some(items: Sequence[Item], split: str, size: int) -> tuple[Item, ...]:
         name = f"{task.name}: files: {split}"
@@ -108,11 +109,20 @@ def _checked(files: Sequence[Sequence[Item]], spec: TaskSpec, task: Task) -> tup
         items, note = find_right_choices(items, task, spec.answer_is)
         notes.append(note)
     read = iter(items)
-    kept = [without_repeats(tuple(islice(read, len(file))), partial(_question, task), partial(_answer, task)) for file in files]
-    repeats = len(items) - sum(map(len, kept))
-    if repeats:
-        notes.append(f"{repeats} of {len(items)} items repeat an earlier one and are left out")
-    return kept, tuple(notes)
+    kept = without_repeats([tuple(islice(read, len(file))) for file in files], partial(_question, task), partial(_answer, task))
+    return list(kept.files), (*notes, *_left_out(kept, len(items)))
+
+
+def _left_out(kept: Kept, total: int) -> Iterator[str]:
+    """What was left out, a line for each reason."""
+    if kept.repeats:
+        yield f"{kept.repeats} of {total} items repeat an earlier one and are left out"
+    if kept.shared:
+        yield f"{kept.shared} of {total} items ask what a later split's file asks too and are left out of the earlier one"
+    if kept.doubtful:
+        named = "; ".join(f"{first} and {second}" for first, second in kept.pairs[:_NAMED_PAIRS])
+        more = f"; {len(kept.pairs) - _NAMED_PAIRS} more" if len(kept.pairs) > _NAMED_PAIRS else ""
+        yield f"{kept.doubtful} of {total} items answer the same question differently and are left out: {named}{more}"
 
 
 def _question(task: Task, item: Item) -> Hashable:

@@ -9,7 +9,7 @@ import pytest
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.items.held_out import leave_out
 from evomerge_core.tasks.items.items import Item, make_item
-from evomerge_core.tasks.items.split import ItemSplits, refuse_shared, split_items, without_repeats
+from evomerge_core.tasks.items.split import ItemSplits, Kept, split_items, without_repeats
 
 
 def _items(count: int, first: int = 0) -> list[Item]:
@@ -65,20 +65,38 @@ def _answer(item: Item) -> str:
     return str(item.fields["answer"])
 
 
+def _origins(kept: Kept) -> list[list[str]]:
+    return [[item.origin for item in file] for file in kept.files]
+
+
 def test_of_equal_items_the_first_stays() -> None:
     items = _asked(("x", "1", "f:1"), ("y", "1", "f:2"), ("x", "1", "f:9"))
-    assert [item.origin for item in without_repeats(items, _question, _answer)] == ["f:1", "f:2"]
+    kept = without_repeats([items], _question, _answer)
+    assert _origins(kept) == [["f:1", "f:2"]]
+    assert (kept.repeats, kept.doubtful, kept.shared) == (1, 0, 0)
 
 
-def test_the_same_question_twice_with_two_answers_is_refused_with_both_places() -> None:
-    items = _asked(("x", "1", "f:1"), ("y", "1", "f:2"), ("x", "2", "f:9"))
-    with pytest.raises(InputError, match=r"^f:9: the same question as f:1, with another answer;"):
-        without_repeats(items, _question, _answer)
+def test_a_question_with_two_answers_is_asked_with_neither_and_both_places_are_named() -> None:
+    items = _asked(("x", "1", "f:1"), ("y", "1", "f:2"), ("x", "2", "f:9"), ("x", "1", "f:11"), ("z", "1", "f:12"))
+    kept = without_repeats([items], _question, _answer)
+    assert _origins(kept) == [["f:2", "f:12"]]
+    assert (kept.repeats, kept.doubtful, kept.shared) == (0, 3, 0)
+    assert kept.pairs == (("f:1", "f:9"),)
 
 
-def test_the_same_question_in_two_files_is_refused_with_both_places() -> None:
-    with pytest.raises(InputError, match=r"^g:1: the same question as f:1;"):
-        refuse_shared([_asked(("x", "1", "f:1")), _asked(("x", "1", "g:1"))], _question)
+def test_what_two_splits_files_ask_is_asked_in_the_later_one() -> None:
+    search = _asked(("x", "1", "f:1"), ("y", "1", "f:2"), ("v", "1", "f:3"), ("v", "1", "f:4"))
+    kept = without_repeats(
+        [search, _asked(("y", "1", "g:1")), _asked(("x", "1", "h:1"), ("y", "1", "h:2"))], _question, _answer
+    )
+    assert _origins(kept) == [["f:3"], [], ["h:1", "h:2"]]
+    assert (kept.repeats, kept.doubtful, kept.shared) == (1, 0, 3)
+
+
+def test_a_question_that_two_files_answer_differently_is_asked_in_neither() -> None:
+    kept = without_repeats([_asked(("x", "1", "f:1")), _asked(("x", "2", "g:1"), ("y", "1", "g:2"))], _question, _answer)
+    assert _origins(kept) == [[], ["g:2"]]
+    assert kept.pairs == (("f:1", "g:1"),)
 
 
 def test_held_out_questions_are_left_out_whatever_their_quotes_and_in_any_field() -> None:

@@ -155,16 +155,28 @@ def test_items_with_the_same_words_and_other_choices_are_different_items(tmp_pat
     assert "1 of 7 items repeat an earlier one and are left out" in splits.notes
 
 
-def test_the_same_item_in_two_split_files_or_twice_in_one_with_two_answers_is_refused(tmp_path: Path) -> None:
+def test_the_same_item_in_two_split_files_is_left_out_of_the_earlier_one_and_counted(tmp_path: Path) -> None:
     _sums(tmp_path, name="a.jsonl")
     _sums(tmp_path, name="b.jsonl", first=10)
     _sums(tmp_path, name="c.jsonl", first=15)
     files = {"search": "a.jsonl", "validation": "b.jsonl", "test": "c.jsonl"}
-    with pytest.raises(InputError, match=r"c\.jsonl:1: the same question as .*b\.jsonl:6;"):
-        _draw(tmp_path, _spec(file=None, files=files))
-    _write(tmp_path, "sums.jsonl", [{"q": "x", "a": 1}, {"q": "y", "a": 2}, {"q": "x", "a": 3}])
-    with pytest.raises(InputError, match=r"sums\.jsonl:3: the same question as .*sums\.jsonl:1, with another answer;"):
-        _draw(tmp_path, _spec())
+    read = _draw(tmp_path, _spec(file=None, files=files), Splits(search=2, validation=2, test=2))
+    assert read.notes == ("1 of 18 items ask what a later split's file asks too and are left out of the earlier one",)
+    with pytest.raises(InputError, match="there are 5"):
+        _draw(tmp_path, _spec(file=None, files=files), Splits(search=2, validation=6, test=2))
+
+
+def test_a_question_with_two_answers_is_left_out_counted_and_named(tmp_path: Path) -> None:
+    rows = [{"q": f"{n} + 1?", "a": n + 1} for n in range(8)]
+    doubtful = [{**rows[number], "a": 99} for number in (1, 2, 3, 4)]
+    _write(tmp_path, "sums.jsonl", [*rows, *doubtful])
+    read = _draw(tmp_path, _spec(), Splits(search=2, validation=1, test=1))
+    asked = {item.texts("question")[0] for item in (*read.search, *read.validation, *read.test)}
+    assert asked == {"0 + 1?", "5 + 1?", "6 + 1?", "7 + 1?"}
+    (note,) = read.notes
+    assert note.startswith("8 of 12 items answer the same question differently and are left out: ")
+    assert "sums.jsonl:2 and " in note
+    assert note.endswith("; 1 more")
 
 
 @pytest.mark.parametrize(

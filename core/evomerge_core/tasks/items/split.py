@@ -48,29 +48,43 @@ def split_items(items: Sequence[Item], *, search: int, validation: int, test: in
     )
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The items of each file that are asked. `repeats` were left out because an earlier one of their file asks the same;
+    `doubtful` because another answers the same question differently, of which `pairs` are the places of two each; `shared`
+    because a later split's file asks the same."""
+
+    files: tuple[tuple[Item, ...], ...]
+    repeats: int = 0
+    doubtful: int = 0
+    pairs: tuple[tuple[str, str], ...] = ()
+    shared: int = 0
+
+
 def without_repeats(
-    items: Sequence[Item], question: Callable[[Item], Hashable], answer: Callable[[Item], Hashable]
-) -> tuple[Item, ...]:
-    """The items without those that ask an earlier one's `question` again.
-
-    Raises `InputError` that names both places when the `answer` differs: nobody knows which is right.
-    """
-    seen: dict[Hashable, Item] = {}
-    kept = []
-    for item in items:
-        first = seen.setdefault(question(item), item)
-        if first is item:
-            kept.append(item)
-        elif answer(first) != answer(item):
-            problem = f"the same question as {first.origin}, with another answer"
-            raise InputError(problem, where=item.origin, remedy="remove one of the two items")
-    return tuple(kept)
-
-
-def refuse_shared(parts: Sequence[Sequence[Item]], question: Callable[[Item], Hashable]) -> None:
-    """Raises `InputError` that names both places when two of the splits' files ask the same `question`."""
-    seen: dict[Hashable, Item] = {}
-    for item in (item for part in parts for item in part):
-        first = seen.setdefault(question(item), item)
-        if first is not item:
-            raise InputError(f"the same question as {first.origin}", where=item.origin, remedy="remove one of the two items")
+    files: Sequence[Sequence[Item]], question: Callable[[Item], Hashable], answer: Callable[[Item], Hashable]
+) -> Kept:
+    """The files' items, each `question` once: nobody knows which is right of two that `answer` it differently, so that neither
+    is asked; and what one of `files`, those of search, validation and test, asks is asked in the last of them that has it."""
+    of_question: dict[Hashable, list[Item]] = {}
+    for item in (item for file in files for item in file):
+        of_question.setdefault(question(item), []).append(item)
+    doubtful = {asked: items for asked, items in of_question.items() if len({answer(item) for item in items}) > 1}
+    places = [(items[0], next(other for other in items if answer(other) != answer(items[0]))) for items in doubtful.values()]
+    taken, kept, repeats, shared = set(doubtful), [], 0, 0
+    for file in reversed(files):
+        own: dict[Hashable, Item] = {}
+        for item in file:
+            asked = question(item)
+            if asked in doubtful:
+                continue
+            if asked in taken:
+                shared += 1
+            elif asked in own:
+                repeats += 1
+            else:
+                own[asked] = item
+        taken.update(own)
+        kept.append(tuple(own.values()))
+    pairs = tuple((first.origin, second.origin) for first, second in places)
+    return Kept(tuple(reversed(kept)), repeats, sum(map(len, doubtful.values())), pairs, shared)
