@@ -15,13 +15,14 @@ from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full, resum
 from evomerge_core.files.private import make_private_folder, private_files
 from evomerge_core.run.run_folder.lock import hold
 from evomerge_core.run.run_folder.names import COPY, LOCK, RECIPE, SOURCES, STORE
+from evomerge_core.run.store.connection import BESIDE
 from evomerge_core.run.store.facts import Changes, write_facts
 from evomerge_core.run.store.store import Store
 
 # What the store is called while a run folder is made: it is made first and gets its name last, and what lies beside it until
 # then is no run yet.
 _NEW = ".new.db"
-_MADE = (RECIPE, SOURCES, f"{_NEW}-wal", f"{_NEW}-shm", _NEW)
+_MADE = (RECIPE, SOURCES, *(f"{_NEW}{ending}" for ending in BESIDE), _NEW)
 
 
 def require_empty(folder: Path) -> None:

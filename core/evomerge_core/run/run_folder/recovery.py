@@ -12,10 +12,9 @@ from evomerge_core.files.full_disk import needs_room, resume_it
 from evomerge_core.files.path_text import on_command_line
 from evomerge_core.run.run_folder.folder import open_store
 from evomerge_core.run.run_folder.names import COPY, DAMAGED, RECIPE, STORE
-from evomerge_core.run.store.connection import DamagedStore
+from evomerge_core.run.store.connection import BESIDE, DamagedStore
+from evomerge_core.run.store.copies import PART
 from evomerge_core.run.store.store import Store
-
-_BESIDE = ("-wal", "-shm")
 
 
 def restore_if_damaged(folder: Path) -> str | None:
@@ -64,13 +63,13 @@ def _put_back(folder: Path, damage: InputError) -> float:
             copy.close()
     except DamagedStore:
         raise lost from None
-    part = folder / f"{STORE}.part"
+    part = folder / f"{STORE}{PART}"
     with needs_room(part, (folder / COPY).stat().st_size, then=resume_it(folder)):
         shutil.copyfile(folder / COPY, part)
     flush_file(part)
     if (folder / STORE).exists():
         (folder / STORE).replace(folder / DAMAGED)
-    for ending in _BESIDE:
+    for ending in BESIDE:
         # a log of the damaged file must not be taken for one of the copy
         (folder / f"{STORE}{ending}").unlink(missing_ok=True)
     rename(part, folder / STORE)

@@ -14,6 +14,8 @@ SCRATCH_LOCK = "lock"
 def sweep_scratch(run: Path) -> None:
     """Removes the scratch folders whose makers have ended without doing so."""
     for folder in run.glob(f"{SCRATCH}*"):
+        if folder.is_symlink():
+            continue
         lock = FileLock(folder / SCRATCH_LOCK)
         try:
             lock.acquire(timeout=0)

@@ -21,6 +21,8 @@ _NOT_OURS = (
     *("no such table", "no such column", "no such module", "no such collation sequence"),
     *("Could not decode", "unsupported file format"),
 )
+# What SQLite may leave beside a file where a process is killed.
+BESIDE = ("-wal", "-shm", "-journal")
 # In SQLite's header: of a format above this it reads the file and doesn't write it.
 _WRITTEN_AS, _KNOWN_FORMAT = 18, 2
 # What a copy in memory may take, which is SQLite's own limit.

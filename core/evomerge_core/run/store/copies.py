@@ -8,8 +8,11 @@ from pathlib import Path
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.durable import flush_file, rename
-from evomerge_core.run.store.connection import Connection, DamagedStore, connect, says_why
+from evomerge_core.run.store.connection import BESIDE, Connection, DamagedStore, connect, says_why
 from evomerge_core.run.store.soundness import require_sound
+
+# What a store's name ends with while it is written.
+PART = ".part"
 
 
 def copy_store(connection: Connection, target: Path) -> None:
@@ -17,9 +20,10 @@ def copy_store(connection: Connection, target: Path) -> None:
 
     The copy before is kept where the disk takes no other, and where the store isn't sound any more: this raises DamagedStore.
     """
-    part = target.with_name(f"{target.name}.part")
+    part = target.with_name(f"{target.name}{PART}")
     try:
-        part.unlink(missing_ok=True)
+        # also what a killed copying has left
+        _sweep(part)
         with closing(connect(part)) as copy:
             with says_why(connection.path):
                 connection.backup(copy)
@@ -36,6 +40,11 @@ def copy_store(connection: Connection, target: Path) -> None:
         _remove(part)
 
 
+def _sweep(part: Path) -> None:
+    for file in (part, *(part.with_name(f"{part.name}{ending}") for ending in BESIDE)):
+        file.unlink(missing_ok=True)
+
+
 def _remove(part: Path) -> None:
     with suppress(OSError):
-        part.unlink(missing_ok=True)
+        _sweep(part)

@@ -112,6 +112,18 @@ def test_a_store_that_cannot_be_written_for_its_header_is_damaged(run: Path) -> 
         append_command(run, "stop")
 
 
+def test_what_a_killed_copying_left_is_swept_by_the_next(run: Path) -> None:
+    for ending in ("", "-wal", "-shm", "-journal"):
+        (run / f"run.copy.db.part{ending}").write_bytes(b"half a page")
+    store = open_store(run, keeps_copies=True)
+    store.keep_copy()
+    store.close()
+    assert not [path.name for path in run.iterdir() if ".part" in path.name]
+    (run / "run.db").unlink()
+    assert restore_if_damaged(run) is not None
+    assert read_facts(read_store(run)).generation == 2
+
+
 def test_a_sound_store_stays_as_it_is(run: Path) -> None:
     before = (run / "run.db").read_bytes()
     assert restore_if_damaged(run) is None
