@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from support.hub_uploads import Uploads
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 _PIECE = 2**20
 
@@ -36,7 +38,7 @@ File = bytes | Sparse
 class Hub:
     """What the hub holds, and what it was asked. `facts` are added to a model's listing. Of a file in `cut`, that many bytes
     are sent before the line breaks, once for each time that it stands there. `pause` are seconds between the pieces (1 MiB) of
-    a file."""
+    a file. With `uploads` it takes files too, and `models` is changed by them."""
 
     models: Mapping[str, Mapping[str, File]]
     datasets: Mapping[str, Mapping[str, File]] = field(default_factory=dict)
@@ -45,6 +47,7 @@ class Hub:
     requests: list[str] = field(default_factory=list)
     pause: float = 0.0
     address: str = ""
+    uploads: Uploads | None = None
 
 
 @contextmanager
@@ -119,9 +122,40 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             else:
                 self.refuse(404, "EntryNotFound")
 
-        def send_json(self, value: Any) -> None:
-            content = json.dumps(value).encode()
+        def do_POST(self) -> None:
+            body, path = self.rfile.read(int(self.headers.get("Content-Length", 0))), unquote(urlsplit(self.path).path)
+            hub.requests.append(f"POST {path}")
+            assert hub.uploads is not None
+            assert isinstance(hub.models, dict)
+            authorized = self.headers.get("Authorization", "")
+            status, answer = hub.uploads.post(path, body, authorized, hub.address, hub.models)
+            self.send_json(answer, status)
+
+        def do_PUT(self) -> None:
+            hub.requests.append(f"PUT {self.path}")
+            uploads = hub.uploads
+            assert uploads is not None
+            assert self.headers.get("Authorization") is None, "the storage needs no token"
+            size = int(self.headers["Content-Length"])
+            taken = min(size, uploads.cut.pop(0)) if uploads.cut else size
+            body = b""
+            while len(body) < taken and (piece := self.rfile.read(min(_PIECE, taken - len(body)))):
+                body += piece
+                time.sleep(hub.pause)
+            uploads.sent.append((self.path, len(body)))
+            mark = uploads.put(self.path, body) if len(body) == size else None
+            if mark is None:
+                self.close_connection = True
+                self.connection.close()
+                return
             self.send_response(200)
+            self.send_header("ETag", f'"{mark}"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def send_json(self, value: Any, status: int = 200) -> None:
+            content = json.dumps(value).encode()
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

@@ -9,7 +9,7 @@ from typing import Any
 from evomerge_core.run.report.archive import archive_section
 from evomerge_core.run.report.content import Report, ScoredCandidate
 from evomerge_core.run.report.pool import pool_section
-from evomerge_core.run.report.words import percent, plain
+from evomerge_core.run.report.words import fenced, percent, plain
 from evomerge_core.run.view.expectation import expectation
 from evomerge_core.run.view.result import references_of
 from evomerge_core.tasks.items.split import SPLITS
@@ -152,4 +152,4 @@ def _cost(report: Report) -> Iterator[str]:
 
 
 def _recipe(report: Report) -> Iterator[str]:
-    yield from ("", "## Recipe", "", "```yaml", report.recipe.rstrip(), "```")
+    yield from ("", "## Recipe", "", *fenced(report.recipe, "yaml"))

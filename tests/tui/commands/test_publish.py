@@ -1,0 +1,223 @@
+"""`publish`: what arrives on a hub is the child and nothing of this machine, and what was broken off goes on where it stood."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+import yaml
+from gguf import GGUFWriter
+from huggingface_hub import constants
+
+from evomerge_tui.cli.main import main
+from support.hub_uploads import Uploads
+from support.loopback_hub import Hub, serve
+
+Finished = tuple[Path, "subprocess.CompletedProcess[str]"]
+SECRET = "hf_a-token-that-nobody-may-see"
+REPO = "owner/child"
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with serve(Hub({}, uploads=Uploads(SECRET))) as served:
+        yield served
+
+
+@pytest.fixture
+def run(finished: Finished, tmp_path: Path) -> Path:
+    """A finished run in a place with a name that shows, with a GGUF of its winner."""
+    run = tmp_path / "somebody" / "run"
+    shutil.copytree(finished[0], run)
+    (run / "winner" / "gguf").mkdir()
+    write_gguf(run / "winner" / "gguf" / "tiny-v1.0-Q4_K_M.gguf")
+    return run
+
+
+def write_gguf(path: Path, **facts: Any) -> Path:
+    writer = GGUFWriter(path, "llama")
+    for key, value in facts.items():
+        writer.add_string(f"general.{key}", value)
+    writer.add_array("tokenizer.ggml.tokens", [f"w{n}" for n in range(1000)])
+    for write in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
+        write()
+    return path
+
+
+@dataclass
+class Said:
+    """What a command printed, and how it ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Publish(Protocol):
+    def __call__(self, *words: object, token: str | None = SECRET) -> Said: ...
+
+
+@pytest.fixture
+def publish(hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Publish:
+    """The command, in this process; the hub's library reads its settings when it is loaded."""
+    template = f"{hub.address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    patched = {"ENDPOINT": hub.address, "HUGGINGFACE_CO_URL_TEMPLATE": template, "HF_HUB_DISABLE_XET": False}
+    for name, value in {**patched, "HF_HUB_OFFLINE": False}.items():
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no token"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def carry_out(*words: object, token: str | None = SECRET) -> Said:
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        if token is not None:
+            monkeypatch.setenv("HF_TOKEN", token)
+        status = main(["publish", *map(str, words)])
+        said = capsys.readouterr()
+        return Said(status, said.out, said.err)
+
+    return carry_out
+
+
+def started(hub: Hub, *words: object) -> subprocess.Popen[str]:
+    """The command as a process of its own."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+    env |= {"NO_PROXY": "127.0.0.1", "HF_ENDPOINT": hub.address, "HF_TOKEN": SECRET}
+    line = [sys.executable, "-m", "evomerge_tui", "publish", *map(str, words)]
+    return subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def contents(hub: Hub) -> dict[str, bytes]:
+    """The repository's files."""
+    return {name: content for name, content in hub.models[REPO].items() if isinstance(content, bytes)}
+
+
+def head_of(card: bytes) -> dict[str, Any]:
+    _, head, _ = card.decode().split("---\n", 2)
+    read: dict[str, Any] = yaml.safe_load(head)
+    return read
+
+
+def test_a_winner_arrives_whole_and_says_nothing_of_this_machine(hub: Hub, run: Path, publish: Publish) -> None:
+    done = publish(run, "--to", REPO, "--private", "--json")
+    assert done.status == 0, done.err
+    assert hub.uploads is not None
+    assert hub.uploads.created == {REPO: "private"}
+    there = contents(hub)
+    for local in ("winner/model/model.safetensors", "winner/model/config.json", "winner/gguf/tiny-v1.0-Q4_K_M.gguf"):
+        assert there[local.rpartition("/")[2]] == (run / local).read_bytes()
+    assert {"README.md", "recipe.yaml", "mergekit_config.yml", "report/report.md", "report/fitness.svg"} <= there.keys()
+    result = json.loads((run / "winner/result.json").read_text())
+    card = there["README.md"].decode()
+    low, high = result["winner"]["interval"]
+    assert f"| **this model** | {100 * result['winner']['test']:.1f} % | {100 * low:.1f} % to {100 * high:.1f} % |" in card
+    assert f"ollama run hf.co/{REPO}:Q4_K_M" in card
+    assert head_of(there["README.md"])["tags"] == ["mergekit", "merge", "evomerge", "gguf"]
+    texts = b"".join(content for name, content in there.items() if not name.endswith((".safetensors", ".gguf")))
+    for secret in (str(run.parent), str(run.parents[2]), str(Path.home()), SECRET):
+        assert secret.encode() not in texts
+    # the merge's file still says what was merged
+    sources = [source["model"] for source in yaml.safe_load(there["mergekit_config.yml"])["models"]]
+    assert {"first", "second"} <= set(sources)
+
+
+def test_a_cut_line_is_taken_up_again_and_a_second_call_sends_nothing_twice(hub: Hub, run: Path, publish: Publish) -> None:
+    uploads = hub.uploads
+    assert uploads is not None
+    uploads.piece, uploads.cut = 60_000, [60_000, 40_000]
+    done = publish(run, "--to", REPO)
+    assert done.status == 0, done.err
+    assert hub.models[REPO]["model.safetensors"] == (run / "winner/model/model.safetensors").read_bytes()
+    sent = [size for path, size in uploads.sent if "/lfs/" in path]
+    assert sent[:3] == [60_000, 40_000, 60_000], "one piece, a part of the next, and the next again"
+    assert SECRET not in done.out + done.err
+    uploads.sent.clear()
+    assert publish(run, "--to", REPO).status == 0
+    assert uploads.sent == []
+
+
+def test_a_killed_upload_goes_on_with_the_file_that_is_missing(hub: Hub, run: Path, publish: Publish) -> None:
+    uploads = hub.uploads
+    assert uploads is not None
+    first = started(hub, run, "--to", REPO, "--json")
+    assert first.stdout is not None
+    gguf = "tiny-v1.0-Q4_K_M.gguf"
+    hub.pause = 0.3
+    for line in first.stdout:
+        if json.loads(line)["file"] == gguf:
+            break
+    first.kill()
+    first.communicate()
+    hub.pause = 0.0
+    weights = [path for path, _ in uploads.sent]
+    assert len(weights) >= 1
+    assert uploads.commits == []
+    uploads.sent.clear()
+    assert publish(run, "--to", REPO).status == 0
+    assert weights[0] not in [path for path, _ in uploads.sent]
+    assert hub.models[REPO][gguf] == (run / "winner/gguf" / gguf).read_bytes()
+
+
+def test_a_dry_run_shows_files_and_card_and_asks_no_hub(hub: Hub, run: Path, publish: Publish) -> None:
+    done = publish(run, "--to", REPO, "--dry-run", token=None)
+    assert done.status == 0, done.err
+    assert hub.requests == []
+    assert "model.safetensors" in done.out
+    assert "## What it was tested on\n\n- numbers: items of items.jsonl, scored by `final_number`" in done.out
+
+
+def test_files_alone_have_a_card_from_their_heads(hub: Hub, tmp_path: Path, publish: Publish) -> None:
+    sly = "x\n---\n# [click](http://evil)\n```\n| a |"
+    file = write_gguf(tmp_path / "child-Q8_0.gguf", name=sly, license="mit", description=str(tmp_path))
+    done = publish(file, "--to", REPO, "--json")
+    assert done.status == 0, done.err
+    there = contents(hub)
+    assert set(there) == {".gitattributes", "README.md", "child-Q8_0.gguf"}
+    head = head_of(there["README.md"])
+    assert (head["license"], head["tags"], head.get("base_model")) == ("mit", ["merge", "evomerge", "gguf"], None)
+    body = there["README.md"].decode().split("---\n", 2)[2]
+    assert not any(line.startswith(("---", "# [", "```\n|")) for line in body.splitlines())
+    assert "\\[click\\]" in body
+
+
+def refused(done: Said, said: str) -> None:
+    assert done.status == 2
+    assert done.err.count("\n") == 1, done.err
+    assert said in done.err
+    assert json.loads(done.out.splitlines()[-1]) == {"error": done.err.removeprefix("error: ").strip()}
+    assert SECRET not in done.out + done.err
+
+
+def test_what_cannot_be_published_is_refused_in_a_line(hub: Hub, run: Path, tmp_path: Path, publish: Publish) -> None:
+    suspect = write_gguf(tmp_path / "a-Q8_0.suspect.gguf")
+    text = tmp_path / "a.gguf"
+    text.write_text("no model")
+    broken = tmp_path / "b.gguf"
+    broken.write_bytes(b"GGUF\x03\0\0\0" + b"\xff" * 40)
+    refused(publish(suspect, "--to", REPO, "--json"), "failed verification")
+    refused(publish(text, "--to", REPO, "--json"), "is no GGUF file")
+    refused(publish(broken, "--to", REPO, "--json"), "can't be read as a GGUF")
+    refused(publish(tmp_path / "none", "--to", REPO, "--json"), "No such file")
+    refused(publish(tmp_path, "--to", REPO, "--json"), "is not a run's folder")
+    refused(publish(run, "--to", "child", "--json"), "write OWNER/NAME")
+    (run / "winner/model/config.json").unlink()
+    refused(publish(run, "--to", REPO, "--json"), "config.json is missing")
+    assert hub.requests == []
+
+
+def test_what_the_hub_refuses_is_said_in_a_line(hub: Hub, tmp_path: Path, publish: Publish) -> None:
+    file = write_gguf(tmp_path / "child-Q8_0.gguf")
+    refused(publish(file, "--to", "stranger/child", "--json"), "the token may not write there")
+    refused(publish(file, "--to", REPO, "--json", token="hf_wrong"), "doesn't know the token")
+    refused(publish(file, "--to", REPO, "--json", token=None), "no token for the hub")
+    assert isinstance(hub.models, dict)
+    hub.models[REPO] = {"README.md": b"---\ntags:\n- other\n---\n", "model.safetensors": b"another"}
+    refused(publish(file, "--to", REPO, "--json"), "holds another model")
+    assert hub.models[REPO]["model.safetensors"] == b"another"
