@@ -13,7 +13,7 @@ from pathlib import Path
 from evomerge_core.errors import InputError
 from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full
 from evomerge_tui.cli import doctor, preflight, recipes, serve
-from evomerge_tui.cli.model_commands import chat, download, export, harness, inspect, merge, pool
+from evomerge_tui.cli.model_commands import chat, download, export, harness, inspect, merge, pool, publish
 from evomerge_tui.cli.quickstart import quickstart
 from evomerge_tui.cli.run_commands import candidate, evolve, pause, report, resume, run, status, stop, try_parents
 from evomerge_tui.terminal.guarded_output import guarded_output
@@ -35,6 +35,7 @@ COMMANDS = (
     try_parents,
     merge,
     export,
+    publish,
     inspect,
     pool,
     harness,
