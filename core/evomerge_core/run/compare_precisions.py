@@ -77,7 +77,7 @@ def _compared(setup: Setup, store: Store, evaluator: CachedEvaluator, shipped: C
         return Agreement(plan.precision, problem=other.lacking)
     known = equal or parents
     begin_phase(store, AGREEMENT, len(known) + 2 * len(drawn))
-    loader = CandidateLoader(setup, store, other.make, keeps_device=False)
+    loader = CandidateLoader(setup, store, other.make, shipped=True)
     in_bf16 = CachedEvaluator(plan, store, loader, evaluator.since, evaluator.require_unchanged)
     merges = _scored_in_time(plan, store, in_bf16, _mixed(known, drawn), asked)
     loader.release()

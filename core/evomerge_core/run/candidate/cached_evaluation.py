@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
 from evomerge_core.recipe.schema import Precision
 from evomerge_core.run.candidate.candidate_loader import CandidateLoader
 from evomerge_core.run.candidate.coherence_guard import Guard, make_guard, objection, questions
+from evomerge_core.run.candidate.crew import Crew
+from evomerge_core.run.candidate.crew_evaluation import CrewEvaluation
 from evomerge_core.run.candidate.scoring import Gate, Responses, ask_candidate, evaluation_of
+from evomerge_core.run.candidate.wanted import Wanted, once
 from evomerge_core.run.plan import Asked, RunPlan
 from evomerge_core.run.run_folder.commands import obey
 from evomerge_core.run.store.facts import Clock, read_facts
@@ -24,26 +27,13 @@ def _believe() -> None:
     """Where nobody watches."""
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What a candidate is to be asked: the items of a split, `neutral` texts by (language, number), behind a gate; `keep` takes
-    what came of it, and the clock afterwards."""
-
-    candidate: Candidate
-    split: str
-    precision: Precision
-    asked: Sequence[Asked]
-    neutral: Mapping[tuple[str, str], Question]
-    gate: Gate | None
-    keep: Callable[[Responses, Clock], None]
-
-
 @dataclass
 class CachedEvaluator:
     """Evaluates a candidate, or finds its evaluation in the store.
 
     `since` is where the clock of the run's active time stands: all time counts but that of pauses. `require_unchanged` raises
-    where the run, or what it is made of, is no longer what the job began with; nothing is kept then.
+    where the run, or what it is made of, is no longer what the job began with; nothing is kept then. `judge` votes on answers
+    where the run has one; else people do. With a `crew` its workers are asked, and no candidate is loaded in this process.
     """
 
     plan: RunPlan
@@ -52,6 +42,7 @@ class CachedEvaluator:
     since: float
     require_unchanged: Callable[[], None] = _believe
     judge: Judge | None = None
+    crew: Crew | None = None
 
     def evaluate(
         self, candidate: Candidate, split: str, precision: Precision, asked: Sequence[Asked] | None = None
@@ -159,8 +150,18 @@ class CachedEvaluator:
 
     def _carry_out(self, wanted: Iterable[Wanted]) -> None:
         """Asks everything in its order, and keeps it in that order."""
-        for one in _once(wanted):
+        if self.crew is not None:
+            asking = CrewEvaluation(self.crew, self.store, self.loader, self._active_seconds, self.require_unchanged)
+            asking.carry_out(once(wanted))
+            return
+        for one in once(wanted):
             one.keep(*self._ask(one))
+
+    def _active_seconds(self, waited: float) -> float:
+        """The run's active seconds up to now, without those that it has just `waited`."""
+        now, before = time.perf_counter(), self.since
+        self.since = now
+        return read_facts(self.store).active_seconds + now - before - waited
 
     def _ask(self, wanted: Wanted) -> tuple[Responses, Clock]:
         """A candidate's responses, and the clock afterwards."""
@@ -177,26 +178,14 @@ class CachedEvaluator:
             responses = ask_candidate(slot, wanted.asked, neutral=wanted.neutral, gate=wanted.gate)
             rows = slot.evaluator.batch_size
         self.require_unchanged()
-        now, facts = time.perf_counter(), read_facts(self.store)
         clock = Clock(
-            active_seconds=facts.active_seconds + now - self.since - waited,
-            build_seconds=max(made, facts.build_seconds),
+            active_seconds=self._active_seconds(waited),
+            build_seconds=max(made, read_facts(self.store).build_seconds),
             precision=precision,
             layers=self.loader.other_layers,
             batch_size=rows,
         )
-        self.since = now
         return responses, clock
-
-
-def _once(wanted: Iterable[Wanted]) -> Iterator[Wanted]:
-    """Every candidate once: a twin's scores are those of the candidate that it stands for."""
-    begun: set[int] = set()
-    for one in wanted:
-        place = one.candidate.twin or one.candidate.id
-        if place not in begun:
-            begun.add(place)
-            yield one
 
 
 def _pass(responses: Responses, split: str, precision: str, generation: int | None, rung: int | None) -> Pass:

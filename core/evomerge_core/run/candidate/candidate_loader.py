@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from evomerge_core.recipe.schema import Precision
 from evomerge_core.run.candidate.candidate_merge import child_of, path_candidate, pool_members
+from evomerge_core.run.candidate.crew import ModelKind, Order
 from evomerge_core.run.candidate.held_model import HeldModel, Loadable, LoadedSlot, MakeEvaluator, RoutedPath, layers_of
+from evomerge_core.run.candidate.scoring import Answered
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import batch_size, read_facts, write_facts
 from evomerge_core.run.store.records import AGREEMENT, Candidate
 from evomerge_core.run.store.store import Store
+
+# Between the devices of several workers.
+_AND = "; "
 
 
 def loadable(setup: Setup, store: Store, candidate: Candidate, split: str) -> Loadable:
@@ -23,14 +28,15 @@ def loadable(setup: Setup, store: Store, candidate: Candidate, split: str) -> Lo
 class CandidateLoader:
     """Loads a run's candidates into a model that it holds.
 
-    `keeps_device`: the run's scores are computed on its evaluators, and where that is becomes a fact.
+    `shipped`: only so that the search's precision can be compared with it; otherwise the run's scores are computed on its
+    evaluators, and where that is becomes a fact.
     """
 
-    def __init__(self, setup: Setup, store: Store, make: MakeEvaluator, *, keeps_device: bool = True) -> None:
+    def __init__(self, setup: Setup, store: Store, make: MakeEvaluator, *, shipped: bool = False) -> None:
         self._setup = setup
         self._store = store
         self._held = HeldModel(setup.sources, setup.engine, setup.layers, make)
-        self._keeps_device = keeps_device
+        self._shipped = shipped
 
     def slot(self, candidate: Candidate, split: str, precision: Precision) -> LoadedSlot:
         """Where a candidate is scored."""
@@ -38,9 +44,23 @@ class CandidateLoader:
         layers, before = layers_of(scored, self._setup.sources), held.present
         rows = batch_size(self._store, precision, held.other_layers(layers))
         slot = held.slot(scored, layers, precision, rows)
-        if slot.evaluator is not before and self._keeps_device:
+        if slot.evaluator is not before and not self._shipped:
             record_device(self._store, slot.evaluator.scored_on)
         return slot
+
+    def order(self, candidate: Candidate, split: str, precision: Precision) -> Order:
+        """What a worker has to load to score a candidate; nothing is asked yet."""
+        scored = loadable(self._setup, self._store, candidate, split)
+        layers = layers_of(scored, self._setup.sources)
+        kind = ModelKind(precision, self._held.other_layers(layers), self._shipped)
+        rows = batch_size(self._store, precision, kind.other_layers)
+        return Order(candidate.label, scored, layers, kind, rows, (), (), None)
+
+    def record_answered(self, answered: Answered) -> None:
+        """Keeps what a worker's scores were computed on, beside what those of the others were."""
+        before = (read_facts(self._store).scored_on or "").split(_AND)
+        if not self._shipped and answered.scored_on not in (None, *before):
+            record_device(self._store, _AND.join([*filter(None, before), str(answered.scored_on)]))
 
     def release(self) -> None:
         """Gives the evaluator up: the next slot makes another."""

@@ -28,8 +28,8 @@ class Answered:
     """What a candidate answered, also on `neutral` texts, or the reason why it answered nothing; seconds and loss as in
     `Responses`.
 
-    `scored_on` is what it was computed on, and `rows` how many questions were answered together (None: not known). `elsewhere`:
-    where there is more memory the candidate may not fail.
+    `scored_on` is what it was computed on, and `rows` how many questions were answered together (None: not known).
+    `made_seconds` went into making the model ready before. `elsewhere`: where there is more memory the candidate may not fail.
     """
 
     answers: Sequence[Answer]
@@ -41,6 +41,7 @@ class Answered:
     scored_on: str | None = None
     rows: int | None = None
     elsewhere: bool = False
+    made_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

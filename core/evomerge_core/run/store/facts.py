@@ -70,6 +70,7 @@ class Changes(TypedDict, total=False):
     former_runs: Sequence[str]
     ancestors: Mapping[str, Sequence[str]]
     search_ended: Sequence[str]
+    workers: Sequence[Mapping[str, Any]]
     active_seconds: float
     build_seconds: float
 
@@ -84,6 +85,7 @@ class RunFacts:
     sources were chosen (the fields of `view.pool.Selection`), None before that and without a pool; `pool_unfit` are
     members that can't be merged, `pool_sizes` the items of each task after each rung of the pool's races. Scores are
     in `precision` (the search's) and computed on `scored_on`; `precisions` are all that finalists and the test are scored in.
+    `workers` score the candidates (the fields of `view.workers.WorkerSeen`); none where the job itself does.
     `evaluations_total` is the budget of all stages, `items` the number by split, `weights` the share of each task. `dimensions`
     are the numbers of the present stage's genomes, none for paths. `estimated` are the seconds and tokens in all, by the times
     of the baselines. `precision_choice` says what `precision: auto` became and why; `agreement` is how the search's precision
@@ -144,6 +146,7 @@ class RunFacts:
     former_runs: tuple[str, ...] = ()
     ancestors: Mapping[str, Sequence[str]] = field(default_factory=dict)
     search_ended: tuple[str, ...] = ()
+    workers: tuple[Mapping[str, Any], ...] = ()
     active_seconds: float = 0.0
     build_seconds: float = 0.0
     races: tuple[tuple[int, ...] | None, ...] = (None,)
@@ -156,6 +159,11 @@ class RunFacts:
     def breaks_ties(self, stage: int) -> bool:
         """Whether the correct answers' log-likelihood orders a stage's candidates of equal score."""
         return stage >= len(self.stages) or self.stages[stage].get("tie_break") != "none"
+
+    @property
+    def at_once(self) -> int:
+        """How many candidates are scored at a time."""
+        return max(1, sum(not worker.get("lost") for worker in self.workers))
 
     def first_generation(self, stage: int) -> int:
         """The number of a stage's first generation; generations are numbered through all stages."""
