@@ -24,8 +24,8 @@ from evomerge_quant.gguf.proof.proof_items import ProofItem
 from evomerge_quant.gguf.proof.sight_proof import SightProof
 from evomerge_quant.gguf.quantize.quantize import quantize
 from evomerge_quant.gguf.runners.handover import Handover, Runner, hand_over, require_handover
-from evomerge_quant.gguf.subject.export_paths import SUSPECT
 from evomerge_quant.gguf.subject.subject import Subject, metadata
+from evomerge_quant.llama.mmproj_file import SUSPECT
 
 
 class ProofLike(Protocol):

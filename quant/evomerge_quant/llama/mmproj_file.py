@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 MMPROJ = "mmproj"
-_SUSPECT = ".suspect"
+# What the name of a file has that failed verification.
+SUSPECT = ".suspect"
 
 
 def is_mmproj(path: Path) -> bool:
@@ -21,13 +22,13 @@ def find_mmproj(gguf: Path) -> Path | None:
     the largest, which has lost least, and one that failed verification last.
     """
     beside = sorted(path for path in gguf.absolute().parent.glob("*.gguf") if is_mmproj(path) and path.is_file())
-    stem = gguf.stem.removesuffix(_SUSPECT).rpartition("-")[0]
+    stem = gguf.stem.removesuffix(SUSPECT).rpartition("-")[0]
     named = [path for path in beside if stem and stem in path.name]
     found = named or (beside if len(beside) == 1 else [])
     own = re.compile(rf"{MMPROJ}-{re.escape(stem)}(-[^-]+)?")
 
     def fitting(path: Path) -> tuple[bool, bool, int, str]:
-        name = path.stem.removesuffix(_SUSPECT)
+        name = path.stem.removesuffix(SUSPECT)
         return own.fullmatch(name) is not None, name == path.stem, path.stat().st_size, path.name
 
     return max(found, key=fitting, default=None)

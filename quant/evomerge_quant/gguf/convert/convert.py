@@ -18,10 +18,9 @@ from evomerge_quant.gguf.convert.halves import Half
 from evomerge_quant.gguf.convert.plain_view import plain_view
 from evomerge_quant.gguf.full_disk import full_disk_of
 from evomerge_quant.gguf.progress import ExportStep, OnStep
+from evomerge_quant.llama.mmproj_file import MMPROJ
 
 WHAT = "convert"
-# What llama.cpp calls the file with tower and projector.
-MMPROJ = "mmproj"
 _SHARE = re.compile(r"^Writing:\s*(\d+)%")
 _UNSUPPORTED = re.compile(r"Model (\S+) is not supported")
 

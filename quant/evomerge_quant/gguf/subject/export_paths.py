@@ -9,10 +9,9 @@ from evomerge_core.errors import InputError, known_names
 from evomerge_core.files.path_text import on_command_line
 from evomerge_core.run.run_folder.folder import read_store
 from evomerge_core.run.run_folder.names import STORE, WINNER
-from evomerge_quant.llama.mmproj_file import is_mmproj
+from evomerge_quant.llama.mmproj_file import SUSPECT, is_mmproj
 
 EXPORTS = "gguf"
-SUSPECT = ".suspect"
 _CANDIDATES = "candidates"
 _NO_NAME = re.compile(r'[\s/\\:*?"<>|\x00-\x1f]')
 

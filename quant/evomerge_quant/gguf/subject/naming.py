@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from evomerge_quant.llama.mmproj_file import MMPROJ
+
 _SIZE = re.compile(r"(\d+x)?\d+([._]\d+)?[KMBT]", re.IGNORECASE)
 _VERSION = re.compile(r"v\d+(\.\d+)*", re.IGNORECASE)
 _PHI = re.compile(r"phi[- ]?3", re.IGNORECASE)
@@ -47,7 +49,7 @@ class ModelName:
 
     def mmproj_name(self, encoding: str) -> str:
         """The name of the file that it sees with, as llama.cpp and LM Studio look for it."""
-        return f"mmproj-{self.stem}-{encoding}.gguf" if encoding else f"mmproj-{self.stem}.gguf"
+        return f"{MMPROJ}-{self.stem}-{encoding}.gguf" if encoding else f"{MMPROJ}-{self.stem}.gguf"
 
     def metadata(self) -> dict[str, Any]:
         """The same as keys of a GGUF."""

@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 from evomerge_core.errors import InputError
 from evomerge_core.run.run_folder.folder import read_store
 from evomerge_quant.gguf.subject.export_paths import find_candidate, winner_exports
+from evomerge_quant.llama.mmproj_file import SUSPECT
 from evomerge_tui.screens.page import Dialog
 from evomerge_tui.text.shown_text import one_line
 
@@ -84,4 +85,4 @@ def _parents(folder: Path) -> list[tuple[str, Path | str]]:
 
 
 def _winner_files(folder: Path, first: Path) -> list[Path]:
-    return [file for file in sorted(winner_exports(folder).glob("*.gguf")) if file != first and ".suspect" not in file.name]
+    return [file for file in sorted(winner_exports(folder).glob("*.gguf")) if file != first and SUSPECT not in file.name]
