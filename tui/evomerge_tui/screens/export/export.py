@@ -58,7 +58,8 @@ class ExportScreen(Page):
                 with VerticalScroll(id="options", can_focus=False):
                     yield FormRow("Copy to app", Select(_RUNNERS, id="runner", allow_blank=False, compact=True))
                     yield FormRow("Folder", Input(id="out", placeholder="beside the model"))
-                    yield FormRow("Importance", Tick("measure what matters", id="imatrix"), "slower, better")
+                    yield FormRow("Eyes", Input(id="mmproj", placeholder="converted"), "or an mmproj file", id="eyes-row")
+                    yield FormRow("Importance", Tick("measure what matters", id="imatrix"), "slower, better", id="imatrix-row")
                     yield FormRow("Verify", Tick("compare each file with the model", value=True, id="proof"))
             with VerticalScroll(id="progress", classes="panel"):
                 yield Static("", id="room", markup=False)
@@ -69,6 +70,7 @@ class ExportScreen(Page):
         self.query_one(TopBar).set_title(f"{self.folder.name} › export{f' {self.candidate}' if self.candidate else ''}")
         self.query_one("#progress").border_title = "Files"
         self.query_one("#bar").display = False
+        self._show_options(sees=False)
         self.query_one("#room", Static).update(Content.styled("reading the model ...", "$text-muted"))
         self._show_types()
         self.query_one("#types").focus()
@@ -82,6 +84,8 @@ class ExportScreen(Page):
             words += ["--out", str(Path(out).expanduser())]
         if runner := self.query_one("#runner", Select).value:
             words += ["--for", str(runner)]
+        if eyes := self.query_one("#mmproj", Input).value.strip():
+            words += ["--mmproj", str(Path(eyes).expanduser())]
         if self.query_one("#imatrix", Tick).value:
             words += ["--imatrix"]
         return words
@@ -89,6 +93,7 @@ class ExportScreen(Page):
     @on(Select.Changed, "#runner")
     @on(Tick.Changed, "#imatrix")
     @on(Input.Submitted, "#out")
+    @on(Input.Submitted, "#mmproj")
     def _changed(self) -> None:
         self._look()
 
@@ -99,10 +104,18 @@ class ExportScreen(Page):
             async for plan in command_lines([*self._words(), "--plan", "--type", *TYPES]):
                 self._plan = plan
         except InputError as error:
+            # where llama.cpp has no converter of a model's eyes, the reason names the option
+            self._show_options(sees="--mmproj" in str(error))
             self.query_one("#room", Static).update(Content.styled(many_lines(str(error)), "$error"))
             return
+        self._show_options(sees=self._plan is not None and "mmproj" in self._plan)
         self._show_types()
         self._show_room()
+
+    def _show_options(self, *, sees: bool) -> None:
+        """A model that sees has a second file, and no importance is measured for it."""
+        self.query_one("#eyes-row").display = sees
+        self.query_one("#imatrix-row").display = not sees
 
     def _show_types(self) -> None:
         planned = {} if self._plan is None else {file["type"]: file for file in self._plan["files"]}

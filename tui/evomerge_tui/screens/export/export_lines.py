@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from textual.content import Content
@@ -57,14 +58,24 @@ def _name(row: TypeRow) -> Cell:
 def room_line(plan: Mapping[str, Any], chosen: Collection[str]) -> Content:
     """Where the files go, and how much space they take."""
     size = sum(file["bytes"] for file in plan["files"] if file["type"] in chosen)
+    size += plan["mmproj"]["bytes"] if "mmproj" in plan and not plan["mmproj"]["exists"] else 0
     lines = [
         Content.assemble((one_line(plan["model"], 80), "bold")),
         Content.styled(f"into {one_line(plan['destination'], 200)}", "$text-muted"),
         Content(f"{amount(size)} to be written, {amount(plan['free'])} free"),
         Content.styled("PPL: expected perplexity change (Llama-3-8B); small models lose more.", "$text-muted"),
     ]
+    if "mmproj" in plan:
+        lines.append(Content(_eyes_line(plan["mmproj"])))
     lines += [Content.styled(f"○ {one_line(text, 300)}", "$warning") for text in _warnings(plan, chosen)]
     return Content("\n").join(lines)
+
+
+def _eyes_line(eyes: Mapping[str, Any]) -> str:
+    """The file that the model sees with."""
+    name = one_line(Path(eyes["path"]).name, 80)
+    made = "already there" if eyes["exists"] else "copied" if eyes["given"] else "converted"
+    return f"{name}, to see with: {amount(eyes['bytes'])}, {made}"
 
 
 def _warnings(plan: Mapping[str, Any], chosen: Collection[str]) -> list[str]:
@@ -77,19 +88,25 @@ def done_lines(result: Mapping[str, Any]) -> Content:
     """The files, whether they were verified, and what to do next."""
     lines = []
     for file in result["files"]:
-        proof = file["proof"]
-        good = proof is None or proof["passed"]
-        found = (
-            "not verified" if proof is None else "verified" if good else f"failed verification: {'; '.join(proof['failures'])}"
-        )
-        lines.append(
-            Content.assemble(
-                (f"{'✓' if good else '✗'} {file['type']} ", "bold $success" if good else "bold $error"),
-                f"{amount(file['bytes'])}, {one_line(found, 300)}",
-            )
-        )
-        lines.append(Content.styled(f"  {one_line(file['path'], 300)}", "$text-muted"))
+        failures = [*(file["proof"] or {}).get("failures", ()), *file.get("sight", {}).get("failures", ())]
+        lines += _file_lines(file, file["type"], failures, "not verified" if file["proof"] is None else "verified")
         if file.get("handover"):
             lines.append(Content.assemble("  next: ", (one_line(file["handover"]["next"], 400), "$primary")))
+    if "mmproj" in result:
+        seen = any("sight" in file for file in result["files"])
+        found = "verified with pictures" if seen else "not verified"
+        lines += _file_lines(result["mmproj"], "mmproj", result["mmproj"]["failures"], found)
     lines += [Content.styled(f"○ {many_lines(text)}", "$warning") for text in result["warnings"]]
     return Content("\n").join([*lines, Content.styled("\nc: chat with it, y: copy", "$text-muted")])
+
+
+def _file_lines(file: Mapping[str, Any], name: str, failures: Sequence[str], otherwise: str) -> list[Content]:
+    """A file, and why it failed verification, or what else is known of it."""
+    found = f"failed verification: {'; '.join(failures)}" if failures else otherwise
+    return [
+        Content.assemble(
+            (f"{'✗' if failures else '✓'} {name} ", "bold $error" if failures else "bold $success"),
+            f"{amount(file['bytes'])}, {one_line(found, 300)}",
+        ),
+        Content.styled(f"  {one_line(file['path'], 300)}", "$text-muted"),
+    ]
