@@ -79,6 +79,10 @@ parameters: {weight: {low: 0, high: 1}, density: {}}
   prompt: "{image}{question}"
   scorer: final_number
 """,
+    "taste": """\
+prompts: ["Explain rain to a child.", "Write a limerick about tea."]
+votes: 60
+""",
     "splits": "{search: 48, validation: 64, test: 200}\n",
     "budget": "{evaluations: 200, minutes: 240}\n",
     "search": "{sigma: 0.2, racing: {items: 12}}\n",

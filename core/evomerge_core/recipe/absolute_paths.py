@@ -7,6 +7,7 @@ from pathlib import Path
 from evomerge_core.errors import InputError
 from evomerge_core.pool.expand import distinct_names, expand
 from evomerge_core.recipe.schema import MOST_SOURCES, Recipe, SourceSpec, last_part
+from evomerge_core.recipe.taste import with_prompts
 from evomerge_core.recipe.tokenizer_source import tokenizer_name
 from evomerge_core.sources.confinement import absolute_path, absolute_reference
 from evomerge_core.tasks.spec import SplitFiles, TaskSpec
@@ -28,6 +29,7 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
             "pool": pool,
             "tokenizer_source": tokenizer_name(recipe),
             "tasks": tuple(_task(task, folder) for task in recipe.tasks),
+            "taste": None if recipe.taste is None else with_prompts(recipe.taste, folder),
             "output": None,
             "about": None,
         }

@@ -46,6 +46,7 @@ def _problems(recipe: Recipe) -> Iterator[Inconsistency]:
     yield from _racing_problems(recipe)
     yield from _breeding_problems(recipe)
     yield from _task_problems(recipe)
+    yield from _taste_problems(recipe)
     if recipe.evaluation.early_end and not any(_ends_early(task) for task in recipe.tasks):
         text = "has no effect: no task has a scorer (exact, contains) that knows before the end, and no language"
         yield Inconsistency(("evaluation", "early_end"), text, "remove it")
@@ -128,7 +129,7 @@ def _bred_problems(
     if paths or space is None:
         yield Inconsistency((*place, "search", "algorithm"), f"{name} breeds weights, not paths", "write cma-es")
         return
-    if name == "cells" and len(recipe.tasks) < 2:
+    if name == "cells" and len(recipe.tasks) + (recipe.taste is not None) < 2:
         text = "cells needs at least two tasks, whose scores are its coordinates"
         yield Inconsistency((*place, "search", "algorithm"), text, "add a task, or write niches")
     if space.method not in ("task_arithmetic", "linear"):
@@ -211,6 +212,22 @@ def _ends_early(spec: TaskSpec) -> bool:
     from evomerge_core.tasks.make_task import make_task  # imports torch
 
     return make_task(spec).decides_early
+
+
+def _taste_problems(recipe: Recipe) -> Iterator[Inconsistency]:
+    if recipe.taste is None:
+        return
+    for key in ("pool", "stages"):
+        if getattr(recipe, key):
+            yield Inconsistency((key,), "can't be combined with taste", "remove one of the two")
+    if recipe.budget.evaluations is None:
+        text = "needs 'evaluations' with taste, whose votes are shared out among the candidates"
+        yield Inconsistency(("budget",), text, "add it")
+    if recipe.search.racing is not None and recipe.search.racing.enabled:
+        text = "has no effect with taste: every candidate answers all of the search's items"
+        yield Inconsistency(("search", "racing"), text, "remove it")
+    if not recipe.tasks and "splits" in recipe.model_fields_set:
+        yield Inconsistency(("splits",), "has no effect without tasks", "remove it")
 
 
 def _task_problems(recipe: Recipe) -> Iterator[Inconsistency]:

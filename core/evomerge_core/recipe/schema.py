@@ -15,7 +15,9 @@ from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, model_se
 from evomerge_core.files.fields import Count, Flag, Frozen, Positive, Text, Whole, key_problem
 from evomerge_core.genome.spec import SearchSpace
 from evomerge_core.paths.spec import Paths
+from evomerge_core.recipe.taste import Taste
 from evomerge_core.tasks.spec import Splits, TaskSpec
+from evomerge_core.tasks.taste import TASTE
 
 Precision = Literal["nf4", "int5", "int8", "bf16", "fp32"]
 PrecisionSetting = Precision | Literal["auto"]
@@ -308,8 +310,10 @@ class Recipe(Frozen):
     """Evolves paths through the layers instead."""
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)] = ()
     """Several searches, one after the other, instead."""
-    tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1)]
-    """What the child must be good at."""
+    tasks: tuple[TaskSpec, ...]
+    """What the child must be good at. Needed unless there is `taste`."""
+    taste: Taste | None = None
+    """Votes between answers to your own prompts, instead of tasks or beside them."""
     splits: Splits = Splits()
     """How many items each part of a run gets."""
     budget: Budget
@@ -353,6 +357,21 @@ class Recipe(Frozen):
         able = all(isinstance(entry, str | Mapping) for entry in value["pool"])
         return {**value, "sources": value["pool"] if able else ["pool"]}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _taste_for_tasks(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and value.get("taste") is not None and "tasks" not in value:
+            return {**value, "tasks": []}
+        return value
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> Recipe:
+        if not self.tasks and self.taste is None:
+            raise key_problem("tasks", "must not be empty")
+        if self.taste is not None and TASTE in [task.name for task in self.tasks]:
+            raise key_problem("tasks", f"has one called {TASTE!r}, as the votes are", "give it another name")
+        return self
+
     @model_validator(mode="after")
     def _one_way(self) -> Recipe:
         given = [key for key in ("search_space", "paths", "stages") if key in self.model_fields_set and getattr(self, key)]
@@ -365,6 +384,7 @@ class Recipe(Frozen):
         unused = [key for key in ("paths", "stages") if not getattr(self, key)]
         unused += ["search_space"] if self.paths or self.stages else []
         unused.append("sources" if self.pool else "pool")
+        unused += ["taste"] if self.taste is None else [] if self.tasks else ["tasks", "splits"]
         return {key: value for key, value in handler(self).items() if key not in unused}
 
     @model_validator(mode="after")

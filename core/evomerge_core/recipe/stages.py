@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from evomerge_core.genome.spec import SearchSpace
 from evomerge_core.paths.spec import Paths
-from evomerge_core.recipe.schema import Budget, Recipe, SearchSettings, Stage
+from evomerge_core.recipe.schema import Budget, Racing, Recipe, SearchSettings, Stage
 
 # The paper's population for paths (arXiv 2403.13187); CMA-ES's own default is for far fewer numbers.
 _PAPER_POPULATION = 128
@@ -51,6 +51,9 @@ def _planned(recipe: Recipe, stages: tuple[Stage, ...], index: int) -> PlannedSt
     elif search.breeds:
         given = {"population": search.population or _CHILDREN, "archive": search.archive or _ARCHIVE}
         search = search.model_copy(update=given)
+    if recipe.taste is not None and not search.breeds:
+        # votes compare answers to the same prompts
+        search = search.model_copy(update={"racing": Racing(enabled=False)})
     pool = _pool(recipe, stages[:index], searched) if isinstance(searched, Paths) else ()
     return PlannedStage(stage.name, searched, pool, stage.budget or recipe.budget, search)
 

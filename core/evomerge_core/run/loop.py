@@ -28,6 +28,7 @@ from evomerge_core.run.store.facts import StageFacts, begin_phase, read_facts, w
 from evomerge_core.run.store.records import FOUNDER, Candidate
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.watch import Watch
+from evomerge_core.tasks.taste import Judge
 
 
 def run(
@@ -38,12 +39,13 @@ def run(
     since: float | None = None,
     shipped: Callable[[], Shipped] | None = None,
     watch: Watch | None = None,
+    judge: Judge | None = None,
 ) -> Candidate:
     """Scores references, carries out each stage and tests what came of it; returns the last stage's winner.
 
     `since` (of `time.perf_counter`) is when the job began: opening the models counts as the run's time too. `shipped` says how
     candidates are scored in what ships where the search's precision is compared with it; by default, as in any precision.
-    `watch` looks at what the run relies on before and after each candidate.
+    `watch` looks at what the run relies on before and after each candidate. `judge` votes on answers; without it people do.
     """
     plan = setup.plan
     _write_plan(setup, store)
@@ -51,6 +53,7 @@ def run(
     evaluator = CachedEvaluator(plan, store, loader, time.perf_counter() if since is None else since)
     if watch is not None:
         evaluator.require_unchanged = watch.require_unchanged
+    evaluator.judge = judge
     references = list(add_references(setup, store))
     known = [*references, *store.candidates(FOUNDER)]
     begin_phase(store, "references", len(known))
@@ -62,7 +65,7 @@ def run(
     winners = _carry_out(setup, store, evaluator)
     tested = list({candidate.id: candidate for candidate in (*references, *winners)}.values())
     begin_phase(store, "test", len(tested) * len(plan.precisions))
-    for precision in reversed(plan.precisions):
+    for precision in reversed(plan.precisions) if plan.items("test") else ():
         evaluator.evaluate_all(tested, "test", precision)
     return winners[-1]
 

@@ -53,7 +53,8 @@ class RunPlan:
     `precisions` are the search's, then those that the finalists and the test are scored in as well. `asked` maps each split
     to its questions; `search_items` of them are each task's in the search. `load_items` answers take about as long as merging
     and loading a candidate. `coherence`: candidates that are incoherent rank behind others. `compared`: a few merges are scored
-    in bf16 too before the search, to see whether its precision ranks them alike.
+    in bf16 too before the search, to see whether its precision ranks them alike. `votes` are asked for on answers to the prompts
+    of taste, which is a task among the `tasks` and has items in the search alone; 0 without taste.
     """
 
     seed: int
@@ -65,6 +66,7 @@ class RunPlan:
     load_items: float
     coherence: bool = True
     compared: bool = False
+    votes: int = 0
 
     @property
     def precision(self) -> Precision:
@@ -84,10 +86,14 @@ class RunPlan:
         """The number of a split's items, of all tasks together."""
         return len(self.asked[split])
 
+    def tasks_in(self, split: str) -> int:
+        """The number of tasks that have items in a split."""
+        return len({asked.task.name for asked in self.asked[split]})
+
     @property
     def final_sizes(self) -> tuple[int, ...]:
         """Validation items of each task after each rung of a final; one rung where there are too few for a race to pay."""
-        return rung_sizes(self.items("validation") // len(self.tasks), load_items=self.load_items)
+        return rung_sizes(self.items("validation") // max(1, self.tasks_in("validation")), load_items=self.load_items)
 
     def final_items(self, others: int) -> list[tuple[int, int]]:
         """About what a stage's final asks in each precision: so many candidates, so many items each.
@@ -96,4 +102,4 @@ class RunPlan:
         """
         if not self.items("validation"):
             return []
-        return [(FINALISTS, self.items("validation")), (others, self.final_sizes[0] * len(self.tasks))]
+        return [(FINALISTS, self.items("validation")), (others, self.final_sizes[0] * self.tasks_in("validation"))]

@@ -56,6 +56,7 @@ from evomerge_core.tasks.items.pictures import require_whole
 from evomerge_core.tasks.items.split import SPLITS
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.task import Task
+from evomerge_core.tasks.taste import taste_items, taste_task
 
 _ANSWER = 0.5  # of max_new_tokens, about
 
@@ -261,7 +262,9 @@ def _plan(
         search_items=recipe.splits.search,
         load_items=_load_items(asked["search"], device, len(recipe.sources)),
         coherence=recipe.evaluation.coherence,
-        compared=recipe.evaluation.agreement and precision in FEW_BITS,
+        # what nobody has voted on yet is worth the same in every precision
+        compared=recipe.evaluation.agreement and precision in FEW_BITS and recipe.taste is None,
+        votes=0 if recipe.taste is None else recipe.taste.votes,
     )
 
 
@@ -286,6 +289,11 @@ def _tasks(
         for split in SPLITS:
             early = recipe.evaluation.early_end and split == "search"
             asked[split] += tuple(_asked(task, item, tokenizer, mark, early) for item in getattr(items, split))
+    if recipe.taste is not None:
+        task = taste_task(weight=recipe.taste.weight, max_new_tokens=recipe.taste.max_new_tokens)
+        tasks.append(task)
+        prompts = taste_items(recipe.taste.prompts)
+        asked["search"] += tuple(_asked(task, item, tokenizer, mark, early=False) for item in prompts)
     return tuple(tasks), asked
 
 

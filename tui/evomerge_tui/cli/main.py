@@ -15,7 +15,7 @@ from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full
 from evomerge_tui.cli import doctor, preflight, recipes, serve
 from evomerge_tui.cli.model_commands import chat, download, export, harness, inspect, merge, pool, publish
 from evomerge_tui.cli.quickstart import quickstart
-from evomerge_tui.cli.run_commands import candidate, evolve, pause, report, resume, run, status, stop, try_parents
+from evomerge_tui.cli.run_commands import candidate, evolve, pause, report, resume, run, status, stop, try_parents, vote
 from evomerge_tui.terminal.guarded_output import guarded_output
 
 # A list and not a look into the folder: `--help` shows the commands in this order, a run's own first.
@@ -27,6 +27,7 @@ COMMANDS = (
     pause,
     resume,
     stop,
+    vote,
     candidate,
     evolve,
     report,

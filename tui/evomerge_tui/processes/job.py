@@ -217,6 +217,7 @@ def _carry_out(folder: Path, store: Store) -> None:
     from evomerge_core.run.selection.select_sources import select_sources
     from evomerge_core.run.verdict.finish import finish
     from evomerge_core.run.watch import watch_run
+    from evomerge_quant.chat.judge import judge_of
     from evomerge_quant.gguf.plan import gguf_bytes
     from evomerge_quant.planning.machine.capacity import measure_capacity
     from evomerge_quant.planning.machine.timings import remember, timing_of
@@ -236,7 +237,8 @@ def _carry_out(folder: Path, store: Store) -> None:
         # from here on the run is one of the chosen sources
         _carry_out(folder, store)
         return
-    winner = run(setup, store, make, since=since, shipped=shipped_for(setup, seen), watch=watch)
+    with judge_of(setup.recipe) as judge:
+        winner = run(setup, store, make, since=since, shipped=shipped_for(setup, seen), watch=watch, judge=judge)
     finish(setup, store, winner, folder, gguf_bytes, watch)
     timing = timing_of(setup, store, measure_capacity(device).name)
     if timing is not None:

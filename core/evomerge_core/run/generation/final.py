@@ -27,6 +27,7 @@ from evomerge_core.run.plan import Asked, RunPlan, StagePlan
 from evomerge_core.run.store.records import Candidate, Evaluation, ItemScore
 from evomerge_core.run.store.store import Store
 from evomerge_core.search.racing.rungs import draw
+from evomerge_core.tasks.taste import TASTE, UNKNOWN
 
 # Up to here nothing is lost, whatever the landscape: `tests/benchmarks/final_simulation.py`.
 ERROR = 0.5
@@ -76,8 +77,8 @@ def complete(final: Final, candidate: Candidate) -> bool:
 def known_worth(plan: RunPlan, stage: StagePlan, store: Store, contenders: Sequence[Candidate], split: str) -> dict[int, float]:
     """What each contender is worth by its answers to a split, by id: its fitness, added up over the split's precisions.
 
-    One that was not asked everything is compared with the best of those that were: it is worth as much more or less than that
-    one as it was on the items that both answered.
+    By validation items votes count too, as they do in the search. One that was not asked everything is compared with the best of
+    those that were: it is worth as much more or less than that one as it was on the items that both answered.
     """
     totals = dict.fromkeys((c.id for c in contenders), 0.0)
     for precision in plan.precisions if split == "validation" else (plan.precision,):
@@ -91,10 +92,21 @@ def known_worth(plan: RunPlan, stage: StagePlan, store: Store, contenders: Seque
         whole = [one for one in own if len(answers[one]) == plan.items(split)]
         leader = max(whole, key=lambda one: (own[one], -one), default=None)
         for one in totals:
-            totals[one] += own.get(one, _FAILED)
+            total = own.get(one, _FAILED)
             if leader is not None and one in own and one not in whole:
-                totals[one] += own[leader] - worth([answers[leader][key] for key in answers[one]])
+                total += own[leader] - worth([answers[leader][key] for key in answers[one]])
+            totals[one] += _with_votes(plan, store, one, total) if one in own and split == "validation" else total
     return totals
+
+
+def _with_votes(plan: RunPlan, store: Store, candidate: int, worth: float) -> float:
+    """What a contender is worth by the tasks and by the votes on its answers to the search's prompts: votes have no validation
+    items of their own."""
+    if not plan.votes:
+        return worth
+    values = (one.value for one in store.item_scores(candidate, "search", plan.precision) if one.task == TASTE)
+    share = plan.weights[TASTE] / sum(plan.weights.values())
+    return (1.0 - share) * worth + share * next(values, UNKNOWN)
 
 
 def values_by_place(plan: RunPlan, store: Store, contenders: Sequence[Candidate], precision: str) -> NDArray[np.float64]:

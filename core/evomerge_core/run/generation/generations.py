@@ -13,6 +13,7 @@ from evomerge_core.run.generation.admission import Admission
 from evomerge_core.run.generation.finalists import mean_candidate
 from evomerge_core.run.generation.judging import race_settings, races, score_all
 from evomerge_core.run.generation.race import race
+from evomerge_core.run.generation.tasted import results_by_votes
 from evomerge_core.run.plan import RunPlan, StagePlan
 from evomerge_core.run.setup import StageSetup
 from evomerge_core.run.store.facts import begin_phase, read_facts, write_facts
@@ -57,6 +58,8 @@ def search(plan: RunPlan, stage: StageSetup, store: Store, evaluator: CachedEval
                 evaluator.run_rungs,
                 lambda items: not out_of_time(plan, stage, store, items),
             )
+        if results is not None and plan.votes:
+            results = results_by_votes(plan, stage, store, evaluator, generation, candidates, results)
         if results is None or len(candidates) < len(genomes):
             return ended(store, stage, "minutes" if results is None else "evaluations", generation + 1)
         optimizer.tell(ranking_numbers(results))

@@ -21,6 +21,7 @@ from evomerge_core.run.plan import RunPlan, StagePlan
 from evomerge_core.run.store.facts import begin_phase, read_facts, write_facts
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.store.store import Store
+from evomerge_core.run.taste.hold import hold_final_poll
 
 _FORMER_FINALISTS = 4
 
@@ -60,7 +61,11 @@ def choose_winner(
     """
     contenders = _contenders(plan, stage, store, earlier)
     if not plan.items("validation"):
-        contenders = replace(contenders, finalists=contenders.finalists[:1])
+        if plan.votes:
+            evaluator.evaluate_all(contenders.finalists, "search", plan.precision)
+            hold_final_poll(plan, store, evaluator, contenders.everybody)
+        else:
+            contenders = replace(contenders, finalists=contenders.finalists[:1])
         worth = known_worth(plan, stage, store, contenders.everybody, "search")
         winner = best_contender(plan, stage, store, contenders, worth)
         return Choice(winner, leading_parent(contenders, worth, winner), {})
@@ -69,6 +74,8 @@ def choose_winner(
     hold_final(final, contenders.everybody)
     if not races(plan, stage):
         evaluator.evaluate_all(contenders.finalists, "search", plan.precision)
+    if plan.votes:
+        hold_final_poll(plan, store, evaluator, contenders.everybody)
     while True:
         worth = known_worth(plan, stage, store, contenders.everybody, "validation")
         winner = best_contender(plan, stage, store, contenders, worth)

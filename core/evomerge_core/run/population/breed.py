@@ -6,7 +6,8 @@ As with every search the store is the only state: a resumed run breeds the same 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,11 +19,20 @@ from evomerge_core.run.generation.admission import Admission
 from evomerge_core.run.generation.generations import COPY_SECONDS, ended
 from evomerge_core.run.generation.judging import score_all
 from evomerge_core.run.plan import RunPlan
-from evomerge_core.run.population.members import founders, item_scores, task_of_items, to_genome, worth_of_items
+from evomerge_core.run.population.members import (
+    founders,
+    item_scores,
+    rated_members,
+    rated_scores,
+    task_of_items,
+    to_genome,
+    worth_of_items,
+)
 from evomerge_core.run.setup import Setup, StageSetup
 from evomerge_core.run.store.facts import begin_phase, read_facts, write_facts
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.store.store import Store
+from evomerge_core.run.taste.hold import hold_generation_poll, value_of
 from evomerge_core.search.population.cells import Cells
 from evomerge_core.search.population.coefficients import Gram
 from evomerge_core.search.population.niches import Niches
@@ -43,7 +53,9 @@ def breed(setup: Setup, stage: StageSetup, store: Store, evaluator: CachedEvalua
     write_facts(store, sigma=None, mean=None)
     begin_phase(store, "search", stage.budget.evaluations, stage.index, stage.name)
     rules = make_rules(setup, stage, space, store)
-    population = found(plan.seed, founders(setup, stage, store), rules)
+    ratings: Mapping[int, float] = {}
+    # a resumed run's store holds what later votes said of them
+    population = found(plan.seed, rated_members(plan, founders(setup, stage, store), ratings), rules)
     admission = Admission(stage, store)
     for generation in itertools.count(first):
         if admission.exhausted:
@@ -51,7 +63,10 @@ def breed(setup: Setup, stage: StageSetup, store: Store, evaluator: CachedEvalua
         children = ask(population, rules, stage.search.population or 1)
         candidates = admission.admit(generation, [to_genome(child.coefficients) for child in children])
         results = score_all(plan, stage, store, evaluator.evaluate_all, candidates)
-        population = _told(plan, store, population, rules, candidates, children)
+        if results is not None and plan.votes:
+            ratings = hold_generation_poll(plan, stage, store, evaluator, generation, candidates)
+            population = replace(population, members=tuple(rated_members(plan, population.members, ratings)))
+        population = _told(plan, store, population, rules, candidates, children, ratings)
         _record(store, generation, population, candidates, children)
         store.keep_copy(unless_within=COPY_SECONDS)
         if results is None or len(candidates) < len(children):
@@ -87,6 +102,7 @@ def _told(
     rules: Rules,
     candidates: Sequence[Candidate],
     children: Sequence[Child],
+    ratings: Mapping[int, float],
 ) -> Population:
     """The population after a generation, which may have been cut short. Twins are known already, and what the coherence guard
     marks doesn't breed."""
@@ -95,7 +111,11 @@ def _told(
         for one in candidates
     ]
     ids = [candidate.id for candidate in candidates]
-    return tell(population, rules, list(zip(ids, children, strict=False)), scores)
+    known = [
+        None if own is None else rated_scores(plan, own, value_of(ratings, one))
+        for one, own in zip(candidates, scores, strict=True)
+    ]
+    return tell(population, rules, list(zip(ids, children, strict=False)), known)
 
 
 def _record(

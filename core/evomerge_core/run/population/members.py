@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -17,6 +18,7 @@ from evomerge_core.run.store.records import FOUNDER, Candidate
 from evomerge_core.run.store.store import Store
 from evomerge_core.search.population.coefficients import Coefficients
 from evomerge_core.search.population.rules import Member
+from evomerge_core.tasks.taste import TASTE, UNKNOWN
 
 
 def to_coefficients(space: Space, genome: Sequence[float]) -> Coefficients:
@@ -57,6 +59,17 @@ def item_scores(plan: RunPlan, store: Store, candidate: Candidate) -> NDArray[np
     if evaluation is None or evaluation.score is None or not all(item in known for item in asked):
         return None
     return np.array([known[item] for item in asked])
+
+
+def rated_scores(plan: RunPlan, scores: NDArray[np.float64], value: float) -> NDArray[np.float64]:
+    """The scores of one that is worth so much by votes, [items]; without taste they stay."""
+    by_votes = np.array([one.task.name == TASTE for one in plan.asked["search"]])
+    return np.where(by_votes, value, scores) if plan.votes else scores
+
+
+def rated_members(plan: RunPlan, members: Sequence[Member], ratings: Mapping[int, float]) -> list[Member]:
+    """The members with what votes say of them now, by id."""
+    return [replace(one, scores=rated_scores(plan, one.scores, ratings.get(one.id, UNKNOWN))) for one in members]
 
 
 def task_of_items(plan: RunPlan) -> NDArray[np.int64]:

@@ -70,6 +70,7 @@ class Changes(TypedDict, total=False):
     former_runs: Sequence[str]
     ancestors: Mapping[str, Sequence[str]]
     search_ended: Sequence[str]
+    poll: Mapping[str, Any] | None
     workers: Sequence[Mapping[str, Any]]
     active_seconds: float
     build_seconds: float
@@ -101,7 +102,8 @@ class RunFacts:
     dot products of the sources' tensors by stage and group, `births` a child's id and those of its parents each, `archives`
     the ids of an archive's members after each generation, behind that generation's number; `former_runs` are the folders of
     the runs that it goes on from, the first one first, and `ancestors` the labels of the parents of all whom they bred.
-    `active_seconds` leave out pauses; `build_seconds` were the most that making a model ready took.
+    `poll` waits for votes (the fields of `taste.poll.Poll`), None where none does. `active_seconds` leave out pauses and the time
+    that people take to vote; `build_seconds` were the most that making a model ready took.
     """
 
     state: str = "created"
@@ -146,6 +148,7 @@ class RunFacts:
     former_runs: tuple[str, ...] = ()
     ancestors: Mapping[str, Sequence[str]] = field(default_factory=dict)
     search_ended: tuple[str, ...] = ()
+    poll: Mapping[str, Any] | None = None
     workers: tuple[Mapping[str, Any], ...] = ()
     active_seconds: float = 0.0
     build_seconds: float = 0.0

@@ -12,6 +12,7 @@ AGREEMENT = "agreement"
 FOUNDER = "founder"
 # The split that members of a pool and sets of them are scored under, and their kind; its items are some of the search's.
 POOL = "pool"
+_SHARES = {"first": 1.0, "second": 0.0, "tie": 0.5}
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,30 @@ class Candidate:
     genome: tuple[float, ...] | None
     twin: int | None
     stage: int | None = None
+
+
+@dataclass(frozen=True)
+class Vote:
+    """A comparison of two candidates' answers (ids) to a prompt, an item of taste, in a poll: `choice` is first, second or tie.
+
+    `again` is what a judge chose when it saw the second answer first, None for a person, who sees them once. `voter` is person
+    or judge; `at` is unix time in seconds.
+    """
+
+    poll: str
+    item: str
+    first: int
+    second: int
+    choice: str
+    again: str | None
+    voter: str
+    at: float
+
+    @property
+    def share(self) -> float:
+        """What the first has of the vote, 0..1; of two choices that contradict each other a half."""
+        shares = [_SHARES[choice] for choice in (self.choice, self.again) if choice is not None]
+        return sum(shares) / len(shares)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ from evomerge_core.run.store.tables.items import Items
 from evomerge_core.run.store.tables.passes import Passes
 from evomerge_core.run.store.tables.results import Results
 from evomerge_core.run.store.tables.schema import SCHEMA, require_plain, supply_tables, table_names
+from evomerge_core.run.store.tables.votes import Votes
 
 
-class Store(Evaluations, Items, Passes, Results, Events):
+class Store(Evaluations, Items, Passes, Results, Votes, Events):
     """Reads and writes a run's store; every write is one transaction. Any number of processes may read.
 
     `read_only`: nothing is written into the run's folder, whatever the version that made the store. `copy`: where `keep_copy`

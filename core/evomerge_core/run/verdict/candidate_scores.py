@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -85,12 +86,13 @@ def paired(found: Sequence[Difference], weights: Mapping[str, float]) -> Paired 
 
 
 def weighted_values(items: Sequence[ItemScore], weights: Mapping[str, float]) -> list[float]:
-    """Values whose mean is the score weighted by task, for intervals and paired tests; with one task the plain values, 0 and 1
-    where the scorer gives no others."""
+    """Values whose mean is the score weighted by task, for intervals and paired tests; with items of one task the plain values,
+    0 and 1 where the scorer gives no others."""
+    counts = Counter(i.task for i in items)
+    weights = {task: weight for task, weight in weights.items() if task in counts}
     if len(weights) == 1:
         return [i.value for i in items]
     total = sum(weights.values())
-    counts = {task: sum(i.task == task for i in items) for task in weights}
     factor = {task: weight / total * len(items) / counts[task] for task, weight in weights.items()}
     return [i.value * factor[i.task] for i in items]
 

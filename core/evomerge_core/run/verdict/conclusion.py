@@ -22,18 +22,21 @@ def is_declared(store: Store, better: Sequence[bool]) -> bool:
 def conclude(plan: RunPlan, store: Store, winner: Candidate, *, declared: bool) -> str:
     """The sentence that results, screens and reports begin with."""
     facts = read_facts(store)
-    items = "validation items" if plan.items("validation") else "search items"
+    by_votes = plan.votes > 0 and not plan.items("test")
+    items = "validation items" if plan.items("validation") else "votes" if by_votes else "search items"
+    where = f"by the {items}" if items == "votes" else f"on the {items}"
     if facts.leading_parent is not None:
         made = f"{spoken_name(winner)} {winner.label}" if winner.kind != "uniform" else spoken_name(winner)
-        return f"no winner is declared: on the {items} the parent {facts.leading_parent} is at least as good as {made}"
+        return f"no winner is declared: {where} the parent {facts.leading_parent} is at least as good as {made}"
     unbeaten = _unbeaten(plan, facts, winner)
-    shown = "the test shows that it is better than the best of its references"
-    not_shown = "the test does not show that it is better than the best of its references"
+    shows, not_shows = ("votes show", "votes do not show") if by_votes else ("test shows", "test does not show")
+    shown = f"the {shows} that it is better than the best of its references"
+    not_shown = f"the {not_shows} that it is better than the best of its references"
     if unbeaten is not None:
         return f"{unbeaten} is the winner, and {shown}" if declared else f"{unbeaten} is the winner, but {not_shown}"
     if declared:
         return f"{winner.label} is the winner: {shown}"
-    return f"no winner is declared: {winner.label} did best on the {items}, but {not_shown}"
+    return f"no winner is declared: {winner.label} did best {where}, but {not_shown}"
 
 
 def _unbeaten(plan: RunPlan, facts: RunFacts, winner: Candidate) -> str | None:

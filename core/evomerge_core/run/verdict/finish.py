@@ -24,6 +24,7 @@ from evomerge_core.run.store.facts import read_facts, write_facts
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.verdict.conclusion import conclude, is_declared
+from evomerge_core.run.verdict.votes import judge_by_votes, votes_told
 from evomerge_core.run.verdict.verdict import judge
 from evomerge_core.run.verdict.winner_files import MODEL, first_damage, known_files
 from evomerge_core.run.watch import Watch
@@ -81,7 +82,10 @@ def _write_model(folder: Path, file: FixedFile, setup: Setup, watch: Watch | Non
 
 def _result(setup: Setup, store: Store, winner: Candidate, folder: Path) -> dict[str, Any]:
     plan, facts = setup.plan, read_facts(store)
-    verdicts = {precision: judge(plan, store, winner, precision) for precision in plan.precisions}
+    if plan.votes and not plan.items("test"):
+        verdicts = {precision: judge_by_votes(store, winner) for precision in plan.precisions[:1]}
+    else:
+        verdicts = {precision: judge(plan, store, winner, precision) for precision in plan.precisions}
     result: dict[str, Any] = {
         "run": str(folder),
         "recipe": setup.recipe.name,
@@ -100,6 +104,7 @@ def _result(setup: Setup, store: Store, winner: Candidate, folder: Path) -> dict
     result["declared"] = is_declared(store, [part["better"] for part in (result, *verdicts.values())])
     result["conclusion"] = conclude(plan, store, winner, declared=result["declared"])
     result["leading_parent"] = facts.leading_parent
+    result["taste"] = votes_told(plan, store, winner)
     # what was known before the test: in each precision the winner's scores, and what new items could be expected to give
     result["expected"] = facts.expected
     result["evaluations"] = sum(c.kind == "search" for c, _ in store.scored("search", plan.precision))

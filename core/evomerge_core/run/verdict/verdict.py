@@ -70,7 +70,7 @@ def judge(plan: RunPlan, store: Store, winner: Candidate, precision: str) -> dic
         "paired": asdict(paired),
         "better": beats(paired),
         "against": [asdict(comparison) for comparison in against.values()],
-        "verdict": _sentence(spoken_name(winner), results[winner.id], _rival_name(best, dict(stages)), paired),
+        "verdict": _sentence(spoken_name(winner), results[winner.id], rival_name(best, dict(stages)), paired),
     }
 
 
@@ -127,7 +127,8 @@ def _earlier_winners(plan: RunPlan, store: Store, known: Sequence[Candidate]) ->
     return found
 
 
-def _rival_name(best: Candidate, stages: Mapping[str, Candidate]) -> str:
+def rival_name(best: Candidate, stages: Mapping[str, Candidate]) -> str:
+    """What a reference is in a sentence; `stages` are the winners of earlier stages by the stage's name."""
     if best.kind == "parent":
         return f"the best parent, {best.label}"
     if best.kind == "uniform":

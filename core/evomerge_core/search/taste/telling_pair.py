@@ -47,13 +47,14 @@ def information(known: Strengths, seed: int) -> Floats:
 def chances_to_be_best(known: Strengths, seed: int = 0) -> Floats:
     """How sure it is of each that it is the best of all, [candidates]; they sum to 1."""
     draws = _draws(known, np.arange(len(known.mean)), seed)
-    return np.asarray(np.bincount(draws.argmax(axis=1), minlength=draws.shape[1]) / len(draws), dtype=np.float64)
+    return np.asarray(np.bincount(draws.argmax(axis=1), minlength=draws.shape[1]) / len(draws))
 
 
 def _draws(known: Strengths, some: np.ndarray, seed: int) -> Floats:
     """Strengths of some as the posterior has them, [draws, some]."""
     root = np.linalg.cholesky(known.covariance[np.ix_(some, some)])
-    return known.mean[some] + np.random.default_rng(seed).standard_normal((_DRAWS, len(some))) @ root.T
+    normal = np.random.default_rng(seed).standard_normal((_DRAWS, len(some)))
+    return np.asarray(known.mean[some] + normal @ root.T)
 
 
 def _information(draws: Floats) -> Floats:

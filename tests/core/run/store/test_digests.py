@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from evomerge_core.run.store.connection import DamagedStore
-from evomerge_core.run.store.records import Evaluation, ItemScore, Pass
+from evomerge_core.run.store.records import Evaluation, ItemScore, Pass, Vote
 from evomerge_core.run.store.store import Store
 
 QUICKSTART = Path(__file__).parents[3] / "tui" / "data" / "quickstart" / "run.db"
@@ -30,6 +30,8 @@ def fill(store: Store) -> None:
         result = Evaluation(True, float("inf"), None, 1, 27)
         store.save_evaluation(child.id, "search", "nf4", result, items, passed=passed, mark="it repeats itself")
     store.save_evaluation(1, "search", "nf4", Evaluation(None, None, "no answer \x00 \U0001f469", 2.5, 0), [], replace=True)
+    store.add_vote(Vote("g1", "é", 1, 2, "tie", None, "person", 0.5))
+    store.close_poll("g1", {1: 0.5, 2: 0.1}, task="sums", precision="nf4", scores={2: 0.3}, votes=1)
     store.add_command("pause")
     store.take_commands()
     store.add_command("stop")

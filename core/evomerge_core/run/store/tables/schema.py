@@ -82,6 +82,23 @@ CREATE TABLE IF NOT EXISTS marks (
     reason TEXT NOT NULL,
     PRIMARY KEY (candidate, split, precision)
 );
+CREATE TABLE IF NOT EXISTS votes (
+    id INTEGER PRIMARY KEY,
+    poll TEXT NOT NULL,
+    item TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    second INTEGER NOT NULL,
+    choice TEXT NOT NULL,
+    again TEXT,
+    voter TEXT NOT NULL,
+    at REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS ratings (
+    poll TEXT NOT NULL,
+    candidate INTEGER NOT NULL,
+    value REAL NOT NULL,
+    PRIMARY KEY (poll, candidate)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS commands (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL, acknowledged REAL);
 """
