@@ -32,8 +32,8 @@ class Taste(Frozen):
     votes: Annotated[int, Field(strict=True, ge=4)] = 80
     """How many votes the run asks for: one half while it searches, the other between the finalists."""
     judge: Text | None = None
-    """A GGUF file that votes. It reads each pair of answers in both orders, so that its liking for the first or the second place
-    counts as a tie, and is told."""
+    """A GGUF file that votes. It reads each pair of answers in both orders, so that its liking for the first or the second
+    place counts as a tie, and is told."""
     weight: Positive = 1.0
     """How much taste counts beside the tasks."""
     max_new_tokens: Count = 200
@@ -54,8 +54,8 @@ class Taste(Frozen):
 
 
 def with_prompts(taste: Taste, folder: Path) -> Taste:
-    """With the prompts of its file in the file's place, so that a run keeps what it began with, and with an absolute path to the
-    judge; relative paths start from `folder`. Raises InputError for what can't be read, and for paths that lead out of it."""
+    """With the prompts of its file in the file's place, so that a run keeps what it began with, and with an absolute path to
+    the judge; relative paths start from `folder`. Raises InputError for what can't be read or leads out of it."""
     judge = None if taste.judge is None else str(absolute_path(taste.judge, folder))
     prompts = taste.prompts if taste.file is None else _read(absolute_path(taste.file, folder))
     return taste.model_copy(update={"prompts": prompts, "file": None, "judge": judge})

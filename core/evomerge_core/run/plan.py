@@ -53,8 +53,8 @@ class RunPlan:
     `precisions` are the search's, then those that the finalists and the test are scored in as well. `asked` maps each split
     to its questions; `search_items` of them are each task's in the search. `load_items` answers take about as long as merging
     and loading a candidate. `coherence`: candidates that are incoherent rank behind others. `compared`: a few merges are scored
-    in bf16 too before the search, to see whether its precision ranks them alike. `votes` are asked for on answers to the prompts
-    of taste, which is a task among the `tasks` and has items in the search alone; 0 without taste.
+    in bf16 too before the search, to see whether its precision ranks them alike. `votes` are asked for on answers to the
+    prompts of taste, which is a task among the `tasks` and has items in the search alone; 0 without taste.
     """
 
     seed: int

@@ -13,8 +13,8 @@ from evomerge_core.tasks.task import Task
 TASTE = "taste"
 # What an answer is worth that nobody has voted on: as much as the average one.
 UNKNOWN = 0.5
-# Which of two answers to a prompt is better, as a model sees it: "first", "second" or "tie", once with the first one shown first,
-# and once with the second one shown first.
+# Which of two answers to a prompt is better, as a model sees it: "first", "second" or "tie", once with the first one shown
+# first, and once with the second one shown first.
 Judge = Callable[[str, str, str], tuple[str, str]]
 
 

@@ -77,8 +77,8 @@ def complete(final: Final, candidate: Candidate) -> bool:
 def known_worth(plan: RunPlan, stage: StagePlan, store: Store, contenders: Sequence[Candidate], split: str) -> dict[int, float]:
     """What each contender is worth by its answers to a split, by id: its fitness, added up over the split's precisions.
 
-    By validation items votes count too, as they do in the search. One that was not asked everything is compared with the best of
-    those that were: it is worth as much more or less than that one as it was on the items that both answered.
+    By validation items votes count too, as they do in the search. One that was not asked everything is compared with the best
+    of those that were: it is worth as much more or less than that one as it was on the items that both answered.
     """
     totals = dict.fromkeys((c.id for c in contenders), 0.0)
     for precision in plan.precisions if split == "validation" else (plan.precision,):

@@ -102,8 +102,8 @@ class RunFacts:
     dot products of the sources' tensors by stage and group, `births` a child's id and those of its parents each, `archives`
     the ids of an archive's members after each generation, behind that generation's number; `former_runs` are the folders of
     the runs that it goes on from, the first one first, and `ancestors` the labels of the parents of all whom they bred.
-    `poll` waits for votes (the fields of `taste.poll.Poll`), None where none does. `active_seconds` leave out pauses and the time
-    that people take to vote; `build_seconds` were the most that making a model ready took.
+    `poll` waits for votes (the fields of `taste.poll.Poll`), None where none does. `active_seconds` leave out pauses and the
+    time that people take to vote; `build_seconds` were the most that making a model ready took.
     """
 
     state: str = "created"

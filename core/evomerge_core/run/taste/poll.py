@@ -23,8 +23,8 @@ from evomerge_core.tasks.taste import TASTE
 
 @dataclass(frozen=True)
 class Poll:
-    """`candidates` by id, of whom at least one of each pair is `new`, until the run has had so many votes. `name` is that of the
-    generation, or `final`."""
+    """`candidates` by id, of whom at least one of each pair is `new`, until the run has had so many votes. `name` is that of
+    the generation, or `final`."""
 
     name: str
     candidates: tuple[int, ...]

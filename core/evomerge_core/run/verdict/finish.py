@@ -24,8 +24,8 @@ from evomerge_core.run.store.facts import read_facts, write_facts
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.verdict.conclusion import conclude, is_declared
-from evomerge_core.run.verdict.votes import judge_by_votes, votes_told
 from evomerge_core.run.verdict.verdict import judge
+from evomerge_core.run.verdict.votes import judge_by_votes, votes_told
 from evomerge_core.run.verdict.winner_files import MODEL, first_damage, known_files
 from evomerge_core.run.watch import Watch
 from evomerge_core.sources.source import Source

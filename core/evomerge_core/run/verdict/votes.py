@@ -21,8 +21,8 @@ _NORMAL = 1.96  # deviations that 95 % of a normal distribution lie within
 
 @dataclass(frozen=True)
 class Position:
-    """How a judge was swayed by order: of its `votes`, those in which its two choices were `contradictory`, and of these those in
-    which it preferred what it saw `first` both times."""
+    """How a judge was swayed by order: of its `votes`, those in which its two choices were `contradictory`, and of these those
+    in which it preferred what it saw `first` both times."""
 
     votes: int
     contradictory: int
@@ -51,8 +51,8 @@ class Sureness:
 
 
 def judge_by_votes(store: Store, winner: Candidate) -> dict[str, Any]:
-    """The verdict of a run that has no test items, with the keys of `verdict.judge`: a reference's `test` is the chance that its
-    answers are preferred to average ones, and the winner is better where that is as sure as a test must be."""
+    """The verdict of a run that has no test items, with the keys of `verdict.judge`: a reference's `test` is the chance that
+    its answers are preferred to average ones, and the winner is better where that is as sure as a test must be."""
     others = [one for one in (*store.candidates("parent"), *store.candidates("uniform")) if one.id != winner.id]
     ids = [_place(one) for one in (*others, winner)]
     votes = store.votes()

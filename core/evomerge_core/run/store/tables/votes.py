@@ -39,8 +39,8 @@ class Votes(OpenFile):
     def close_poll(
         self, poll: str, ratings: Mapping[int, float], *, task: str, precision: str, scores: Mapping[int, float], votes: int
     ) -> None:
-        """Keeps what candidates are worth by id, also as their values in the task of taste, and the `scores` on the search's items
-        that this makes; all of it or nothing. `votes` are those that the poll was decided by.
+        """Keeps what candidates are worth by id, also as their values in the task of taste, and the `scores` on the search's
+        items that this makes; all of it or nothing. `votes` are those that the poll was decided by.
 
         The evaluations get new numbers in their old order, so that readers of what is new see them.
         """
