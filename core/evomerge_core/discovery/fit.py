@@ -28,6 +28,8 @@ def quick_fit(found: FoundModel, base: FoundModel | None) -> Fit:
         return Fit(None, "")
     if found.kind == "adapter":
         return _adapter_fit(found, base)
+    if base.sees != found.sees:
+        return Fit(None, "only one of the two sees: their language parts aren't compared yet")
     if found.architecture and base.architecture and found.architecture != base.architecture:
         return Fit(False, f"is {found.architecture}, the base is {base.architecture}")
     return Fit(None, "same architecture; not compared in detail yet" if found.architecture else "not compared yet")

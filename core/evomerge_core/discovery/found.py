@@ -23,8 +23,8 @@ Where = Literal["folder", "cache", "hub"]
 class FoundModel:
     """`reference` is what a recipe calls it: a folder's path or a hub id. None where it isn't stated.
 
-    `made_from` are the hub ids that it says it was made from; an adapter's first is the model it belongs to. `problem` is why
-    it can't be a source at all, "" when nothing is in the way.
+    `made_from` are the hub ids that it says it was made from; an adapter's first is the model it belongs to. `sees` is whether
+    it is a vision-language model. `problem` is why it can't be a source at all, "" when nothing is in the way.
     """
 
     reference: str
@@ -35,6 +35,7 @@ class FoundModel:
     bytes: int | None = None
     licence: str | None = None
     made_from: tuple[str, ...] = ()
+    sees: bool = False
     downloads: int | None = None
     problem: str = ""
 
@@ -98,6 +99,7 @@ def _model(folder: Path, reference: str, where: Where, card: Mapping[str, Any]) 
         bytes=sum(path.stat().st_size for path in files),
         licence=licence_in(card),
         made_from=base_models(card),
+        sees=body is not None,
     )
 
 

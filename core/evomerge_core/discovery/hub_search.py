@@ -10,7 +10,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.sources.resolve import as_input_error
 from evomerge_core.sources.stored.model_card import base_models, licence_in
 
-_PROPERTIES = ["cardData", "config", "downloads", "gated", "library_name", "safetensors", "tags"]
+_PROPERTIES = ["cardData", "config", "downloads", "gated", "library_name", "pipeline_tag", "safetensors", "tags"]
 _DTYPE_BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4, "I16": 2}
 
 
@@ -44,6 +44,7 @@ def _found(info: Any) -> FoundModel:
         bytes=sum(count * _DTYPE_BYTES.get(dtype, 1) for dtype, count in dtypes.items()) or None,
         licence=licence_in(card) or tagged,
         made_from=base_models(card),
+        sees=kind == "model" and info.pipeline_tag == "image-text-to-text",
         downloads=info.downloads,
         problem=_problem(info, kind, config, tags),
     )

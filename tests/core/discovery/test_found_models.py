@@ -13,10 +13,11 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from evomerge_core.discovery.fit import full_fit, quick_fit
 from evomerge_core.discovery.folders import find_in_folders
-from evomerge_core.discovery.found import FoundModel
+from evomerge_core.discovery.found import FoundModel, describe
 from evomerge_core.discovery.hub_cache import find_in_cache
 from evomerge_core.sources.source import open_source
 from support.loopback_hub import COMMIT
+from support.vision_models import write_text_model, write_vision_model
 
 SIZES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 40}
 
@@ -112,6 +113,17 @@ def test_what_fits_is_reported_with_the_reason(made: Path, tmp_path: Path) -> No
     assert "intermediate_size is 64, but 48" in wide.reason
     assert full_fit(f"{made / 'narrow'}+{made / 'lora'}", base, relative_to=made).fits
     assert "no such folder" in full_fit(str(tmp_path / "nowhere"), base, relative_to=made).reason
+
+
+def test_a_model_that_sees_is_known_and_may_take_a_text_model_of_another_class(tmp_path: Path) -> None:
+    write_vision_model(tmp_path / "seeing", "llava")
+    write_text_model(tmp_path / "text", "llava")
+    seeing, text = (describe(tmp_path / name, str(tmp_path / name), "folder") for name in ("seeing", "text"))
+    assert (seeing.sees, text.sees) == (True, False)
+    assert seeing.architecture != text.architecture
+    assert quick_fit(text, seeing).fits is None
+    assert quick_fit(seeing, text).fits is None
+    assert full_fit(text.reference, open_source(seeing.reference, relative_to=tmp_path), relative_to=tmp_path).fits
 
 
 def test_listed_facts_tell_some_misfits_at_once() -> None:

@@ -13,6 +13,7 @@ from evomerge_tui.screens.new_run.models.ranking import Ranked
 from evomerge_tui.text.quantities import amount, percent, weights
 from evomerge_tui.widgets.rows_table import Cell, Column
 
+_EYE = "◉"
 _PLACES = {"folder": "folder", "cache": "cache", "hub": "hub"}
 
 
@@ -61,7 +62,7 @@ def fit_of(found: FoundModel, base: FoundModel | None, known: Mapping[str, Fit])
 def columns() -> list[Column[Listed]]:
     return [
         Column("role", "Use", 5, _role, lambda row: (-bool(row.role), row.role, row.found.reference.casefold())),
-        Column("name", "Model", 0, lambda row: (_name(row.found.reference), ""), lambda row: row.found.reference.casefold()),
+        Column("name", "Model", 0, lambda row: (_name(row.found), ""), lambda row: row.found.reference.casefold()),
         Column("where", "Where", 6, _where, lambda row: row.found.where),
         Column("kind", "Architecture", 14, _kind, lambda row: row.found.architecture or "", least_table=92),
         Column("size", "Params", 8, _size, lambda row: row.found.parameters, right=True),
@@ -75,7 +76,8 @@ def columns() -> list[Column[Listed]]:
 def why(row: Listed) -> str:
     """The row's facts in words, for the lines below the list."""
     found = row.found
-    facts = [found.kind, found.architecture or "", weights(found.parameters), amount(found.bytes) if found.bytes else ""]
+    facts = [found.kind, found.architecture or "", f"{_EYE} sees pictures" if found.sees else ""]
+    facts += [weights(found.parameters), amount(found.bytes) if found.bytes else ""]
     facts += [found.licence or "no licence stated", f"{found.downloads:,} downloads" if found.downloads else ""]
     facts += [f"based on {', '.join(found.made_from)}"] if found.made_from else []
     return " · ".join(fact for fact in facts if fact)
@@ -100,12 +102,13 @@ def _role(row: Listed) -> Cell:
     return {"source": "src", "both": "both"}.get(row.role, row.role), "best"
 
 
-def _name(reference: str) -> str:
-    """A folder's last two parts say more than its root."""
+def _name(found: FoundModel) -> str:
+    """A folder's last two parts say more than its root; an eye stands before a model that sees."""
+    reference, eye = found.reference, f"{_EYE} " if found.sees else ""
     if not reference.startswith(("/", "~")) and reference[1:3] != ":\\":
-        return reference
+        return f"{eye}{reference}"
     parts = reference.replace("\\", "/").rstrip("/").split("/")
-    return "/".join(parts[-2:])
+    return eye + "/".join(parts[-2:])
 
 
 def _where(row: Listed) -> Cell:
@@ -113,7 +116,7 @@ def _where(row: Listed) -> Cell:
 
 
 def _kind(row: Listed) -> Cell:
-    return (row.found.architecture or "?").removesuffix("ForCausalLM"), "muted"
+    return (row.found.architecture or "?").removesuffix("ForCausalLM").removesuffix("ForConditionalGeneration"), "muted"
 
 
 def _size(row: Listed) -> Cell:
