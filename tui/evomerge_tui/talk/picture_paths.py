@@ -11,8 +11,10 @@ from evomerge_core.errors import InputError
 from evomerge_core.files.picture import ENDINGS, Picture, is_there, read_picture
 
 COMMAND = "/image"
+# A shell's apostrophe within single quotes.
+_APOSTROPHE = r"'\''"
 # A path between quotes, or one in which spaces are escaped.
-_WORD = re.compile(r"""'[^'\n]*'|"[^"\n]*"|(?:\\.|[^\s\\])+""")
+_WORD = re.compile(rf"""'[^'\n]*'(?:{re.escape(_APOSTROPHE[1:])}[^'\n]*')*|"[^"\n]*"|(?:\\.|[^\s\\])+""")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _HOST = re.compile(r"^file:(//[^/]*)?")
 
@@ -64,7 +66,7 @@ def _plain_path(word: str) -> Path:
     """The path that a terminal means."""
     text = word.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        text = text[1:-1]
+        text = text[1:-1].replace(_APOSTROPHE, "'")
     elif text.startswith("file:"):
         text = unquote(_HOST.sub("", text))
         text = text[1:] if _DRIVE.match(text[1:]) else text
