@@ -18,6 +18,7 @@ from evomerge_core.tasks.items.held_out import leave_out
 from evomerge_core.tasks.items.hub import fetch_dataset
 from evomerge_core.tasks.items.item_files import load_items
 from evomerge_core.tasks.items.items import Item
+from evomerge_core.tasks.items.pictures import IMAGE, is_web_address
 from evomerge_core.tasks.items.rows import first_names
 from evomerge_core.tasks.items.split import ItemSplits, Kept, split_items, without_repeats
 from evomerge_core.tasks.ready import ReadyTask, get_ready
@@ -104,13 +105,24 @@ def _checked(files: Sequence[Sequence[Item]], spec: TaskSpec, task: Task) -> tup
     answered = any("answer" in item.fields for item in items)
     for item in items:
         _check(item, task, named, answered)
-    notes = []
+    notes = list(_not_fetched(items))
     if task.scorer.choices and items:
         items, note = find_right_choices(items, task, spec.answer_is)
         notes.append(note)
     read = iter(items)
     kept = without_repeats([tuple(islice(read, len(file))) for file in files], partial(_question, task), partial(_answer, task))
     return list(kept.files), (*notes, *_left_out(kept, len(items)))
+
+
+def _not_fetched(items: Sequence[Item]) -> Iterator[str]:
+    """A line where a column that is called like pictures has addresses, which are texts here."""
+    addresses = sum(_has_address(item) for item in items)
+    if addresses:
+        yield f"{addresses} of {len(items)} items have an address for `{IMAGE}`: pictures are never fetched, so none is shown"
+
+
+def _has_address(item: Item) -> bool:
+    return IMAGE in item.fields and any(map(is_web_address, item.texts(IMAGE)))
 
 
 def _left_out(kept: Kept, total: int) -> Iterator[str]:
@@ -143,6 +155,9 @@ def _check(item: Item, task: Task, named: frozenset[str], answered: bool) -> Non
     where = f"{item.origin}: {task.name}"
     for name in sorted(named.intersection(item.unread)):
         raise _unread(item, name, where)
+    if IMAGE in named and _has_address(item):
+        problem = f"the prompt shows `{IMAGE}`, which is an address; pictures are never fetched"
+        raise InputError(problem, where=where, remedy="download them and give the files' paths from the items' folder")
     if isinstance(task.choices, str) and task.choices not in item.fields:
         raise InputError(f"no field {task.choices!r}", where=f"{where}: choices", remedy="add it to `fields`")
     try:

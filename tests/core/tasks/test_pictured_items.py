@@ -235,6 +235,18 @@ def test_a_text_model_can_not_be_asked_about_a_picture(tmp_path: Path) -> None:
         task.question(item, Chat(TEXTS))
 
 
+@pytest.mark.parametrize("cell", ["https://example.org/1.jpg", ["s3://some/1.png"], "data:image/png;base64,iVBORw0KGgo="])
+def test_addresses_that_nobody_named_as_pictures_are_told(cell: object, tmp_path: Path) -> None:
+    path = items_file(tmp_path, cell, "a red square", cell)
+    spec = TaskSpec.model_validate({"name": "cards", "file": path.name, "prompt": "{question}", "scorer": "exact"})
+    read = read_items(spec, make_task(spec), folder=tmp_path)
+    assert [item.pictures for item in read.items] == [(), (), ()]
+    assert read.notes == ("2 of 3 items have an address for `image`: pictures are never fetched, so none is shown",)
+    shown = spec.model_copy(update={"prompt": "{image} {question}"})
+    with pytest.raises(InputError, match="the prompt shows `image`, which is an address; pictures are never fetched"):
+        read_items(shown, make_task(shown), folder=tmp_path)
+
+
 def test_splits_of_pictured_items_are_drawn(tmp_path: Path) -> None:
     for seed in range(6):
         picture(tmp_path / f"{seed}.png", seed)

@@ -14,6 +14,8 @@ from evomerge_core.files.picture import ENDINGS, Picture, content_hash, decode_p
 # The field that holds an item's pictures.
 IMAGE = "image"
 _ADDRESS = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]+:(//|[^\\/])")
+# Of a column that nobody named as pictures only what can be nothing else.
+_WEB_ADDRESS = re.compile(r"\s*((https?|ftp|s3|gs|hf)://\S+|data:image/.*)", re.DOTALL)
 _MOST_PICTURES = 16
 # What a data set's column of pictures has in each cell.
 _PARTS = {"bytes", "path"}
@@ -71,6 +73,11 @@ def looks_like_pictures(cell: object) -> bool:
     if isinstance(cell, str):
         return _ADDRESS.match(cell) is None and cell.strip().lower().endswith(ENDINGS)
     return isinstance(cell, bytes) and bool(cell)
+
+
+def is_web_address(text: str) -> bool:
+    """Whether a text is where a picture would have to be fetched from."""
+    return _WEB_ADDRESS.fullmatch(text) is not None
 
 
 def _picture(cell: object, where: str, folder: Path) -> ItemPicture:
