@@ -5,6 +5,7 @@ Every attempt is a fork of this process, which has imported everything and compu
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ import yaml
 
 import evomerge_quant.resident.model  # noqa: F401
 from evomerge_core.errors import InputError
+from evomerge_core.files.disk_problem import disk_problem
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.run_folder.recovery import restore_if_damaged
 from evomerge_core.run.setup import create_run
@@ -104,8 +106,10 @@ def try_making(bench: Bench, fault: Fault, number: int) -> Trial:
         lost = "" if again.status == 0 else f"the run can't be made any more: {again.said}"
     if not lost and any((run / name).read_bytes() != (bench.folder / "fresh" / name).read_bytes() for name in _FROZEN):
         lost = "what was frozen is another"
-    left = {path.name for path in run.iterdir() if not path.name.startswith(("run.db", "job.lock"))} - {*_FROZEN}
-    return Trial(fault, "making the run", lost or (f"left behind: {', '.join(sorted(left))}" if left else ""), broken.said)
+    if not lost:
+        left = {path.name for path in run.iterdir() if not path.name.startswith(("run.db", "job.lock"))} - {*_FROZEN}
+        lost = f"left behind: {', '.join(sorted(left))}" if left else ""
+    return Trial(fault, "making the run", lost, broken.said)
 
 
 def try_job(bench: Bench, fault: Fault, number: int) -> Trial:
@@ -183,9 +187,11 @@ def _export(folder: Path, out: Path) -> int:
     plan = make_plan(subject_of_folder(folder / "model"), find_types(["Q8_0"], imatrix=False), out, imatrix=False)
     try:
         module.export(plan, cast("Any", None), lambda _: None, prove=None, runner="ollama")
-    except InputError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+    except (InputError, OSError) as error:
+        # as the command line says it
+        problem = error if isinstance(error, InputError) else disk_problem(error, out)
+        sys.stderr.write(f"{problem}\n")
+        return 1 if problem is None else 2
     return 0
 
 
@@ -254,9 +260,10 @@ def _misbehaviour(broken: _Attempt, fault: Fault) -> str:
         return "" if broken.status == _KILLED else f"it wasn't killed: {broken.status} {broken.said}"
     if broken.status == 0:
         return ""
-    if fault == "I/O error":
-        return "" if broken.status in (1, 2) else f"status {broken.status}: {broken.said}"
-    return "" if broken.status == 2 and " is full: " in broken.said else f"status {broken.status}: {broken.said}"
+    # the system's words, or SQLite's
+    why = (os.strerror(errno.EIO), "disk I/O error") if fault == "I/O error" else (" is full: ",)
+    told = broken.status == 2 and any(words in broken.said for words in why)
+    return "" if told else f"status {broken.status}: {broken.said}"
 
 
 def _difference(run: Path, whole: Path) -> str:

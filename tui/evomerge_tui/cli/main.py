@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from evomerge_core.errors import InputError
-from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full
+from evomerge_core.files.disk_problem import disk_problem
 from evomerge_tui.cli import doctor, preflight, recipes, serve
 from evomerge_tui.cli.model_commands import chat, download, export, harness, inspect, merge, pool, publish
 from evomerge_tui.cli.quickstart import quickstart
@@ -45,12 +43,6 @@ COMMANDS = (
     doctor,
 )
 
-
-# What a disk says that is broken, may only be read, or whose files are others' or have a limit of size.
-_DISK_ERRORS = (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
-# What it says of a path that none of its files can have.
-_PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)
-
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -81,7 +73,7 @@ def _carried_out(argv: Sequence[str] | None, open_screens: Command | None) -> in
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        problem = _disk_problem(error, args)
+        problem = disk_problem(error, getattr(args, "run", None) or getattr(args, "out", None) or ".")
         if problem is None:
             raise
         return _refuse(problem, args)
@@ -92,22 +84,6 @@ def _refuse(error: InputError, args: argparse.Namespace) -> int:
     if getattr(args, "json", False):
         print(json.dumps({"error": str(error)}))
     return 2
-
-
-def _disk_problem(error: OSError, args: argparse.Namespace) -> InputError | None:
-    """What a disk refused, wherever it did; None for an error that has other reasons."""
-    named = error.filename or getattr(args, "run", None) or getattr(args, "out", None) or "."
-    if is_full(error):
-        return full_disk(Path(named), SPARE_BYTES)
-    if error.errno in _PATH_ERRORS:
-        return InputError(f"can't be a path ({error.strerror})", where=_shortened(str(named)), remedy="give another")
-    if error.errno not in _DISK_ERRORS:
-        return None
-    return InputError(f"can't be read or written ({error.strerror})", where=named, remedy="check the disk and its permissions")
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) < 100 else f"{name[:97]}..."
 
 
 def parser() -> argparse.ArgumentParser:

@@ -20,7 +20,8 @@ import psutil
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.child_environment import without_token
-from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full, needs_room, resume_it
+from evomerge_core.files.disk_problem import disk_problem
+from evomerge_core.files.full_disk import SPARE_BYTES, needs_room, resume_it
 from evomerge_core.files.path_text import on_command_line
 from evomerge_core.files.private import private_files
 from evomerge_core.run.hub_files import fetch_hub_files
@@ -160,8 +161,9 @@ def work(folder: Path, priority: Priority = "normal") -> int:
             return 2
         except Exception as error:  # noqa: BLE001
             # the last thing a job does: `status` and the screens must show why it ended; the log has the traceback
-            if is_full(error):
-                _tell_failure(folder, store, str(full_disk(folder, SPARE_BYTES, then=resume_it(folder))))
+            problem = disk_problem(error, folder, then=resume_it(folder))
+            if problem is not None:
+                _tell_failure(folder, store, str(problem))
                 return 2
             _tell_failure(folder, store, f"{type(error).__name__}: {error} (see {folder / LOG})")
             traceback.print_exc()
