@@ -23,7 +23,7 @@ def test_a_finished_runs_report(finished: Finished, tmp_path: Path) -> None:
     result = json.loads((run / "winner" / "result.json").read_text())
     assert said["verdict"] == result["verdict"]
     assert {Path(file).name for file in said["files"]} == {
-        "report.md", "report.json", "parents.svg", "fitness.svg", "genomes.svg",
+        "report.md", "report.json", "parents.svg", "fitness.svg", "genomes.svg", "parallel.svg",
     }  # fmt: skip
 
     text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")

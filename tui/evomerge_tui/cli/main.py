@@ -13,7 +13,19 @@ from evomerge_core.files.disk_problem import disk_problem
 from evomerge_tui.cli import doctor, preflight, recipes, serve
 from evomerge_tui.cli.model_commands import chat, download, export, harness, inspect, merge, pool, publish
 from evomerge_tui.cli.quickstart import quickstart
-from evomerge_tui.cli.run_commands import candidate, evolve, pause, report, resume, run, status, stop, try_parents, vote
+from evomerge_tui.cli.run_commands import (
+    candidate,
+    compare,
+    evolve,
+    pause,
+    report,
+    resume,
+    run,
+    status,
+    stop,
+    try_parents,
+    vote,
+)
 from evomerge_tui.terminal.guarded_output import guarded_output
 
 # A list and not a look into the folder: `--help` shows the commands in this order, a run's own first.
@@ -29,6 +41,7 @@ COMMANDS = (
     candidate,
     evolve,
     report,
+    compare,
     recipes,
     preflight,
     try_parents,

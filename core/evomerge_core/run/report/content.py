@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from evomerge_core.errors import InputError
 from evomerge_core.run.agreement import read_agreement
 from evomerge_core.run.candidate.fitness import rank
+from evomerge_core.run.report.importance import Importance, importance, ranking
 from evomerge_core.run.run_folder.folder import read_store
 from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.run.run_folder.state import state_of
@@ -56,7 +57,8 @@ class Report:
     the verdict, None before there is one; `foretold` are the seconds in all that were estimated from the references' times;
     `races` the items of a race's rungs, by stage; `ranked` the labels of the search's candidates that have a score, the best
     first. `precision_choice` says what `precision: auto` became, `agreement` how the search's precision ranks merges; `archive`
-    is what a search bred that breeds, `pool` how the sources were chosen."""
+    is what a search bred that breeds, `pool` how the sources were chosen, `mattered` which of the genome's numbers went along
+    with the score."""
 
     run: str
     recipe: str
@@ -76,6 +78,7 @@ class Report:
     result: Mapping[str, Any] | None
     archive: Archive | None = None
     pool: Selection | None = None
+    mattered: Importance | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
@@ -100,6 +103,8 @@ def _report(folder: Path, store: Store) -> Report:
     outcomes = store.outcomes(split="search", precision=facts.precision)
     genomes = {candidate.id: candidate.genome for candidate in store.candidates()}
     children = [o for o in outcomes if o.kind in ("search", "mean") and o.score is not None]
+    ranked = tuple(o.label for o in sorted(children, key=lambda outcome: rank(outcome, facts), reverse=True))
+    dimensions = tuple((_name(dimension), dimension["low"], dimension["high"]) for dimension in facts.dimensions)
     return Report(
         run=str(folder),
         recipe=(folder / RECIPE).read_text(encoding="utf-8"),
@@ -108,17 +113,29 @@ def _report(folder: Path, store: Store) -> Report:
         precision_choice=facts.precision_choice,
         agreement=None if agreement is None else agreement.sentence,
         scored_on=facts.scored_on,
-        dimensions=tuple((_name(dimension), dimension["low"], dimension["high"]) for dimension in facts.dimensions),
+        dimensions=dimensions,
         scored=tuple(_scored(number, outcome, genomes[outcome.candidate]) for number, outcome in enumerate(outcomes, 1)),
         spent=tuple(_spent(store)),
         seconds=facts.active_seconds,
         foretold=None if facts.estimated is None else facts.estimated["seconds"],
         search_ended=facts.search_ended,
         races=facts.races,
-        ranked=tuple(o.label for o in sorted(children, key=lambda outcome: rank(outcome, facts), reverse=True)),
+        ranked=ranked,
         result=read_result(folder),
         pool=read_selection(facts.pool),
         archive=read_archive(store),
+        mattered=_mattered([name for name, _, _ in dimensions], children, ranked, genomes),
+    )
+
+
+def _mattered(
+    names: Sequence[str], children: Sequence[Outcome], ranked: Sequence[str], genomes: Mapping[int, tuple[float, ...] | None]
+) -> Importance | None:
+    """Of the search's own candidates in the present numbers; those of an earlier stage have others."""
+    worth = ranking(ranked)
+    known = [(o, genome) for o in children if o.kind == "search" and len(genome := genomes[o.candidate] or ()) == len(names)]
+    return importance(
+        names, [genome for _, genome in known], [worth[o.label] for o, _ in known], [o.generation for o, _ in known]
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from evomerge_core.run.report.archive import archive_section
 from evomerge_core.run.report.content import Report, ScoredCandidate
+from evomerge_core.run.report.mattered import mattered_section
 from evomerge_core.run.report.pool import pool_section
 from evomerge_core.run.report.words import fenced, percent, plain
 from evomerge_core.run.view.expectation import expectation
@@ -25,7 +26,17 @@ def to_markdown(report: Report, plots: Mapping[str, str]) -> str:
     """The whole report; `plots` maps titles to the files of pictures beside it."""
     bred = [] if report.archive is None else archive_section(report.archive)
     chosen = [] if report.pool is None else pool_section(report.pool)
-    parts = (_head(report), _verdict(report), chosen, bred, _plots(plots), _search(report), _cost(report), _recipe(report))
+    mattered = [] if report.mattered is None else mattered_section(report.mattered)
+    parts = (
+        _head(report),
+        _verdict(report),
+        chosen,
+        bred,
+        [*_plots(plots), *mattered],
+        _search(report),
+        _cost(report),
+        _recipe(report),
+    )
     return "\n".join(line for part in parts for line in part) + "\n"
 
 

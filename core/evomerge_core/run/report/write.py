@@ -10,6 +10,7 @@ from evomerge_core.files.full_disk import full_disk, is_full
 from evomerge_core.run.report.archive import archive_map, coverage_plot
 from evomerge_core.run.report.content import Report
 from evomerge_core.run.report.markdown import to_markdown
+from evomerge_core.run.report.parallel import parallel_plot
 from evomerge_core.run.report.plots import fitness_plot, genome_plot, parents_plot
 from evomerge_core.visible_text import visible, visible_json
 
@@ -20,6 +21,7 @@ def render_report(report: Report) -> dict[str, str]:
         "Held-out test": ("parents.svg", parents_plot(report)),
         "Scores of the search": ("fitness.svg", fitness_plot(report)),
         "Genomes": ("genomes.svg", genome_plot(report)),
+        "Numbers of the best candidates": ("parallel.svg", parallel_plot(report)),
         "Items by members": ("archive.svg", archive_map(report.archive)),
         "Coverage": ("coverage.svg", coverage_plot(report.archive)),
     }
