@@ -314,9 +314,11 @@ def _drop(operands: Operands, s: int, start: int, n: int, vector: NDArray[np.flo
 def _drop_random(
     start: int, n: int, key_low: np.uint32, key_high: np.uint32, keep_below: np.uint32, vector: NDArray[np.float32]
 ) -> None:
-    # The field of methods/random_field.py; compiled integers widen, so each step is cut back to 32 bits.
+    # The field of methods/random_field.py; compiled integers widen, so each step is cut back to 32 bits. With `start` apart the
+    # loop has numbers of 32 bits alone, of which a vector holds twice as many.
+    first = np.uint32(np.uint32(np.uint32(start) * np.uint32(0x9E3779B1)) + key_low)
     for j in range(n):
-        x = np.uint32(np.uint32(np.uint32(start + j) * np.uint32(0x9E3779B1)) + key_low)
+        x = np.uint32(first + np.uint32(np.uint32(j) * np.uint32(0x9E3779B1)))
         x = np.uint32(_mix(x) ^ key_high)
         x = np.uint32(_mix(x) >> np.uint32(8))
         vector[j] = vector[j] if x < keep_below else _ZERO
