@@ -16,8 +16,6 @@ from evomerge_core.tasks.evaluator import Question
 from evomerge_quant import ram
 from evomerge_quant.resident import memory
 from evomerge_quant.resident import model as resident_model
-from evomerge_quant.resident.answering.answering import PREFILL_TOKENS
-from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE
 from evomerge_quant.resident.memory import MemoryBudget
 from evomerge_quant.resident.model import build
 from evomerge_quant.resident.network.few_bits.nf4_linear import Nf4Linear
@@ -142,7 +140,7 @@ def test_the_batch_fits_itself_to_free_memory_and_stays(model_folder: MakeFolder
     model = build(folder, precision="fp32", device="cpu")
     model.load(load_file(folder / "model.safetensors").items())
     config = AutoConfig.from_pretrained(folder)
-    workspace = memory.workspace_bytes(config, torch.float32, PREFILL_TOKENS["cpu"], LOGITS_AT_ONCE)
+    workspace = memory.workspace_bytes(config, "fp32", torch.float32, "cpu")
     seven_rows = 7 * 7 * memory.kv_bytes_per_token(config, torch.float32)
     monkeypatch.setattr(memory, "available_bytes", lambda _: 2 * (workspace + 2 * seven_rows) + 2)
     few = model.answer(questions)

@@ -23,8 +23,6 @@ from evomerge_quant.gguf.proof.comparison import Stretch
 from evomerge_quant.gguf.proof.proof_items import ProofItem
 from evomerge_quant.gguf.proof.reference import Reference
 from evomerge_quant.resident import memory
-from evomerge_quant.resident.answering.answering import PREFILL_TOKENS
-from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_quant.resident.network.skeleton import FEW_BITS, Precision
 
@@ -137,13 +135,9 @@ def peak_memory(bench: Bench, precision: Precision, rows: int, new_tokens: int) 
     config = model.module.config
     planned = memory.resident_bytes(config, precision, model.compute_dtype)
     tokens = 30 + new_tokens
-    workspace = memory.workspace_bytes(config, model.compute_dtype, PREFILL_TOKENS["cuda"], LOGITS_AT_ONCE)
-    most = planned + max(
-        memory.TAKING_BYTES,
-        workspace
-        + memory.unpacking_bytes(config, precision, model.compute_dtype)
-        + 2 * rows * tokens * memory.kv_bytes_per_token(config, model.compute_dtype),
-    )
+    workspace = memory.workspace_bytes(config, precision, model.compute_dtype, "cuda")
+    cache = 2 * rows * tokens * memory.kv_bytes_per_token(config, model.compute_dtype)
+    most = planned + max(memory.TAKING_BYTES, workspace + cache)
     good = abs(held - planned) <= _OFF_PLAN * planned + 1_000_000 and max(taken, answering) <= (1 + _OFF_PLAN) * most
     text = (
         f"{held / 1e9:.2f} GB held (planned {planned / 1e9:.2f}), {taken / 1e9:.2f} GB while taking a candidate,"

@@ -41,8 +41,6 @@ def memory_need(
     import torch
 
     from evomerge_quant.resident import memory
-    from evomerge_quant.resident.answering.answering import PREFILL_TOKENS
-    from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE
     from evomerge_quant.resident.model import choose_dtype
 
     device = torch.device(capacity.device)
@@ -57,9 +55,7 @@ def memory_need(
     merging = max(merging_bytes(method, plan.sources, plan.largest) for method in plan.methods)
     # On a card the parts of a tensor that are on their way, on the CPU all of it.
     taking = memory.TAKING_BYTES if device.type == "cuda" else merging
-    workspace = memory.workspace_bytes(config, dtype, PREFILL_TOKENS[device.type], LOGITS_AT_ONCE)
-    if device.type == "cuda":
-        workspace += _unpacking_bytes(plan.base.folder, precision, dtype)
+    workspace = _workspace_bytes(plan.base.folder, precision, dtype, capacity.device)
     token = int(memory.kv_bytes_per_token(config, dtype) * deepest)
     process = process_bytes(capacity.device)
     budget = memory.MemoryBudget(max(0, capacity.free - resident), workspace, token)
@@ -91,10 +87,10 @@ def process_bytes(device: str) -> int:
 
 
 @lru_cache(maxsize=64)
-def _unpacking_bytes(folder: Path, precision: Precision, dtype: Any) -> int:
+def _workspace_bytes(folder: Path, precision: Precision, dtype: Any, device: str) -> int:
     from evomerge_quant.resident import memory
 
-    return memory.unpacking_bytes(_config(folder), precision, dtype)
+    return memory.workspace_bytes(_config(folder), precision, dtype, device)
 
 
 @lru_cache(maxsize=64)

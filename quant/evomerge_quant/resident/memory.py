@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 from evomerge_quant.ram import available_ram
+from evomerge_quant.resident.answering.answering import PREFILL_TOKENS
+from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE
 from evomerge_quant.resident.network.skeleton import FEW_BITS, Precision, few_bit_layers, make_skeleton
 
 # Rows beyond these make a batch no faster.
@@ -85,10 +87,13 @@ def kv_bytes_per_token(config: Any, compute_dtype: torch.dtype) -> int:
     return int(2 * config.num_hidden_layers * heads * width * compute_dtype.itemsize)
 
 
-def workspace_bytes(config: Any, compute_dtype: torch.dtype, tokens: int, logits: int) -> int:
-    """Bytes of a forward pass over `tokens` tokens that ends in `logits` float32 logits at a time, generously."""
+def workspace_bytes(config: Any, precision: Precision, compute_dtype: torch.dtype, device: str) -> int:
+    """Bytes that a forward pass takes beside the cache, generously: what it makes of the tokens that it reads at once, their
+    float32 logits, and on a card a layer's values."""
     inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
-    return int(tokens * (8 * config.hidden_size + 4 * inner) * compute_dtype.itemsize + 3 * 4 * logits)
+    pass_bytes = PREFILL_TOKENS[device] * (8 * config.hidden_size + 4 * inner) * compute_dtype.itemsize
+    unpacking = unpacking_bytes(config, precision, compute_dtype) if device == "cuda" else 0
+    return int(pass_bytes + 3 * 4 * LOGITS_AT_ONCE) + unpacking
 
 
 def fit_batch(budget: MemoryBudget, row_tokens: int, device: torch.device) -> int:

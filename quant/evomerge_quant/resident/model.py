@@ -21,9 +21,9 @@ from evomerge_core.sources.vision.families import family_of
 from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary
 from evomerge_core.tasks.evaluator import Answer, Evaluator, Question
 from evomerge_quant.resident import memory
-from evomerge_quant.resident.answering.answering import PREFILL_TOKENS, answer_rows
+from evomerge_quant.resident.answering.answering import answer_rows
 from evomerge_quant.resident.answering.pictures import picture_tokens
-from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE, Reader, make_reader
+from evomerge_quant.resident.answering.reader import Reader, make_reader
 from evomerge_quant.resident.answering.rows import QuestionRow, make_rows
 from evomerge_quant.resident.answering.vocabulary import Vocabulary, read_vocabulary
 from evomerge_quant.resident.network.fixed_order import fix_order
@@ -178,10 +178,9 @@ class ResidentModel:
     def _fitting_batch(self, rows: Sequence[QuestionRow]) -> int:
         config, dtype, device = self._parts.config, self.compute_dtype, self.device
         token = memory.kv_bytes_per_token(config, dtype)  # of all layers; a route may have more hops
-        unpacking = memory.unpacking_bytes(config, self._precision, dtype) if device.type == "cuda" else 0
         budget = memory.MemoryBudget(
             free=memory.available_bytes(device),
-            workspace=unpacking + memory.workspace_bytes(config, dtype, PREFILL_TOKENS[device.type], LOGITS_AT_ONCE),
+            workspace=memory.workspace_bytes(config, self._precision, dtype, device.type),
             token=token * max(1, -(-self._reader.layers // config.num_hidden_layers)),
         )
         return memory.fit_batch(budget, max(row.most_tokens for row in rows), device)

@@ -63,16 +63,13 @@ def _on_card(size: ModelSize, gigabytes: int) -> CardFit:
     import torch
 
     from evomerge_quant.resident import memory
-    from evomerge_quant.resident.answering.answering import PREFILL_TOKENS
-    from evomerge_quant.resident.answering.reader import LOGITS_AT_ONCE
 
     config, dtype, free = size.config(), torch.bfloat16, _FREE * 1e9 * gigabytes - CUDA_BYTES
     token = memory.kv_bytes_per_token(config, dtype)
-    workspace = memory.workspace_bytes(config, dtype, PREFILL_TOKENS["cuda"], LOGITS_AT_ONCE)
     for precision in _PRECISIONS:
-        resident, unpacking = _held(size, precision)
+        resident, workspace = _held(size, precision)
         left = int(free) - resident
-        budget = memory.MemoryBudget(left, workspace + unpacking, token)
+        budget = memory.MemoryBudget(left, workspace, token)
         rows = memory.fit_batch(budget, ROW_TOKENS, torch.device("cuda"))
         taken = budget.workspace + 2 * FEW_ROWS * ROW_TOKENS * token
         if left >= max(memory.TAKING_BYTES, int(taken / memory.SHARE["cuda"])):
@@ -82,11 +79,11 @@ def _on_card(size: ModelSize, gigabytes: int) -> CardFit:
 
 @lru_cache(maxsize=64)
 def _held(size: ModelSize, precision: Precision) -> tuple[int, int]:
-    """Bytes of the weights, and of a layer that is unpacked."""
+    """Bytes of the weights, and of a forward pass."""
     import torch
 
     from evomerge_quant.resident import memory
 
     config = size.config()
     held = memory.resident_bytes(config, precision, torch.bfloat16)
-    return held, memory.unpacking_bytes(config, precision, torch.bfloat16)
+    return held, memory.workspace_bytes(config, precision, torch.bfloat16, "cuda")
