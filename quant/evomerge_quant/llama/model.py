@@ -12,16 +12,17 @@ from typing import Any, Self
 
 from evomerge_core.errors import InputError
 from evomerge_quant.llama.library import has_amx, last_complaint, load_library
+from evomerge_quant.llama.offload import choose_layers
 
 _MAGIC = b"GGUF"
-ALL_LAYERS = 2**31 - 1
 
 
 class LlamaModel:
     """An open GGUF file. Close it, or use it in a `with`; contexts made from it must be closed before."""
 
-    def __init__(self, path: Path, handle: Any, library: Any) -> None:
+    def __init__(self, path: Path, handle: Any, library: Any, offloaded: int = 0) -> None:
         self.path = path
+        self._offloaded = offloaded
         self.handle = handle
         self.library = library
         self._vocab = library.llama_model_get_vocab(handle)
@@ -68,6 +69,13 @@ class LlamaModel:
         attention = f"{self.metadata.get('general.architecture', '')}.attention"
         widths = sum(int(self.metadata.get(f"{attention}.{part}_length", default)) for part in ("key", "value"))
         return int(layers * heads * widths * 2)
+
+    @property
+    def gpu_share(self) -> float:
+        """The part of the layers, and so of all keys and values, that lies on the GPU."""
+        layers = int(self.library.llama_model_n_layer(self.handle))
+        # the first of llama.cpp's layers that go there is the head
+        return min(layers, max(0, self._offloaded - 1)) / max(1, layers)
 
     @property
     def end(self) -> int | None:
@@ -126,22 +134,18 @@ class LlamaModel:
 
 @dataclass(frozen=True)
 class Offload:
-    """How many of a model's layers go to the GPU: all or none."""
+    """How many of a model's layers go to the GPU, as llama.cpp counts them: the head and the last ones."""
 
     layers: int
 
-    @classmethod
-    def when_built(cls) -> Offload:
-        """All layers when the installed build can use a GPU, else none."""
-        return cls(ALL_LAYERS if load_library().llama_supports_gpu_offload() else 0)
-
 
 def open_gguf(path: Path, *, offload: Offload | None = None) -> LlamaModel:
-    """Opens a GGUF file, its weights mapped. InputError names the file when it is missing, not a GGUF, or can't be loaded."""
+    """Opens a GGUF file, its weights mapped; without `offload` as many layers go to the GPU as fit there. InputError names the
+    file when it is missing, not a GGUF, or can't be loaded."""
     library = load_library()
     require_gguf(path)
     params = library.llama_model_default_params()
-    layers = (offload or Offload.when_built()).layers
+    layers = choose_layers(path) if offload is None else offload.layers
     # Compilers leave out most of the tile configuration that llama.cpp's AMX product loads, and the process is killed
     # (ggml-org/llama.cpp issue 20824). That product works on repacked weights only.
     params.use_extra_bufts = params.use_extra_bufts and not has_amx()
@@ -150,11 +154,11 @@ def open_gguf(path: Path, *, offload: Offload | None = None) -> LlamaModel:
     handle = library.llama_model_load_from_file(str(path).encode("utf-8"), params)
     if not handle and layers:
         # A file that a card has no room for is none the worse for it.
-        params.n_gpu_layers = 0
+        params.n_gpu_layers = layers = 0
         handle = library.llama_model_load_from_file(str(path).encode("utf-8"), params)
     if not handle:
         raise InputError(f"{path}: llama.cpp can't load it ({last_complaint() or 'no reason given'}); export it again")
-    return LlamaModel(path, handle, library)
+    return LlamaModel(path, handle, library, layers)
 
 
 def require_gguf(path: Path) -> None:
