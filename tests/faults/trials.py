@@ -10,9 +10,11 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -160,17 +162,30 @@ def try_damage(bench: Bench, fault: Fault, number: int) -> Trial:
         path.unlink()
     else:
         data = path.read_bytes()
-        at = len(data) // 2 if fault == "cut short" else _filled(data)
-        path.write_bytes(data[:at] if fault == "cut short" else data[:at] + b"\xff" * 128 + data[at + 128 :])
+        path.write_bytes(data[: len(data) // 2] if fault == "cut short" else _overwritten(data, is_store=name == "run.db"))
     mended = _watched(lambda: _mend(run), run, fault, 0)
     lost = f"it isn't mended: {mended.said}" if mended.status != 0 else _difference(run, bench.folder / "whole")
     return Trial(fault, "a finished run's store" if name == "run.db" else "a finished run's winner", lost, mended.said)
 
 
-def _filled(data: bytes) -> int:
-    """Where, from the middle on, 128 bytes hold something: a store's pages have room that is free."""
-    half = len(data) // 2
-    return next((at for at in range(half, len(data) - 128) if data.count(0, at, at + 128) < 32), half)
+def _overwritten(data: bytes, *, is_store: bool) -> bytes:
+    """128 bytes in the middle are others; in a store the first from there on that any row is read from."""
+    # a store's pages have room that is free, or holds rows that were removed
+    places = range(len(data) // 2, len(data), 128)
+    changed = (data[:at] + b"\xff" * 128 + data[at + 128 :] for at in places)
+    return next(other for other in changed if not is_store or _rows(other) != _rows(data))
+
+
+def _rows(data: bytes) -> list[list[Any]] | None:
+    """All that SQLite reads in a store; None where it calls it damaged."""
+    with closing(sqlite3.connect(":memory:")) as store:
+        # in memory there is no log, which the header speaks of
+        store.deserialize(data[:18] + b"\1\1" + data[20:])
+        try:
+            tables = store.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+            return [store.execute(f"SELECT * FROM {name}").fetchall() for (name,) in tables]
+        except (sqlite3.Error, UnicodeDecodeError):
+            return None
 
 
 def _mend(run: Path) -> int:

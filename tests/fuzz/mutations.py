@@ -41,7 +41,7 @@ Data = Any
 
 
 def mutate(data: bytes, name: str, draw: Random, *, way: str = "") -> Mutation:
-    """Changes a file's content once, or a few times in a row, in the `cells` or the `json` of a store where `way` says so."""
+    """Changes a file's content once, or a few times in a row; a store's `cells`, `digests` or `json` where `way` says so."""
     mutation = _once(data, name, draw, way)
     while mutation.data is not None and draw.random() < 0.2:
         more = _once(mutation.data, name, draw, way)
@@ -51,7 +51,7 @@ def mutate(data: bytes, name: str, draw: Random, *, way: str = "") -> Mutation:
 
 def _once(data: bytes, name: str, draw: Random, way: str) -> Mutation:
     if way:
-        return _in_store(data, draw, json_only=way == "json")
+        return _in_store(data, draw, way)
     if draw.random() < 0.85:
         try:
             if name.endswith(".parquet") and draw.random() < 0.5:
@@ -129,27 +129,30 @@ def _in_rows(data: bytes, draw: Random) -> Mutation:
 _JSON_CELLS = (("facts", "value"), ("candidates", "genome"), ("events", "data"))
 
 
-def _in_store(data: bytes, draw: Random, *, json_only: bool) -> Mutation:
+def _in_store(data: bytes, draw: Random, way: str) -> Mutation:
     """One cell of a SQLite store, whose types SQLite doesn't enforce; or one value of the JSON that a cell holds."""
     with contextlib.closing(sqlite3.connect(":memory:")) as store:
         store.deserialize(data)
-        if json_only:
+        if way == "json":
             table, column = draw.choice(_JSON_CELLS)
         else:
-            table = draw.choice(("facts", "candidates", "evaluations", "passes", "marks", "events", "commands"))
+            found = store.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+            table = "digests" if way == "digests" else draw.choice([name for (name,) in found])
             column = draw.choice([row[1] for row in store.execute(f"PRAGMA table_info({table})")])
-        cells = store.execute(f"SELECT rowid, {column} FROM {table} WHERE {column} IS NOT NULL").fetchall()
+        # not every table has numbered rows
+        keys = [row[1] for row in store.execute(f"PRAGMA table_info({table})") if row[5]] or ["rowid"]
+        cells = store.execute(f"SELECT {column}, {', '.join(keys)} FROM {table} WHERE {column} IS NOT NULL").fetchall()
         if not cells:
             return Mutation(data, "nothing")
-        row, value = draw.choice(cells)
-        if json_only:
+        value, *row = draw.choice(cells)
+        if way == "json":
             changed, what = _change(json.loads(value), draw)
             new: Any = json.dumps(changed)
         else:
-            new = draw.choice([one for one in _ODD if not isinstance(one, list | dict | int)])
+            new = draw.choice([one for one in (*_ODD, b"", b"\xff") if not isinstance(one, list | dict)])
             what = _short(new)
-        with contextlib.suppress(sqlite3.Error, UnicodeError):
-            store.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (new, row))
+        with contextlib.suppress(sqlite3.Error, UnicodeError, OverflowError):
+            store.execute(f"UPDATE {table} SET {column} = ? WHERE {' AND '.join(f'{key} IS ?' for key in keys)}", (new, *row))
         store.commit()
         return Mutation(store.serialize(), f"{table}.{column} in row {row}: {what}")
 

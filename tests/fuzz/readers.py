@@ -24,10 +24,16 @@ _PREFLIGHT: Words = ("preflight", "recipe.yaml", "--out", "OUT")
 _TRY: Words = ("try", "recipe.yaml", "--items", "1")
 _OF_MODELS: tuple[Words, ...] = (("inspect", "base", "first", "base+adapter"), *_MERGES, _PREFLIGHT, _TRY)
 _OF_ADAPTERS: tuple[Words, ...] = (("inspect", "base+adapter"), ("merge", "merge.yml", "OUT"), _PREFLIGHT)
-_OF_RUNS: tuple[Words, ...] = (
-    *(("status", "run"), ("status", "run", "--plain"), ("candidate", "run"), ("candidate", "run", "arithmetic")),
-    ("report", "run", "--out", "OUT"),
-)
+
+
+def _of_run(run: str) -> tuple[Words, ...]:
+    return (
+        *(("status", run), ("status", run, "--plain"), ("candidate", run), ("candidate", run, "arithmetic")),
+        ("report", run, "--out", "OUT"),
+    )
+
+
+_OF_RUNS = _of_run("run")
 _MODEL_FILES = (
     *("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
     *("README.md", "config.json", "tokenizer.json", "tokenizer_config.json"),
@@ -65,6 +71,7 @@ READERS: Mapping[str, tuple[Target, ...]] = {
     "tokens": (Target("tokens.yml", (("merge", "tokens.yml", "OUT"),)),),
     "parquet": (Target("items.parquet", _recipe("parquet.yaml")),),
     "store": (Target("run/run.db", _OF_RUNS), Target("run/run.db", _OF_RUNS, "cells")),
+    "digests": tuple(Target("digested/run.db", _of_run("digested"), way) for way in ("digests", "cells")),
     "store-json": (Target("run/run.db", _OF_RUNS, "json"),),
     "result": (Target("run/winner/result.json", _OF_RUNS),),
     "run": tuple(Target(f"run/{name}", _OF_RUNS) for name in ("recipe.yaml", "sources.json", "winner/mergekit_config.yml")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from evomerge_core.run.store.store import Store
 from fuzz.layouts import write_layouts
 from support.tiny_gguf import save_folder, write_gguf
 
@@ -133,6 +135,7 @@ def write_seeds(folder: Path) -> None:
         (folder / name).write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
     (folder / "settings.yaml").write_text(yaml.safe_dump(_SETTINGS, sort_keys=False), encoding="utf-8")
     _write_run(folder)
+    _write_digested(folder)
     write_gguf(save_folder(folder / "gguf"), folder / "model.gguf")
     write_layouts(folder, _RECIPE)
     stages = [{**_MERGE, "name": "early"}, {**_SLICES, "name": None, "base_model": "early"}]
@@ -151,6 +154,21 @@ def _write_run(folder: Path) -> None:
     # As many groups as the run's genomes have numbers for each source: these models have fewer layers than its bands.
     recipe["search_space"]["groups"] = {"bands": 2, "filters": ["mlp"]}
     path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+
+
+def _write_digested(folder: Path) -> None:
+    """The same run as this version would have written it: with digests of its tables."""
+    run = folder / "digested"
+    shutil.copytree(folder / "run", run, ignore=shutil.ignore_patterns("run.db"))
+    with closing(Store(run / "run.db", create=True)) as store:
+        connection = store._connection
+        connection.execute("ATTACH ? AS older", (str(folder / "run" / "run.db"),))
+        for (table,) in connection.execute("SELECT name FROM older.sqlite_schema WHERE type = 'table'").fetchall():
+            columns = ", ".join(name for _, name, *_ in connection.execute(f"PRAGMA older.table_info({table})"))
+            connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM older.{table}")
+        connection.execute("DETACH older")
+        # a file that needs no other beside it
+        connection.execute("PRAGMA journal_mode = DELETE")
 
 
 def _write_model(folder: Path, seed: int, **saving: Any) -> None:
