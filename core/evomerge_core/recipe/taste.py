@@ -15,6 +15,7 @@ from evomerge_core.sources.confinement import absolute_path
 # Every candidate answers each, and its answers stay in the run's store.
 MOST_PROMPTS = 200
 _MOST_BYTES = 1_000_000
+_MAGIC = b"GGUF"
 
 
 class Taste(Frozen):
@@ -56,9 +57,21 @@ class Taste(Frozen):
 def with_prompts(taste: Taste, folder: Path) -> Taste:
     """With the prompts of its file in the file's place, so that a run keeps what it began with, and with an absolute path to
     the judge; relative paths start from `folder`. Raises InputError for what can't be read or leads out of it."""
-    judge = None if taste.judge is None else str(absolute_path(taste.judge, folder))
+    judge = None if taste.judge is None else str(_judge(absolute_path(taste.judge, folder)))
     prompts = taste.prompts if taste.file is None else _read(absolute_path(taste.file, folder))
     return taste.model_copy(update={"prompts": prompts, "file": None, "judge": judge})
+
+
+def _judge(path: Path) -> Path:
+    remedy = "name a GGUF file"
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except OSError as error:
+        raise InputError(f"can't be read ({error.strerror})", where=path, remedy=remedy) from None
+    if magic != _MAGIC:
+        raise InputError("isn't a GGUF file", where=path, remedy=remedy)
+    return path
 
 
 def _read(path: Path) -> tuple[str, ...]:

@@ -63,7 +63,11 @@ def _verdict(report: Report) -> Iterator[str]:
         yield ""
         yield from _test_results(part)
         yield ""
-    yield from _luck(report.result)
+    if report.result.get("taste"):
+        sentence = f"{report.result['taste']['sentence']}."
+        yield from (sentence[0].upper() + sentence[1:], "")
+    if report.result["items"]:
+        yield from _luck(report.result)
 
 
 def _conclusion(result: Mapping[str, Any]) -> Iterator[str]:
@@ -78,9 +82,11 @@ def _conclusion(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _test_results(part: Mapping[str, Any]) -> Iterator[str]:
-    yield f"Held-out test, {part['items']} items:"
+    by_votes = not part["items"]
+    yield "Votes, as the chance to be preferred to the average:" if by_votes else f"Held-out test, {part['items']} items:"
     yield ""
-    yield "| | test | 95 % interval | cut off | wrong language | repeating | child wins | loses | p |"
+    score = "chance" if by_votes else "test"
+    yield f"| | {score} | 95 % interval | cut off | wrong language | repeating | child wins | loses | p |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     paired = {comparison["against"]: comparison for comparison in part["against"]}
     for row in references_of(part):

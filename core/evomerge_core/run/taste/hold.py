@@ -84,9 +84,9 @@ def _known(plan: RunPlan, store: Store) -> list[int]:
 
 
 def _hold(plan: RunPlan, store: Store, evaluator: CachedEvaluator, poll: Poll) -> None:
-    write_facts(store, poll=asdict(poll))
-    begin_phase(store, "votes", plan.votes)
+    begin_phase(store, "votes" if evaluator.judge is None else "judging", plan.votes)
     if evaluator.judge is None:
+        write_facts(store, poll=asdict(poll))
         _wait(plan, store, evaluator, poll)
     else:
         _ask(plan, store, evaluator, evaluator.judge, poll)

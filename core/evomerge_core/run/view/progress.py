@@ -136,6 +136,8 @@ def _stage_name(facts: RunFacts) -> str | None:
 def _phase_done(store: Store, facts: RunFacts, searched: int, of_stage: int) -> int:
     if facts.phase is None or facts.phase == "search":
         return of_stage
+    if facts.phase in ("votes", "judging"):
+        return store.count_votes()
     if facts.phase == "references":
         return store.count_evaluations("search") - searched
     first = 0 if facts.stage is None else facts.first_generation(facts.stage)

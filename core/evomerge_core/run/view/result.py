@@ -26,11 +26,14 @@ class Verdict:
 @dataclass(frozen=True)
 class Winner(Verdict):
     """The winner, with the verdict in the search's precision and in those that `confirmed` it. `conclusion` is the whole run in
-    a sentence, None in results of earlier versions."""
+    a sentence, None in results of earlier versions; `votes` what the votes came to, None without taste. `by_votes`: there were
+    no test items, and `test` is the chance that its answers are preferred to average ones."""
 
     label: str
     confirmed: tuple[Verdict, ...]
     conclusion: str | None
+    votes: str | None = None
+    by_votes: bool = False
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
@@ -53,8 +56,18 @@ def winner_of(result: Mapping[str, Any]) -> Winner:
     """The winner that a result is about."""
     own = _verdict(result["precision"], result)
     confirmed = tuple(_verdict(precision, part) for precision, part in result["confirmed"].items())
-    label = result["winner"]["name"]
-    return Winner(own.precision, own.test, own.better, own.verdict, label, confirmed, result.get("conclusion"))
+    label, votes = result["winner"]["name"], (result.get("taste") or {}).get("sentence")
+    return Winner(
+        own.precision,
+        own.test,
+        own.better,
+        own.verdict,
+        label,
+        confirmed,
+        result.get("conclusion"),
+        votes,
+        votes is not None and not result["items"],
+    )
 
 
 def references_of(part: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -21,7 +21,13 @@ from evomerge_tui.text.quantities import duration, score_text, scored_in
 
 _POLL_SECONDS = 0.5
 Shown = TypeVar("Shown")
-_PHASES = {"pool": "choosing sources", "references": "baselines", "agreement": "comparing precisions"}
+_PHASES = {
+    "pool": "choosing sources",
+    "references": "baselines",
+    "agreement": "comparing precisions",
+    "votes": "waiting for votes",
+    "judging": "asking the judge",
+}
 ENDED = frozenset({"finished", "failed", "stopped", "interrupted"})
 
 
@@ -87,6 +93,7 @@ def plain_sentences(progress: Progress) -> list[str]:
         lines.append(f"The winner is {progress.winner.label}.")
         lines += [] if progress.winner.conclusion is None else [f"In short: {progress.winner.conclusion}."]
         lines += [f"Verdict in {line}." for line in _verdicts(progress.winner)]
+        lines += [] if progress.winner.votes is None else [f"{progress.winner.votes}."]
     lines.append(f"Scores are in {scored_in(progress.precision, progress.scored_on)}.")
     lines += [f"{note[0].upper()}{note[1:]}." for note in _precision_notes(progress)]
     return [*lines, f"Time: {_clock(progress)}."]
@@ -131,13 +138,15 @@ def _winner_lines(winner: Winner | None) -> list[Text]:
     verdicts = zip((winner, *winner.confirmed), _verdicts(winner), strict=True)
     lines = [Text(line, style="bold green" if verdict.better else "bold yellow") for verdict, line in verdicts]
     conclusion = [] if winner.conclusion is None else [Text(winner.conclusion, style="bold")]
-    return [Text(f"winner: {winner.label}", style="bold"), *conclusion, *lines]
+    votes = [] if winner.votes is None else [Text(winner.votes)]
+    return [Text(f"winner: {winner.label}", style="bold"), *conclusion, *lines, *votes]
 
 
 def _verdicts(winner: Winner) -> list[str]:
     """What the held-out test said of the winner, a line for each precision."""
     verdicts = (winner, *winner.confirmed)
-    return [f"{verdict.precision}: {score_text(verdict.test)} on the test items; {verdict.verdict}" for verdict in verdicts]
+    on = "to be preferred to the average" if winner.by_votes else "on the test items"
+    return [f"{verdict.precision}: {score_text(verdict.test)} {on}; {verdict.verdict}" for verdict in verdicts]
 
 
 def _doubt(best: Scored) -> str:

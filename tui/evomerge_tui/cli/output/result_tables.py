@@ -21,7 +21,8 @@ def result_tables(result: Mapping[str, Any]) -> Group:
     tables = [_table(precision, part, on) for precision, part in _precisions(result)]
     verdicts = [Text(f"{p}: {r['verdict']}", style="bold") for p, r in _precisions(result)]
     files = [Text(f"{what}: {path}") for what, path in result["files"].items()]
-    return Group(*tables, *verdicts, *_before_the_test(result), *_child(result), *files, *_conclusion(result))
+    votes = [Text(result["taste"]["sentence"])] if result.get("taste") else []
+    return Group(*tables, *verdicts, *votes, *_before_the_test(result), *_child(result), *files, *_conclusion(result))
 
 
 def _before_the_test(result: Mapping[str, Any]) -> list[Text]:
@@ -57,10 +58,11 @@ def _precisions(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]
 
 
 def _table(precision: str, part: Mapping[str, Any], scored_on: str | None) -> Table:
-    title = f"held-out test, {part['items']} items, {scored_in(precision, scored_on)}"
-    table = Table(title=Text(title), title_justify="left", box=None)
+    by_votes = not part["items"]
+    on = "votes: the chance to be preferred to the average" if by_votes else f"held-out test, {part['items']} items"
+    table = Table(title=Text(f"{on}, {scored_in(precision, scored_on)}"), title_justify="left", box=None)
     table.add_column("")
-    for column in ("test", "95 % interval", "cut off", "child won", "lost", "p"):
+    for column in ("chance" if by_votes else "test", "95 % interval", "cut off", "child won", "lost", "p"):
         table.add_column(column, justify="right")
     paired = {comparison["against"]: comparison for comparison in part["against"]}
     for row in references_of(part):

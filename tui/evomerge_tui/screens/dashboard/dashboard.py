@@ -63,7 +63,7 @@ class DashboardScreen(Page):
         self.folder = folder
         self.history = History()
         self.state = ""
-        self._has_archive = False
+        self._has_archive = self._waits_for_votes = False
         self._seen: RunSeen | None = None
         self._plot_is_old = True
         self._best: Best | None = None
@@ -136,8 +136,9 @@ class DashboardScreen(Page):
         seen, self._seen, self._failure = message.seen, message, ""
         news = seen.news
         self._best = seen.best or self._best
-        if (news.state, bool(news.facts.archives)) != (self.state, self._has_archive):
-            self.state, self._has_archive = news.state, bool(news.facts.archives)
+        can = news.state, bool(news.facts.archives), news.facts.poll is not None
+        if can != (self.state, self._has_archive, self._waits_for_votes):
+            self.state, self._has_archive, self._waits_for_votes = can
             self.refresh_bindings()
         known = (self.history.winner, self.history.population, dict(self.history.done))
         self.history.winner = news.facts.winner
@@ -201,6 +202,7 @@ class DashboardScreen(Page):
             "export": self.state == "finished",
             "chat": self.state == "finished",
             "archive": self._has_archive,
+            "vote": self._waits_for_votes,
         }
         return possible.get(action, True)
 
@@ -254,6 +256,11 @@ class DashboardScreen(Page):
 
     def action_chat(self) -> None:
         self.evomerge.open_chat(self.folder)
+
+    def action_vote(self) -> None:
+        from evomerge_tui.screens.vote.vote import VoteScreen
+
+        self.app.push_screen(VoteScreen(self.folder))
 
     def action_archive(self) -> None:
         from evomerge_tui.screens.archive.archive import ArchiveScreen

@@ -16,6 +16,8 @@ _PHASES = {
     "references": "Scoring parents and uniform merges",
     "agreement": "Comparing the search's precision with bf16",
     "search": "Searching: candidates",
+    "votes": "Waiting for votes, in all",
+    "judging": "Asking the judge for votes, in all",
     "validation": "Comparing the finalists with the baselines on new items",
     "test": "Testing winner and baselines on new items",
 }
@@ -71,6 +73,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "chosen": _chosen,
     "started": _started,
     "scored_on": _scored_on,
+    "poll": lambda data, _: f"Poll {data['name']} has ended: {data['votes']} votes so far",
     "pool": lambda data, _: f"Sources chosen: {', '.join(data['taken'])}",
     "precision": lambda data, _: f"Precision {data['text']}",
     "agreement": lambda data, _: f"Compared: {data['text']}",

@@ -26,7 +26,13 @@ from evomerge_tui.text.shown_text import one_line
 # An event is late when it is this many times older than a pass takes.
 _LATE = 3
 _FINALISTS = 8
-_PHASES = {"pool": "choosing sources", "references": "baselines", "agreement": "comparing precisions"}
+_PHASES = {
+    "pool": "choosing sources",
+    "references": "baselines",
+    "agreement": "comparing precisions",
+    "votes": "waiting for votes",
+    "judging": "asking the judge",
+}
 
 
 def standing(news: RunUpdates, history: History, now: float) -> Content:

@@ -1,0 +1,1 @@
+"""Votes on the answers of a run's candidates."""
