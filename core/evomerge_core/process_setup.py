@@ -19,7 +19,7 @@ from evomerge_core.processor import has_avx2
 _SPINS = "2000"
 # The libraries' loops are taken as every processor of the last ten years has them: a wider instruction set adds in another
 # order, and what CMA-ES makes of a last bit is another genome. Products, which take the time, are our own (`fixed_order`).
-_ONE_ARITHMETIC = {
+ONE_ARITHMETIC = {
     "OPENBLAS_CORETYPE": "Haswell",
     "OPENBLAS_NUM_THREADS": "1",
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -34,7 +34,7 @@ def set_up_process() -> None:
     """Sets waiting threads, arithmetic, the hub's library and tokenizers, and sees to it that no code is fetched from a hub."""
     _let_waiting_threads_sleep()
     if has_avx2():
-        os.environ |= _ONE_ARITHMETIC
+        os.environ |= ONE_ARITHMETIC
     for library in ("HF_HUB", "HF_DATASETS"):
         os.environ.setdefault(f"{library}_DISABLE_PROGRESS_BARS", "1")
     # tokenizers warns of its threads whenever a process is forked

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from evomerge_core.files.fields import Count, Flag, Frozen, Positive, Text, Whole, key_problem
 from evomerge_core.genome.spec import SearchSpace
@@ -28,6 +28,9 @@ FEW_BITS: frozenset[Precision] = frozenset({"nf4", "int5", "int8"})
 # What products are computed in.
 Arithmetic = Literal["float32", "bfloat16", "float16"]
 ArithmeticSetting = Arithmetic | Literal["auto"]
+_CLUSTER = re.compile(r"ray://([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}")
+# So many, as many as there are cards, or those of the cluster at this address.
+Workers = Count | Text
 
 
 class SourceSpec(Frozen):
@@ -128,6 +131,15 @@ class SearchSettings(Frozen):
     racing: Racing | None = None
     """Whether the candidates of a generation race. Without it: yes, where the search has at least 16 items and validation
     has some."""
+    workers: Workers | None = None
+    """How many candidates are scored at a time, each by a worker on a card of its own or a share of the processor's cores:
+    a number, `auto` (one to a card), or `ray://HOST:PORT` (one to a card of a Ray cluster). Needs the extra `ray`. Scores don't
+    depend on it. Without it: one at a time, by the run's own process."""
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _known_workers(cls, value: Any) -> Any:
+        return None if value is None else require_workers(value)
 
     @model_validator(mode="before")
     @classmethod
@@ -157,6 +169,15 @@ class SearchSettings(Frozen):
         return {key: value for key, value in handler(self).items() if not (self.breeds and key == "sigma")}
 
 
+def require_workers(value: object) -> Workers:
+    """Workers as a recipe may ask for them. Raises what pydantic reports."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    if isinstance(value, str) and (value == "auto" or _CLUSTER.fullmatch(value)):
+        return value
+    raise key_problem(None, f"must be a number above 0, auto or ray://HOST:PORT, not {value!r}")
+
+
 class Stage(Frozen):
     """One of several searches: of weights (`search_space`) or of `paths`."""
 
@@ -177,6 +198,12 @@ class Stage(Frozen):
         if not isinstance(value, Mapping):
             return value
         return {"name": "paths" if "paths" in value else "weights", **_with_empty_paths(value)}
+
+    @model_validator(mode="after")
+    def _runs_workers(self) -> Stage:
+        if self.search is not None and self.search.workers is not None:
+            raise key_problem("search", "has workers, which are the whole run's", "write them under the recipe's own 'search'")
+        return self
 
     @model_validator(mode="after")
     def _one_search(self) -> Stage:

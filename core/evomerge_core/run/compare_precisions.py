@@ -78,7 +78,7 @@ def _compared(setup: Setup, store: Store, evaluator: CachedEvaluator, shipped: C
     known = equal or parents
     begin_phase(store, AGREEMENT, len(known) + 2 * len(drawn))
     loader = CandidateLoader(setup, store, other.make, shipped=True)
-    in_bf16 = CachedEvaluator(plan, store, loader, evaluator.since, evaluator.require_unchanged)
+    in_bf16 = CachedEvaluator(plan, store, loader, evaluator.since, evaluator.require_unchanged, crew=evaluator.crew)
     merges = _scored_in_time(plan, store, in_bf16, _mixed(known, drawn), asked)
     loader.release()
     evaluator.since = in_bf16.since

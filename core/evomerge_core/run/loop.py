@@ -15,6 +15,7 @@ from evomerge_core.genome.space import Space
 from evomerge_core.paths.space import PathSpace
 from evomerge_core.run.candidate.cached_evaluation import CachedEvaluator
 from evomerge_core.run.candidate.candidate_loader import CandidateLoader
+from evomerge_core.run.candidate.crew import Crew
 from evomerge_core.run.candidate.held_model import MakeEvaluator
 from evomerge_core.run.compare_precisions import Shipped, compare_precisions
 from evomerge_core.run.generation.generations import search
@@ -40,17 +41,19 @@ def run(
     shipped: Callable[[], Shipped] | None = None,
     watch: Watch | None = None,
     judge: Judge | None = None,
+    crew: Crew | None = None,
 ) -> Candidate:
     """Scores references, carries out each stage and tests what came of it; returns the last stage's winner.
 
     `since` (of `time.perf_counter`) is when the job began: opening the models counts as the run's time too. `shipped` says how
     candidates are scored in what ships where the search's precision is compared with it; by default, as in any precision.
     `watch` looks at what the run relies on before and after each candidate. `judge` votes on answers; without it people do.
+    With a `crew` its workers score the candidates, and no evaluator is made.
     """
     plan = setup.plan
     _write_plan(setup, store)
     loader = CandidateLoader(setup, store, make_evaluator)
-    evaluator = CachedEvaluator(plan, store, loader, time.perf_counter() if since is None else since)
+    evaluator = CachedEvaluator(plan, store, loader, time.perf_counter() if since is None else since, crew=crew)
     if watch is not None:
         evaluator.require_unchanged = watch.require_unchanged
     evaluator.judge = judge
@@ -61,6 +64,8 @@ def run(
     if read_facts(store).estimated is None:
         estimated = estimate_from_references(setup, store)
         write_facts(store, foretold=None if estimated is None else asdict(estimated))
+    if crew is not None:
+        shipped = partial(_shipped_by, crew, make_evaluator)
     compare_precisions(setup, store, evaluator, shipped or partial(Shipped, make_evaluator))
     winners = _carry_out(setup, store, evaluator)
     tested = list({candidate.id: candidate for candidate in (*references, *winners)}.values())
@@ -68,6 +73,11 @@ def run(
     for precision in reversed(plan.precisions) if plan.items("test") else ():
         evaluator.evaluate_all(tested, "test", precision)
     return winners[-1]
+
+
+def _shipped_by(crew: Crew, make_evaluator: MakeEvaluator) -> Shipped:
+    lacking = crew.lacks_for_shipped()
+    return Shipped(None if lacking else make_evaluator, lacking)
 
 
 def _write_plan(setup: Setup, store: Store) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from evomerge_core.recipe.schema import FEW_BITS, SHIPPED, ArithmeticSetting, Precision, Recipe
 from evomerge_core.run.compare_precisions import Shipped
 from evomerge_core.run.precision_choice import PrecisionChoice
-from evomerge_core.run.setup import Setup
 from evomerge_core.sources.source import Source
+from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary
 from evomerge_quant.planning.check import PreflightCheck, ok, warning
 from evomerge_quant.planning.machine.capacity import Capacity, measure_capacity
 from evomerge_quant.planning.memory import MemoryNeed, memory_need
@@ -94,7 +94,9 @@ def precision_check(planned: PrecisionPlan) -> PreflightCheck:
     return ok("Precision", f"{line}; its ranking is compared with {SHIPPED}'s first, {where}")
 
 
-def shipped_for(setup: Setup, seen: Mapping[str, Seen] | None = None) -> Callable[[], Shipped]:
+def shipped_for(
+    recipe: Recipe, base: Source, speaks: ChildVocabulary, seen: Mapping[str, Seen] | None = None
+) -> Callable[[], Shipped]:
     """What makes models in bf16 for a run that searches in fewer bits, by the memory that is free when it is called; `seen` are
     its pictures, by sha256."""
 
@@ -106,12 +108,11 @@ def shipped_for(setup: Setup, seen: Mapping[str, Seen] | None = None) -> Callabl
         # the model that was given up counts as free
         gc.collect()
         torch.cuda.empty_cache()
-        recipe, base = setup.recipe, setup.sources[setup.recipe.base]
         capacity = measure_capacity(recipe.evaluation.device)
         place = _shipped_place(recipe, plan_with(recipe, base), capacity)
         if isinstance(place, str):
             return Shipped(None, place)
-        return Shipped(evaluators(setup.base_folder, place.capacity.device, place.arithmetic, setup.speaks, seen))
+        return Shipped(evaluators(base.folder, place.capacity.device, place.arithmetic, speaks, seen))
 
     return find
 

@@ -63,10 +63,11 @@ class ResidentModel:
     log-probabilities are then the same on every processor, with any number of threads and any batch.
     """
 
-    def __init__(self, parts: _Parts, precision: Precision, batch_size: int | None) -> None:
+    def __init__(self, parts: _Parts, precision: Precision, batch_size: int | None, sharing: int = 1) -> None:
         self._parts = parts
         self._reader = parts.reader
         self._precision = precision
+        self._sharing = sharing
         self._loaded = False
         self._most_rows = batch_size
         self._free_when_short = 0
@@ -179,7 +180,7 @@ class ResidentModel:
         config, dtype, device = self._parts.config, self.compute_dtype, self.device
         token = memory.kv_bytes_per_token(config, dtype)  # of all layers; a route may have more hops
         budget = memory.MemoryBudget(
-            free=memory.available_bytes(device),
+            free=_own_share(memory.available_bytes(device), device, self._sharing),
             workspace=memory.workspace_bytes(config, self._precision, dtype, device.type),
             token=token * max(1, -(-self._reader.layers // config.num_hidden_layers)),
         )
@@ -195,14 +196,15 @@ def build(
     layers: Sequence[int] | None = None,
     batch_size: int | None = None,
     speaks: ChildVocabulary | None = None,
+    sharing: int = 1,
 ) -> ResidentModel:
     """A resident model of the shape of `folder` (its `config.json` and tokenizer; its weights are not read).
 
     `speaks` is what candidates speak with where that isn't what `folder` says: tokenizer, rows, ends.
 
     `layers` says what layers candidates have where those are not the folder's own: each is of the kind of one of these, given
-    by its number. InputError for a folder without config or tokenizer, an architecture that can't be scored, `cuda` where there
-    is none, and a model that there is no room for (NoRoom).
+    by its number. `sharing` processes like this one divide the RAM among them. InputError for a folder without config or
+    tokenizer, an architecture that can't be scored, `cuda` where there is none, and a model that there is no room for (NoRoom).
     """
     place_on = choose_device(device)
     dtype = choose_dtype(precision, place_on, arithmetic)
@@ -211,7 +213,7 @@ def build(
     model = make_skeleton(config, precision, dtype)
     gc.collect()
     memory.keep_within_card(place_on)
-    free = memory.available_bytes(place_on)
+    free = _own_share(memory.available_bytes(place_on), place_on, sharing)
     try:
         place(model, dtype, place_on, unpacked=memory.unpacked_fits(config, precision, dtype, place_on.type, free))
     except (RuntimeError, MemoryError) as error:
@@ -229,7 +231,7 @@ def build(
         getattr(whole, "image_token_id", None) if hasattr(whole, "vision_config") else None,
         family_of(whole.to_dict()).two_ways,
     )
-    return ResidentModel(parts, precision, batch_size)
+    return ResidentModel(parts, precision, batch_size, sharing)
 
 
 def evaluators(
@@ -238,9 +240,11 @@ def evaluators(
     arithmetic: ArithmeticSetting,
     speaks: ChildVocabulary | None = None,
     seen: Mapping[str, Seen] | None = None,
+    *,
+    sharing: int = 1,
 ) -> MakeEvaluator:
     """What builds a run's resident models as it needs them, all of the shape of `folder`, speaking alike, and seeing the same
-    pictures, by sha256."""
+    pictures, by sha256; `sharing` as in `build`."""
 
     def make(precision: Precision, layers: tuple[int, ...] | None, batch_size: int | None) -> Evaluator:
         model = build(
@@ -251,12 +255,18 @@ def evaluators(
             layers=layers,
             batch_size=batch_size,
             speaks=speaks,
+            sharing=sharing,
         )
         if seen:
             model.see(seen)
         return model
 
     return make
+
+
+def _own_share(free: int, device: torch.device, sharing: int) -> int:
+    """Of the memory that is free now, what a model may count on; a card is its own."""
+    return free // sharing if device.type == "cpu" else free
 
 
 def choose_device(device: Device) -> torch.device:

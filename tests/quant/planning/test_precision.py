@@ -191,7 +191,7 @@ def test_what_ships_is_scored_wherever_it_fits(models: Path, monkeypatch: pytest
     )
     for name, machine in machines.items():
         monkeypatch.setattr(planning, "measure_capacity", lambda _, found=machine: found)
-        lacking = shipped_for(setup)().lacking
+        lacking = shipped_for(setup.recipe, setup.sources[setup.recipe.base], setup.speaks)().lacking
         assert ("bf16 needs" in lacking) == (name == "nowhere")
     assert built == [("cuda", "bfloat16"), ("cpu", "float32"), ("cpu", "bfloat16")]
 

@@ -14,7 +14,9 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -40,6 +42,11 @@ from evomerge_tui.processes.priority import lower_this_session
 from evomerge_tui.terminal.guarded_output import guarded_output
 from evomerge_tui.user.settings import PRIORITIES, Priority, load_settings
 from evomerge_tui.user.user_paths import timings_path
+
+if TYPE_CHECKING:  # a job is started by processes that compute nothing
+    from evomerge_core.run.candidate.crew import Crew
+    from evomerge_core.run.setup import Setup
+    from evomerge_quant.resident.vision.seen import Seen
 
 # The module that a job's process runs; the second name is that of the version before: jobs survive an upgrade.
 _JOB_MODULES = {"evomerge_tui.processes.job", "evomerge_tui.job"}
@@ -234,17 +241,37 @@ def _carry_out(folder: Path, store: Store) -> None:
     watch.also(sight.files)
     setup, seen = sight.setup, sight.seen
     make = evaluators(setup.base_folder, device, arithmetic, setup.speaks, seen)
+    shipped = shipped_for(setup.recipe, setup.sources[setup.recipe.base], setup.speaks, seen)
     if setup.recipe.pool and read_facts(store).pool is None:
-        select_sources(setup, store, make, since=since, watch=watch)
+        with _crew(folder, setup, store, seen) as crew:
+            select_sources(setup, store, make, since=since, watch=watch, crew=crew)
         # from here on the run is one of the chosen sources
         _carry_out(folder, store)
         return
-    with judge_of(setup.recipe) as judge:
-        winner = run(setup, store, make, since=since, shipped=shipped_for(setup, seen), watch=watch, judge=judge)
+    with _crew(folder, setup, store, seen) as crew, judge_of(setup.recipe) as judge:
+        winner = run(setup, store, make, since=since, shipped=shipped, watch=watch, judge=judge, crew=crew)
     finish(setup, store, winner, folder, gguf_bytes, watch)
-    timing = timing_of(setup, store, measure_capacity(device).name)
+    # what workers take at the same time says little about one that has the machine to itself
+    timing = None if crew is not None else timing_of(setup, store, measure_capacity(device).name)
     if timing is not None:
         remember(timing, timings_path())
+
+
+@contextlib.contextmanager
+def _crew(folder: Path, setup: Setup, store: Store, seen: Mapping[str, Seen]) -> Iterator[Crew | None]:
+    """The run's workers; None where it wants none, and this process scores its candidates."""
+    from evomerge_core.run.view.workers import wanted_workers
+
+    wanted = wanted_workers(setup.recipe, read_facts(store))
+    if wanted is None:
+        write_facts(store, workers=[])
+        yield None
+        return
+    from evomerge_quant.workers.crew import crew_of
+
+    with crew_of(wanted, setup, load_settings().model_folders, folder / FEATURES, seen) as crew:
+        write_facts(store, workers=crew.told())
+        yield crew
 
 
 if __name__ == "__main__":

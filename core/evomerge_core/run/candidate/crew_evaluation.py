@@ -70,7 +70,13 @@ class CrewEvaluation:
         write_facts(self.store, active_seconds=self.active_seconds(waited))
 
     def _tell(self) -> None:
-        write_facts(self.store, workers=self.crew.told())
+        known = {worker["name"] for worker in read_facts(self.store).workers if worker["lost"]}
+        told = self.crew.told()
+        write_facts(self.store, workers=told)
+        for worker in told:
+            if worker["lost"] and worker["name"] not in known:
+                left = sum(not other["lost"] for other in told)
+                self.store.add_event("worker_lost", worker=worker["name"], reason=worker["lost"], left=left)
 
     def _clock(self, order: Order, answered: Answered) -> Clock:
         precision, layers = order.kind.precision, order.kind.other_layers

@@ -19,6 +19,7 @@ from evomerge_core.pool.likeness import Likeness, compare
 from evomerge_core.recipe.stages import plan_stages
 from evomerge_core.run.candidate.cached_evaluation import CachedEvaluator
 from evomerge_core.run.candidate.candidate_loader import CandidateLoader
+from evomerge_core.run.candidate.crew import Crew
 from evomerge_core.run.candidate.held_model import MakeEvaluator
 from evomerge_core.run.candidate.scoring import weighted_score
 from evomerge_core.run.generation.judging import stage_sizes
@@ -48,14 +49,15 @@ def select_sources(
     since: float | None = None,
     watch: Watch | None = None,
     tell: Callable[[str], None] = _tell_nobody,
+    crew: Crew | None = None,
 ) -> None:
     """Chooses among the setup's sources, which are the pool's members, and keeps the choice in the store.
 
-    `since` and `watch` are as in `loop.run`; `tell` is told what is asked now. Only items of the search are asked, and all
-    scores are kept under a split of their own. Raises InputError where nothing can be merged.
+    `since`, `watch` and `crew` are as in `loop.run`; `tell` is told what is asked now. Only items of the search are asked, and
+    all scores are kept under a split of their own. Raises InputError where nothing can be merged.
     """
     loader = CandidateLoader(setup, store, make_evaluator)
-    evaluator = CachedEvaluator(setup.plan, store, loader, time.perf_counter() if since is None else since)
+    evaluator = CachedEvaluator(setup.plan, store, loader, time.perf_counter() if since is None else since, crew=crew)
     if watch is not None:
         evaluator.require_unchanged = watch.require_unchanged
     write_facts(store, state="running", precision=setup.plan.precision, precisions=setup.plan.precisions)

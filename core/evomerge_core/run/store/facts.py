@@ -72,6 +72,7 @@ class Changes(TypedDict, total=False):
     search_ended: Sequence[str]
     poll: Mapping[str, Any] | None
     workers: Sequence[Mapping[str, Any]]
+    workers_wanted: int | str
     active_seconds: float
     build_seconds: float
 
@@ -86,7 +87,8 @@ class RunFacts:
     sources were chosen (the fields of `view.pool.Selection`), None before that and without a pool; `pool_unfit` are
     members that can't be merged, `pool_sizes` the items of each task after each rung of the pool's races. Scores are
     in `precision` (the search's) and computed on `scored_on`; `precisions` are all that finalists and the test are scored in.
-    `workers` score the candidates (the fields of `view.workers.WorkerSeen`); none where the job itself does.
+    `workers` score the candidates (the fields of `view.workers.WorkerSeen`); none where the job itself does;
+    `workers_wanted` is what a command line asked for, `none` or as in a recipe (None: nothing was said).
     `evaluations_total` is the budget of all stages, `items` the number by split, `weights` the share of each task. `dimensions`
     are the numbers of the present stage's genomes, none for paths. `estimated` are the seconds and tokens in all, by the times
     of the baselines. `precision_choice` says what `precision: auto` became and why; `agreement` is how the search's precision
@@ -150,6 +152,7 @@ class RunFacts:
     search_ended: tuple[str, ...] = ()
     poll: Mapping[str, Any] | None = None
     workers: tuple[Mapping[str, Any], ...] = ()
+    workers_wanted: int | str | None = None
     active_seconds: float = 0.0
     build_seconds: float = 0.0
     races: tuple[tuple[int, ...] | None, ...] = (None,)

@@ -1,0 +1,122 @@
+"""Ray's processes: a cluster of this machine's own, which nobody else reaches, or one that is there already."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from evomerge_core.errors import InputError
+from evomerge_core.files.child_environment import without_token
+from evomerge_core.process_setup import ONE_ARITHMETIC
+from evomerge_core.recipe.schema import Workers
+from evomerge_quant.workers.extra import require_ray
+from evomerge_quant.workers.places import Machine
+
+# What Ray holds for its workers beside what they take themselves; answers are texts and numbers.
+_STORE_BYTES = 128 * 2**20
+_STARTS = 3
+# Read by Ray when it is imported, and by the processes that it starts.
+_QUIET = {
+    # Ray tells its makers how it is used unless told not to
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # no other Python than what is installed: never the working folder's
+    "PYTHONSAFEPATH": "1",
+}
+# Only for a cluster of our own. By the first Ray listens on the loopback interface alone, as it does on macOS and Windows.
+_OWN = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
+
+
+@contextlib.contextmanager
+def joined(wanted: Workers, cards: int) -> Iterator[list[Machine]]:
+    """The machines of the cluster at `ray://HOST:PORT`, or that the environment's RAY_ADDRESS names; else of a cluster that is
+    started on this machine, with so many `cards`, and ended afterwards.
+
+    Raises InputError where Ray isn't installed or the cluster can't be reached.
+    """
+    require_ray()
+    address = wanted if isinstance(wanted, str) and wanted != "auto" else os.environ.get("RAY_ADDRESS", "")
+    os.environ.update(_QUIET if address else {**_QUIET, **_OWN, "RAY_AUTH_TOKEN": secrets.token_hex(32)})
+    import ray
+
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    if not address:
+        address = "local"
+        options |= {
+            "num_cpus": psutil.cpu_count(logical=False) or 1,
+            "num_gpus": cards,
+            "include_dashboard": False,
+            "object_store_memory": _STORE_BYTES,
+            "_node_ip_address": "127.0.0.1",
+        }
+    try:
+        try:
+            _start(ray, address, options)
+            machines = _machines(ray.nodes())  # type: ignore[no-untyped-call]
+        except (ConnectionError, TimeoutError, RuntimeError, ray.exceptions.RayError) as error:
+            said = " ".join(str(error).split())[:200]
+            remedy = "check that it runs (`ray status`), and that its token, its Ray and its Python are those of this machine"
+            raise InputError(f"the cluster can't be used ({said})", where=address, remedy=remedy) from None
+        yield machines
+    finally:
+        ray.shutdown()
+
+
+def _start(ray: Any, address: str, options: Mapping[str, Any]) -> None:
+    """Joins or starts the cluster. On a machine that is busy Ray gives its own processes up before they are there: it is asked
+    again."""
+    for attempts_left in reversed(range(_STARTS)):
+        # Ray puts the working folder, which may be a stranger's model, before the libraries of its workers: this one has
+        # nothing but Ray's own, and is there anyway
+        with contextlib.chdir(Path(ray.__file__).parent / "thirdparty_files"), _without_token():
+            try:
+                ray.init(address, **options)
+            except Exception as error:
+                # of no kind of its own
+                if "timed out during startup" not in str(error):
+                    raise
+                ray.shutdown()
+                if not attempts_left:
+                    raise TimeoutError(str(error)) from None
+            else:
+                return
+
+
+def _machines(nodes: Sequence[Mapping[str, Any]]) -> list[Machine]:
+    found = [
+        Machine(
+            node["NodeID"],
+            node["NodeManagerHostname"],
+            int(node["Resources"].get("CPU", 0)),
+            int(node["Resources"].get("GPU", 0)),
+        )
+        for node in nodes
+        if node["Alive"]
+    ]
+    return sorted((one for one in found if one.cores), key=lambda one: (one.host, one.id))
+
+
+def worker_environment(threads: int) -> dict[str, str]:
+    """What holds for a worker's process before it loads a library, on whatever machine: as for the job's own."""
+    numbers = {name: str(threads) for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")}
+    arithmetic = {name: os.environ[name] for name in ONE_ARITHMETIC if name in os.environ}
+    return {**arithmetic, **_QUIET, **numbers, "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
+
+
+@contextlib.contextmanager
+def _without_token() -> Iterator[None]:
+    """What Ray starts inherits the environment, and has no business with the hub's token."""
+    before = dict(os.environ)
+    kept = without_token()
+    for name in before.keys() - kept.keys():
+        del os.environ[name]
+    os.environ.update(kept)
+    try:
+        yield
+    finally:
+        os.environ.update(before)

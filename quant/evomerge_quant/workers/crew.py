@@ -1,0 +1,45 @@
+"""A run's crew, from what its recipe or its user wants."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from evomerge_core.recipe.schema import Recipe, Workers
+from evomerge_core.run.candidate.crew import Crew
+from evomerge_core.run.setup import Setup
+from evomerge_quant.resident.vision.seen import Seen
+from evomerge_quant.workers.cluster import joined
+from evomerge_quant.workers.places import Machine, Place, place_workers
+from evomerge_quant.workers.post import post_of
+
+
+@contextlib.contextmanager
+def crew_of(
+    wanted: Workers, setup: Setup, model_folders: Sequence[str], features: Path, seen: Mapping[str, Seen]
+) -> Iterator[Crew]:
+    """The workers that are wanted, ready for a run; they end with the context. `model_folders` are looked through on every
+    machine; `features` is the run's folder of what the base makes of its pictures.
+
+    Raises InputError where Ray isn't installed, a cluster can't be used, or a machine lacks a model.
+    """
+    device = setup.recipe.evaluation.device
+    with joined(wanted, 0 if device == "cpu" else torch.cuda.device_count()) as machines:
+        # not before the environment is set: Ray reads it when it is imported
+        from evomerge_quant.workers.ray_crew import RayCrew
+
+        crew = RayCrew(places_for(setup.recipe, wanted, machines), post_of(setup, model_folders, features, list(seen)), seen)
+        try:
+            yield crew
+        finally:
+            crew.close()
+
+
+def places_for(recipe: Recipe, wanted: Workers, machines: Sequence[Machine]) -> list[Place]:
+    """Where a recipe's workers are placed: on cards, where there are some and the recipe doesn't say otherwise."""
+    device = recipe.evaluation.device
+    on_cards = device == "cuda" or (device == "auto" and any(machine.cards for machine in machines))
+    return place_workers(machines, wanted, on_cards=on_cards)

@@ -1,0 +1,195 @@
+"""A crew whose workers are actors of Ray, each on a card or a share of a processor of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from evomerge_core.errors import InputError
+from evomerge_core.run.candidate.crew import Done, Order
+from evomerge_core.run.candidate.scoring import Answered
+from evomerge_core.run.view.workers import WorkerSeen
+from evomerge_quant.resident.vision.seen import Seen
+from evomerge_quant.workers.cluster import worker_environment
+from evomerge_quant.workers.places import Place
+from evomerge_quant.workers.post import Post
+from evomerge_quant.workers.worker import Opened, Worker
+
+# What opening models may take: of a large one every byte is hashed the first time.
+_OPEN_SECONDS = 1800.0
+
+
+@dataclass
+class _Member:
+    """A worker: its actor, what it opened, and what it does now."""
+
+    name: str
+    place: Place
+    actor: Any
+    opened: Opened
+    began: float
+    order: Order | None = None
+    since: float | None = None
+    answered: int = 0
+    busy: float = 0.0
+    lost: str = ""
+
+
+class RayCrew:
+    """The workers at `places`, started and ready. `close` ends them."""
+
+    def __init__(self, places: Sequence[Place], post: Post, seen: Mapping[str, Seen]) -> None:
+        self._answers: dict[Any, _Member] = {}
+        self._members: list[_Member] = []
+        actors = [(f"worker {number}", place, _start(place)) for number, place in enumerate(places, start=1)]
+        opening = {name: actor.open.remote(post) for name, _, actor in actors}
+        try:
+            for name, place, actor in actors:
+                opened = _ready(name, place, opening[name])
+                self._members.append(_Member(name, place, actor, opened, time.time()))
+        except BaseException:
+            for _, _, actor in actors:
+                ray.kill(actor)
+            raise
+        lacking = [member for member in self._members if member.opened.lacks_pictures]
+        if lacking:
+            kept = ray.put(dict(seen))
+            ray.get([member.actor.see.remote(kept) for member in lacking])
+
+    def at_work(self) -> Sequence[str]:
+        """Those that haven't been lost."""
+        return [member.name for member in self._members if not member.lost]
+
+    def smallest(self) -> Collection[str]:
+        """Those of them that have the least memory."""
+        living = [member for member in self._members if not member.lost]
+        least = min((member.opened.memory for member in living), default=0)
+        return [member.name for member in living if member.opened.memory == least]
+
+    def start(self, worker: str, order: Order) -> None:
+        """Gives a worker that does nothing an order."""
+        member = self._member(worker)
+        member.order, member.since = order, time.time()
+        self._answers[member.actor.answer.remote(order)] = member
+
+    def wait(self, seconds: float) -> Sequence[Done]:
+        """What has come of orders since, after some seconds at the most. Raises what a worker raises, but for a candidate's
+        own failure."""
+        ready, _ = ray.wait(list(self._answers), num_returns=1, timeout=seconds)
+        return [self._done(answer) for answer in ready]
+
+    def lacks_for_shipped(self) -> str:
+        """What a model in what ships would take that the smallest workers don't have, in words; "" where they have room for
+        one."""
+        smallest = self.smallest()
+        lacking = [member.actor.lacks_for_shipped.remote() for member in self._members if member.name in smallest]
+        with _as_raised():
+            return next(filter(None, ray.get(lacking)), "")
+
+    def told(self) -> list[dict[str, Any]]:
+        """Every worker as the store keeps it: the fields of `view.workers.WorkerSeen`."""
+        return [_told(member).as_fact() for member in self._members]
+
+    def close(self) -> None:
+        """Ends every worker."""
+        for member in self._members:
+            with contextlib.suppress(RayError):
+                ray.kill(member.actor)
+
+    def _member(self, worker: str) -> _Member:
+        return next(member for member in self._members if member.name == worker)
+
+    def _done(self, answer: Any) -> Done:
+        member = self._answers.pop(answer)
+        since, member.order, member.since = member.since or 0.0, None, None
+        try:
+            with _as_raised():
+                answered: Answered = ray.get(answer)
+        except (RayActorError, RayError) as error:
+            member.lost = _why(error, member)
+            with contextlib.suppress(RayError):
+                ray.kill(member.actor)
+            return Done(member.name, None, member.lost)
+        member.answered += 1
+        member.busy += time.time() - since
+        return Done(member.name, answered)
+
+
+@contextlib.contextmanager
+def _as_raised() -> Iterator[None]:
+    """What a worker raised is raised here as it was."""
+    try:
+        yield
+    except RayTaskError as error:
+        cause = error.cause
+        if isinstance(cause, InputError):
+            raise cause from None
+        raise RuntimeError(f"a worker failed: {error}") from None
+
+
+def _start(place: Place) -> Any:
+    actor = ray.remote(Worker).options(
+        num_cpus=0 if place.on_card else place.threads,
+        num_gpus=1 if place.on_card else 0,
+        max_restarts=0,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(place.machine.id, soft=False),
+        runtime_env={"env_vars": worker_environment(_threads(place))},
+    )
+    return actor.remote(place.sharing)
+
+
+def _threads(place: Place) -> int:
+    """The worker's share of the cores, or fewer where the environment allows a process no more."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    return min(place.threads, int(allowed)) if allowed.isdecimal() and int(allowed) else place.threads
+
+
+def _ready(name: str, place: Place, opening: Any) -> Opened:
+    """What a worker opened. Raises InputError where it doesn't start."""
+    try:
+        with _as_raised():
+            opened: Opened = ray.get(opening, timeout=_OPEN_SECONDS)
+    except GetTimeoutError:
+        problem = f"{name} didn't start in {_OPEN_SECONDS / 60:.0f} minutes"
+        remedy = "see with `ray status` what else takes its cores or cards"
+        raise InputError(problem, where=place.machine.host, remedy=remedy) from None
+    except RayError as error:
+        said = " ".join(str(error).split())[:300]
+        raise InputError(f"{name} couldn't start ({said})", where=place.machine.host, remedy="see Ray's logs there") from None
+    return opened
+
+
+def _why(error: RayError, member: _Member) -> str:
+    """Why a worker was lost, in a few words."""
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    alive = {node["NodeID"] for node in nodes if node["Alive"]}
+    if member.place.machine.id not in alive:
+        return f"its machine {member.opened.host} is gone"
+    if isinstance(error, ActorUnavailableError):
+        return f"it can't be reached on {member.opened.host}"
+    if "memory" in str(error).lower() and "oom" in str(error).lower():
+        return f"{member.opened.host} ran out of memory"
+    return f"its process {member.opened.process} on {member.opened.host} ended"
+
+
+def _told(member: _Member) -> WorkerSeen:
+    return WorkerSeen(
+        name=member.name,
+        host=member.opened.host,
+        process=member.opened.process,
+        device=member.opened.device,
+        candidate=None if member.order is None else member.order.label,
+        since=member.since,
+        began=member.began,
+        answered=member.answered,
+        busy=member.busy,
+        lost=member.lost,
+    )
