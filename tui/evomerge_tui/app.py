@@ -26,11 +26,14 @@ from textual.screen import Screen
 from evomerge_core.errors import InputError
 from evomerge_tui.keys.actions import Action
 from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.keys.known_things import KnownThings
 from evomerge_tui.keys.palette import ActionCommands, carry_out
 from evomerge_tui.screens.home import HomeScreen
 from evomerge_tui.screens.page import HEIGHTS, WIDTHS, Page
-from evomerge_tui.terminal.ascii_filter import AsciiOnly
+from evomerge_tui.screens.run_endings import RunEndings
+from evomerge_tui.terminal.ascii_filter import AsciiOnly, to_ascii
 from evomerge_tui.terminal.clipboard import copy_to_system
+from evomerge_tui.terminal.desktop_notice import notice_sequence
 from evomerge_tui.terminal.themes import NAMES, THEMES
 from evomerge_tui.text.shown_text import one_line
 from evomerge_tui.user.settings import THEMES as THEME_WORDS
@@ -56,7 +59,7 @@ class EvomergeApp(App[int]):
     # the first screen's sheet too: Textual loads a screen's own when it is pushed, and the default screen never is
     CSS_PATH: ClassVar[list[str | PurePath]] = ["app.tcss", "screens/home.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
-    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionCommands}
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionCommands, KnownThings}
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
     NOTIFICATION_TIMEOUT = 6
@@ -73,6 +76,7 @@ class EvomergeApp(App[int]):
         self.folder = folder or Path.cwd()
         self._sense = sense
         self.last_message = ""
+        self._endings = RunEndings()
         self._ascii = AsciiOnly()
         for theme in THEMES:
             self.register_theme(theme)
@@ -118,6 +122,18 @@ class EvomergeApp(App[int]):
         """A short message in the corner; the text may come from data. It can be copied afterwards."""
         self.last_message = message
         self.notify(one_line(message, 600), severity=severity, markup=False, timeout=12 if severity == "error" else 6)
+
+    def note_state(self, folder: Path, name: str, state: str) -> None:
+        """Says once, here and on the desktop, when a run that was at work has ended."""
+        ended = self._endings.seen(str(folder), one_line(name, 60), state)
+        if ended is not None:
+            self.tell(ended)
+            self._tell_desktop(ended)
+
+    def _tell_desktop(self, text: str) -> None:
+        """Through the terminal, where there is one: a browser and a pipe would show the sequence's letters."""
+        if self.settings.notices and self._driver is not None and not (self.is_headless or self.is_web or not _is_terminal()):
+            self._driver.write(notice_sequence(text if self.settings.unicode else to_ascii(text), os.environ))
 
     def copy_text(self, text: str, what: str) -> None:
         """Copies by OSC 52, which reaches through SSH and tmux, and to the system's clipboard."""
@@ -235,6 +251,18 @@ class EvomergeApp(App[int]):
 
         self.push_screen(NewRunScreen(recipe))
 
+    def open_comparison(self, folders: tuple[Path, ...]) -> None:
+        """Runs side by side; one alone to choose others beside it."""
+        from evomerge_tui.screens.comparison.comparison import ComparisonScreen
+
+        self.push_screen(ComparisonScreen(folders))
+
+    def open_publishing(self, folder: Path) -> None:
+        """A run's winner, to be shared on the hub."""
+        from evomerge_tui.screens.publishing.publishing import PublishingScreen
+
+        self.push_screen(PublishingScreen(folder))
+
     def _open_once(self, screen: type[Screen[None]]) -> None:
         if not any(isinstance(opened, screen) for opened in self.screen_stack):
             self.push_screen(screen())
@@ -273,6 +301,10 @@ if TYPE_CHECKING:
 def _works(screens: Iterable[Screen[Any]]) -> list[UnderWay]:
     """What these screens do that ends with them."""
     return [one for screen in screens if isinstance(screen, Page) for one in screen.under_way()]
+
+
+def _is_terminal() -> bool:
+    return sys.__stdout__ is not None and sys.__stdout__.isatty()
 
 
 def _end_with_the_terminal() -> None:

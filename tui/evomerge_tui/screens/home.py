@@ -19,7 +19,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.run.store.live_states import LIVE
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.messages import MachineRead, RunsRead
-from evomerge_tui.screens.page import Page
+from evomerge_tui.screens.run_actions import RunActions
 from evomerge_tui.text.quantities import amount, duration, gain, percent
 from evomerge_tui.text.run_states import shown_state
 from evomerge_tui.text.shown_text import one_line
@@ -32,11 +32,12 @@ if TYPE_CHECKING:
     from evomerge_tui.machine.machine import Machine
 
 _LOOK_SECONDS = 2.0
+_ON_A_RUN = ("duplicate", "delete", "copy", "compare", "report", "publish", "recipe")
 # The recipes that a command prepares and starts, and its words.
 _QUICKSTARTS = {"quickstart": (), "quickstart-vlm": ("--vlm",)}
 
 
-class HomeScreen(Page):
+class HomeScreen(RunActions):
     """The list of runs; empty, it offers the quickstart."""
 
     TITLE = ""
@@ -104,6 +105,8 @@ class HomeScreen(Page):
         self.set_class(not message.runs, "-empty")
         table = self._table
         table.set_rows(message.runs)
+        for run in message.runs:
+            self.evomerge.note_state(run.folder, run.name, run.state)
         if first or was_empty == bool(message.runs):
             self.refresh_bindings()
             self.set_focus(table if message.runs else self.query_one("#quickstart"))
@@ -136,7 +139,7 @@ class HomeScreen(Page):
             self.evomerge.open_run(event.row.folder)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        return action not in ("duplicate", "delete", "copy") or not (self.has_class("-empty") or self.has_class("-unknown"))
+        return action not in _ON_A_RUN or not (self.has_class("-empty") or self.has_class("-unknown"))
 
     @on(Button.Pressed, "#new-run")
     def action_new_run(self) -> None:
@@ -159,6 +162,13 @@ class HomeScreen(Page):
     def action_duplicate(self) -> None:
         if (run := self._table.row) is not None:
             self.evomerge.open_new_run(run.folder / "recipe.yaml")
+
+    def chosen_run(self) -> Path | None:
+        return None if (run := self._table.row) is None else run.folder
+
+    def action_compare(self) -> None:
+        if (folder := self.chosen_run()) is not None:
+            self.evomerge.open_comparison((folder,))
 
     def action_copy(self) -> None:
         if (run := self._table.row) is not None:

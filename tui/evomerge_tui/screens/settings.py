@@ -49,6 +49,8 @@ class SettingsScreen(Page):
             yield FormRow("Job priority", priority, "low lets other programs go first")
             yield FormRow("New runs in", Input(id="runs-folder"), "relative to the start folder")
             yield FormRow("Models in", Input(id="model-folders"), f"separated by {_SEPARATOR}; Hub cache included")
+            yield FormRow("Notices", Tick("on", id="notices"), "a desktop notice when a run ends")
+            yield FormRow("Chats", Tick("keep", id="chat-history"), "conversations go on next time; only you can read them")
             token = Input(password=True, id="hub-token", placeholder="paste a new token")
             yield FormRow("Hub token", token, id="token-row")
             yield FormRow("File", Static(str(settings_path()), id="settings-file", markup=False))
@@ -64,6 +66,8 @@ class SettingsScreen(Page):
         self.query_one("#unicode", Tick).value = settings.unicode
         self.query_one("#animations", Tick).value = settings.animations
         self.query_one("#job-priority", Select).value = settings.job_priority
+        self.query_one("#notices", Tick).value = settings.notices
+        self.query_one("#chat-history", Tick).value = settings.chat_history
         self.query_one("#runs-folder", Input).value = settings.runs_folder
         self.query_one("#model-folders", Input).value = _SEPARATOR.join(settings.model_folders)
         self.query_one("#key-list", RowsTable).set_rows(ACTIONS)
@@ -128,6 +132,8 @@ class SettingsScreen(Page):
             "job_priority": self.query_one("#job-priority", Select).value,
             "runs_folder": self.query_one("#runs-folder", Input).value.strip() or ".",
             "model_folders": tuple(folder.strip() for folder in folders if folder.strip()),
+            "notices": self.query_one("#notices", Tick).value,
+            "chat_history": self.query_one("#chat-history", Tick).value,
             "keys": dict(self._keys),
         }
         return Settings(**values)

@@ -42,6 +42,9 @@ class Shell(Protocol):
     def copy_text(self, text: str, what: str) -> None:
         """Copies a text to the clipboard and says that `what` was copied."""
 
+    def note_state(self, folder: Path, name: str, state: str) -> None:
+        """Takes in a run's state as a screen sees it; says when a run that was at work has ended."""
+
     def open_run(self, folder: Path) -> None:
         """Opens the dashboard of a run."""
 
@@ -53,6 +56,12 @@ class Shell(Protocol):
 
     def open_new_run(self, recipe: Path | None = None) -> None:
         """Opens the steps of a new run, starting from a recipe when there is one."""
+
+    def open_comparison(self, folders: tuple[Path, ...]) -> None:
+        """Opens runs side by side; one alone to choose others beside it."""
+
+    def open_publishing(self, folder: Path) -> None:
+        """Opens what shares a run's winner on the hub."""
 
 
 def shell_of(node: DOMNode) -> Shell:

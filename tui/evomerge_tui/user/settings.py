@@ -29,6 +29,7 @@ PRIORITIES: tuple[Priority, ...] = ("low", "normal")
 class Settings:
     """`unicode` off: only ASCII is written to the terminal. `job_priority` is that of runs, and of exports that
     screens start. `runs_folder` is where new runs are created, `model_folders` are searched for models besides the hub's cache.
+    `notices`: the terminal's desktop is told when a run ends. `chat_history`: conversations are kept for the next time.
     `keys` maps ids of actions to other keys."""
 
     theme: Theme = "dark"
@@ -37,6 +38,8 @@ class Settings:
     job_priority: Priority = "low"
     runs_folder: str = "."
     model_folders: tuple[str, ...] = ()
+    notices: bool = True
+    chat_history: bool = True
     keys: Mapping[str, str] = field(default_factory=dict)
 
 

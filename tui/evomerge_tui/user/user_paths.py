@@ -15,3 +15,13 @@ def cache_folder() -> Path:
 def timings_path() -> Path:
     """How long candidates took in past runs on this machine."""
     return user_state_path("evomerge-tui", appauthor=False) / "timings.jsonl"
+
+
+def chats_folder() -> Path:
+    """Conversations that go on, one file for each model."""
+    return user_state_path("evomerge-tui", appauthor=False) / "chats"
+
+
+def tour_path() -> Path:
+    """Is there once the tour was shown."""
+    return user_state_path("evomerge-tui", appauthor=False) / "tour-shown"

@@ -31,7 +31,7 @@ from evomerge_tui.screens.dashboard.meters import Meters
 from evomerge_tui.screens.dashboard.run_standing import fitness_title, legend, standing, summary, verdict
 from evomerge_tui.screens.dashboard.watched_run import Best, Seen, WatchedRun
 from evomerge_tui.screens.messages import MachineRead, ReadingFailed
-from evomerge_tui.screens.page import Page
+from evomerge_tui.screens.run_actions import RunActions
 from evomerge_tui.text.shown_text import one_line
 from evomerge_tui.widgets.genome_map import GenomeMap
 from evomerge_tui.widgets.panel_tabs import PanelTabs
@@ -51,7 +51,7 @@ class RunSeen(Message):
     seen: Seen
 
 
-class DashboardScreen(Page):
+class DashboardScreen(RunActions):
     """Reads the run's store in a thread, and appends commands to it; the job is another process."""
 
     CSS_PATH = "dashboard.tcss"
@@ -135,6 +135,7 @@ class DashboardScreen(Page):
         at_once = self._seen is None or message.seen.news.state != self.state
         seen, self._seen, self._failure = message.seen, message, ""
         news = seen.news
+        self.evomerge.note_state(self.folder, self.folder.name, news.state)
         self._best = seen.best or self._best
         can = news.state, bool(news.facts.archives), news.facts.poll is not None
         if can != (self.state, self._has_archive, self._waits_for_votes):
@@ -201,6 +202,7 @@ class DashboardScreen(Page):
             "kill": self.state in LIVE,
             "export": self.state == "finished",
             "chat": self.state == "finished",
+            "publish": self.state == "finished",
             "archive": self._has_archive,
             "vote": self._waits_for_votes,
         }
@@ -250,6 +252,9 @@ class DashboardScreen(Page):
             self.app.call_from_thread(self.evomerge.tell, str(error), "error")
         else:
             self.app.call_from_thread(self.evomerge.tell, done)
+
+    def chosen_run(self) -> Path | None:
+        return self.folder
 
     def action_export(self) -> None:
         self.evomerge.open_export(self.folder)

@@ -1,0 +1,110 @@
+"""Compare runs, what mattered, publishing and the palette's runs and recipes, with keys only."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from evomerge_core.run.report.content import read_report
+from evomerge_tui.screens.comparison.comparison import ComparisonScreen
+from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
+from evomerge_tui.screens.home import HomeScreen
+from evomerge_tui.screens.mattered.mattered import MatteredScreen
+from evomerge_tui.screens.publishing.publishing import PublishingScreen
+from support.screen_tools import make_app, shown, table, until
+
+pytestmark = pytest.mark.anyio
+QUICKSTART = Path(__file__).parents[1] / "data" / "quickstart"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with the same finished run twice, of which the second has another seed."""
+    for name in ("first", "second"):
+        shutil.copytree(QUICKSTART, tmp_path / name)
+    recipe = tmp_path / "second" / "recipe.yaml"
+    text = recipe.read_text().replace("name: quickstart", "name: another").replace("seed: 0\nallow", "seed: 7\nallow")
+    recipe.write_text(text)
+    return tmp_path
+
+
+async def test_runs_are_compared_from_home(place: Path) -> None:
+    app = make_app(place)
+    async with app.run_test(size=(110, 36)) as pilot:
+        await until(pilot, lambda: len(table(app, "run-list").rows) == 2)
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, ComparisonScreen) and len(table(app, "run-list").rows) == 2)
+        assert "choose two runs or more" in shown(app)
+        other = next(row for row in table(app, "run-list").rows if "○" in _mark(app, row))
+        while table(app, "run-list").row != other:
+            await pilot.press("down")
+        await pilot.press("enter")
+        await until(pilot, lambda: "2 runs" in shown(app))
+        await pilot.press("2")
+        await until(pilot, lambda: "On 200 items that both tests asked, in nf4: no difference" in " ".join(shown(app).split()))
+        assert shown(app).count("winner mean 5: 55.5 % of 200 items, 48.6 to 62.2 %") == 2
+        await pilot.press("3")
+        await until(pilot, lambda: "1 quickstart" in shown(app) and "2 another" in shown(app))
+        await pilot.press("4")
+        await until(pilot, lambda: "seed" in shown(app))
+        assert "2 7" in shown(app)
+        await pilot.press("1", "enter")
+        await until(pilot, lambda: "choose two runs or more" in shown(app))
+
+
+def _mark(app: object, row: object) -> str:
+    columns = app.screen._columns()  # type: ignore[attr-defined]
+    return str(columns[0].cell(row)[0])
+
+
+async def test_what_mattered_is_the_reports(place: Path) -> None:
+    mattered = read_report(place / "first").mattered
+    assert mattered is not None
+    app = make_app(place)
+    async with app.run_test(size=(120, 36)) as pilot:
+        app.push_screen(DashboardScreen(place / "first"))
+        await until(pilot, lambda: isinstance(app.screen, DashboardScreen) and "Winner" in shown(app))
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(app.screen, MatteredScreen) and len(table(app, "number-list").rows) == 8)
+        for one in mattered.numbers:
+            (line,) = [line for line in shown(app).splitlines() if one.name in line]
+            assert f"{one.correlation:+.2f}" in line
+        await pilot.press("2")
+        await until(pilot, lambda: f"1 {read_report(place / 'first').dimensions[0][0]}" in " ".join(shown(app).split()))
+
+
+async def test_the_palette_knows_runs_recipes_and_what_to_do_with_a_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app(place)
+    copied: list[str] = []
+    monkeypatch.setattr(app, "copy_text", lambda text, _: copied.append(text))
+    async with app.run_test(size=(110, 36)) as pilot:
+        await until(pilot, lambda: len(table(app, "run-list").rows) == 2)
+        await pilot.press("ctrl+p", *"open run another")
+        await until(pilot, lambda: "Open run another" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, DashboardScreen))
+        await pilot.press("ctrl+p", *"copy recipe")
+        await until(pilot, lambda: "Copy the run's recipe" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: copied == [(place / "second" / "recipe.yaml").read_text()])
+        await pilot.press("ctrl+p", *"write the report")
+        await until(pilot, lambda: "Markdown, JSON and plots" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: (place / "second" / "report" / "report.md").is_file())
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen))
+        await pilot.press("ctrl+p", *"new run from quickstart-vlm")
+        await until(pilot, lambda: "New run from quickstart-vlm" in shown(app))
+
+
+async def test_a_winner_that_is_not_whole_says_why_it_cannot_be_published(place: Path) -> None:
+    app = make_app(place)
+    async with app.run_test(size=(110, 36)) as pilot:
+        app.push_screen(DashboardScreen(place / "first"))
+        await until(pilot, lambda: "Winner" in shown(app))
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(app.screen, PublishingScreen) and "the winner isn't whole" in shown(app))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "Name the repository first" in shown(app))

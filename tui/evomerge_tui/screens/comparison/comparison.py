@@ -1,0 +1,198 @@
+"""Compare runs: settings that differ, searches, verdicts, and whose winner is better on the items of both tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.binding import BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
+
+from evomerge_core.errors import InputError
+from evomerge_core.run.comparison import ComparedRun, Comparison, compare_runs
+from evomerge_core.run.view.overview import RunOverview, read_overview
+from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.screens.page import Page
+from evomerge_tui.screens.step_lines import COLOURS, LinesPlot, PlotLine
+from evomerge_tui.text.comparison_words import bars, pairs, run_name, verdict_rows
+from evomerge_tui.text.quantities import percent
+from evomerge_tui.text.run_states import shown_state
+from evomerge_tui.text.shown_text import one_line
+from evomerge_tui.widgets.panel_tabs import PanelTabs
+from evomerge_tui.widgets.rows_table import Column, RowsTable
+from evomerge_tui.widgets.top_bar import TopBar
+
+TABS = {"choice": "1 Runs", "verdicts": "2 Verdicts", "curves": "3 Curves", "settings": "4 Settings"}
+
+
+@dataclass
+class Compared(Message):
+    """The comparison of the chosen runs, or why there is none."""
+
+    comparison: Comparison | None
+    problem: str = ""
+
+
+@dataclass
+class RunsFound(Message):
+    """All known runs that can be read."""
+
+    runs: tuple[RunOverview, ...]
+
+
+class ComparisonScreen(Page):
+    """`folders` are chosen at the start; others are added and left out in the list."""
+
+    CSS_PATH = "comparison.tcss"
+    SCOPES = ("comparison", "table")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("comparison")
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        super().__init__()
+        self._chosen = [folder.absolute() for folder in folders]
+
+    def body(self) -> Iterable[Widget]:
+        yield PanelTabs(TABS)
+        with Vertical(id="choice", classes="tab -shown"):
+            yield RowsTable[RunOverview](
+                self._columns(), lambda run: str(run.folder), sort="name", opens="Compare", empty="No runs here", id="run-list"
+            )
+        with VerticalScroll(id="verdicts", classes="tab"):
+            yield Static("", id="verdict-text", markup=False)
+        with Vertical(id="curves", classes="tab"):
+            yield LinesPlot(id="curve-plot")
+            yield Static("", id="curve-text", markup=False)
+        with VerticalScroll(id="settings", classes="tab"):
+            yield Static("", id="setting-text", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(TopBar).set_title("compare runs")
+        self.query_one("#run-list").focus()
+        self._find()
+        self._compare()
+
+    def _columns(self) -> list[Column[RunOverview]]:
+        def mark(run: RunOverview) -> tuple[str, str]:
+            chosen = run.folder.absolute() in self._chosen
+            return (f"● {self._chosen.index(run.folder.absolute()) + 1}" if chosen else "○"), "best" if chosen else "muted"
+
+        return [
+            Column("chosen", "", 4, mark, lambda run: run.folder.absolute() not in self._chosen),
+            Column("name", "Run", 0, lambda run: (one_line(run.name, 60), ""), lambda run: run.name.casefold()),
+            Column("state", "State", 13, lambda run: (shown_state(run.state)[1], "muted"), lambda run: run.state),
+            Column("best", "Best", 8, lambda run: (percent(run.best), ""), lambda run: run.best, right=True),
+            Column("folder", "Folder", 0, lambda run: (str(run.folder), "muted"), lambda run: str(run.folder), least_table=100),
+        ]
+
+    @work(thread=True, exclusive=True, group="find", exit_on_error=False)
+    def _find(self) -> None:
+        from evomerge_core.run.run_folder.known_runs import known_runs
+
+        places = (self.evomerge.folder, self.evomerge.runs_folder)
+        folders = dict.fromkeys((*self._chosen, *(folder.absolute() for folder in known_runs(*places))))
+        runs = [read_overview(folder) for folder in folders]
+        self.post_message(RunsFound(tuple(run for run in runs if run.state != "unreadable")))
+
+    @on(RunsFound)
+    def _show_runs(self, message: RunsFound) -> None:
+        self.query_one("#run-list", RowsTable).set_rows(message.runs)
+
+    @on(RowsTable.Opened)
+    def _choose(self, event: RowsTable.Opened) -> None:
+        folder = event.row.folder.absolute()
+        if folder in self._chosen:
+            self._chosen.remove(folder)
+        else:
+            self._chosen.append(folder)
+        self.query_one("#run-list", RowsTable).refresh()
+        self._compare()
+
+    @work(thread=True, exclusive=True, group="compare", exit_on_error=False)
+    def _compare(self) -> None:
+        if len(self._chosen) < 2:
+            self.post_message(Compared(None))
+            return
+        try:
+            self.post_message(Compared(compare_runs(tuple(self._chosen))))
+        except (InputError, OSError) as error:
+            self.post_message(Compared(None, str(error)))
+
+    @on(Compared)
+    def _show(self, message: Compared) -> None:
+        found = message.comparison
+        if message.problem:
+            self.evomerge.tell(message.problem, "error")
+        told = "choose two runs or more (enter)" if found is None else f"{len(found.runs)} runs"
+        self.query_one(TopBar).set_standing(Content(told))
+        self.query_one("#verdict-text", Static).update("" if found is None else Content("\n").join(_verdicts(found)))
+        self.query_one("#setting-text", Static).update("" if found is None else Content("\n").join(_settings(found)))
+        self.query_one("#curve-text", Static).update("" if found is None else Content("\n").join(_legend(found)))
+        runs = () if found is None else found.runs
+        self.query_one(LinesPlot).show([_line(place, run) for place, run in enumerate(runs) if run.curve], *_limits(runs))
+
+    def action_tab(self, name: str) -> None:
+        for tab in TABS:
+            self.query_one(f"#{tab}").set_class(tab == name, "-shown")
+        self.query_one(PanelTabs).choose(name)
+        self.query_one({"choice": "#run-list", "curves": "#curve-plot"}.get(name, f"#{name}")).focus()
+
+    @on(PanelTabs.Chosen)
+    def _tab_chosen(self, event: PanelTabs.Chosen) -> None:
+        self.action_tab(event.name)
+
+
+def _verdicts(found: Comparison) -> Iterable[Content]:
+    for run, row in zip(found.runs, verdict_rows(found), strict=True):
+        number, name, state, candidates, minutes, winner, test, interval = row
+        yield Content.assemble((f"{number} {name}", "bold"), (f"  {state}", "$text-muted"))
+        yield Content(f"  {candidates} candidates in {minutes} min, searched in {run.precision}")
+        if test:
+            yield Content(f"  winner {winner}: {test} items, {interval}")
+        if run.conclusion:
+            yield Content(f"  {one_line(run.conclusion)}")
+        yield Content("")
+    yield from map(Content, pairs(found))
+
+
+def _settings(found: Comparison) -> Iterable[Content]:
+    if not found.settings:
+        yield Content("The recipes say the same.")
+    for setting in found.settings:
+        yield Content.styled(one_line(setting.key, 100), "bold")
+        for place, value in enumerate(setting.values):
+            shown = "-" if value is None else one_line(value, 200)
+            yield Content.assemble((f"  {place + 1} ", "$text-muted"), shown)
+
+
+def _legend(found: Comparison) -> Iterable[Content]:
+    yield from map(Content, bars(found))
+    yield Content.assemble(
+        *((f"── {run_name(found, place)}  ", f"${_colour(place)}") for place in range(len(found.runs))),
+        ("what is known of the best so far, in %, by candidates searched", "$text-muted"),
+    )
+
+
+def _colour(place: int) -> str:
+    return COLOURS[place % len(COLOURS)]
+
+
+def _line(place: int, run: ComparedRun) -> PlotLine:
+    """Steps up to where another became the best, and on to the search's end."""
+    x, y = [], []
+    for (number, value), until in zip(run.curve, (*(at for at, _ in run.curve[1:]), run.evaluations), strict=True):
+        x += [float(number), float(until)]
+        y += [100 * value, 100 * value]
+    return PlotLine(x, y, _colour(place))
+
+
+def _limits(runs: Sequence[ComparedRun]) -> tuple[tuple[float, float], tuple[float, float]]:
+    values = [100 * value for run in runs for _, value in run.curve] or [0.0, 100.0]
+    most = max((run.evaluations for run in runs), default=0)
+    return (1.0, float(max(2, most))), (max(0.0, min(values) - 5), min(100.0, max(values) + 5))

@@ -1,0 +1,1 @@
+"""Which numbers of the genome mattered."""

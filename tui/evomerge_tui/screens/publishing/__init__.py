@@ -1,0 +1,1 @@
+"""A winner on the hub."""
