@@ -14,6 +14,7 @@ from evomerge_core.sources.source import Source
 from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary
 from evomerge_quant.planning.check import PreflightCheck, ok, warning
 from evomerge_quant.planning.machine.capacity import Capacity, measure_capacity
+from evomerge_quant.planning.machine.shares import share_of
 from evomerge_quant.planning.memory import MemoryNeed, memory_need
 from evomerge_quant.planning.plan import Plan, plan_with
 from evomerge_quant.planning.workload import workload
@@ -48,7 +49,7 @@ class PrecisionPlan:
 
 def choose_precision(recipe: Recipe, base: Source) -> PrecisionChoice:
     """What `precision: auto` is on this machine as it is now. Raises InputError for a model that can't be scored."""
-    return choose_for(recipe, plan_with(recipe, base), measure_capacity(recipe.evaluation.device))
+    return choose_for(recipe, plan_with(recipe, base), share_of(measure_capacity(recipe.evaluation.device), recipe))
 
 
 def choose_for(recipe: Recipe, plan: Plan, capacity: Capacity) -> PrecisionChoice:

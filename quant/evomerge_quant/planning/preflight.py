@@ -20,8 +20,10 @@ from evomerge_quant.planning.checks.pool import pool_checks
 from evomerge_quant.planning.checks.room import folder_check, room_checks
 from evomerge_quant.planning.checks.tasks import task_report
 from evomerge_quant.planning.checks.unused_card import unused_card_checks
+from evomerge_quant.planning.checks.workers import by_workers, worker_checks
 from evomerge_quant.planning.estimate import RunEstimate, estimate
 from evomerge_quant.planning.machine.capacity import Capacity, measure_capacity
+from evomerge_quant.planning.machine.shares import share_of
 from evomerge_quant.planning.machine.timings import Timing
 from evomerge_quant.planning.pictures import with_pictures
 from evomerge_quant.planning.plan import plan_of
@@ -66,12 +68,15 @@ def preflight(
     capacity = capacity or measure_capacity(recipe.evaluation.device)
     if recipe.evaluation.device == "cuda" and capacity.device != "cuda":
         checks.append(problem("VRAM", "evaluation.device is cuda, but there is no CUDA device", "use auto or cpu"))
+    checks += worker_checks(recipe, capacity)
+    capacity = share_of(capacity, recipe)
     try:
         found = estimate(recipe, plan_of(recipe, looked), capacity, timings, tasks.prompt_tokens)
         found = with_pictures(found, recipe, base, capacity, tasks.features)
     except InputError as error:
         checks.append(refused("Search", error))
         return Preflight(tuple(checks), None)
+    found = by_workers(found, recipe, capacity)
     checks += unused_card_checks(recipe, capacity)
     checks.append(precision_check(found.precision))
     checks += budget_checks(recipe, found)

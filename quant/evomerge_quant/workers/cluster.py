@@ -15,8 +15,8 @@ from evomerge_core.errors import InputError
 from evomerge_core.files.child_environment import without_token
 from evomerge_core.process_setup import ONE_ARITHMETIC
 from evomerge_core.recipe.schema import Workers
-from evomerge_quant.workers.extra import require_ray
-from evomerge_quant.workers.places import Machine
+from evomerge_quant.planning.machine.places import Machine
+from evomerge_quant.planning.machine.ray_extra import require_ray
 
 # What Ray holds for its workers beside what they take themselves; answers are texts and numbers.
 _STORE_BYTES = 128 * 2**20

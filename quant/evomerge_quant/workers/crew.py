@@ -11,9 +11,9 @@ import torch
 from evomerge_core.recipe.schema import Recipe, Workers
 from evomerge_core.run.candidate.crew import Crew
 from evomerge_core.run.setup import Setup
+from evomerge_quant.planning.machine.places import Machine, Place, place_workers
 from evomerge_quant.resident.vision.seen import Seen
 from evomerge_quant.workers.cluster import joined
-from evomerge_quant.workers.places import Machine, Place, place_workers
 from evomerge_quant.workers.post import post_of
 
 

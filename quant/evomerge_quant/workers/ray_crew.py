@@ -17,9 +17,9 @@ from evomerge_core.errors import InputError
 from evomerge_core.run.candidate.crew import Done, Order
 from evomerge_core.run.candidate.scoring import Answered
 from evomerge_core.run.view.workers import WorkerSeen
+from evomerge_quant.planning.machine.places import Place
 from evomerge_quant.resident.vision.seen import Seen
 from evomerge_quant.workers.cluster import worker_environment
-from evomerge_quant.workers.places import Place
 from evomerge_quant.workers.post import Post
 from evomerge_quant.workers.worker import Opened, Worker
 

@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evomerge_tui.cli.arguments import Subparsers, add_json, print_json
+from evomerge_tui.cli.arguments import Subparsers, add_json, add_workers, print_json
 
 if TYPE_CHECKING:
     from evomerge_core.recipe.schema import Recipe
@@ -20,6 +20,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--measure", action="store_true", help="score one candidate to estimate the run's time; downloads missing models"
     )
+    add_workers(parser)
     add_json(parser)
     parser.set_defaults(command=_preflight)
 
@@ -28,9 +29,10 @@ def _preflight(args: argparse.Namespace) -> int:
     from evomerge_core.recipe.load import load_recipe
     from evomerge_quant.planning.machine.timings import read_timings
     from evomerge_quant.planning.preflight import preflight
+    from evomerge_quant.workers.wanted import with_workers
     from evomerge_tui.user.user_paths import timings_path
 
-    recipe = load_recipe(args.recipe)
+    recipe = with_workers(load_recipe(args.recipe), args.workers)
     report = preflight(recipe, timings=read_timings(timings_path()), out=args.out)
     measured = _measured(recipe) if args.measure and report.ready else None
     if args.json:
