@@ -1,4 +1,8 @@
-"""The dot products of what a merge weighs: all that is to be known of the sources to interpolate their merges on a sphere."""
+"""The dot products of what a merge weighs: all that is to be known of the sources to interpolate their merges on a sphere.
+
+The same on every processor to the last bit, since a search breeds with them; `pool.geometry` has those that only tell who is
+alike, faster where sources are adapters.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """How alike models are as task vectors of one base: all their dot products, in one pass over the tensors.
 
-Weights alone don't tell who is useful (task vectors of other skills are all about orthogonal); they tell who is a copy.
+Weights alone don't tell who is useful (task vectors of other skills are all about orthogonal); they tell who is a copy. The
+last bits are a library's, and nothing is bred with them: that takes `merging.gram`.
 """
 
 from __future__ import annotations

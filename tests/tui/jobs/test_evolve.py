@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,9 @@ from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.view.archive import read_archive
 from evomerge_tui.processes.job import work
 from support.command_line import command
-from support.tiny_run import save_model, write_recipe
+from support.tiny_run import save_model, scores, write_recipe
+
+HARNESS = Path(__file__).parents[2] / "support" / "kill_harness.py"
 
 TASK = {
     "name": "sevens",
@@ -91,6 +96,30 @@ def test_members_go_on_with_their_families_and_new_sources_and_tasks_join_them(p
     last = archive_of(third)
     assert set(after.parents) & {f"1-{label}" for label in bred} <= set(last.parents)
     assert all(label.startswith(("g", "1-", "2-", "uniform", "first", "second", "third")) for label in last.parents)
+
+
+def test_without_new_models_an_equal_weight_merge_is_kept_once(place: Path) -> None:
+    run = evolve(place / "run", Additions([], None, place), out=place / "again", evaluations=4)
+    assert work(run) == 0
+    merges = [genome for label, genome in genomes(run).items() if "uniform" in label]
+    assert len(merges) == len(set(merges)) == 3
+    family = archive_of(run).parents
+    assert all(not parent.startswith("1-uniform") for parents in family.values() for parent in parents)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the harness forks; Windows has no fork")
+def test_kills_change_nothing_in_a_run_that_goes_on(place: Path) -> None:
+    added = Additions(["third"], place / "more.yaml", place)
+    whole, killed = (evolve(place / "run", added, out=place / name, evaluations=8) for name in ("whole", "killed"))
+    for folder, rounds in ((whole, 0), (killed, 3)):
+        done = subprocess.run(
+            [sys.executable, str(HARNESS), str(folder), str(rounds), "2", "3"], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+    assert scores(killed) == scores(whole)
+    assert archive_of(killed) == archive_of(whole)
+    models = [(one / "winner" / "model" / "model.safetensors").read_bytes() for one in (whole, killed)]
+    assert models[0] == models[1]
 
 
 def test_a_founders_recipe_is_shown_before_the_run_begins(place: Path) -> None:

@@ -50,6 +50,21 @@ class _Founder:
     stage: int | None
 
 
+@dataclass(frozen=True)
+class _Naming:
+    """What candidates of the old run are called in the new one; `number` is the old run's."""
+
+    number: int
+    same_sources: bool
+
+    def stays(self, candidate: Candidate) -> bool:
+        """Whether the new run makes the same candidate itself."""
+        return candidate.kind == "parent" or (candidate.kind == "uniform" and self.same_sources)
+
+    def label(self, candidate: Candidate) -> str:
+        return candidate.label if self.stays(candidate) or candidate.kind == FOUNDER else f"{self.number}-{candidate.label}"
+
+
 def evolve(
     run: Path,
     additions: Additions,
@@ -71,8 +86,9 @@ def evolve(
         setup = reopen(run, facts, asks=True)
         recipe = _recipe(run, setup.recipe.model_copy(update={"budget": frozen_recipe(run, facts).budget}), additions)
         number = len(facts.former_runs) + 1
-        founders = _founders(setup, store, facts, number, len(recipe.sources))
-        ancestors = _ancestors(store, facts, number)
+        naming = _Naming(number, same_sources=not additions.models)
+        founders = _founders(setup, store, facts, naming, len(recipe.sources))
+        ancestors = _ancestors(store, facts, naming)
     folder = create_run(recipe, out=out or _beside(run, number + 1), evaluations=evaluations, minutes=minutes, seed=seed)
     with closing(open_store(folder)) as store:
         for founder in founders:
@@ -154,25 +170,22 @@ def _beside(run: Path, number: int) -> Path:
     return found
 
 
-def _founders(setup: Setup, store: Store, facts: RunFacts, number: int, sources: int) -> list[_Founder]:
-    """The archive's members but for the parents, who are in every archive of their sources; new sources have no share."""
+def _founders(setup: Setup, store: Store, facts: RunFacts, naming: _Naming, sources: int) -> list[_Founder]:
+    """The archive's members but for those who are in every archive of their sources: parents, and equal-weight merges where no
+    source is new. New sources have no share."""
     stage = next(stage for stage in reversed(setup.stages) if stage.search.breeds)
     assert isinstance(stage.space, Space)
     found = []
     for candidate in (store.candidate(one) for one in facts.archives[-1][1:]):
-        if candidate.genome is not None:
+        if candidate.genome is not None and not naming.stays(candidate):
             old = to_coefficients(stage.space, candidate.genome)
             padded = np.pad(old, ((0, 0), (0, sources - old.shape[1])))
-            found.append(_Founder(_former_label(candidate, number), to_genome(padded).tolist(), stage.index))
+            found.append(_Founder(naming.label(candidate), to_genome(padded).tolist(), stage.index))
     return found
 
 
-def _ancestors(store: Store, facts: RunFacts, number: int) -> dict[str, list[str]]:
+def _ancestors(store: Store, facts: RunFacts, naming: _Naming) -> dict[str, list[str]]:
     """Everybody's parents so far, by label."""
-    former = {one.label: _former_label(one, number) for one in store.candidates()}
+    former = {one.label: naming.label(one) for one in store.candidates()}
     known = parents_of(store, facts)
     return {former.get(child, child): [former.get(one, one) for one in parents] for child, parents in known.items()}
-
-
-def _former_label(candidate: Candidate, number: int) -> str:
-    return candidate.label if candidate.kind in ("parent", FOUNDER) else f"{number}-{candidate.label}"
