@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from contextlib import closing, suppress
@@ -17,7 +18,7 @@ from evomerge_core.run.run_folder.lock import hold
 from evomerge_core.run.run_folder.names import COPY, LOCK, RECIPE, SOURCES, STORE
 from evomerge_core.run.store.connection import BESIDE
 from evomerge_core.run.store.facts import Changes, write_facts
-from evomerge_core.run.store.store import Store
+from evomerge_core.run.store.store import ANSWERS, Store
 
 # What the store is called while a run folder is made: it is made first and gets its name last, and what lies beside it until
 # then is no run yet.
@@ -110,10 +111,11 @@ def read_store(folder: Path) -> Store:
     return Store(_store_of(folder), read_only=True)
 
 
-def require_sound_store(folder: Path) -> None:
-    """Looks through the store of an existing run: raises DamagedStore where it isn't what was written."""
+def require_sound_store(folder: Path, *, most_bytes: float = math.inf) -> None:
+    """Looks through an existing run's store: raises DamagedStore where it isn't what was written. Of a store with more than
+    `most_bytes` the answers to single items, which are most of it, are left out."""
     with closing(read_store(folder)) as store:
-        store.require_sound()
+        store.require_sound(but=() if _store_of(folder).stat().st_size <= most_bytes else ANSWERS)
 
 
 def require_run(folder: Path) -> None:

@@ -15,10 +15,9 @@ from evomerge_core.run.store.soundness import require_sound
 PART = ".part"
 
 
-def copy_store(connection: Connection, target: Path) -> None:
-    """Copies a store to a file: whole or not at all.
-
-    The copy before is kept where the disk takes no other, and where the store isn't sound any more: this raises DamagedStore.
+def copy_store(connection: Connection, target: Path) -> str | None:
+    """Copies a store to a file: whole or not at all. Says why where the disk takes no copy; the one before is kept then, and
+    where the store isn't sound any more: this raises DamagedStore.
     """
     part = target.with_name(f"{target.name}{PART}")
     try:
@@ -32,12 +31,15 @@ def copy_store(connection: Connection, target: Path) -> None:
             require_sound(copy)
         flush_file(part)
         rename(part, target)
+        return None
     except DamagedStore as error:
         _remove(part)
-        raise DamagedStore(connection.path, error.damage) from error
-    except (OSError, sqlite3.Error, InputError):
-        # the run itself goes on: what it writes next says what is wrong with the disk
+        require_sound(connection)
+        # the store is sound: it is the copy's place that isn't
+        return str(error)
+    except (OSError, sqlite3.Error, InputError) as error:
         _remove(part)
+        return str(error)
 
 
 def _sweep(part: Path) -> None:

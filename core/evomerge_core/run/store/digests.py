@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from evomerge_core.run.store.connection import Connection, says_why
@@ -49,8 +49,9 @@ def keep_digests(connection: Connection) -> None:
             connection.execute(f"CREATE TEMP TRIGGER {trigger} BEGIN {change} END")
 
 
-def altered_table(connection: Connection) -> str | None:
-    """Reads every row of the file; the first table whose rows aren't those that were written, None where all are.
+def altered_table(connection: Connection, but: Container[str] = ()) -> str | None:
+    """Reads every row of the file, `but` those of some tables; the first table whose rows aren't those that were written, None
+    where all are.
 
     What can't be read at all raises DamagedStore.
     """
@@ -60,10 +61,11 @@ def altered_table(connection: Connection) -> str | None:
         digests = _digests(connection)
         if digests is not None and not known_tables() & {*tables} <= {*digests}:
             return "digests"
-        found = {table: _digest_of(connection, table) for table in tables}
+        found = {table: _digest_of(connection, table) for table in tables if table not in but}
     finally:
         connection.execute("COMMIT")
-    return next((str(table) for table, digest in (digests or {}).items() if found.get(table) != digest), None)
+    kept = ((table, digest) for table, digest in (digests or {}).items() if table not in but)
+    return next((str(table) for table, digest in kept if found.get(table) != digest), None)
 
 
 def _digests(connection: Connection) -> dict[str, tuple[int, int]] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Container
 from pathlib import Path
 
 from evomerge_core.run.store.connection import DamagedStore, connect, connect_to_read, is_outdated
@@ -16,6 +17,9 @@ from evomerge_core.run.store.tables.passes import Passes
 from evomerge_core.run.store.tables.results import Results
 from evomerge_core.run.store.tables.schema import SCHEMA, require_plain, supply_tables, table_names
 from evomerge_core.run.store.tables.votes import Votes
+
+# The tables that grow with every answer.
+ANSWERS = ("item_scores",)
 
 
 class Store(Evaluations, Items, Passes, Results, Votes, Events):
@@ -32,7 +36,7 @@ class Store(Evaluations, Items, Passes, Results, Votes, Events):
             # to SQLite it is a new file
             raise DamagedStore(path, "it is empty")
         super().__init__(path, connect_to_read(path) if read_only else connect(path))
-        self._copy, self._copied = copy, 0.0
+        self._copy, self._copied, self._refused = copy, 0.0, False
         try:
             require_plain(self._connection)
             self._open_to_read() if read_only else self._open_to_write(create=create)
@@ -66,16 +70,21 @@ class Store(Evaluations, Items, Passes, Results, Votes, Events):
     def keep_copy(self, *, unless_within: float = 0.0) -> None:
         """Copies the store to the place of copies, if it has one: whole or not at all, and not again within some seconds.
 
-        The copy before is kept where there is no room for another. Raises DamagedStore where the store has been damaged since.
+        The copy before is kept where there is no room for another, which an event says once. Raises DamagedStore where the
+        store has been damaged since.
         """
         if self._copy is None or (self._copied and time.monotonic() - self._copied < unless_within):
             return
-        copy_store(self._connection, self._copy)
+        refused = copy_store(self._connection, self._copy)
+        if refused is not None and not self._refused:
+            self.add_event("uncopied", text=f"no copy of the store could be made: {refused}")
+        self._refused = refused is not None
         self._copied = time.monotonic()
 
-    def require_sound(self) -> None:
-        """Raises DamagedStore when a look through the whole file finds damage."""
-        require_sound(self._connection)
+    def require_sound(self, *, but: Container[str] = ()) -> None:
+        """Raises DamagedStore when a look through the whole file finds damage; with `but` through its header, its tables'
+        structure and all rows but those of some tables."""
+        require_sound(self._connection, but)
 
     def is_as_written(self) -> bool:
         """Whether every row is known to be what this program wrote; of an earlier version's store that isn't known."""

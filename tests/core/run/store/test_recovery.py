@@ -10,7 +10,7 @@ import pytest
 
 from evomerge_core.errors import InputError
 from evomerge_core.run.run_folder.commands import append_command
-from evomerge_core.run.run_folder.folder import create_folder, open_store, read_store, require_run
+from evomerge_core.run.run_folder.folder import create_folder, open_store, read_store, require_run, require_sound_store
 from evomerge_core.run.run_folder.recovery import restore_if_damaged
 from evomerge_core.run.store.connection import DamagedStore
 from evomerge_core.run.store.facts import begin_phase, read_facts, write_facts
@@ -122,6 +122,41 @@ def test_what_a_killed_copying_left_is_swept_by_the_next(run: Path) -> None:
     (run / "run.db").unlink()
     assert restore_if_damaged(run) is not None
     assert read_facts(read_store(run)).generation == 2
+
+
+def test_a_copy_that_cannot_be_made_is_said_once_and_the_last_one_kept(run: Path) -> None:
+    store = open_store(run, keeps_copies=True)
+    sound = (run / "run.copy.db").read_bytes()
+    # a folder in its place, which no file can replace
+    (run / "run.copy.db.part").mkdir()
+    before = len(store.events())
+    store.keep_copy()
+    store.keep_copy()
+    assert [(kind, data["text"].partition(":")[0]) for *_, kind, data in store.events()[before:]] == [
+        ("uncopied", "no copy of the store could be made")
+    ]
+    assert (run / "run.copy.db").read_bytes() == sound
+    (run / "run.copy.db.part").rmdir()
+    write_facts(store, generation=3)
+    store.keep_copy()
+    store.close()
+    (run / "run.db").unlink()
+    assert restore_if_damaged(run) is not None
+    assert read_facts(read_store(run)).generation == 3
+
+
+def test_of_a_large_store_all_but_the_answers_is_looked_through(run: Path) -> None:
+    def spoil(change: str) -> None:
+        with sqlite3.connect(run / "run.db") as connection:
+            connection.execute(change)
+
+    spoil("INSERT INTO item_scores VALUES (1, 'search', 'nf4', 'sums', '1', 1, NULL, 0, 1, 3, 'changed')")
+    require_sound_store(run, most_bytes=100)
+    with pytest.raises(DamagedStore, match="item_scores"):
+        require_sound_store(run)
+    spoil("UPDATE facts SET value = '7' WHERE key = 'generation'")
+    with pytest.raises(DamagedStore, match="facts"):
+        require_sound_store(run, most_bytes=100)
 
 
 def test_a_sound_store_stays_as_it_is(run: Path) -> None:

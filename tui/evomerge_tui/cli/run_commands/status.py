@@ -9,6 +9,9 @@ from evomerge_core.errors import InputError
 from evomerge_core.visible_text import visible_json
 from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder
 
+# Bytes of a store that are looked through in less than a second; what is shown is looked through in larger ones too.
+_LOOKED_THROUGH = 2**26
+
 
 def add_parser(commands: Subparsers) -> None:
     parser = commands.add_parser("status", help="show the progress of a run")
@@ -29,7 +32,7 @@ def _status(args: argparse.Namespace) -> int:
     if args.json and args.watch:
         raise InputError("prints one object and can't watch", where="--json", remedy="leave out --watch")
     with sound_records(args.run):
-        require_sound_store(args.run)
+        require_sound_store(args.run, most_bytes=_LOOKED_THROUGH)
         progress = read_progress(args.run)
         text = visible_json(dataclasses.asdict(progress))
     if args.json:

@@ -78,6 +78,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "precision": lambda data, _: f"Precision {data['text']}",
     "agreement": lambda data, _: f"Compared: {data['text']}",
     "restored": lambda data, _: str(data["text"]),
+    "uncopied": lambda data, _: str(data["text"]),
     "stopped": lambda *_: "Job stopped as requested",
     "finished": lambda *_: "Run finished",
     "failed": lambda data, _: f"Job failed: {data['message']}",
