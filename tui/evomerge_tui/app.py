@@ -38,6 +38,7 @@ from evomerge_tui.terminal.themes import NAMES, THEMES
 from evomerge_tui.text.shown_text import one_line
 from evomerge_tui.user.settings import THEMES as THEME_WORDS
 from evomerge_tui.user.settings import Settings, load_settings
+from evomerge_tui.user.user_paths import tour_path
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
@@ -53,7 +54,8 @@ _KEY_WORDS = {"enter": "enter", "escape": "esc", "delete": "del", "slash": "/"}
 
 
 class EvomergeApp(App[int]):
-    """The app. `folder` is where runs are looked for beside the known ones; `sense` looks at the machine."""
+    """The app. `folder` is where runs are looked for beside the known ones; `sense` looks at the machine; `tour`: whether a
+    person without runs is shown around, once."""
 
     TITLE = "evomerge-tui"
     # the first screen's sheet too: Textual loads a screen's own when it is pushed, and the default screen never is
@@ -70,6 +72,7 @@ class EvomergeApp(App[int]):
         *,
         folder: Path | None = None,
         sense: Callable[[Path], Machine] | None = None,
+        tour: bool = False,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -77,6 +80,7 @@ class EvomergeApp(App[int]):
         self._sense = sense
         self.last_message = ""
         self._endings = RunEndings()
+        self._tour = tour
         self._ascii = AsciiOnly()
         for theme in THEMES:
             self.register_theme(theme)
@@ -168,6 +172,21 @@ class EvomergeApp(App[int]):
     def keys_of(self, action: Action) -> str:
         """The keys that an action has here: the settings' or its own."""
         return self.settings.keys.get(action.id, action.key)
+
+    def no_runs(self) -> None:
+        """The first start: shows around, and remembers that it did."""
+        if self._tour:
+            self._tour = False
+            with contextlib.suppress(OSError):
+                tour_path().parent.mkdir(parents=True, exist_ok=True)
+                tour_path().touch()
+            self.action_tour()
+
+    def action_tour(self) -> None:
+        from evomerge_tui.screens.dialogs.tour import Tour
+
+        if not isinstance(self.screen, Tour):
+            self.push_screen(Tour())
 
     def action_settings(self) -> None:
         from evomerge_tui.screens.settings import SettingsScreen
@@ -326,7 +345,7 @@ def open_screens(*, unicode: bool, folder: Path | None = None) -> int:
         settings = replace(settings, unicode=False)
     if not (sys.stdin.isatty() or os.environ.get("TEXTUAL_DRIVER")):
         raise InputError("the screens need a terminal", remedy="`evomerge-tui --help` lists the commands that don't")
-    status = EvomergeApp(settings, folder=folder).run()
+    status = EvomergeApp(settings, folder=folder, tour=not tour_path().exists()).run()
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     return status or 0

@@ -32,6 +32,14 @@ _KEYS = {
 }
 
 
+# Settings that go together: for facts and code, for conversation, for stories. What they leave out stays as it is.
+PRESETS: Mapping[str, Mapping[str, float]] = {
+    "precise": {"temperature": 0.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
+    "balanced": {"temperature": 0.7, "top_p": 0.95, "top_k": 40, "min_p": 0.05, "repeat_penalty": 1.0},
+    "creative": {"temperature": 1.1, "top_p": 1.0, "top_k": 0, "min_p": 0.05, "repeat_penalty": 1.05},
+}
+
+
 @dataclass(frozen=True)
 class Sampling:
     """Settings of one answer. `temperature` 0 is greedy; `top_k` 0, `top_p` 1, `min_p` 0 and `repeat_penalty` 1 are off.

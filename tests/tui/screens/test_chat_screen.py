@@ -17,6 +17,7 @@ from evomerge_tui.app import EvomergeApp
 from evomerge_tui.screens.chat.answers import AnswerColumn
 from evomerge_tui.screens.chat.chat import ChatScreen
 from evomerge_tui.screens.chat.composer import Composer
+from evomerge_tui.talk.chat_history import recall_chat
 from evomerge_tui.talk.votes import new_vote, read_votes, tally
 from support import tiny_gguf
 from support.screen_tools import click_text, make_app, shown, until
@@ -172,3 +173,43 @@ def test_a_vote_that_was_cut_off_loses_only_itself(tmp_path: Path) -> None:
     )
     (tmp_path / "votes.jsonl").write_text(f'{whole}\n{{"at": 2.0, "pro')
     assert [vote.choice for vote in read_votes(tmp_path)] == ["tie"]
+
+
+async def test_a_conversation_goes_on_the_next_time_until_it_is_cleared(run: Path) -> None:
+    file = run / "winner" / "gguf" / "winner.gguf"
+    app = make_app(run.parent)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.open_chat(run)
+        await until(pilot, lambda: "context" in shown(app))
+        await say(pilot, app, "w1 w2")
+        await until(pilot, lambda: recall_chat(file) is not None)
+    again = make_app(run.parent)
+    async with again.run_test(size=(120, 40)) as pilot:
+        again.open_chat(run)
+        await until(pilot, lambda: "w1 w2" in shown(again) and "from the last time" in shown(again))
+        await pilot.press("ctrl+l")
+        await until(pilot, lambda: "w1 w2" not in shown(again) and recall_chat(file) is None)
+
+
+async def test_nothing_is_kept_where_the_settings_say_so(run: Path) -> None:
+    app = make_app(run.parent, chat_history=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.open_chat(run)
+        await until(pilot, lambda: "context" in shown(app))
+        await say(pilot, app, "w1 w2")
+        await until(pilot, lambda: "tokens/s" in shown(app))
+        await pilot.pause(0.2)
+    assert recall_chat(run / "winner" / "gguf" / "winner.gguf") is None
+
+
+async def test_a_preset_fills_the_settings_in(run: Path) -> None:
+    app = make_app(run.parent)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.open_chat(run)
+        await until(pilot, lambda: "context" in shown(app))
+        await pilot.press("ctrl+g")
+        await until(pilot, lambda: app.screen.query("#value-temperature"))
+        await pilot.press("shift+tab", "enter", "down", "enter")
+        await until(pilot, lambda: app.screen.query_one("#value-temperature", Input).value == "0")
+        assert app.screen.query_one("#value-top_k", Input).value == "0"
+        assert app.screen.query_one("#value-max_tokens", Input).value == "1024"

@@ -35,6 +35,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("app", "palette", "ctrl+p", "app.command_palette", "Commands", "Find any action by name", priority=True),
     Action("app", "settings", "comma", "app.settings", "Settings", "Theme, keys, folders and the Hub token"),
     Action("app", "doctor", "exclamation_mark", "app.doctor", "Doctor", "What is missing here, and how to fix it"),
+    Action("app", "tour", "f9", "app.tour", "Tour", "What the screens are for, in six steps"),
     Action("app", "theme", "ctrl+t", "app.next_theme", "Theme", "Next theme: dark, light, terminal colours"),
     Action("app", "copy_message", "ctrl+y", "app.copy_message", "Copy message", "Copy the last message, such as an error"),
     Action("app", "quit", "ctrl+q", "app.quit", "Quit", "Quit; asks what running jobs should do", priority=True),

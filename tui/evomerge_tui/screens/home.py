@@ -107,6 +107,8 @@ class HomeScreen(RunActions):
         table.set_rows(message.runs)
         for run in message.runs:
             self.evomerge.note_state(run.folder, run.name, run.state)
+        if first and not message.runs:
+            self.evomerge.no_runs()
         if first or was_empty == bool(message.runs):
             self.refresh_bindings()
             self.set_focus(table if message.runs else self.query_one("#quickstart"))

@@ -42,6 +42,9 @@ class Shell(Protocol):
     def copy_text(self, text: str, what: str) -> None:
         """Copies a text to the clipboard and says that `what` was copied."""
 
+    def no_runs(self) -> None:
+        """Takes in that there are no runs yet: at the first start a tour begins."""
+
     def note_state(self, folder: Path, name: str, state: str) -> None:
         """Takes in a run's state as a screen sees it; says when a run that was at work has ended."""
 

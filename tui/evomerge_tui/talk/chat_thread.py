@@ -63,9 +63,9 @@ class ChatThread:
         self._models: list[LoadedModel] = []
         self._resources = ExitStack()
 
-    def open_models(self, files: Sequence[Path], system: str | None = None) -> None:
-        """Opens these models in place of those that are open, and starts a new conversation."""
-        self._requests.put(lambda: self._open_models(files, system))
+    def open_models(self, files: Sequence[Path], system: str | None = None, said: Conversation | None = None) -> None:
+        """Opens these models in place of those that are open, and begins a conversation, or goes on from what was `said`."""
+        self._requests.put(lambda: self._open_models(files, said or Conversation.begin(system)))
 
     def ask(self, text: str, pictures: tuple[Picture, ...] = ()) -> None:
         """Sends a message to every model; a `stop` from now on ends the answer, even before its first token."""
@@ -98,7 +98,7 @@ class ChatThread:
                 except InputError as error:
                     self._notify(ChatFailed(str(error)))
 
-    def _open_models(self, files: Sequence[Path], system: str | None) -> None:
+    def _open_models(self, files: Sequence[Path], begun: Conversation) -> None:
         from evomerge_quant.chat.chat import open_chat
 
         self._resources.close()
@@ -106,7 +106,7 @@ class ChatThread:
         try:
             for number, file in enumerate(files):
                 chat = self._resources.enter_context(open_chat(file, share=1 / (len(files) - number)))
-                self._models.append(LoadedModel(file.name, chat, Conversation.begin(system), chat.sampling))
+                self._models.append(LoadedModel(file.name, chat, begun, chat.sampling))
         except InputError:
             self._resources.close()
             self._models = []

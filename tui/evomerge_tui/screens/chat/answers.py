@@ -12,6 +12,7 @@ from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
 from evomerge_core.files.picture import Picture
+from evomerge_quant.chat.conversation import Conversation
 from evomerge_tui.talk.loaded_model import ChatAnswer, summary
 from evomerge_tui.text.shown_text import many_lines, one_line
 from evomerge_tui.widgets.half_blocks import half_blocks
@@ -40,6 +41,16 @@ class AnswerColumn(Vertical):
         """Takes all messages away."""
         self._stream = None
         self.query_one(VerticalScroll).remove_children()
+
+    def recall(self, said: Conversation) -> None:
+        """What was said the last time."""
+        talk = self.query_one(VerticalScroll)
+        for message in said.messages:
+            if message.role == "user":
+                talk.mount(Static(Content(many_lines(message.text)), classes="asked", markup=False))
+            elif message.role == "assistant":
+                talk.mount(Markdown(many_lines(message.text), open_links=False))
+        talk.mount(Static(Content("from the last time"), classes="ending", markup=False))
 
     async def begin(self, prompt: str, pictures: Sequence[Picture] = ()) -> None:
         """A question with its pictures, and the place for its answer."""

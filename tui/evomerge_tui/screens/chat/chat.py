@@ -19,12 +19,14 @@ from textual.widgets import Button, Static
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.picture import Picture
+from evomerge_quant.chat.conversation import Conversation
 from evomerge_quant.chat.sampling import Sampling
 from evomerge_quant.gguf.subject.export_paths import find_gguf
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.chat.answers import AnswerColumn
 from evomerge_tui.screens.chat.composer import Composer
 from evomerge_tui.screens.page import Page
+from evomerge_tui.talk.chat_history import forget_chat, keep_chat, recall_chat
 from evomerge_tui.talk.chat_thread import Answered, AnswerPiece, ChatEvent, ChatFailed, ChatThread, ModelsOpened
 from evomerge_tui.talk.picture_paths import read_pictures, split_message
 from evomerge_tui.talk.votes import Choice, keep_vote, new_vote, read_votes, tally
@@ -63,6 +65,7 @@ class ChatScreen(Page):
         self._sampling = Sampling()
         self._answers: list[str] = ["", ""]
         self._shown: tuple[Picture, ...] = ()
+        self._keeping = asyncio.Lock()
 
     def _notify(self, event: ChatEvent) -> None:
         self.post_message(ChatUpdate(event))
@@ -110,13 +113,14 @@ class ChatScreen(Page):
             self.query_one("#export").focus()
             return
         self.remove_class("-nothing")
-        self._open_models((file,))
+        said = await asyncio.to_thread(recall_chat, file) if self.evomerge.settings.chat_history else None
+        self._open_models((file,), said)
 
     @on(Button.Pressed, "#export")
     def _export(self) -> None:
         self.evomerge.open_export(self.folder)
 
-    def _open_models(self, files: tuple[Path, ...]) -> None:
+    def _open_models(self, files: tuple[Path, ...], said: Conversation | None = None) -> None:
         self._files, self._busy = files, True
         self._order = [0, 1]
         if self._blind and len(files) > 1:
@@ -126,7 +130,10 @@ class ChatScreen(Page):
             column.clear()
         self._name_columns()
         self._stand("opening …")
-        self._thread.open_models(files, self._system)
+        if said is not None:
+            self._system = said.system
+            self.query_one("#left", AnswerColumn).recall(said)
+        self._thread.open_models(files, self._system, said)
 
     def _name_columns(self) -> None:
         for place, side in enumerate(_SIDES):
@@ -165,6 +172,17 @@ class ChatScreen(Page):
             await self._column(model).end(answer)
         two = len(self._files) > 1 and all(answer is not None for answer in event.answers)
         self.set_class(two, "-votable")
+        if len(self._files) == 1 and (answer := event.answers[0]) is not None and self.evomerge.settings.chat_history:
+            self._keep(self._files[0], answer.reply.conversation)
+
+    @work(group="keep", exit_on_error=False)
+    async def _keep(self, file: Path, said: Conversation | None) -> None:
+        """Keeps what was said for the next time, or forgets it (None); one after the other, as they were asked for."""
+        async with self._keeping:
+            try:
+                await (asyncio.to_thread(forget_chat, file) if said is None else asyncio.to_thread(keep_chat, file, said))
+            except InputError as error:
+                self.evomerge.tell(str(error), "warning")
 
     # what a person does
 
@@ -210,6 +228,8 @@ class ChatScreen(Page):
         self.remove_class("-votable")
         for column in self.query(AnswerColumn):
             column.clear()
+        if len(self._files) == 1:
+            self._keep(self._files[0], None)
 
     @work(exclusive=True, group="compare")
     async def action_compare(self) -> None:

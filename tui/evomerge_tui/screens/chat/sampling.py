@@ -8,10 +8,10 @@ from dataclasses import asdict
 from textual import on
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Input, Select, Static
 
 from evomerge_core.errors import InputError
-from evomerge_quant.chat.sampling import Sampling
+from evomerge_quant.chat.sampling import PRESETS, Sampling
 from evomerge_tui.screens.page import Dialog
 from evomerge_tui.widgets.form_row import FormRow
 
@@ -28,7 +28,9 @@ _WHOLE = ("top_k", "max_tokens", "seed")
 
 
 class SamplingDialog(Dialog["tuple[Sampling, str | None] | None"]):
-    """The settings and the system message; None to change nothing."""
+    """The settings and the system message; None to change nothing. A preset fills the settings in."""
+
+    AUTO_FOCUS = "#value-temperature"
 
     def __init__(self, sampling: Sampling, system: str | None) -> None:
         super().__init__()
@@ -37,14 +39,20 @@ class SamplingDialog(Dialog["tuple[Sampling, str | None] | None"]):
     def compose(self) -> Iterable[Widget]:
         with Vertical(classes="box", id="sampling"):
             yield Static("How the next token is chosen", classes="question", markup=False)
+            presets = Select([(name, name) for name in PRESETS], id="preset", prompt="as below", compact=True)
+            yield FormRow("preset", presets, "precise, balanced or creative")
             for name, value in asdict(self._sampling).items():
-                text = "" if value is None else str(value) if name in _WHOLE else f"{value:g}"
-                yield FormRow(name.replace("_", " "), Input(text, id=f"value-{name}"), _HINTS[name])
+                yield FormRow(name.replace("_", " "), Input(_written(name, value), id=f"value-{name}"), _HINTS[name])
             yield FormRow("system", Input(self._system or "", id="system"), "a change starts a new conversation")
             yield Static("", id="problem", classes="detail", markup=False)
             with Horizontal(classes="choices"):
                 yield Button("Cancel", id="cancel")
                 yield Button("Use", id="use", variant="primary")
+
+    @on(Select.Changed, "#preset")
+    def _fill_in(self, event: Select.Changed) -> None:
+        for name, value in PRESETS.get(str(event.value), {}).items():
+            self.query_one(f"#value-{name}", Input).value = _written(name, value)
 
     @on(Button.Pressed, "#cancel")
     def _cancel(self) -> None:
@@ -71,3 +79,7 @@ class SamplingDialog(Dialog["tuple[Sampling, str | None] | None"]):
             raise InputError(
                 f"{name.replace('_', ' ')}: {text!r} is not a {'whole ' if name in _WHOLE else ''}number"
             ) from None
+
+
+def _written(name: str, value: float | None) -> str:
+    return "" if value is None else str(value) if name in _WHOLE else f"{value:g}"

@@ -12,10 +12,10 @@ from evomerge_tui.machine.machine import Machine
 from evomerge_tui.text.quantities import amount, duration, percent
 from evomerge_tui.text.shown_text import one_line
 
-_BAR = 12
+_BAR = 8
 _OLD_SECONDS = 10
 # The last minute, in cells of so many seconds.
-_SECONDS, _CELLS = 3.0, 20
+_SECONDS, _CELLS = 5.0, 12
 _HEIGHTS = "▁▂▃▄▅▆▇█"
 
 
