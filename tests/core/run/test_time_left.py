@@ -34,3 +34,10 @@ def test_failures_say_nothing_and_too_few_passes_give_nothing() -> None:
     assert time_left(failures, 10, 0) is None
     assert time_left([passed(1.0), passed(1.0), *failures], 10, 0) is None
     assert time_left([passed(1.0)] * 3 + failures, 1, 0) is not None
+
+
+def test_two_candidates_at_a_time_take_half_the_time() -> None:
+    alone, two = time_left([passed(8.0, 4)] * 4, 10, 20), time_left([passed(8.0, 4)] * 4, 10, 20, 2)
+    assert alone is not None
+    assert two is not None
+    assert two.middle == alone.middle / 2

@@ -200,4 +200,5 @@ def _pass(responses: Responses, split: str, precision: str, generation: int | No
         rung=rung,
         failure=responses.failure,
         loss=responses.loss,
+        scored_on=responses.scored_on,
     )

@@ -46,7 +46,7 @@ class Pass:
 
     `items` that it was asked, `tokens` that it wrote, `load_seconds` of the `seconds` in all; the `generation` of the
     candidate or of the race, and the race's `rung` (None outside). `failure` is why it gave no answers, `loss` then that of
-    the correct answers where it is known.
+    the correct answers where it is known. `scored_on` is the card or processor that computed it, and in what (None: unknown).
     """
 
     split: str
@@ -59,6 +59,7 @@ class Pass:
     rung: int | None = None
     failure: str | None = None
     loss: float | None = None
+    scored_on: str | None = None
 
 
 @dataclass(frozen=True)

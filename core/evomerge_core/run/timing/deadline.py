@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from evomerge_core.run.plan import RunPlan, StagePlan
 from evomerge_core.run.store.facts import batch_size, read_facts
 from evomerge_core.run.store.records import POOL
@@ -50,7 +52,8 @@ def _ahead(plan: RunPlan, stage: StagePlan, store: Store) -> dict[str, Work]:
     tested = parents + uniform + len(plan.stages) if stage.index == len(plan.stages) - 1 else 0
     rows = batch_size(store, plan.precision)  # a precision that comes later will answer about as many together
     asked = [*plan.final_items(parents + (stage.index or uniform)), (tested, plan.items("test"))]
-    ahead = sum((work(candidates, items, rows) for candidates, items in asked), Work(0, 0, 0))
+    at_once = read_facts(store).at_once
+    ahead = sum((work(math.ceil(candidates / at_once), items, rows) for candidates, items in asked), Work(0, 0, 0))
     return dict.fromkeys(plan.precisions, ahead)
 
 

@@ -22,8 +22,9 @@ class TimeLeft:
     basis: int
 
 
-def time_left(passes: Sequence[Pass], candidates: int, items: int) -> TimeLeft | None:
-    """The time of `candidates` more candidates, and of scoring `items` items after them; `passes` are recent ones.
+def time_left(passes: Sequence[Pass], candidates: int, items: int, at_once: int = 1) -> TimeLeft | None:
+    """The time of `candidates` more candidates, and of scoring `items` items after them, `at_once` candidates at a time;
+    `passes` are recent ones.
 
     A candidate to come is asked as many items as recent ones were. None before three passes are done.
     """
@@ -33,6 +34,6 @@ def time_left(passes: Sequence[Pass], candidates: int, items: int) -> TimeLeft |
     searching = [done for done in good if done.split == "search"]
     begun = sum(not done.rung for done in searching)
     of_candidate = sum(done.items for done in searching) / begun if begun else 0.0
-    ahead = candidates * of_candidate + items
+    ahead = (candidates * of_candidate + items) / at_once
     low, middle, high = statistics.quantiles([done.seconds / done.items for done in good], n=4, method="inclusive")
     return TimeLeft(low * ahead, middle * ahead, high * ahead, len(good))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from evomerge_core.run.store.records import Outcome
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.view.expectation import expectation
 from evomerge_core.run.view.result import Winner, read_result, winner_of
+from evomerge_core.run.view.workers import WorkerSeen, workers_of
 
 _RECENT = 15  # candidates whose median time stands for those to come
 
@@ -44,7 +46,7 @@ class Progress:
     in, None before anything was scored. `best` is the search's best candidate so far, `chosen` the label of the last stage's
     winner and `expectation` what is to be expected of it, in words, from the moment that it is known; `winner` is the finished
     run's. `precision_choice` says what `precision: auto` became and why, `agreement` how the search's precision ranks merges:
-    sentences, None for nothing to say.
+    sentences, None for nothing to say. `workers` score its candidates, none where its job does.
     """
 
     folder: str
@@ -73,6 +75,7 @@ class Progress:
     expectation: str | None = None
     precision_choice: str | None = None
     agreement: str | None = None
+    workers: tuple[WorkerSeen, ...] = ()
 
 
 def read_progress(folder: Path) -> Progress:
@@ -119,6 +122,7 @@ def _progress(folder: Path, store: Store) -> Progress:
         expectation=expectation(facts.expected.get(facts.precision)),
         precision_choice=facts.precision_choice,
         agreement=None if agreement is None else agreement.sentence,
+        workers=tuple(workers_of(facts)),
     )
 
 
@@ -147,6 +151,7 @@ def _phase_done(store: Store, facts: RunFacts, searched: int, of_stage: int) -> 
 def _seconds_left(store: Store, facts: RunFacts, of_stage: Sequence[Outcome], done: int) -> float | None:
     """Of the search, of validation, of the test; None before their first evaluation, and where nobody knows how many come."""
     later = facts.phase in ("validation", "test")
-    evaluated = store.outcomes(split=facts.phase) if later else of_stage if facts.phase == "search" else ()
+    evaluated = store.outcomes(split=facts.phase or "") if later else of_stage if facts.phase == "search" else ()
     recent = [outcome.seconds for outcome in evaluated[-_RECENT:]]
-    return statistics.median(recent) * max(0, facts.phase_total - done) if recent and facts.phase_total else None
+    left = math.ceil(max(0, (facts.phase_total or 0) - done) / facts.at_once)
+    return statistics.median(recent) * left if recent and facts.phase_total else None

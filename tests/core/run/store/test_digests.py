@@ -26,7 +26,7 @@ def fill(store: Store) -> None:
         child = store.add_candidate("search", f"g1.{number}", generation=0, position=number, genome=[0.1 * number, -0.0])
         losses = (None, -0.0, 1.0, 0.1)
         items = [ItemScore("sums", f"é{loss}", 1, loss, False, True, 3, "a" * 900) for loss in losses]
-        passed = Pass("search", "nf4", 9, 27, 0, 1, generation=0, rung=0)
+        passed = Pass("search", "nf4", 9, 27, 0, 1, generation=0, rung=0, scored_on="CPU, float32")
         result = Evaluation(True, float("inf"), None, 1, 27)
         store.save_evaluation(child.id, "search", "nf4", result, items, passed=passed, mark="it repeats itself")
     store.save_evaluation(1, "search", "nf4", Evaluation(None, None, "no answer \x00 \U0001f469", 2.5, 0), [], replace=True)

@@ -96,3 +96,13 @@ def test_a_merge_that_is_of_a_stage_and_of_no_generation_keeps_its_stage(store: 
     drawn = store.add_candidate("drawn", "drawn 1", genome=[0.5], stage=1)
     assert (drawn.stage, store.candidate(drawn.id).stage) == (1, 1)
     assert store.add_candidate("parent", "a").stage is None
+
+
+def test_a_pass_keeps_the_card_that_it_was_computed_on(store: Store) -> None:
+    candidate = store.add_candidate("parent", "first")
+    known = Pass("test", "bf16", 1, 5, 0.1, 1.0, rung=0, scored_on="NVIDIA H100, bfloat16")
+    unknown = Pass("test", "bf16", 1, 5, 0.1, 1.0, rung=1)
+    store.save_rung(candidate.id, known, [item("a")])
+    store.save_rung(candidate.id, unknown, [item("b")])
+    assert store.passes_of(candidate.id, "test", "bf16") == [known, unknown]
+    store.require_sound()

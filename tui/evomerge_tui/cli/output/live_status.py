@@ -18,6 +18,7 @@ from evomerge_core.run.view.progress import Progress, Scored, read_progress
 from evomerge_core.run.view.result import Winner
 from evomerge_core.run.view.sound_records import sound_records
 from evomerge_tui.text.quantities import duration, score_text, scored_in
+from evomerge_tui.text.worker_lines import worker_lines
 
 _POLL_SECONDS = 0.5
 Shown = TypeVar("Shown")
@@ -96,6 +97,7 @@ def plain_sentences(progress: Progress) -> list[str]:
         lines += [] if progress.winner.votes is None else [f"{progress.winner.votes}."]
     lines.append(f"Scores are in {scored_in(progress.precision, progress.scored_on)}.")
     lines += [f"{note[0].upper()}{note[1:]}." for note in _precision_notes(progress)]
+    lines += [f"{line[0].upper()}{line[1:]}." for line in _workers(progress)]
     return [*lines, f"Time: {_clock(progress)}."]
 
 
@@ -115,8 +117,14 @@ def display(progress: Progress) -> Group:
     if progress.best is not None:
         _add(table, progress.best, "bold green")
     notes = [Text(note, style="dim") for note in _precision_notes(progress)]
+    notes += [Text(line, style="dim") for line in _workers(progress)]
     ends = (*_chosen_lines(progress), *_winner_lines(progress.winner))
     return Group(head, row, Text(_clock(progress), style="dim"), table, *notes, *ends)
+
+
+def _workers(progress: Progress) -> list[str]:
+    """What each worker does, while there is something to do."""
+    return worker_lines(progress.workers, time.time()) if progress.state in LIVE else []
 
 
 def _precision_notes(progress: Progress) -> list[str]:

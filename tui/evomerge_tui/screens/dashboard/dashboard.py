@@ -21,6 +21,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.run.run_folder.commands import append_command
 from evomerge_core.run.store.live_states import LIVE
 from evomerge_core.run.store.records import Outcome
+from evomerge_core.run.view.workers import workers_of
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.dashboard.candidate_columns import candidate_columns, candidate_text
 from evomerge_tui.screens.dashboard.event_lines import event_line
@@ -33,6 +34,7 @@ from evomerge_tui.screens.dashboard.watched_run import Best, Seen, WatchedRun
 from evomerge_tui.screens.messages import MachineRead, ReadingFailed
 from evomerge_tui.screens.run_actions import RunActions
 from evomerge_tui.text.shown_text import one_line
+from evomerge_tui.text.worker_lines import worker_lines
 from evomerge_tui.widgets.genome_map import GenomeMap
 from evomerge_tui.widgets.panel_tabs import PanelTabs
 from evomerge_tui.widgets.rows_table import RowsTable
@@ -92,6 +94,7 @@ class DashboardScreen(RunActions):
                 )
             with Vertical(id="log", classes="panel"):
                 yield Meters(id="meters")
+                yield Static("", id="workers", markup=False)
                 yield EventLog(id="events", max_lines=_LOG_LINES, highlight=False)
 
     def on_mount(self) -> None:
@@ -167,6 +170,14 @@ class DashboardScreen(RunActions):
         if at_once:
             self._tick()
 
+    def _show_workers(self) -> None:
+        """What each worker does, while the run has any at work."""
+        news = None if self._seen is None else self._seen.seen.news
+        seen = workers_of(news.facts) if news is not None and news.state in LIVE else []
+        workers = self.query_one("#workers", Static)
+        workers.display = bool(seen)
+        workers.update("\n".join(worker_lines(seen, time.time())))
+
     @on(ReadingFailed)
     def _show_failure(self, message: ReadingFailed) -> None:
         if message.reason != self._failure:
@@ -187,6 +198,7 @@ class DashboardScreen(RunActions):
             text = standing(self._seen.seen.news, self.history, time.time())
             self.query_one(TopBar).set_standing(text)
             self.query_one(Meters).tick()
+            self._show_workers()
 
     # what a person does
 

@@ -61,6 +61,11 @@ def _phase(data: Mapping[str, Any], _: Mapping[int, str]) -> str:
     return _PHASES.get(name, name.capitalize()) + (f" ({data['total']})" if data.get("total") else "")
 
 
+def _worker_lost(data: Mapping[str, Any], _: Mapping[int, str]) -> str:
+    left = "none is left" if not data["left"] else f"the run goes on with {data['left']}"
+    return f"{data['worker']} was lost: {data['reason']}; {left}"
+
+
 def _scored_on(data: Mapping[str, Any], _: Mapping[int, str]) -> str:
     changed = f", not on {data['before']} as before: results may differ" if data["before"] else ""
     return f"Scoring on {data['device']}{changed}"
@@ -73,6 +78,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "chosen": _chosen,
     "started": _started,
     "scored_on": _scored_on,
+    "worker_lost": _worker_lost,
     "poll": lambda data, _: f"Poll {data['name']} has ended: {data['votes']} votes so far",
     "pool": lambda data, _: f"Sources chosen: {', '.join(data['taken'])}",
     "precision": lambda data, _: f"Precision {data['text']}",

@@ -69,12 +69,13 @@ def run_time_left(news: RunUpdates, history: History) -> TimeLeft | None:
     final = (_FINALISTS * items["validation"] + references * rung_sizes(items["validation"])[0]) * precisions
     test = (1 + references) * items["test"] * precisions
     if facts.phase == "search" and facts.evaluations_total is not None:
-        return time_left(news.passes, max(0, facts.evaluations_total - searched(news, history)), final + test)
+        left = max(0, facts.evaluations_total - searched(news, history))
+        return time_left(news.passes, left, final + test, facts.at_once)
     if facts.phase == "validation":
         asked = sum(done.items for done in news.passes if done.split == "validation")
-        return time_left(news.passes, 0, max(0, final - asked) + test)
+        return time_left(news.passes, 0, max(0, final - asked) + test, facts.at_once)
     if facts.phase == "test" and total is not None:
-        return time_left(news.passes, 0, max(0, total - history.done["test"]) * items["test"])
+        return time_left(news.passes, 0, max(0, total - history.done["test"]) * items["test"], facts.at_once)
     return None
 
 

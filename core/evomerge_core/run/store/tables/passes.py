@@ -8,7 +8,9 @@ from evomerge_core.run.store.connection import Connection
 from evomerge_core.run.store.records import Pass
 from evomerge_core.run.store.tables.open_file import OpenFile
 
-_PASS = ", ".join(field.name for field in fields(Pass))
+_DEVICE = "(SELECT scored_on FROM devices WHERE pass = passes.id) AS scored_on"
+_KEPT = [field.name for field in fields(Pass) if field.name != "scored_on"]
+_PASS = ", ".join([*_KEPT, _DEVICE])
 
 
 class Passes(OpenFile):
@@ -55,6 +57,9 @@ class Passes(OpenFile):
 
 def put_pass(connection: Connection, at: float, candidate: int, passed: Pass) -> None:
     """Adds a pass that finished at a unix time in seconds, in the transaction that has begun."""
-    values = {**asdict(passed), "candidate": candidate, "finished": at}
+    known = asdict(passed)
+    values = {**{name: known[name] for name in _KEPT}, "candidate": candidate, "finished": at}
     names = ", ".join(values)
-    connection.execute(f"INSERT INTO passes ({names}) VALUES ({', '.join('?' * len(values))})", tuple(values.values()))
+    cursor = connection.execute(f"INSERT INTO passes ({names}) VALUES ({', '.join('?' * len(values))})", tuple(values.values()))
+    if passed.scored_on is not None:
+        connection.execute("INSERT INTO devices VALUES (?, ?)", (cursor.lastrowid, passed.scored_on))

@@ -75,6 +75,7 @@ CREATE TABLE IF NOT EXISTS passes (
     finished REAL NOT NULL,
     UNIQUE (candidate, split, precision, generation, rung)
 );
+CREATE TABLE IF NOT EXISTS devices (pass INTEGER PRIMARY KEY REFERENCES passes (id), scored_on TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS marks (
     candidate INTEGER NOT NULL,
     split TEXT NOT NULL,
