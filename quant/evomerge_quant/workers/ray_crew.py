@@ -23,6 +23,8 @@ from evomerge_quant.workers.cluster import worker_environment
 from evomerge_quant.workers.post import Post
 from evomerge_quant.workers.worker import Opened, Worker
 
+# What Ray says where its own monitor ended a process; of one that somebody else ended it says much that may be.
+_LOW_ON_MEMORY = "running low on memory"
 # What opening models may take: of a large one every byte is hashed the first time.
 _OPEN_SECONDS = 1800.0
 
@@ -175,7 +177,7 @@ def _why(error: RayError, member: _Member) -> str:
         return f"its machine {member.opened.host} is gone"
     if isinstance(error, ActorUnavailableError):
         return f"it can't be reached on {member.opened.host}"
-    if "memory" in str(error).lower() and "oom" in str(error).lower():
+    if _LOW_ON_MEMORY in str(error):
         return f"{member.opened.host} ran out of memory"
     return f"its process {member.opened.process} on {member.opened.host} ended"
 

@@ -108,8 +108,13 @@ def end_now(folder: Path) -> None:
     process = _job_process(number, folder) if number is not None and is_held(folder) else None
     if process is None:
         raise InputError("no job is running", where=folder, remedy=f"start one with {resume_it(folder)}")
+    # Ray's processes would end by themselves, but for the youngest ones, which notice late
+    began = process.children(recursive=True)
     process.kill()
     process.wait(_END_SECONDS)
+    for child in began:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
 
 
 def _job_process(number: int, folder: Path) -> psutil.Process | None:

@@ -1,0 +1,42 @@
+"""Where workers are placed, worked out by hand."""
+
+import pytest
+
+from evomerge_core.errors import InputError
+from evomerge_quant.planning.machine.places import Machine, place_workers
+
+LARGE, SMALL = Machine("1", "large", 8, 2), Machine("2", "small", 4, 1)
+
+
+def placed(machines: list[Machine], wanted: int | str, *, on_cards: bool = False) -> list[tuple[str, int, int]]:
+    return [(p.machine.host, p.threads, p.sharing) for p in place_workers(machines, wanted, on_cards=on_cards)]
+
+
+def test_each_worker_goes_where_it_has_most_cores_to_itself() -> None:
+    assert placed([LARGE, SMALL], 1) == [("large", 8, 1)]
+    assert placed([LARGE, SMALL], 2) == [("large", 4, 2), ("large", 4, 2)]
+    assert placed([LARGE, SMALL], 3) == [("large", 4, 2), ("large", 4, 2), ("small", 4, 1)]
+
+
+def test_auto_is_one_to_a_card_and_one_to_a_machine_without() -> None:
+    assert placed([LARGE, SMALL], "auto", on_cards=True) == [("large", 4, 2), ("large", 4, 2), ("small", 4, 1)]
+    assert placed([LARGE, SMALL], "auto") == [("large", 8, 1), ("small", 4, 1)]
+    assert placed([LARGE], "ray://host:10001") == [("large", 8, 1)]
+
+
+def test_a_machine_without_cards_gets_no_worker_of_a_run_on_cards() -> None:
+    assert placed([LARGE, Machine("3", "none", 64, 0)], 2, on_cards=True) == [("large", 4, 2), ("large", 4, 2)]
+
+
+@pytest.mark.parametrize(("on_cards", "most", "unit"), [(True, 3, "card"), (False, 12, "core")])
+def test_more_workers_than_there_is_room_for_are_refused_with_the_number(on_cards: bool, most: int, unit: str) -> None:
+    assert len(placed([LARGE, SMALL], most, on_cards=on_cards)) == most
+    with pytest.raises(
+        InputError, match=f"each worker needs a {unit}, .* {most} {unit}s on 2 machines; ask for at most {most}"
+    ):
+        place_workers([LARGE, SMALL], most + 1, on_cards=on_cards)
+
+
+def test_one_card_is_told_in_the_singular() -> None:
+    with pytest.raises(InputError, match="there are 1 card; ask for at most 1, or write device: cpu"):
+        place_workers([SMALL], 2, on_cards=True)
