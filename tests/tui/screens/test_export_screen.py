@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import torch
 from textual.widgets import Input
 
 from evomerge_tui.screens.export.export import ExportScreen
@@ -53,28 +52,6 @@ async def test_what_cant_be_exported_says_why(tmp_path: Path, finished: Finished
     async with app.run_test(size=(120, 40)) as pilot:
         app.open_export(run)
         await until(pilot, lambda: "nowhere" in shown(app), 120)
-
-
-async def test_a_model_that_sees_gets_both_files_proved(tmp_path: Path) -> None:
-    model = write_seeing_gguf_model(tmp_path / "eyes-1M-Instruct", "smolvlm", dtype=torch.bfloat16)
-    (model / "README.md").write_text("---\nlicense: apache-2.0\n---\n", encoding="utf-8")
-    app = make_app(tmp_path)
-    async with app.run_test(size=(140, 40)) as pilot:
-        app.push_screen(ExportScreen(model))
-        await until(pilot, lambda: "to see with: " in shown(app) and "converted" in shown(app), 120)
-        assert "Eyes" in shown(app)
-        assert "Importance" not in shown(app)
-        await click_text(pilot, "Q4_K_M", times=2)
-        await click_text(pilot, "Q8_0", times=2)
-        await until(pilot, lambda: "■ Q8_0" in shown(app) and "□ Q4_K_M" in shown(app))
-        await pilot.press("s")
-        await until(pilot, lambda: "✓ mmproj" in shown(app), 180)
-        assert "✓ Q8_0" in shown(app)
-        assert "verified with pictures" in shown(app)
-        await until(pilot, lambda: "already there" in shown(app), 120)
-    names = sorted(path.name for path in (model / "gguf").iterdir())
-    assert [name.startswith("mmproj-") for name in names] == [False, True]
-    assert not any("suspect" in name for name in names)
 
 
 async def test_where_eyes_cant_be_converted_the_users_file_is_asked_for(tmp_path: Path) -> None:
