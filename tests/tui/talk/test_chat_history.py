@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from evomerge_quant.chat.conversation import Conversation
-from evomerge_tui.talk.chat_history import forget_chat, keep_chat, recall_chat
-from evomerge_tui.user.user_paths import chats_folder
+from evomerge_tui.talk.chat_history import chats_folder, forget_chat, keep_chat, recall_chat
 
 SAID = Conversation.begin("Be brief.").plus("user", "What is ␛[31m?").plus("assistant", "A code.\nNo more.")
 

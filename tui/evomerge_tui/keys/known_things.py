@@ -11,7 +11,7 @@ from typing import Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from evomerge_tui.text.shown_text import one_line
+from evomerge_core.visible_text import visible_line
 
 _MOST = 200  # runs; each has its recipe read
 
@@ -63,7 +63,11 @@ def _find(app: Opener) -> list[_Thing]:
     runs = [read_overview(folder) for folder in known_runs(app.folder, app.runs_folder)[:_MOST]]
     return [
         *(
-            _Thing(f"Open run {one_line(run.name, 60)}", one_line(str(run.folder), 200), partial(app.open_run, run.folder))
+            _Thing(
+                f"Open run {visible_line(run.name, most=60)}",
+                visible_line(str(run.folder), most=200),
+                partial(app.open_run, run.folder),
+            )
             for run in runs
             if run.state != "unreadable"
         ),

@@ -10,17 +10,23 @@ import json
 from pathlib import Path
 from typing import Any
 
+from platformdirs import user_state_path
+
 from evomerge_core.errors import InputError
 from evomerge_core.files.bounded import read_bounded
 from evomerge_core.files.durable import write_whole
 from evomerge_core.files.private import make_private_folder
 from evomerge_quant.chat.conversation import Conversation, Message
-from evomerge_tui.user.user_paths import chats_folder
 
 # Of a long conversation the newest messages; a model's context holds no more.
 _MOST_MESSAGES = 400
 _MOST_BYTES = 5_000_000
 _ROLES = ("system", "user", "assistant")
+
+
+def chats_folder() -> Path:
+    """Where conversations are kept."""
+    return user_state_path("evomerge-tui", appauthor=False) / "chats"
 
 
 def keep_chat(model: Path, conversation: Conversation) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from evomerge_tui.text.shown_text import one_line
+from evomerge_core.visible_text import visible_line
 
 _TITLE = "evomerge-tui"
 _LONGEST = 200
@@ -15,7 +15,7 @@ _BY_777 = ("rxvt", "foot", "contour")
 def notice_sequence(text: str, environment: Mapping[str, str]) -> str:
     """What makes the terminal show a text: OSC 9 (iTerm2, kitty, WezTerm, Ghostty, Windows Terminal), or OSC 777 in those of
     VTE, rxvt and foot. Others pass over it. Nothing in the text can end the sequence or begin a part of it."""
-    shown = one_line(text, _LONGEST).replace(";", ",")
+    shown = visible_line(text, most=_LONGEST).replace(";", ",")
     if "VTE_VERSION" in environment or environment.get("TERM", "").startswith(_BY_777):
         return f"\x1b]777;notify;{_TITLE};{shown}\x1b\\"
     return f"\x1b]9;{_TITLE}: {shown}\x07"

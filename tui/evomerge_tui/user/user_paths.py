@@ -17,11 +17,6 @@ def timings_path() -> Path:
     return user_state_path("evomerge-tui", appauthor=False) / "timings.jsonl"
 
 
-def chats_folder() -> Path:
-    """Conversations that go on, one file for each model."""
-    return user_state_path("evomerge-tui", appauthor=False) / "chats"
-
-
 def tour_path() -> Path:
     """Is there once the tour was shown."""
     return user_state_path("evomerge-tui", appauthor=False) / "tour-shown"

@@ -78,8 +78,9 @@ def importance(
 
 def _centred(columns: Floats) -> Floats:
     """Ranks of each column in -0.5..0.5, so that generations of any size weigh by their candidates."""
-    ranks: Floats = rankdata(columns, axis=0)
-    return (ranks - ranks.mean(axis=0)) / len(columns)
+    ranks: Floats = np.asarray(rankdata(columns, axis=0), dtype=np.float64)
+    centred: Floats = (ranks - ranks.mean(axis=0)) / len(columns)
+    return centred
 
 
 def _correlations(weights: Floats, numbers: Floats, scores: Floats) -> Floats:
