@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from evomerge_core.errors import InputError
@@ -85,7 +85,12 @@ class RayCrew:
     def wait(self, seconds: float) -> Sequence[Done]:
         """What has come of orders since, after some seconds at the most. Raises what a worker raises, but for a candidate's
         own failure."""
-        ready, _ = ray.wait(list(self._answers), num_returns=1, timeout=seconds)
+        try:
+            ready, _ = ray.wait(list(self._answers), num_returns=1, timeout=seconds)
+        except (RayError, ConnectionError) as error:
+            said = " ".join(str(error).split())[:200]
+            remedy = "resume the run when it is there again, or with --workers none"
+            raise InputError(f"the cluster is lost ({said})", where="workers", remedy=remedy) from None
         return [self._done(answer) for answer in ready]
 
     def lacks_for_shipped(self) -> str:
@@ -115,7 +120,7 @@ class RayCrew:
         try:
             with _as_raised():
                 answered: Answered = ray.get(answer)
-        except (RayActorError, RayError) as error:
+        except (RayError, ConnectionError) as error:
             member.lost = _why(error, member)
             with contextlib.suppress(RayError):
                 ray.kill(member.actor)
@@ -169,7 +174,7 @@ def _ready(name: str, place: Place, opening: Any) -> Opened:
     return opened
 
 
-def _why(error: RayError, member: _Member) -> str:
+def _why(error: Exception, member: _Member) -> str:
     """Why a worker was lost, in a few words."""
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     alive = {node["NodeID"] for node in nodes if node["Alive"]}
