@@ -10,7 +10,7 @@ import yaml
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.setup import create_run
-from support.tiny_run import write_recipe
+from support.tiny_run import write_recipe as write_tiny_recipe
 
 PROMPTS = ["w5 7", "w9 12", "w20 3", "w31 44"]
 BY_TASTE: dict[str, Any] = {
@@ -24,12 +24,18 @@ BY_TASTE: dict[str, Any] = {
 _TASKS = ("tasks", "splits")
 
 
-def make_run(place: Path, out: str = "run", **changes: Any) -> Path:
-    """A run's folder; where the changes have no `tasks`, of taste alone."""
-    path = write_recipe(place, **{**BY_TASTE, **changes})
-    if "tasks" not in changes:
+def write_recipe(place: Path, *, tasks: bool = True, **changes: Any) -> Path:
+    """A recipe's file; without `tasks`, of taste alone."""
+    path = write_tiny_recipe(place, **changes)
+    if not tasks:
         recipe = yaml.safe_load(path.read_text())
         path.write_text(yaml.safe_dump({key: value for key, value in recipe.items() if key not in _TASKS}, sort_keys=False))
+    return path
+
+
+def make_run(place: Path, out: str = "run", **changes: Any) -> Path:
+    """A run's folder; where the changes have no `tasks`, of taste alone."""
+    path = write_recipe(place, tasks="tasks" in changes, **{**BY_TASTE, **changes})
     return create_run(load_recipe(path), out=place / out)
 
 

@@ -18,6 +18,7 @@ from evomerge_core.search.racing.rungs import rung_sizes
 from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.task import Task
+from evomerge_core.tasks.taste import taste_task
 from evomerge_quant.planning.machine.timings import Timing, question_tokens
 from evomerge_quant.planning.prompts import Prompts
 
@@ -57,8 +58,11 @@ def workload(
     prompt_tokens: float | None = None,
 ) -> Workload:
     """The work of a recipe, `prompt_tokens` being what an item was measured to be. Raises InputError for a wrong task."""
-    tasks = [make_task(spec) for spec in recipe.tasks]
-    splits, count = recipe.splits, len(tasks)
+    tasks, splits, prompts = [make_task(spec) for spec in recipe.tasks], recipe.splits, 0
+    count = len(tasks)
+    if recipe.taste is not None:
+        tasks.append(taste_task(weight=recipe.taste.weight, max_new_tokens=recipe.taste.max_new_tokens))
+        prompts = len(recipe.taste.prompts)
     names = tuple(task.name for task in tasks)
     known = [timing.answer_tokens for timing in timings if timing.tasks == names]
     read = prompt_tokens or _PROMPT_TOKENS
@@ -66,8 +70,8 @@ def workload(
     uniform = len(UNIFORM_WEIGHTS) if any(stage.pool == () for stage in plan_stages(recipe)) else 0
     return Workload(
         tasks=names,
-        search_items=count * splits.search,
-        searched_items=count * _searched_items(recipe, device, read, written),
+        search_items=count * splits.search + prompts,
+        searched_items=count * _searched_items(recipe, device, read, written) + prompts,
         validation_items=count * splits.validation,
         final_first_items=count * rung_sizes(splits.validation, load_items=_load(recipe, device, read, written))[0],
         test_items=count * splits.test,
@@ -84,6 +88,8 @@ def _searched_items(recipe: Recipe, device: Literal["cpu", "cuda"], read: float,
     """Items of each task that a candidate is asked in the mean: in a race all meet the first rung's, then half of those left
     the next ones."""
     items, validated = recipe.splits.search, recipe.splits.validation > 0
+    if recipe.taste is not None:
+        return items
     load = _load(recipe, device, read, written)
     sizes = race_sizes(recipe.search, items=items, validated=validated, load=load)
     if sizes is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.schema import Recipe
+from evomerge_core.recipe.taste import Taste
 from evomerge_core.sources.architecture import settings
 from evomerge_core.sources.source import Source
 from evomerge_core.tasks.draw_items import draw_items
@@ -18,6 +19,7 @@ from evomerge_core.tasks.items.split import SPLITS, ItemSplits
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.spec import TaskSpec
 from evomerge_core.tasks.task import Task
+from evomerge_core.tasks.taste import taste_items, taste_task
 from evomerge_quant.planning.check import PreflightCheck, ok, problem, refused, warning
 from evomerge_quant.planning.machine.timings import question_tokens
 from evomerge_quant.planning.prompts import Prompts, prompts_of
@@ -62,7 +64,16 @@ def task_report(recipe: Recipe, folder: Path, base: Source | None, giver: Source
         checks += _asked(task, items, prompts, positions, tokens)
         checks += _scored(task)
         checks += _whole(task, shown)
+    if recipe.taste is not None:
+        checks += _taste(recipe.taste, prompts, positions, tokens)
     return TaskReport(tuple(checks), statistics.mean(tokens) if tokens else None, sum(features.values()))
+
+
+def _taste(taste: Taste, prompts: Prompts | None, positions: int | None, tokens: list[float]) -> Iterator[PreflightCheck]:
+    voter = "you vote" if taste.judge is None else "a judge votes"
+    yield ok("Taste", f"{len(taste.prompts)} prompts; {voter}, {taste.votes} times in all")
+    task = taste_task(weight=taste.weight, max_new_tokens=taste.max_new_tokens)
+    yield from _asked(task, ItemSplits(taste_items(taste.prompts), (), ()), prompts, positions, tokens)
 
 
 def _prompts(base: Source | None, giver: Source | None, checks: list[PreflightCheck]) -> Prompts | None:
