@@ -47,7 +47,7 @@ def main() -> int:
     tried: Counter[tuple[str, str]] = Counter()
     lost: Counter[tuple[str, str]] = Counter()
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="faults-") as place:
+    with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as place:
         bench = make_bench(Path(place).resolve())
         draw = random.Random(arguments.seed)
         places = list(_places(bench, faults, arguments.part or PARTS, arguments.sample, draw))

@@ -50,6 +50,16 @@ def test_resuming_a_finished_run_shows_its_result_again(finished: Finished) -> N
     assert scores(finished[0]) == before
 
 
+def test_a_result_that_was_broken_is_made_again(finished: Finished, tmp_path: Path) -> None:
+    run = shutil.copytree(finished[0], tmp_path / "run")
+    (run / "winner" / "result.json").write_text("{")
+    done = command("resume", run, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "result.json has another size than was written: it is made again" in done.stderr
+    expected = timeless(json.loads((finished[0] / "winner" / "result.json").read_text()))
+    assert timeless(json.loads((run / "winner" / "result.json").read_text())) == expected
+
+
 def test_the_winners_file_alone_rebuilds_the_winner(finished: Finished, tmp_path: Path) -> None:
     run = finished[0]
     shared = tmp_path / "mergekit_config.yml"

@@ -77,13 +77,12 @@ def _is_done(folder: Path) -> bool:
 
     try:
         require_sound_store(folder)
-        if read_progress(folder).state != "finished":
-            return False
+        # before the result is read, which may be what is damaged
         damage = winner_damage(folder)
         if damage is not None:
             forget_winner(folder)
             print(f"{damage}: it is made again", file=sys.stderr)
-        return damage is None
+        return damage is None and read_progress(folder).state == "finished"
     except DamagedStore:
         # the job's start goes on from the copy
         return False
