@@ -53,7 +53,7 @@ def layers_that_fit(sizes: LayerSizes, free: int, cells: int) -> int:
 
 
 def choose_layers(path: Path) -> int:
-    """`n_gpu_layers` for a file on this machine: 0 where the installed build uses no GPU; all where the file can't be read here,
+    """`n_gpu_layers` for a file on this machine: 0 where the installed build has no GPU; all where the file can't be read,
     of which llama.cpp then says why."""
     if not load_library().llama_supports_gpu_offload():
         return 0
