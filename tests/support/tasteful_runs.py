@@ -24,10 +24,10 @@ BY_TASTE: dict[str, Any] = {
 _TASKS = ("tasks", "splits")
 
 
-def write_recipe(place: Path, *, tasks: bool = True, **changes: Any) -> Path:
-    """A recipe's file; without `tasks`, of taste alone."""
+def write_recipe(place: Path, *, with_tasks: bool = True, **changes: Any) -> Path:
+    """A recipe's file; without tasks, of taste alone."""
     path = write_tiny_recipe(place, **changes)
-    if not tasks:
+    if not with_tasks:
         recipe = yaml.safe_load(path.read_text())
         path.write_text(yaml.safe_dump({key: value for key, value in recipe.items() if key not in _TASKS}, sort_keys=False))
     return path
@@ -35,7 +35,7 @@ def write_recipe(place: Path, *, tasks: bool = True, **changes: Any) -> Path:
 
 def make_run(place: Path, out: str = "run", **changes: Any) -> Path:
     """A run's folder; where the changes have no `tasks`, of taste alone."""
-    path = write_recipe(place, tasks="tasks" in changes, **{**BY_TASTE, **changes})
+    path = write_recipe(place, with_tasks="tasks" in changes, **{**BY_TASTE, **changes})
     return create_run(load_recipe(path), out=place / out)
 
 

@@ -13,7 +13,7 @@ from support.tasteful_runs import BY_TASTE, PROMPTS, write_recipe
 @pytest.mark.parametrize("tasks", [False, True])
 def test_prompts_are_part_of_what_is_asked(tmp_path: Path, tasks: bool) -> None:
     recipe = load_recipe(
-        write_recipe(tmp_path, tasks=tasks, **{**BY_TASTE, "evaluation": {"precision": "auto", "device": "cpu"}})
+        write_recipe(tmp_path, with_tasks=tasks, **{**BY_TASTE, "evaluation": {"precision": "auto", "device": "cpu"}})
     )
     asked = workload(recipe, "cpu")
     assert asked.search_items == asked.searched_items == len(PROMPTS) + (12 if tasks else 0)
