@@ -29,6 +29,7 @@ from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.keys.known_things import KnownThings
 from evomerge_tui.keys.palette import ActionCommands, carry_out
 from evomerge_tui.screens.home import HomeScreen
+from evomerge_tui.screens.leave_field import leave_field
 from evomerge_tui.screens.page import HEIGHTS, WIDTHS, Page
 from evomerge_tui.screens.run_endings import RunEndings
 from evomerge_tui.terminal.ascii_filter import AsciiOnly, to_ascii
@@ -37,7 +38,7 @@ from evomerge_tui.terminal.desktop_notice import notice_sequence
 from evomerge_tui.terminal.themes import NAMES, THEMES
 from evomerge_tui.text.shown_text import one_line
 from evomerge_tui.user.settings import THEMES as THEME_WORDS
-from evomerge_tui.user.settings import Settings, load_settings
+from evomerge_tui.user.settings import Settings, Theme, load_settings, save_settings
 from evomerge_tui.user.user_paths import tour_path
 
 if TYPE_CHECKING:
@@ -202,13 +203,24 @@ class EvomergeApp(App[int]):
         words = list(THEME_WORDS)
         theme = words[(words.index(self.settings.theme) + 1) % len(words)]
         self.use_settings(replace(self.settings, theme=theme))
-        self.notify(f"Theme: {_THEME_NAMES.get(theme, theme)} (this session; save it in Settings)", markup=False, timeout=3)
+        self.notify(f"Theme: {_THEME_NAMES.get(theme, theme)}", markup=False, timeout=3)
+        self._keep_theme(theme)
+
+    @work(thread=True, exclusive=True, group="theme", exit_on_error=False)
+    def _keep_theme(self, theme: Theme) -> None:
+        """Saves it; of what the command line changed for this session, such as --no-unicode, nothing is saved."""
+        try:
+            save_settings(replace(load_settings(), theme=theme))
+        except InputError as error:
+            self.call_from_thread(self.tell, f"The theme isn't saved: {error}", "warning")
 
     def action_copy_message(self) -> None:
         if self.last_message:
             self.copy_text(self.last_message, "message")
 
     def action_back_or_stay(self) -> None:
+        if leave_field(self.screen):
+            return
         if len(self.screen_stack) > 1:
             self._ask_and_go_back() if _works([self.screen]) else self.pop_screen()
 
@@ -246,23 +258,23 @@ class EvomergeApp(App[int]):
         if answer in ("detach", "stop"):
             self.exit(0)
 
-    def open_run(self, folder: Path) -> None:
-        """The dashboard of a run."""
+    def open_run(self, folder: Path, *, ship: bool = False) -> None:
+        """The dashboard of a run; with `ship` its end makes the files and opens a chat."""
         from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
 
-        self.push_screen(DashboardScreen(folder))
+        self.push_screen(DashboardScreen(folder, ship=ship))
 
-    def open_export(self, folder: Path, candidate: str | None = None) -> None:
+    def open_export(self, folder: Path, candidate: str | None = None, *, at_once: bool = False) -> None:
         """The steps from a winner, or another candidate, to a GGUF."""
         from evomerge_tui.screens.export.export import ExportScreen
 
-        self.push_screen(ExportScreen(folder, candidate))
+        self.push_screen(ExportScreen(folder, candidate, at_once=at_once))
 
-    def open_chat(self, folder: Path) -> None:
-        """A conversation with a run's winner."""
+    def open_chat(self, folder: Path, file: Path | None = None) -> None:
+        """A conversation with a run's winner, or with a file that was exported of it."""
         from evomerge_tui.screens.chat.chat import ChatScreen
 
-        self.push_screen(ChatScreen(folder))
+        self.push_screen(ChatScreen(folder, file))
 
     def open_new_run(self, recipe: Path | None = None) -> None:
         """The steps of a new run, from a recipe when there is one."""

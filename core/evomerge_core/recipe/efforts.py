@@ -47,10 +47,15 @@ EFFORTS: Mapping[str, Effort] = {
 
 
 def fitted_splits(wanted: Mapping[str, int], items: int) -> dict[str, int]:
-    """The sizes, all smaller by the same share where there are fewer items; test and search keep at least one."""
+    """The sizes, all smaller by the same share where there are fewer items; test and search keep at least one, for which the
+    largest gives way. No more than `items` in all, where there are two."""
     total = sum(wanted[split] for split in SPLITS)
     if total <= items:
         return {split: wanted[split] for split in SPLITS}
-    share = items / total
-    sizes = {split: int(wanted[split] * share) for split in SPLITS}
-    return {**sizes, "search": max(1, sizes["search"]), "test": max(1, sizes["test"])}
+    sizes = {split: wanted[split] * items // total for split in SPLITS}
+    sizes |= {split: max(1, sizes[split]) for split in ("search", "test")}
+    for _ in range(sum(sizes.values()) - items):
+        # validation alone may have none
+        largest = max(sizes, key=lambda split: sizes[split] - (split != "validation"))
+        sizes[largest] = max(0 if largest == "validation" else 1, sizes[largest] - 1)
+    return sizes

@@ -122,8 +122,8 @@ def test_a_terminal_that_goes_away_takes_the_screens_along(tmp_path: Path) -> No
 def test_resizing_below_the_least_size_shows_a_notice_and_comes_back(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path)
     terminal.wait_for("Breed language models")
-    terminal.resize((50, 15))
-    terminal.wait_for("needs 60x20")
+    terminal.resize((38, 15))
+    terminal.wait_for("needs 40x20")
     terminal.resize((80, 24))
     terminal.wait_for("Breed language models")
     terminal.type("q")

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from huggingface_hub import constants
 
 from evomerge_core.errors import InputError
+from evomerge_tui.keys.clashes import clash
 from evomerge_tui.user.settings import Settings, hub_token_is_set, load_settings, save_hub_token, save_settings, settings_path
 from support.screen_tools import click_text, make_app, shown, until
 
@@ -95,3 +97,53 @@ async def test_the_mouse_changes_the_theme_and_a_key(tmp_path: Path, monkeypatch
         assert load_settings().theme == "light"
         assert load_settings().keys == {"app.help": "f8"}
         assert app.theme == "evomerge-light"
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ({"dashboard.pause": "r"}, ("dashboard.resume", "'r'")),
+        ({"dashboard.pause": "f1"}, ("app.help", "'f1'")),
+        ({"models.use": "ctrl+n"}, ("new_run.next", "'ctrl+n'")),
+        ({"home.new": "f8", "home.quickstart": "f7,f8"}, ("'f8'",)),
+    ],
+)
+def test_a_key_that_is_bound_twice_is_refused(keys: dict[str, str], named: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(yaml.safe_dump({"keys": keys}), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_settings(file)
+    for words in (str(file), next(iter(keys)), *named):
+        assert words in str(caught.value)
+
+
+def test_keys_that_are_never_there_together_may_be_the_same() -> None:
+    assert clash({"models.use": "t", "models.rank": "u"}) is None
+    assert clash({"goal.try": "b", "dashboard.pause": "n"}) is None
+    assert clash({}) is None
+
+
+@pytest.mark.anyio
+async def test_the_screen_refuses_a_key_that_is_bound_already(tmp_path: Path) -> None:
+    app = make_app(tmp_path, runs_folder=str(tmp_path))
+    async with app.run_test(size=(120, 50)) as pilot:
+        await until(pilot, lambda: "Quickstart" in shown(app))
+        await pilot.press("comma")
+        await click_text(pilot, "Help", beside="f1", times=2)
+        await until(pilot, lambda: "Press the new key" in shown(app))
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: "^t is the key of Theme" in app.last_message)
+        assert "not saved" not in shown(app)
+
+
+@pytest.mark.anyio
+async def test_the_theme_that_a_key_chose_is_there_the_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    save_settings(Settings(unicode=True, job_priority="normal"))
+    app = make_app(tmp_path, runs_folder=str(tmp_path), unicode=False)
+    async with app.run_test(size=(120, 50)) as pilot:
+        await until(pilot, lambda: "Quickstart" in shown(app))
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: load_settings().theme == "light")
+    # what this start alone was given, as by --no-unicode, isn't kept
+    assert load_settings() == Settings(theme="light", unicode=True, job_priority="normal")

@@ -10,13 +10,20 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
+import aiohttp_jinja2
 from aiohttp import web
 from textual_serve.server import Server
 
 from evomerge_core.errors import InputError
 
 _TOKEN_BYTES = 24
+_PAGES = Path(__file__).parent / "pages"
+_FONT_SIZE = 16
+# `localhost` may be the address of IPv6 alone.
+_HOSTS = ("127.0.0.1", "localhost")
 # An open tab's connection ends only with its process: after an interrupt nobody waits longer for it than this.
 CLOSING_SECONDS = 2.0
 _HEADERS = {
@@ -33,13 +40,24 @@ class TokenServer(Server):
     """Serves `command` below `/TOKEN/` on localhost."""
 
     def __init__(self, command: str, port: int, token: str | None = None) -> None:
-        super().__init__(command, host="localhost", port=port, title="evomerge-tui")
+        super().__init__(command, host="localhost", port=port, title="evomerge-tui", templates_path=_PAGES)
         self.token = token or secrets.token_urlsafe(_TOKEN_BYTES)
 
     @property
     def address(self) -> str:
         """The address to open in the browser."""
         return f"{self.public_url}/{self.token}/"
+
+    @aiohttp_jinja2.template("app_index.html")
+    async def handle_index(self, request: web.Request) -> dict[str, Any]:
+        """The page, which loads everything by the name that it was opened by: localhost or 127.0.0.1."""
+        place = f"//{request.host}/{self.token}"
+        return {
+            "application": {"name": self.title},
+            "config": {"static": {"url": "static/"}},
+            "font_size": _FONT_SIZE,
+            "app_websocket_url": f"ws:{place}/ws",
+        }
 
     async def make_app(self) -> web.Application:
         """The web application; everything outside the token's path is not found."""
@@ -72,7 +90,7 @@ def serve(port: int, *, unicode: bool, show: Callable[[str], None]) -> None:
     try:
         web.run_app(
             server.make_app(),
-            host="localhost",
+            host=_HOSTS,
             port=port,
             print=None,
             access_log=None,

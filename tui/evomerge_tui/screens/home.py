@@ -23,6 +23,7 @@ from evomerge_tui.screens.run_actions import RunActions
 from evomerge_tui.text.quantities import amount, duration, gain, percent
 from evomerge_tui.text.run_states import shown_state
 from evomerge_tui.text.shown_text import one_line
+from evomerge_tui.user.settings import Settings
 from evomerge_tui.widgets.rows_table import Cell, Column, RowsTable
 from evomerge_tui.widgets.top_bar import TopBar
 
@@ -138,7 +139,7 @@ class HomeScreen(RunActions):
         if event.row.state == "unreadable":
             self.evomerge.tell(str(event.row.message), "error")
         else:
-            self.evomerge.open_run(event.row.folder)
+            self.evomerge.open_run(event.row.folder, ship=event.row.name in _QUICKSTARTS)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         return action not in _ON_A_RUN or not (self.has_class("-empty") or self.has_class("-unknown"))
@@ -154,12 +155,13 @@ class HomeScreen(RunActions):
     def _quickstart(self, name: str) -> None:
         from evomerge_tui.screens.dialogs.starting import Starting
 
-        folder = _free(self.evomerge.runs_folder / name)
+        own = self.evomerge.settings.runs_folder != Settings().runs_folder
+        folder = _free((self.evomerge.runs_folder if own else self.evomerge.folder) / name)
         self.app.push_screen(Starting(name, folder, ("quickstart", *_QUICKSTARTS[name])), self._started)
 
     def _started(self, folder: Path | None) -> None:
         if folder is not None:
-            self.evomerge.open_run(folder)
+            self.evomerge.open_run(folder, ship=True)
 
     def action_duplicate(self) -> None:
         if (run := self._table.row) is not None:
@@ -224,11 +226,12 @@ def _columns() -> list[Column[RunOverview]]:
         Column("state", "State", 13, _state, lambda run: (run.state not in LIVE, -run.changed)),
         Column("name", "Run", 0, lambda run: (run.name, ""), lambda run: run.name.casefold()),
         Column("best", "Best", 7, lambda run: (percent(run.best), "best"), lambda run: run.best, right=True),
-        Column("parent", "Parent", 7, lambda run: (percent(run.parent), "muted"), lambda run: run.parent, right=True),
-        Column("gain", "Gain", 6, _gain, lambda run: run.gain, right=True),
-        Column("on", "On", 6, _split, lambda run: run.split, least_table=90),
+        Column("parent", "Parent", 7, lambda run: (percent(run.parent), "muted"), lambda run: run.parent, right=True,
+               least_table=58),
+        Column("gain", "Gain", 6, _gain, lambda run: run.gain, right=True, least_table=50),
+        Column("on", "On", 6, _split, lambda run: run.split, least_table=72),
         Column("done", "Searched", 10, _done, lambda run: run.evaluations, right=True, least_table=90),
-        Column("age", "Last activity", 15, _age, lambda run: -run.changed, right=True),
+        Column("age", "Last activity", 15, _age, lambda run: -run.changed, right=True, least_table=58),
         Column("size", "Size", 7, lambda run: (amount(run.size), "muted"), lambda run: run.size, right=True, least_table=90),
         Column("folder", "Folder", 0, lambda run: (_short(run.folder), "muted"), lambda run: str(run.folder), least_table=130),
     ]  # fmt: skip
@@ -238,7 +241,7 @@ def _recipe_columns() -> list[Column[ReadyRecipe]]:
     return [
         Column("name", "Recipe", 26, lambda recipe: (recipe.name, ""), lambda recipe: recipe.name),
         Column("memory", "VRAM", 7, _memory, _recipe_order, right=True),
-        Column("title", "Crosses", 0, lambda recipe: (recipe.title, "muted"), lambda recipe: recipe.title),
+        Column("title", "Crosses", 0, lambda recipe: (recipe.title, "muted"), lambda recipe: recipe.title, least_table=56),
     ]
 
 

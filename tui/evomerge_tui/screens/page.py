@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from textual import events, on
 from textual.binding import BindingType
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.shell import Shell, shell_of
+from evomerge_tui.widgets.key_line import KeyLine
 from evomerge_tui.widgets.small_notice import SmallNotice
 from evomerge_tui.widgets.top_bar import TopBar
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT")
 
 # From these sizes on a class is set; the smallest shows the notice instead of a broken layout.
-WIDTHS = [(0, "-tiny"), (60, "-narrow"), (100, "-normal"), (140, "-wide")]
+WIDTHS = [(0, "-tiny"), (40, "-narrow"), (100, "-normal"), (140, "-wide")]
+_PHONE = 60
 HEIGHTS = [(0, "-flat"), (20, "-short"), (34, "-tall")]
 
 
@@ -40,8 +42,13 @@ class Page(Screen[None]):
     def compose(self) -> Iterable[Widget]:
         yield TopBar(self.TITLE or "")
         yield from self.body()
-        yield Footer(show_command_palette=False)
+        yield KeyLine(show_command_palette=False)
         yield SmallNotice()
+
+    @on(events.Resize)
+    def _resized(self, event: events.Resize) -> None:
+        """A phone's width leaves out what isn't needed, besides what a narrow terminal does."""
+        self.set_class(event.size.width < _PHONE, "-phone")
 
     def under_way(self) -> Iterable[UnderWay]:
         """Work that ends with this screen; leaving it asks first."""

@@ -17,6 +17,7 @@ from textual.widgets import Input, Select, Static
 from evomerge_core.errors import InputError
 from evomerge_tui.keys.actions import ACTIONS, Action
 from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.keys.clashes import clash
 from evomerge_tui.keys.key_names import key_names
 from evomerge_tui.screens.page import Page
 from evomerge_tui.user.settings import PRIORITIES, Settings, hub_token_is_set, save_hub_token, save_settings, settings_path
@@ -47,7 +48,9 @@ class SettingsScreen(Page):
             yield FormRow("Animations", Tick("on", id="animations"), "off: for slow connections")
             priority = Select([(name, name) for name in PRIORITIES], id="job-priority", allow_blank=False, compact=True)
             yield FormRow("Job priority", priority, "low lets other programs go first")
-            yield FormRow("New runs in", Input(id="runs-folder"), "relative to the start folder")
+            yield FormRow(
+                "New runs in", Input(id="runs-folder"), "relative to the start folder; a recipe's own output comes first"
+            )
             yield FormRow("Models in", Input(id="model-folders"), f"separated by {_SEPARATOR}; Hub cache included")
             yield FormRow("Notices", Tick("on", id="notices"), "a desktop notice when a run ends")
             yield FormRow("Chats", Tick("keep", id="chat-history"), "conversations go on next time; only you can read them")
@@ -107,10 +110,13 @@ class SettingsScreen(Page):
         key = await self.app.push_screen_wait(PressKey(action))
         if key is None:
             return
-        if key == "":
-            self._keys.pop(action.id, None)
-        else:
-            self._keys[action.id] = key
+        keys = {name: chosen for name, chosen in self._keys.items() if name != action.id} | ({action.id: key} if key else {})
+        if (found := clash(keys)) is not None:
+            changed, other, shared = found
+            told = f"{key_names(shared)} is the key of {other.description} ({_where(other)}) already: choose another one"
+            self.evomerge.tell(f"{changed.description}: {told}", "error")
+            return
+        self._keys = keys
         self.query_one("#key-list", RowsTable).refresh()
         self._mark()
 
@@ -130,7 +136,7 @@ class SettingsScreen(Page):
             "unicode": self.query_one("#unicode", Tick).value,
             "animations": self.query_one("#animations", Tick).value,
             "job_priority": self.query_one("#job-priority", Select).value,
-            "runs_folder": self.query_one("#runs-folder", Input).value.strip() or ".",
+            "runs_folder": self.query_one("#runs-folder", Input).value.strip() or Settings().runs_folder,
             "model_folders": tuple(folder.strip() for folder in folders if folder.strip()),
             "notices": self.query_one("#notices", Tick).value,
             "chat_history": self.query_one("#chat-history", Tick).value,

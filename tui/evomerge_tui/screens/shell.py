@@ -48,14 +48,14 @@ class Shell(Protocol):
     def note_state(self, folder: Path, name: str, state: str) -> None:
         """Takes in a run's state as a screen sees it; says when a run that was at work has ended."""
 
-    def open_run(self, folder: Path) -> None:
-        """Opens the dashboard of a run."""
+    def open_run(self, folder: Path, *, ship: bool = False) -> None:
+        """Opens the dashboard of a run; with `ship` the end of the run that is watched makes its files and opens a chat."""
 
-    def open_export(self, folder: Path, candidate: str | None = None) -> None:
-        """Opens the export of a run's winner, or of another candidate."""
+    def open_export(self, folder: Path, candidate: str | None = None, *, at_once: bool = False) -> None:
+        """Opens the export of a run's winner, or of another candidate; `at_once` makes the quickstart's files and chats."""
 
-    def open_chat(self, folder: Path) -> None:
-        """Opens a conversation with a run's winner."""
+    def open_chat(self, folder: Path, file: Path | None = None) -> None:
+        """Opens a conversation with a run's winner, or with a file that was exported of it."""
 
     def open_new_run(self, recipe: Path | None = None) -> None:
         """Opens the steps of a new run, starting from a recipe when there is one."""

@@ -15,6 +15,7 @@ from platformdirs import user_config_path
 
 from evomerge_core.errors import nearest_name
 from evomerge_tui.keys.actions import ACTIONS
+from evomerge_tui.keys.clashes import clash
 
 if TYPE_CHECKING:
     from evomerge_core.files.yaml_file import YamlFile
@@ -36,7 +37,7 @@ class Settings:
     unicode: bool = True
     animations: bool = True
     job_priority: Priority = "low"
-    runs_folder: str = "."
+    runs_folder: str = "runs"
     model_folders: tuple[str, ...] = ()
     notices: bool = True
     chat_history: bool = True
@@ -65,6 +66,9 @@ def load_settings(path: Path | None = None) -> Settings:
             near = nearest_name(name, known)
             remedy = "`evomerge-tui` shows all with ?" if near is None else f"did you mean {near!r}?"
             raise file.error(("keys", name), f"unknown action {name!r}", remedy)
+    if (found := clash(settings.keys)) is not None:
+        changed, other, key = found
+        raise file.error(("keys", changed.id), f"{key!r} is the key of {other.id!r} already", "give one of them another key")
     return settings
 
 

@@ -299,12 +299,19 @@ class RowsTable(ScrollView, Generic[RowT], can_focus=True):
         if y == 0:
             return self._title_line(width)
         if not self._shown:
-            text = self._empty if y == 2 else ""
+            text = self._why_empty() if y == 2 else ""
             return Strip([Segment(_fit(f" {text}", width), self.get_component_rich_style("rows--empty"))])
         index = y - 1 + self.scroll_offset.y
         if index >= len(self._shown):
             return Strip.blank(width, self.rich_style)
         return self._row_line(index, width)
+
+    def _why_empty(self) -> str:
+        """Whether nothing is there, or the filter lets nothing through."""
+        if not self._rows:
+            return self._empty
+        count = "1 row is" if len(self._rows) == 1 else f"{len(self._rows)} rows are"
+        return f"Nothing contains {one_line(self._filter, 40)!r}: {count} hidden by the filter"
 
     def _title_line(self, width: int) -> Strip:
         style = self.get_component_rich_style("rows--header")

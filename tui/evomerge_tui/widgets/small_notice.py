@@ -9,7 +9,7 @@ from textual.widget import Widget
 class SmallNotice(Widget):
     """Says which size is needed, and which there is."""
 
-    LEAST = (60, 20)
+    LEAST = (40, 20)
 
     def render(self) -> Text:
         width, height = self.app.size

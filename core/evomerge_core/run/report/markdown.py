@@ -13,13 +13,8 @@ from evomerge_core.run.report.pool import pool_section
 from evomerge_core.run.report.words import fenced, percent, plain
 from evomerge_core.run.view.expectation import expectation
 from evomerge_core.run.view.result import references_of
+from evomerge_core.run.view.search_end import why_ended
 from evomerge_core.tasks.items.split import SPLITS
-
-_ENDED = {
-    "evaluations": "the budget of candidates was spent",
-    "minutes": "its time was up",
-    "flat": "all candidates scored alike",
-}
 
 
 def to_markdown(report: Report, plots: Mapping[str, str]) -> str:
@@ -141,7 +136,7 @@ def _search(report: Report) -> Iterator[str]:
         if sizes:
             yield f"Races on {', then '.join(map(str, sizes))} items of each task, different ones in each generation."
     for reason in report.search_ended:
-        yield f"The search ended because {_ENDED.get(reason, reason)}."
+        yield f"The search ended because {why_ended(reason)}."
     yield from _listed("Failed", [(child, child.failure) for child in failed])
     yield from _listed("Incoherent", [(candidate, candidate.mark) for candidate in marked])
 

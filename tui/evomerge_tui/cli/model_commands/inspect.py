@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
+from evomerge_core.errors import InputError
 from evomerge_tui.cli.arguments import Subparsers, add_json, print_json
 
 
@@ -22,19 +24,34 @@ def _inspect(args: argparse.Namespace) -> int:
     from evomerge_core.sources.inspection import inspect
     from evomerge_core.sources.source import open_source
 
-    sources = [open_source(m, relative_to=Path.cwd(), allow_pickle=args.allow_pickle) for m in args.models]
-    facts = [dataclasses.asdict(inspect(source)) for source in sources]
+    sources, facts, problems = [], [], []
+    for model in args.models:
+        try:
+            source = open_source(model, relative_to=Path.cwd(), allow_pickle=args.allow_pickle)
+            facts.append(dataclasses.asdict(inspect(source)))
+            sources.append(source)
+        except InputError as error:
+            if len(args.models) == 1:
+                raise
+            problems.append(str(error))
     refusals = [str(error) for error in check(sources[0], sources[1:])] if len(sources) > 1 else []
+    refusals = [*problems, *refusals]
     if args.json:
         print_json({"models": facts, "refusals": refusals, "mergeable": not refusals})
-        return 0
+        return _status(problems)
     from evomerge_tui.cli.output.inspect_table import facts_table
     from evomerge_tui.terminal.safe_console import SafeConsole
 
     console = SafeConsole()
-    console.print(facts_table(facts))
+    if facts:
+        console.print(facts_table(facts))
     for line in refusals:
         console.print(line, style="red", markup=False)
     if len(sources) > 1 and not refusals:
         console.print(f"These {len(sources)} models can be merged.", style="green")
-    return 0
+    return _status(problems)
+
+
+def _status(problems: Sequence[str]) -> int:
+    """2 where something isn't a model that can be read, after all others were described."""
+    return 2 if problems else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ _CHOICES = ("choices.text", "choices", "options", "endings", "mc1_targets.choice
 # Columns of a choice each: what is before the letter or number in their names, and what the first of them has.
 _FIRST_CHOICE = re.compile(r"((?:option|choice|ending|answer|sol|solution|op|opt)s?[ _-]?)([aA01])|()([aA])", re.IGNORECASE)
 _LETTERS = "ABCDEFGHIJ"
+# What is in the name of a column that says which choice is right.
+_OF_ANSWERS = ("answer", "ans", "correct", "right", "gold", "label", "target", "solution", "index", "idx", "key", "cop")
+_LOOKED_AT = 200
 _TABLES = (".tsv", ".csv")
 _SHORT = 40
 
@@ -56,9 +59,11 @@ def _fields(path: Path, names: tuple[str, ...]) -> dict[str, Column | list[Colum
     table = path.suffix.lower() in _TABLES
     row = next(iter(read_rows(path, header=True)), None)
     question = None if row is None else _known(row, _QUESTIONS)
-    answer = None if row is None else _known(row, _ANSWERS)
+    listed = None if row is None else _several(row) or _list_of_texts(row)
+    pointing = None if listed is None else _pointing(path, listed)
+    answer = pointing or (None if row is None else _known(row, _ANSWERS))
     if row is not None and question is not None and answer is not None:
-        choices = _several(row) or _spread(row, answer)
+        choices = (listed if pointing else _several(row)) or _spread(row, answer)
         others = {"context": _known(row, ("context",)), "choices": choices, IMAGE: _shown(row)}
         return {"question": question, "answer": answer, **{name: way for name, way in others.items() if way}}
     if table:
@@ -97,6 +102,38 @@ def _several(row: FileRow) -> str | None:
     spelt = {str(name).casefold(): str(name) for name in row.cells}
     columns = [spelt.get(name, name) for name in _CHOICES]
     return next((column for column in columns if has_column(row, column) and _lists_texts(row, column)), None)
+
+
+def _list_of_texts(row: FileRow) -> str | None:
+    """A column of several texts, whatever it is called."""
+    return next((str(name) for name in row.cells if _lists_texts(row, str(name)) and len(_texts(row, str(name))) > 1), None)
+
+
+def _pointing(path: Path, choices: str) -> str | None:
+    """The column that names one of the choices in every row that is looked at: by its text, a letter or an index."""
+    rows = list(islice(read_rows(path, header=True), _LOOKED_AT))
+    names = [str(name) for name in rows[0].cells if str(name) != choices]
+    pointing = [name for name in names if _hints(name) and all(_points(row, name, choices) for row in rows)]
+    known = [name for name in pointing if name.casefold() in _ANSWERS]
+    return next(iter([*sorted(known, key=lambda name: _ANSWERS.index(name.casefold())), *pointing]), None)
+
+
+def _hints(name: str) -> bool:
+    return any(word in name.casefold() for word in _OF_ANSWERS)
+
+
+def _points(row: FileRow, name: str, choices: str) -> bool:
+    texts, given = _texts(row, choices), _text(row, name)
+    letters = _LETTERS[: len(texts)]
+    return given is not None and given in {*texts, *letters, *letters.lower(), *map(str, range(len(texts) + 1))}
+
+
+def _texts(row: FileRow, column: str) -> tuple[str, ...]:
+    """The texts of a column of choices; none where it has none."""
+    if not has_column(row, column):
+        return ()
+    texts = as_value(texts_and_labels(cell_of(row, column, "choices"))[0], column)
+    return texts if isinstance(texts, tuple) else ()
 
 
 def _lists_texts(row: FileRow, column: str) -> bool:

@@ -52,9 +52,10 @@ class ChatScreen(Page):
     BINDINGS: ClassVar[list[BindingType]] = bindings("chat")
     AUTO_FOCUS = "#composer"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, file: Path | None = None) -> None:
         super().__init__()
         self.folder = folder
+        self._file = file
         self._thread = ChatThread(self._notify)
         self._files: tuple[Path, ...] = ()
         self._order = [0, 1]
@@ -106,7 +107,7 @@ class ChatScreen(Page):
     @work(exclusive=True, group="find", exit_on_error=False)
     async def _find(self) -> None:
         try:
-            file = await asyncio.to_thread(find_gguf, self.folder)
+            file: Path = self._file or await asyncio.to_thread(find_gguf, self.folder)
         except InputError as error:
             self.add_class("-nothing")
             self.query_one("#why", Static).update(Content.styled(many_lines(str(error)), "$text-muted"))

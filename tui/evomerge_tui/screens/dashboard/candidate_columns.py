@@ -60,7 +60,7 @@ def candidate_columns(history: History) -> list[Column[Outcome]]:
         Column("number", "#", 5, lambda row: (str(row.number), "muted"), lambda row: row.number, right=True, least_table=56),
         Column("label", "Candidate", 0, label, lambda row: row.label),
         Column("kind", "Kind", 8, lambda row: (kind_word(row.kind), "muted"), lambda row: row.kind, least_table=64),
-        Column("score", "Estimate", 9, estimated, order, right=True),
+        Column("score", "Estimate", 10, estimated, order, right=True),
         Column("interval", "95 %", 10, interval, lambda row: interval(row)[0], right=True, least_table=48),
         Column("items", "Rests on", 10, rests_on, lambda row: history.items(row), right=True),
         Column("gain", "Gain", 6, gain_cell, lead, right=True, least_table=72),

@@ -60,9 +60,10 @@ class DashboardScreen(RunActions):
     SCOPES = ("dashboard", "table", "plot")
     BINDINGS: ClassVar[list[BindingType]] = bindings("dashboard")
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, ship: bool = False) -> None:
         super().__init__()
         self.folder = folder
+        self._ship = ship
         self.history = History()
         self.state = ""
         self._has_archive = self._waits_for_votes = False
@@ -70,6 +71,7 @@ class DashboardScreen(RunActions):
         self._plot_is_old = True
         self._best: Best | None = None
         self._failure = ""
+        self._is_to_ship = False
 
     def body(self) -> Iterable[Widget]:
         yield PanelTabs(PANELS)
@@ -136,7 +138,7 @@ class DashboardScreen(RunActions):
     @on(RunSeen)
     def _show(self, message: RunSeen) -> None:
         at_once = self._seen is None or message.seen.news.state != self.state
-        seen, self._seen, self._failure = message.seen, message, ""
+        seen, self._seen, self._failure, before = message.seen, message, "", self.state
         news = seen.news
         self.evomerge.note_state(self.folder, self.folder.name, news.state)
         self._best = seen.best or self._best
@@ -169,6 +171,18 @@ class DashboardScreen(RunActions):
             self.add_class("-judged")
         if at_once:
             self._tick()
+        if before in LIVE and self.state == "finished":
+            self._is_to_ship = self._ship
+            self._ship_what_is_ready()
+
+    def on_screen_resume(self) -> None:
+        self._ship_what_is_ready()
+
+    def _ship_what_is_ready(self) -> None:
+        """A quickstart ends with its files and a chat, as on the command line; once, and over no other screen."""
+        if self._is_to_ship and self.is_current:
+            self._is_to_ship = False
+            self.evomerge.open_export(self.folder, at_once=True)
 
     def _show_workers(self) -> None:
         """What each worker does, while the run has any at work."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from evomerge_core.run.view.expectation import expectation
 from evomerge_core.run.view.feed import Event
+from evomerge_core.run.view.search_end import why_ended
 from evomerge_tui.text.quantities import percent
 from evomerge_tui.text.shown_text import one_line
 
@@ -26,8 +27,28 @@ _PHASES = {
 def event_line(event: Event, labels: Mapping[int, str]) -> str:
     """One event: local time and what happened; `labels` names candidates by their ids."""
     words = _WORDS.get(event.kind)
-    text = words(event.data, labels) if words else f"{event.kind} {event.data or ''}"
+    text = words(event.data, labels) if words else _unknown(event)
     return one_line(f"{time.strftime('%H:%M:%S', time.localtime(event.at))}  {text}")
+
+
+def _unknown(event: Event) -> str:
+    """An event of another version: its kind and what it holds, in words."""
+    told = ", ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in event.data.items() if value is not None)
+    kind = event.kind.replace("_", " ").capitalize()
+    return f"{kind}: {told}" if told else kind
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{key} {_value(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_value, value))
+    return ("no", "yes")[value] if isinstance(value, bool) else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _ended(data: Mapping[str, Any], _: Mapping[int, str]) -> str:
+    stage = f" of {data['stage']}" if data.get("stage") else ""
+    return f"The search{stage} ended: {why_ended(str(data.get('reason')))}"
 
 
 def _evaluation(data: Mapping[str, Any], labels: Mapping[int, str]) -> str:
@@ -79,6 +100,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "started": _started,
     "scored_on": _scored_on,
     "worker_lost": _worker_lost,
+    "search_ended": _ended,
     "poll": lambda data, _: f"Poll {data['name']} has ended: {data['votes']} votes so far",
     "pool": lambda data, _: f"Sources chosen: {', '.join(data['taken'])}",
     "precision": lambda data, _: f"Precision {data['text']}",

@@ -12,6 +12,7 @@ from textual.binding import BindingType
 from textual.color import Color
 from textual_hires_canvas import HiResMode
 from textual_plot import PlotWidget
+from textual_plot.plot_widget import FloatScalar
 
 from evomerge_core.run.store.records import Outcome
 from evomerge_core.run.view.estimates import Estimate
@@ -75,15 +76,15 @@ class FitnessPlot(PlotWidget, inherit_bindings=False):
     # where a value lies: the middles of the first and last row and column are the ends of the axes, so that a point is in the
     # row of the label that says its value
 
-    def get_pixel_from_coordinate(self, x: float, y: float) -> tuple[int, int]:
+    def get_pixel_from_coordinate(self, x: FloatScalar, y: FloatScalar) -> tuple[int, int]:
         across, down = self.get_hires_pixel_from_coordinate(x, y)
         return floor(across), floor(down)
 
-    def get_hires_pixel_from_coordinate(self, x: float, y: float) -> tuple[float, float]:
+    def get_hires_pixel_from_coordinate(self, x: FloatScalar, y: FloatScalar) -> tuple[float, float]:
         area = self._scale_rectangle
         across = (x - self._x_min) / (self._x_max - self._x_min) * (area.width - 1)
         down = (self._y_max - y) / (self._y_max - self._y_min) * (area.height - 1)
-        return area.x + 0.5 + across, area.y + 0.5 + down
+        return float(area.x + 0.5 + across), float(area.y + 0.5 + down)
 
     def get_coordinate_from_pixel(self, x: int, y: int) -> tuple[float, float]:
         area = self._scale_rectangle

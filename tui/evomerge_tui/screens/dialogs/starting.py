@@ -103,12 +103,12 @@ class Starting(Dialog[Path | None]):
         self.evomerge.copy_text(self._problem, "message")
 
     @on(Button.Pressed, "#cancel")
-    def _close(self) -> None:
-        self.action_close()
+    def action_close(self) -> None:
+        """Cancels the start, which closes this when it is done; after a failure, closes it."""
+        self._ask_and_close()
 
     @work(exclusive=True, group="close")
-    async def action_close(self) -> None:
-        """Cancels the start, which closes this when it is done; after a failure, closes it."""
+    async def _ask_and_close(self) -> None:
         if self._problem:
             self.dismiss(None)
             return

@@ -32,7 +32,7 @@ async def may_end(app: App[Any], works: Iterable[UnderWay], do: str) -> bool:
     For a worker."""
     now = time.monotonic()
     long = [work for work in works if now - work.began > _SECONDS]
-    return not long or bool(await app.push_screen_wait(_question(long, now, do)))
+    return not long or await app.push_screen_wait(_question(long, now, do))
 
 
 def _question(long: Sequence[UnderWay], now: float, do: str) -> Confirm:

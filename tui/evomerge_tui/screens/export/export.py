@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -25,6 +26,10 @@ from evomerge_tui.widgets.form_row import FormRow, Tick
 from evomerge_tui.widgets.rows_table import RowsTable
 from evomerge_tui.widgets.top_bar import TopBar
 
+# What the command `quickstart` ends with.
+QUICKSTART_TYPES = ("Q8_0", "Q4_K_M")
+_TYPING_SECONDS = 0.2
+_SUSPECT = ".suspect.gguf"
 # The usual types; the command line knows all of llama.cpp's.
 TYPES = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M")
 _RUNNERS = (
@@ -43,10 +48,10 @@ class ExportScreen(Page):
     SCOPES = ("export", "table")
     BINDINGS: ClassVar[list[BindingType]] = bindings("export")
 
-    def __init__(self, folder: Path, candidate: str | None = None) -> None:
+    def __init__(self, folder: Path, candidate: str | None = None, *, at_once: bool = False) -> None:
         super().__init__()
-        self.folder, self.candidate = folder, candidate
-        self._chosen = {"Q4_K_M"}
+        self.folder, self.candidate, self._at_once = folder, candidate, at_once
+        self._chosen = {*QUICKSTART_TYPES} if at_once else {"Q4_K_M"}
         self._plan: dict[str, Any] | None = None
         self._result: dict[str, Any] | None = None
         self._began: float | None = None
@@ -75,6 +80,8 @@ class ExportScreen(Page):
         self._show_types()
         self.query_one("#types").focus()
         self._look()
+        if self._at_once:
+            self.action_start()
 
     def _words(self) -> list[str]:
         words = ["export", str(self.folder)]
@@ -92,18 +99,21 @@ class ExportScreen(Page):
 
     @on(Select.Changed, "#runner")
     @on(Tick.Changed, "#imatrix")
-    @on(Input.Submitted, "#out")
-    @on(Input.Submitted, "#mmproj")
+    @on(Input.Changed, "#out")
+    @on(Input.Changed, "#mmproj")
     def _changed(self) -> None:
         self._look()
 
     @work(exclusive=True, group="look", exit_on_error=False)
     async def _look(self) -> None:
-        """How large the files would be, and what they would lose."""
+        """How large the files would be, and what they would lose: of what the form says, soon after the last key."""
+        await asyncio.sleep(_TYPING_SECONDS)
         try:
             async for plan in command_lines([*self._words(), "--plan", "--type", *TYPES]):
                 self._plan = plan
         except InputError as error:
+            self._plan = None
+            self._show_types()
             # where llama.cpp has no converter of a model's eyes, the reason names the option
             self._show_options(sees="--mmproj" in str(error))
             self.query_one("#room", Static).update(Content.styled(many_lines(str(error)), "$error"))
@@ -130,8 +140,7 @@ class ExportScreen(Page):
         possible = {
             "start": self._began is None,
             "stop": self._began is not None,
-            "chat": self._result is not None
-            and any(not file["path"].endswith(".suspect.gguf") for file in self._result["files"]),
+            "chat": self._result is not None and any(not file["path"].endswith(_SUSPECT) for file in self._result["files"]),
             "copy": self._result is not None,
         }
         return possible.get(action, True)
@@ -173,6 +182,8 @@ class ExportScreen(Page):
         if self._result is not None:
             self.query_one("#steps", Static).update(done_lines(self._result))
             self._look()
+            if self._at_once and self.is_current and self.check_action("chat", ()):
+                self.action_chat()
 
     def _set_working(self, working: bool) -> None:
         self._began = time.monotonic() if working else None
@@ -213,4 +224,6 @@ class ExportScreen(Page):
             self.evomerge.copy_text(handover["next"] if handover else file["path"], "command" if handover else "path")
 
     def action_chat(self) -> None:
-        self.evomerge.open_chat(self.folder)
+        """With what was exported, wherever it lies."""
+        files = [] if self._result is None else [Path(file["path"]) for file in self._result["files"]]
+        self.evomerge.open_chat(self.folder, next((file for file in files if not file.name.endswith(_SUSPECT)), None))

@@ -36,6 +36,11 @@ _TASK_TITLES = {
     "weight": "Weight",
     "max_new_tokens": "Max tokens",
 }
+_STEPS = {
+    **dict.fromkeys(("base", "sources", "tokenizer_source", "pool"), "models"),
+    "tasks": "goal",
+    **dict.fromkeys(("name", "search_space", "search", "splits", "budget", "evaluation", "seed"), "search"),
+}
 _KEY = re.compile(r"key '([^']+)'")
 _TASK = re.compile(r"tasks\[(\d+)\]\.(\w+)")
 
@@ -43,6 +48,13 @@ _TASK = re.compile(r"tasks\[(\d+)\]\.(\w+)")
 def with_titles(problem: str) -> str:
     """`Candidates must be at least 1` for `key 'budget.evaluations' must be at least 1`; a key without a field stays."""
     return _KEY.sub(lambda key: _title(key[1]) or key[0], problem)
+
+
+def step_of(problem: str) -> str:
+    """The step that an error about a key belongs to; the last one where no step has its field."""
+    key = _KEY.search(problem)
+    first = "" if key is None else re.split(r"[.\[]", key[1])[0]
+    return _STEPS.get(first, "review")
 
 
 def _title(key: str) -> str | None:

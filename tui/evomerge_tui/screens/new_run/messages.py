@@ -35,6 +35,11 @@ class ItemsRead(Message):
 
 
 @dataclass
+class Judged(Message):
+    """A step found something wrong with what is chosen in it, or nothing any more."""
+
+
+@dataclass
 class StartAsked(Message):
     """The run is to be created in this folder and started."""
 

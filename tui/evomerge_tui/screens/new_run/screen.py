@@ -23,10 +23,11 @@ from evomerge_tui.processes.planner.client import Planner
 from evomerge_tui.screens.dialogs.confirm import Confirm
 from evomerge_tui.screens.dialogs.starting import Starting
 from evomerge_tui.screens.dialogs.under_way import UnderWay, may_end
+from evomerge_tui.screens.leave_field import leave_field
 from evomerge_tui.screens.new_run.draft import Draft, moved_to, new_draft
-from evomerge_tui.screens.new_run.field_titles import with_titles
+from evomerge_tui.screens.new_run.field_titles import step_of, with_titles
 from evomerge_tui.screens.new_run.goal.goal_step import GoalStep
-from evomerge_tui.screens.new_run.messages import Edited, ItemsRead, StartAsked, StepChosen
+from evomerge_tui.screens.new_run.messages import Edited, ItemsRead, Judged, StartAsked, StepChosen
 from evomerge_tui.screens.new_run.models.downloading import Downloading
 from evomerge_tui.screens.new_run.models.models_step import ModelsStep
 from evomerge_tui.screens.new_run.open_recipe import OpenRecipe
@@ -80,6 +81,7 @@ class NewRunScreen(Page):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._show_summary)
+        self.call_after_refresh(self._show_steps)
 
     # one draft for all
 
@@ -98,6 +100,12 @@ class NewRunScreen(Page):
         if event.tokens != self._tokens:
             self._tokens = event.tokens
             self._reckon()
+
+    @on(Judged)
+    def _judged(self, event: Judged) -> None:
+        event.stop()
+        if self.display:
+            self._show_steps()
 
     def _take(self, draft: Draft) -> None:
         self.draft = draft
@@ -119,18 +127,24 @@ class NewRunScreen(Page):
         self._reckon()
 
     def _show_steps(self) -> None:
-        self.query_one(StepBar).show(self._step, lacking(self.draft, self._trouble))
+        troubles = {str(step.id): step.trouble() for step in self.query(Step)}
+        if self._trouble:
+            place = step_of(self._trouble)
+            troubles[place] = troubles[place] or with_titles(self._trouble)
+        self.query_one(StepBar).show(self._step, lacking(self.draft, troubles))
 
     def _show_summary(self) -> None:
         if self.display:
-            self.query_one(Summary).show(self.draft, self._estimate, self._trouble)
+            # the checklist of the last step has times and memory of its own, which know the prompts' lengths
+            estimate = None if self._step == "review" else self._estimate
+            self.query_one(Summary).show(self.draft, estimate, with_titles(self._trouble))
 
     @work(exclusive=True, group="estimate")
     async def _reckon(self) -> None:
         """What the run would take, soon after the last key."""
         await asyncio.sleep(_TYPING_SECONDS)
         draft = self.draft
-        missing = next((text for text in lacking(draft, "").values() if text), "")
+        missing = next((text for text in lacking(draft, {}).values() if text), "")
         if missing:
             self._reckoned(None, missing)
             return
@@ -138,7 +152,7 @@ class NewRunScreen(Page):
             tokens = self._tokens
             self._reckoned(await self.ask("estimate", data=draft.data, folder=str(draft.folder), prompt_tokens=tokens), "")
         except InputError as error:
-            self._reckoned(None, with_titles(str(error)))
+            self._reckoned(None, str(error))
 
     async def ask(self, question: str, **parameters: Any) -> Any:
         """Asks the planner. An answer that comes when the screen is gone ends the worker that waited for it."""
@@ -166,6 +180,7 @@ class NewRunScreen(Page):
         for shown_step in self.query(Step):
             shown_step.display = shown_step.id == step
         self._show_steps()
+        self._show_summary()
         self.query_one(f"#{step}", Step).enter()
 
     @on(Button.Pressed, "#next")
@@ -177,6 +192,8 @@ class NewRunScreen(Page):
         self.action_go(names[max(0, min(len(names) - 1, names.index(self._step) + by))])
 
     def action_back(self) -> None:
+        if leave_field(self):
+            return
         if self._step != "models":
             self.action_step(-1)
         else:
@@ -190,7 +207,7 @@ class NewRunScreen(Page):
     async def _may_lose_changes(self, do: str) -> bool:
         """Whether nothing of the recipe would be lost, or the person lets it go."""
         detail = "Your changes to the recipe will be lost. Press ctrl+s to save them."
-        return self.draft.is_saved or bool(await self.app.push_screen_wait(Confirm(f"{do} without saving?", detail, do)))
+        return self.draft.is_saved or await self.app.push_screen_wait(Confirm(f"{do} without saving?", detail, do))
 
     def under_way(self) -> Iterable[UnderWay]:
         return (one for step in self.query(Step) for one in step.under_way())
@@ -273,14 +290,16 @@ class NewRunScreen(Page):
             self.evomerge.open_run(folder)
 
 
-def lacking(draft: Draft, trouble: str) -> dict[str, str]:
-    """What each step still needs, "" for nothing; `trouble` is what is wrong with the recipe as a whole."""
+def lacking(draft: Draft, troubles: Mapping[str, str]) -> dict[str, str]:
+    """What each step still needs, "" for nothing; `troubles` say what is wrong with what is chosen in a step."""
     models = "" if draft.base else "choose a base: press b on a model"
     models = models or ("" if draft.sources else "choose sources: press space on a model")
     goal = "" if draft.tasks else "add a task: press a in step 2"
     budget = draft.get("budget", "evaluations") or draft.get("budget", "minutes")
     search = "" if budget else "set candidates or minutes in step 3"
-    return {"models": models, "goal": goal, "search": search, "review": models or goal or search or trouble}
+    needs = {"models": models, "goal": goal, "search": search}
+    needs = {step: need or troubles.get(step, "") for step, need in needs.items()}
+    return {**needs, "review": next(filter(None, needs.values()), "") or troubles.get("review", "")}
 
 
 def free_file(path: Path) -> Path:

@@ -42,6 +42,10 @@ class Step(Vertical):
         """Work that ends with this step's screen."""
         return ()
 
+    def trouble(self) -> str:
+        """What is wrong with what is chosen here, as far as it is known; "" for nothing."""
+        return ""
+
     def show(self, draft: Draft) -> None:
         """Shows a draft, which may have been changed elsewhere."""
         self.draft = draft

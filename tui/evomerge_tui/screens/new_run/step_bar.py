@@ -39,7 +39,9 @@ class StepBar(Horizontal):
         for number, (step, title) in enumerate(STEPS.items(), start=1):
             widget = self.query_one(f"#to-{step}", StepTitle)
             sign = "…" if lacking[step] else "✓"
-            widget.update(Text(f"{number} {title} {sign}"))
+            # a phone has room for one name
+            name = f"{title} " if step == current or not self.screen.has_class("-phone") else ""
+            widget.update(Text(f"{number} {name}{sign}"))
             widget.tooltip = lacking[step] or f"{title}: complete"
             widget.set_class(step == current, "-current")
             widget.set_class(not lacking[step], "-done")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -13,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Static, TabbedContent, TabPane
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.path_text import written_path
 from evomerge_core.recipe.efforts import fitted_splits
 from evomerge_core.tasks.items.split import SPLITS
 from evomerge_tui.keys.bindings import bindings
@@ -22,13 +24,15 @@ from evomerge_tui.screens.new_run.goal.add_task import AddTask
 from evomerge_tui.screens.new_run.goal.parents_trial import ParentsTrial
 from evomerge_tui.screens.new_run.goal.task_form import TaskEdited, TaskForm
 from evomerge_tui.screens.new_run.goal.task_preview import preview_pictures, preview_text
-from evomerge_tui.screens.new_run.messages import ItemsRead
+from evomerge_tui.screens.new_run.messages import ItemsRead, Judged
 from evomerge_tui.screens.new_run.step import Step
+from evomerge_tui.text.shown_text import one_line
 from evomerge_tui.widgets.picture_view import PictureView
 from evomerge_tui.widgets.rows_table import Cell, Column, RowsTable
 
 _EMPTY = "No tasks yet: press a to add one."
 _WAIT_SECONDS = 0.4
+_LOOK_SECONDS = 1.0
 
 
 class GoalStep(Step):
@@ -67,6 +71,9 @@ class GoalStep(Step):
 
     def under_way(self) -> Iterable[UnderWay]:
         return self.query_one(ParentsTrial).under_way()
+
+    def on_mount(self) -> None:
+        self.set_interval(_LOOK_SECONDS, self._look_again)
 
     def enter(self) -> None:
         (self.table if self.draft.tasks else self.query_one("#add")).focus()
@@ -114,7 +121,26 @@ class GoalStep(Step):
     # its items
 
     def _preview_key(self, task: Mapping[str, Any]) -> str:
-        return repr((task, self.draft.get("splits"), self.draft.tokenizer, str(self.draft.folder)))
+        """What a preview depends on, the state of the task's files among it."""
+        folder = self.draft.folder
+        return repr((task, self.draft.get("splits"), self.draft.tokenizer, str(folder), _states(task, folder)))
+
+    def _look_again(self) -> None:
+        """Reads what was changed on the disk."""
+        unread = [task for task in self.draft.tasks if self._preview_key(task) not in self._previews]
+        if self.display and unread and not any(worker.group == "items" and worker.is_running for worker in self.workers):
+            self._read_items()
+
+    def trouble(self) -> str:
+        known = ((task, self._previews.get(self._preview_key(task), "")) for task in self.draft.tasks)
+        return next((reason for task, preview in known if (reason := self._trouble_with(task, preview))), "")
+
+    def _trouble_with(self, task: Mapping[str, Any], preview: Mapping[str, Any] | str) -> str:
+        if isinstance(preview, str):
+            return one_line(preview, 200)
+        if preview["total"] is not None and preview["total"] < self._wanted():
+            return f"{task_name(task)} has {preview['total']} items, and the splits need {self._wanted():,}: press Fit sizes"
+        return ""
 
     @work(exclusive=True, group="items")
     async def _read_items(self) -> None:
@@ -146,6 +172,7 @@ class GoalStep(Step):
         read = [preview for preview in known if isinstance(preview, Mapping)]
         tokens = [preview["tokens"] for preview in read if preview["tokens"]]
         totals = [preview["total"] for preview in read if preview["total"] is not None]
+        self.post_message(Judged())
         self.post_message(ItemsRead(sum(tokens) / len(tokens) if tokens else None, min(totals, default=None)))
 
     def _present(self) -> Mapping[str, Any] | str | None:
@@ -161,9 +188,10 @@ class GoalStep(Step):
         self.query_one("#fit-sizes").display = total is not None and total < self._wanted()
 
     def _total(self) -> int | None:
-        """Items of the task under the cursor."""
-        present = self._present()
-        return present["total"] if isinstance(present, Mapping) else None
+        """Items of the smallest task: the splits are as large for all of them."""
+        known = [self._previews.get(self._preview_key(task)) for task in self.draft.tasks]
+        totals = [preview["total"] for preview in known if isinstance(preview, Mapping) and preview["total"] is not None]
+        return min(totals, default=None)
 
     def _wanted(self) -> int:
         return sum(self.draft.get("splits", split, default=0) for split in SPLITS)
@@ -187,10 +215,10 @@ class GoalStep(Step):
             self.refresh_draft()
 
     @on(Button.Pressed, "#fit-sizes")
-    def _fit_sizes(self) -> None:
+    def action_fit_sizes(self) -> None:
         total = self._total()
         if total is not None:
-            sizes = fitted_splits(self.draft.get("splits", default={}), total)
+            sizes = fitted_splits({split: self.draft.get("splits", split, default=0) for split in SPLITS}, total)
             self.edit(self.draft.put({**self.draft.get("splits", default={}), **sizes}, "splits"))
             self.refresh_draft()
 
@@ -213,14 +241,29 @@ class GoalStep(Step):
         self.query_one(ParentsTrial).toggle()
 
 
+def _states(task: Mapping[str, Any], folder: Path) -> list[tuple[int, int] | None]:
+    """When each of a task's files was last written, and its bytes; None for one that can't be read."""
+    files = [task.get("file"), task.get("exclude"), *dict(task.get("files") or {}).values()]
+    return [_state(folder / written_path(str(file))) for file in files if file]
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
 def _columns() -> list[Column[tuple[int, Mapping[str, Any]]]]:
     return [
         Column("number", "#", 3, lambda row: (str(row[0] + 1), "muted"), lambda row: row[0], right=True),
         Column("name", "Task", 0, lambda row: (task_name(row[1]), ""), lambda row: task_name(row[1])),
         Column("items", "Items from", 0, _items, lambda row: str(_items(row)[0])),
         Column("scorer", "Scorer", 15, lambda row: (str(row[1].get("scorer") or "ready"), "muted"), _scorer, least_table=72),
-        Column("language", "Language", 8, lambda row: (_language(row[1]), "muted"), lambda row: _language(row[1])),
-        Column("weight", "Weight", 6, lambda row: (f"{_weight(row):g}", ""), _weight, right=True),
+        Column("language", "Language", 8, lambda row: (_language(row[1]), "muted"), lambda row: _language(row[1]),
+               least_table=56),
+        Column("weight", "Weight", 6, lambda row: (f"{_weight(row):g}", ""), _weight, right=True, least_table=48),
     ]  # fmt: skip
 
 

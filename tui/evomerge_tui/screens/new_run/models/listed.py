@@ -63,7 +63,7 @@ def columns() -> list[Column[Listed]]:
     return [
         Column("role", "Use", 5, _role, lambda row: (-bool(row.role), row.role, row.found.reference.casefold())),
         Column("name", "Model", 0, lambda row: (_name(row.found), ""), lambda row: row.found.reference.casefold()),
-        Column("where", "Where", 6, _where, lambda row: row.found.where),
+        Column("where", "Where", 6, _where, lambda row: row.found.where, least_table=50),
         Column("kind", "Architecture", 14, _kind, lambda row: row.found.architecture or "", least_table=92),
         Column("size", "Params", 8, _size, lambda row: row.found.parameters, right=True),
         Column("bytes", "On disk", 7, _bytes, lambda row: row.found.bytes, right=True, least_table=80),
@@ -81,6 +81,11 @@ def why(row: Listed) -> str:
     facts += [found.licence or "no licence stated", f"{found.downloads:,} downloads" if found.downloads else ""]
     facts += [f"based on {', '.join(found.made_from)}"] if found.made_from else []
     return " · ".join(fact for fact in facts if fact)
+
+
+def refusal(row: Listed) -> str:
+    """Why a model can't be merged as it is chosen; "" where nothing speaks against it."""
+    return row.fit.reason if row.fit.fits is False else ""
 
 
 def verdict(row: Listed) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -31,14 +32,26 @@ from evomerge_tui.screens.new_run.draft import (
     with_source,
     without_source,
 )
-from evomerge_tui.screens.new_run.models.listed import Listed, columns, fit_of, found_in, reference_for, role_of, verdict, why
+from evomerge_tui.screens.new_run.messages import Judged
+from evomerge_tui.screens.new_run.models.folder_picker import FolderPicker
+from evomerge_tui.screens.new_run.models.listed import (
+    Listed,
+    columns,
+    fit_of,
+    found_in,
+    reference_for,
+    refusal,
+    role_of,
+    verdict,
+    why,
+)
 from evomerge_tui.screens.new_run.models.ranking import Ranked, lacks, rank_sources, ranked_models
 from evomerge_tui.screens.new_run.step import Step
 from evomerge_tui.text.shown_text import one_line
 from evomerge_tui.widgets.form_row import FormRow
 from evomerge_tui.widgets.rows_table import RowsTable
 
-_EMPTY = "No models found: type a name above and press enter to search the Hub."
+_EMPTY = "No models here: type a name above and press enter to search the Hub, or press f to choose a folder."
 _UNSAID = "the base's"
 _REST_SECONDS = 0.4
 TONES = {"good": "$success", "bad": "$error"}
@@ -58,6 +71,7 @@ class ModelsStep(Step):
         self._downloads_began: dict[str, float] = {}
         self._workers: dict[str, Worker[None]] = {}
         self._looked_up: set[str] = set()
+        self._folders: list[Path] = []
         self._tokenizers: tuple[str, ...] = ()
         self._ranked: dict[str, Ranked] = {}
         self._ranking: Worker[None] | None = None
@@ -65,7 +79,7 @@ class ModelsStep(Step):
 
     def compose(self) -> Iterable[Widget]:
         with Horizontal(classes="toolbar"):
-            yield Input(placeholder="Filter; enter searches the Hub", id="model-search")
+            yield Input(placeholder="Filter, Hub name or folder", id="model-search")
             yield Static("", id="model-news", markup=False)
         yield RowsTable[Listed](
             columns(), lambda row: row.found.reference, sort="role", id="model-list", empty="Scanning …", opens="Use as source"
@@ -81,6 +95,7 @@ class ModelsStep(Step):
             yield Button("Use as source", id="use", tooltip="Merge this model, or leave it out again")
             yield Button("Base", id="base", tooltip="Use this model as the base")
             yield Button("Download", id="download", tooltip="Download this model, or cancel")
+            yield Button("Folder", id="folder", tooltip="Choose a folder to look for models in")
             yield Button("Rank", id="rank", tooltip="Find out which of the sources merge well, or cancel")
             yield Button("Next: goal", id="next", variant="primary")
 
@@ -98,9 +113,22 @@ class ModelsStep(Step):
 
     @work(exclusive=True, group="look")
     async def _look(self) -> None:
-        folders = [*self.evomerge.settings.model_folders, str(self.evomerge.folder)]
+        folders = [*self.evomerge.settings.model_folders, str(self.evomerge.folder), *map(str, self._folders)]
         await self._take(self.ask("models", folders=folders), "")
         self.table.set_empty(_EMPTY)
+
+    @work(exclusive=True, group="look")
+    async def _look_in(self, folder: Path) -> None:
+        """Adds the models that lie in a folder, or the one that the folder is."""
+        self._folders = list(dict.fromkeys([*self._folders, folder]))
+        self._news(f"Looking in {folder} …")
+        before = set(self._found)
+        await self._take(self.ask("models", folders=[str(folder)]), f"No models in {folder}")
+        added = [reference for reference in self._found if Path(reference).is_relative_to(folder)]
+        if added:
+            fresh = len(set(added) - before)
+            self._news(f"{len(added)} in {folder.name or folder}" + ("" if fresh else ", listed already"))
+            self.table.move_to(added[0])
 
     @work(exclusive=True, group="hub")
     async def _search_hub(self, text: str) -> None:
@@ -151,6 +179,11 @@ class ModelsStep(Step):
     def _fill_table(self) -> None:
         self.table.set_rows(self._rows())
         self._show_detail()
+        self.post_message(Judged())
+
+    def trouble(self) -> str:
+        chosen = (row for row in self._rows() if row.role)
+        return next((one_line(reason) for row in chosen if (reason := refusal(row))), "")
 
     def _rows(self) -> list[Listed]:
         base = self._base()
@@ -235,10 +268,26 @@ class ModelsStep(Step):
         self.table.set_filter(event.value.strip())
 
     @on(Input.Submitted, "#model-search")
-    def _ask_hub(self, event: Input.Submitted) -> None:
-        if event.value.strip():
-            self._search_hub(event.value.strip())
+    def _submitted(self, event: Input.Submitted) -> None:
+        """A folder is looked into; anything else is searched on the Hub."""
+        given = event.value.strip()
+        folder = self.evomerge.folder / Path(given).expanduser()
+        if given and folder.is_dir():
+            event.input.value = ""
+            self._look_in(folder.absolute())
+        elif given.startswith(("/", "~", ".")) or "\\" in given:
+            self._news(f"No such folder: {given}")
+            return
+        elif given:
+            self._search_hub(given)
         self.table.focus()
+
+    @on(Button.Pressed, "#folder")
+    @work(exclusive=True, group="folder")
+    async def action_folder(self) -> None:
+        folder = await self.app.push_screen_wait(FolderPicker(self.evomerge.folder.absolute()))
+        if folder is not None:
+            self._look_in(folder)
 
     @on(RowsTable.Opened, "#model-list")
     @on(Button.Pressed, "#use")

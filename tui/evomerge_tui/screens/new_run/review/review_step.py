@@ -16,9 +16,10 @@ from evomerge_core.errors import InputError
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.new_run.draft import Draft
 from evomerge_tui.screens.new_run.field_titles import with_titles
-from evomerge_tui.screens.new_run.messages import StartAsked
+from evomerge_tui.screens.new_run.messages import Judged, StartAsked
 from evomerge_tui.screens.new_run.review.checks_shown import Checklist
 from evomerge_tui.screens.new_run.step import Step
+from evomerge_tui.user.settings import Settings
 from evomerge_tui.widgets.form_row import FormRow
 
 
@@ -58,11 +59,19 @@ class ReviewStep(Step):
 
     def refresh_draft(self) -> None:
         if not self._own_folder:
-            runs = self.evomerge.runs_folder
             with self.prevent(Input.Changed):
-                self.query_one("#run-folder", Input).value = str(free_folder(runs / file_name(self.draft.get("name"))))
+                self.query_one("#run-folder", Input).value = str(free_folder(self._usual_folder()))
         if self.display and self._checked != self.draft.data:
             self.action_again()
+
+    def _usual_folder(self) -> Path:
+        """As on the command line: the recipe's output, or `runs/NAME` beside it; where the settings name another folder for
+        runs, there."""
+        output, name = self.draft.get("output"), file_name(self.draft.get("name"))
+        if output:
+            return self.draft.folder / str(output)
+        own = self.evomerge.settings.runs_folder != Settings().runs_folder
+        return (self.evomerge.runs_folder if own else self.draft.folder / Settings().runs_folder) / name
 
     @on(Input.Changed, "#run-folder")
     def _typed_folder(self, event: Input.Changed) -> None:
@@ -75,9 +84,15 @@ class ReviewStep(Step):
         self._checked = self.draft.data
         self._check()
 
+    def trouble(self) -> str:
+        if self._checked != self.draft.data:
+            return "not checked yet: step 4 runs the checklist"
+        return "" if self.ready else "the checklist shows problems"
+
     @work(exclusive=True, group="preflight")
     async def _check(self) -> None:
         self.ready = False
+        self.post_message(Judged())
         draft = self.draft
         checklist = self.query_one(Checklist)
         checklist.say("Running the checklist …")
@@ -90,6 +105,7 @@ class ReviewStep(Step):
             return
         self.ready = report["ready"]
         checklist.show(report["checks"])
+        self.post_message(Judged())
 
     @on(Button.Pressed, "#start")
     def action_start(self) -> None:
