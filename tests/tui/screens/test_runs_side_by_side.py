@@ -107,4 +107,4 @@ async def test_a_winner_that_is_not_whole_says_why_it_cannot_be_published(place:
         await pilot.press("u")
         await until(pilot, lambda: isinstance(app.screen, PublishingScreen) and "the winner isn't whole" in shown(app))
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: "Name the repository first" in shown(app))
+        await until(pilot, lambda: "Name the repository first" in app.last_message)

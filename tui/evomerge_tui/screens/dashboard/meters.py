@@ -12,7 +12,7 @@ from evomerge_tui.machine.machine import Machine
 from evomerge_tui.text.quantities import amount, duration, percent
 from evomerge_tui.text.shown_text import one_line
 
-_BAR = 8
+_BAR = 6
 _OLD_SECONDS = 10
 # The last minute, in cells of so many seconds.
 _SECONDS, _CELLS = 5.0, 12
