@@ -24,7 +24,7 @@ from evomerge_quant.gguf.proof.proof_items import ProofItem
 from evomerge_quant.gguf.proof.reference import choose_place
 from evomerge_quant.resident.answering.rows import make_rows
 from evomerge_quant.resident.answering.vocabulary import read_vocabulary
-from evomerge_quant.resident.vision.standing_text import TILED, text_of_tiles
+from evomerge_quant.resident.vision.standing_text import TILED, around_pictures, text_of_tiles
 
 _QUESTIONS = ("What is in this picture?", "Which colours do you see?", "Describe it in one sentence.")
 # Where a family's model is told which tokens are a picture's.
@@ -66,6 +66,7 @@ class SeeingReference:
         self._module = load_seeing_network(folder, dtype).to(self.device)
         self.kind: str = self._module.config.model_type
         self.image_token: int = self._module.config.image_token_id
+        self._around = around_pictures(folder, self._module.config)
 
     @property
     def shown(self) -> str:
@@ -134,13 +135,8 @@ class SeeingReference:
         token = self.tokenizer.convert_ids_to_tokens(self.image_token)
         if self.kind in TILED:
             return text_of_tiles(token, features, rows, columns)
-        if self.kind == "gemma3":
-            begin, end = (
-                self.tokenizer.convert_ids_to_tokens(getattr(self._module.config, f"{mark}_token_index"))
-                for mark in ("boi", "eoi")
-            )
-            return f"\n\n{begin}{token * features}{end}\n\n"
-        return self.shown.replace(token, token * features)
+        before, after = self._around
+        return f"{before}{token * features}{after}" if before else self.shown.replace(token, token * features)
 
     def _placed(self, value: Tensor) -> Tensor:
         dtype = self._module.dtype if value.is_floating_point() else value.dtype

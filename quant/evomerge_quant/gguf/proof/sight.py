@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,25 +62,17 @@ def prove_sight(reference: SeeingReference, gguf: Path, mmproj: Path, *, type_na
     except (InputError, LlamaError) as error:
         trouble.append(f"the files can't be used: {error}")
     kl = torch.cat([one.kl for one in seen]) if seen else torch.empty(0)
-    furthest = max((one.error for one in seen), default=None)
     mean_kl = float(kl.mean()) if len(kl) else None
-    mismatches = sum(not one.same_tokens for one in seen)
     written = sum(one.written for one in seen)
-    eyes_failures = [*trouble]
-    if furthest is not None and not furthest <= MOST_FEATURE_ERROR:
-        most = f"more than {MOST_FEATURE_ERROR:g}"
-        eyes_failures.append(f"what it makes of pictures is {furthest:.2g} of its length away from transformers', {most}")
-    if mismatches:
-        eyes_failures.append(f"{mismatches} of {len(seen)} pictures have other tokens in the prompt than transformers writes")
-    failures = []
-    if mean_kl is not None and not eyes_failures and not mean_kl <= bounds.mean_kl:
-        failures.append(f"with pictures, mean KL {mean_kl:.2g} is above {bounds.mean_kl:g} ({bounds.reason})")
+    eyes_failures = (*trouble, *_faults_of_eyes(seen))
+    is_far = mean_kl is not None and not eyes_failures and not mean_kl <= bounds.mean_kl
+    far = f"with pictures, mean KL {mean_kl:.2g} is above {bounds.mean_kl:g} ({bounds.reason})" if is_far else ""
     return SightProof(
         type_name=type_name,
         items=len(seen),
         positions=len(kl),
-        feature_error=furthest,
-        token_mismatches=mismatches,
+        feature_error=_furthest(seen),
+        token_mismatches=_mismatches(seen),
         mean_kl=mean_kl,
         max_kl=float(kl.max()) if len(kl) else None,
         top1_agreement=float(torch.cat([one.top1 for one in seen]).float().mean()) if seen else None,
@@ -88,10 +80,28 @@ def prove_sight(reference: SeeingReference, gguf: Path, mmproj: Path, *, type_na
         reference_precision=reference.precision,
         bounds=bounds,
         most_feature_error=MOST_FEATURE_ERROR,
-        eyes_failures=tuple(eyes_failures),
-        failures=tuple(failures),
+        eyes_failures=eyes_failures,
+        failures=(far,) if far else (),
         seconds=time.perf_counter() - started,
     )
+
+
+def _furthest(seen: Sequence[_Seen]) -> float | None:
+    return max((one.error for one in seen), default=None)
+
+
+def _mismatches(seen: Sequence[_Seen]) -> int:
+    return sum(not one.same_tokens for one in seen)
+
+
+def _faults_of_eyes(seen: Sequence[_Seen]) -> Iterator[str]:
+    """What the `mmproj` file makes of pictures that transformers doesn't."""
+    furthest, mismatches = _furthest(seen), _mismatches(seen)
+    if furthest is not None and not furthest <= MOST_FEATURE_ERROR:
+        most = f"more than {MOST_FEATURE_ERROR:g}"
+        yield f"what it makes of pictures is {furthest:.2g} of its length away from transformers', {most}"
+    if mismatches:
+        yield f"{mismatches} of {len(seen)} pictures have other tokens in the prompt than transformers writes"
 
 
 def _bounds(reference: SeeingReference, type_name: str) -> ProofBounds:
