@@ -34,9 +34,10 @@ class Prompts:
         question = task.question(item, self.tokenizer, self.mark)
         if self.mark is None or self.standing is None or not item.pictures:
             return question
-        first, *others = question.prompt.split(self.mark.token)
+        from evomerge_quant.resident.vision.standing_text import with_pictures_shown
+
         shown = (_seen(picture, self.standing).text for picture in item.pictures)
-        return replace(question, prompt=first + "".join(map("".join, zip(shown, others, strict=True))))
+        return replace(question, prompt=with_pictures_shown(question.prompt, self.mark.token, shown))
 
     def features(self, pictures: Iterable[ItemPicture]) -> int:
         """How many features the pictures have together. InputError for one that the model can't see."""

@@ -20,6 +20,7 @@ from evomerge_quant.resident.model import choose_device, choose_dtype
 from evomerge_quant.resident.vision.eyes import open_eyes
 from evomerge_quant.resident.vision.kept_features import kept_files, read_kept, see_all
 from evomerge_quant.resident.vision.seen import Seen
+from evomerge_quant.resident.vision.standing_text import with_pictures_shown
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,5 @@ def _placed(setup: Setup, seen: Mapping[str, Seen], splits: Sequence[str]) -> Se
 
 
 def _with_tokens(asked: Asked, token: str, seen: Mapping[str, Seen]) -> Asked:
-    first, *others = asked.question.prompt.split(token)
-    shown = (seen[sha256].text for sha256 in asked.question.pictures)
-    prompt = first + "".join(text + after for text, after in zip(shown, others, strict=True))
+    prompt = with_pictures_shown(asked.question.prompt, token, (seen[sha256].text for sha256 in asked.question.pictures))
     return replace(asked, question=replace(asked.question, prompt=prompt))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,12 @@ def text_of_tiles(token: str, features: int, rows: int, columns: int) -> str:
     lines = [[f"{around}<row_{row + 1}_col_{column + 1}>{tile}" for column in range(columns)] for row in range(rows)]
     before = "".join("".join(line) + "\n" for line in lines)
     return f"{before}{chr(10) if before else ''}{around}{whole}{tile}{around}"
+
+
+def with_pictures_shown(prompt: str, token: str, texts: Iterable[str]) -> str:
+    """A prompt with what stands for each picture in the place of its token; as many texts as there are tokens."""
+    first, *others = prompt.split(token)
+    return first + "".join(text + after for text, after in zip(texts, others, strict=True))
 
 
 def around_pictures(folder: Path, config: Any) -> tuple[str, str]:
