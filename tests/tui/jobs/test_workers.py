@@ -18,12 +18,13 @@ import psutil
 import pytest
 
 from evomerge_core.recipe.load import load_recipe
+from evomerge_core.run.run_folder.commands import append_command
 from evomerge_core.run.run_folder.folder import read_store
 from evomerge_core.run.setup import create_run
 from evomerge_core.run.store.facts import RunFacts, read_facts, write_facts
 from evomerge_core.run.store.store import Store
 from evomerge_tui.processes import job
-from support.ray_cluster import two_nodes
+from support.ray_cluster import SETTINGS, two_nodes
 from support.tiny_run import scores, timeless, write_recipe
 
 # not imported yet: the cluster's settings are read then
@@ -54,15 +55,23 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def carry_out(alone: Path, place: Path, workers: int, cluster: str) -> Path:
     """The same run with so many workers."""
+    run = make_run(alone, place, workers)
+    work(run, cluster)
+    return run
+
+
+def make_run(alone: Path, place: Path, workers: int) -> Path:
     run = create_run(load_recipe(alone.parents[1] / "recipe.yaml"), out=place / "run")
     with closing(Store(run / "run.db")) as store:
         write_facts(store, workers_wanted=workers)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_ADDRESS", cluster)
-        patch.setenv("RAY_AUTH_MODE", "disabled")
-        patch.setenv("OMP_NUM_THREADS", "1")
-        assert job.work(run) == 0, (run / "job.log").read_text() if (run / "job.log").exists() else told(run).message
     return run
+
+
+def work(run: Path, cluster: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**SETTINGS, "RAY_ADDRESS": cluster}.items():
+            patch.setenv(name, value)
+        assert job.work(run) == 0, told(run).message
 
 
 def told(run: Path) -> RunFacts:
@@ -127,6 +136,33 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_candidate_changes_nothing(
     # asked again, and kept once
     assert passes(run) == passes(alone)
     assert label in passes(run)
+
+
+@pytest.mark.timeout(400)
+def test_a_run_that_is_stopped_goes_on_with_other_workers_to_the_same_end(alone: Path, cluster: str, tmp_path: Path) -> None:
+    """Those at work end first, and what they found is kept: the stopped run has the first passes of the whole one."""
+    run = make_run(alone, tmp_path, 2)
+    stopper = threading.Thread(target=stop_at_child, args=(run,))
+    stopper.start()
+    work(run, cluster)
+    stopper.join()
+    assert told(run).state == "stopped"
+    kept = passes(run)
+    assert kept == passes(alone)[: len(kept)]
+    assert len(kept) < len(passes(alone))
+    with closing(Store(run / "run.db")) as store:
+        write_facts(store, workers_wanted="none")
+    work(run, cluster)
+    same(run, alone)
+    assert told(run).workers == ()
+
+
+def stop_at_child(run: Path) -> None:
+    """Asks the run to stop when a child is asked."""
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline and not any(at_child(one) for one in told(run).workers):
+        time.sleep(0.01)
+    append_command(run, "stop")
 
 
 def kill_one(run: Path, killed: list[str]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from evomerge_core.run.candidate.candidate_loader import CandidateLoader
 from evomerge_core.run.candidate.crew import Crew, Order
@@ -15,17 +16,21 @@ from evomerge_core.run.run_folder.commands import obey
 from evomerge_core.run.store.facts import Clock, batch_size, read_facts, write_facts
 from evomerge_core.run.store.store import Store
 
+# How exactly the time is known while nothing is kept: each time is a write to the disk.
+_COUNT_SECONDS = 1.0
 
-@dataclass(frozen=True)
+
+@dataclass
 class CrewEvaluation:
-    """Asks a crew. `active_seconds` gives the run's, less the seconds that it is told of; `require_unchanged` is as in
-    `CachedEvaluator`."""
+    """Asks a crew. `active_seconds` gives the run's, less the seconds that it is told of, which were `counted` last then (of
+    `time.perf_counter`); `require_unchanged` is as in `CachedEvaluator`."""
 
     crew: Crew
     store: Store
     loader: CandidateLoader
     active_seconds: Callable[[float], float]
     require_unchanged: Callable[[], None]
+    counted: float = field(default_factory=time.perf_counter)
 
     def carry_out(self, wanted: Iterator[Wanted]) -> None:
         """Asks everything, and keeps it in its order. Commands are obeyed when those that work have ended."""
@@ -62,11 +67,17 @@ class CrewEvaluation:
 
     def _may_take(self) -> bool:
         # whether there is time for another is asked next, by what is in the store
-        write_facts(self.store, active_seconds=self.active_seconds(0.0))
+        if time.perf_counter() - self.counted > _COUNT_SECONDS:
+            self._count(0.0)
         return not self.store.waiting_commands()
 
     def _rest(self) -> None:
         waited = obey(self.store, self.require_unchanged)
+        if waited > _COUNT_SECONDS:
+            self._count(waited)
+
+    def _count(self, waited: float) -> None:
+        self.counted = time.perf_counter()
         write_facts(self.store, active_seconds=self.active_seconds(waited))
 
     def _tell(self) -> None:

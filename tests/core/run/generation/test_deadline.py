@@ -93,3 +93,10 @@ def test_costs_are_learnt_for_each_precision_that_was_scored_in(store: Store) ->
     assert list(costs) == ["nf4"]
     assert (costs["nf4"].load, costs["nf4"].batch, costs["nf4"].item) == pytest.approx((1.0, 0.0, 0.5))
     assert learn_costs(make_plan(precisions=("bf16",)), store) == {}
+
+
+def test_two_workers_need_half_the_rounds_for_what_follows_and_a_lost_one_does_nothing(store: Store) -> None:
+    """Four rounds of finalists and one with the parent (5 * 1 + 20 * 0.5 = 15 s), one of tests (6 s), writing (3 s), 5 s."""
+    store.set_facts(workers=[{"name": "a", "lost": ""}, {"name": "b", "lost": ""}, {"name": "c", "lost": "killed"}])
+    assert not ends(store, 100 + 29 + 0.1)
+    assert ends(store, 100 + 29 - 0.1)
