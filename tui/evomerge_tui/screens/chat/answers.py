@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
@@ -15,10 +16,8 @@ from evomerge_core.files.picture import Picture
 from evomerge_quant.chat.conversation import Conversation
 from evomerge_tui.talk.loaded_model import ChatAnswer, summary
 from evomerge_tui.text.shown_text import many_lines, one_line
-from evomerge_tui.widgets.half_blocks import half_blocks
-
-# Cells of a picture.
-_COLUMNS, _ROWS = 36, 12
+from evomerge_tui.widgets.picture_view import PictureView
+from evomerge_tui.widgets.thumbnail import thumbnail
 
 
 class AnswerColumn(Vertical):
@@ -56,8 +55,10 @@ class AnswerColumn(Vertical):
         """A question with its pictures, and the place for its answer."""
         talk = self.query_one(VerticalScroll)
         answer = Markdown("", open_links=False)
-        shown = [Static(half_blocks(picture.image, _COLUMNS, _ROWS), classes="picture") for picture in pictures]
+        shown = [PictureView(classes="picture") for _ in pictures]
         await talk.mount(*shown, Static(Content(many_lines(prompt)), classes="asked", markup=False), answer)
+        for view, picture in zip(shown, pictures, strict=True):
+            view.show([thumbnail(picture, Path(picture.where).name)])
         self._stream = Markdown.get_stream(answer)
         # a stream that is stopped before its task ran once raises CancelledError, which ends the screen's message pump
         await asyncio.sleep(0)
