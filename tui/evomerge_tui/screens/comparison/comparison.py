@@ -114,8 +114,13 @@ class ComparisonScreen(Page):
         self.query_one("#run-list", RowsTable).refresh()
         self._compare()
 
-    @work(thread=True, exclusive=True, group="compare", exit_on_error=False)
     def _compare(self) -> None:
+        if len(self._chosen) > 1:
+            self.query_one(TopBar).set_standing(Content.styled("comparing ...", "$text-muted"))
+        self._read_chosen()
+
+    @work(thread=True, exclusive=True, group="compare", exit_on_error=False)
+    def _read_chosen(self) -> None:
         if len(self._chosen) < 2:
             self.post_message(Compared(None))
             return

@@ -55,7 +55,13 @@ class MatteredScreen(Page):
         yield PanelTabs(TABS)
         with Vertical(id="numbers", classes="tab -shown"):
             yield RowsTable[NumberImportance](
-                _columns(), lambda one: one.name, sort="correlation", descending=True, empty="Reading …", id="number-list"
+                _columns(),
+                lambda one: one.name,
+                sort="correlation",
+                descending=True,
+                opens=None,
+                empty="Reading …",
+                id="number-list",
             )
             yield Static("", id="how", markup=False)
         with Vertical(id="lines", classes="tab"):
@@ -111,14 +117,14 @@ def _columns() -> list[Column[NumberImportance]]:
         Column("name", "Number", 0, lambda one: (one_line(one.name, 80), ""), lambda one: one.name),
         Column(
             "correlation",
-            "With score",
-            10,
+            "Score",
+            7,
             lambda one: (f"{one.correlation:+.2f}", "best" if one.clear else "muted"),
             lambda one: (one.clear, abs(one.correlation)),
             right=True,
         ),
         Column("interval", "95 %", 16, lambda one: (f"{one.low:+.2f} to {one.high:+.2f}", "muted"), lambda one: one.low),
-        Column("bar", "", 2 * _HALF + 1, lambda one: (_bar(one.correlation), ""), lambda one: one.correlation, least_table=90),
+        Column("bar", "", 2 * _HALF + 1, lambda one: (_bar(one.correlation), ""), lambda one: one.correlation, least_table=112),
         Column("told", "", 14, lambda one: (direction(one), "muted"), direction),
     ]
 
