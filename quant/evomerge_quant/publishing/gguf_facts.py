@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
-from evomerge_quant.gguf.subject.export_paths import SUSPECT
-from evomerge_quant.llama.mmproj_file import is_mmproj
+from evomerge_quant.llama.mmproj_file import SUSPECT, is_mmproj
 
 _MAGIC = b"GGUF"
 _ENCODING = re.compile(r"(?:^|[-.])((?:IQ|TQ|Q)\d\w*|BF16|F16|F32)$", re.IGNORECASE)

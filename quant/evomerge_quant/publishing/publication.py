@@ -26,7 +26,8 @@ from evomerge_core.run.view.sound_records import sound_records
 from evomerge_core.sources.resolve import HUB_ID
 from evomerge_core.sources.stored.model_card import front_matter
 from evomerge_core.tasks.spec import TaskSpec
-from evomerge_quant.gguf.subject.export_paths import SUSPECT, winner_exports
+from evomerge_quant.gguf.subject.export_paths import winner_exports
+from evomerge_quant.llama.mmproj_file import SUSPECT
 from evomerge_quant.publishing.card import CardFacts, model_card
 from evomerge_quant.publishing.gguf_facts import GgufFacts, read_gguf_facts
 from evomerge_quant.publishing.public_names import hide_paths, local_parts, without_folders
