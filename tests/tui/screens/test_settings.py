@@ -17,7 +17,7 @@ from support.screen_tools import click_text, make_app, shown, until
 
 
 def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
-    settings = Settings(theme="light", unicode=False, model_folders=("/models",), keys={"app.help": "f2"})
+    settings = Settings(theme="light", unicode=False, model_folders=("/models",), keys={"app.help": "f8"})
     save_settings(settings, tmp_path / "deep" / "settings.yaml")
     assert load_settings(tmp_path / "deep" / "settings.yaml") == settings
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["settings.yaml"]

@@ -68,7 +68,8 @@ def load_settings(path: Path | None = None) -> Settings:
             raise file.error(("keys", name), f"unknown action {name!r}", remedy)
     if (found := clash(settings.keys)) is not None:
         changed, other, key = found
-        raise file.error(("keys", changed.id), f"{key!r} is the key of {other.id!r} already", "give one of them another key")
+        problem = f"the key of {changed.id!r}, {key!r}, is the key of {other.id!r} already"
+        raise file.error(("keys", changed.id), problem, "give one of them another key")
     return settings
 
 
