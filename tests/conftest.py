@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from evomerge_quant.gguf.convert.converter import find_converter
 # Before torch is imported, here and in the jobs that tests start: tests run side by side, one on each core.
 os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")
 
+from evomerge_quant.gguf.convert.converter import find_converter
 
 
 @pytest.fixture(scope="session")
