@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
 
     from evomerge_tui.machine.machine import Machine
-    from evomerge_tui.screens.dialogs.under_way import UnderWay
     from evomerge_tui.screens.shell import Shell
+    from evomerge_tui.screens.work_under_way import UnderWay
 
 _LAST_SECONDS = 3.0
 _HUNG_UP = 129

@@ -17,7 +17,7 @@ from evomerge_tui.widgets.small_notice import SmallNotice
 from evomerge_tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
-    from evomerge_tui.screens.dialogs.under_way import UnderWay
+    from evomerge_tui.screens.work_under_way import UnderWay
 
 ResultT = TypeVar("ResultT")
 

@@ -107,7 +107,7 @@ class ChatScreen(Page):
     @work(exclusive=True, group="find", exit_on_error=False)
     async def _find(self) -> None:
         try:
-            file: Path = self._file or await asyncio.to_thread(find_gguf, self.folder)
+            file = self._file if self._file is not None else await asyncio.to_thread(find_gguf, self.folder)
         except InputError as error:
             self.add_class("-nothing")
             self.query_one("#why", Static).update(Content.styled(many_lines(str(error)), "$text-muted"))

@@ -16,8 +16,9 @@ from textual.worker import get_current_worker
 from evomerge_core.errors import InputError
 from evomerge_core.run.run_folder.names import STORE
 from evomerge_tui.processes.command_process import run_command
-from evomerge_tui.screens.dialogs.under_way import UnderWay, may_end
+from evomerge_tui.screens.dialogs.under_way import may_end
 from evomerge_tui.screens.page import Dialog
+from evomerge_tui.screens.work_under_way import UnderWay
 from evomerge_tui.text.quantities import duration
 from evomerge_tui.text.shown_text import many_lines
 

@@ -1,30 +1,20 @@
-"""Work that a screen does and that ends with it: nothing that took more than seconds ends by one key."""
+"""Asks before work ends: nothing that took more than seconds ends by one key."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from textual.app import App
 
 from evomerge_tui.screens.dialogs.confirm import Confirm
+from evomerge_tui.screens.work_under_way import UnderWay
 from evomerge_tui.text.quantities import duration
 from evomerge_tui.text.shown_text import one_line
 
 # What took less is begun anew sooner than a question is read.
 _SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class UnderWay:
-    """`what` is done, such as `The export of my-cross`, since `began` (seconds of the monotonic clock); `kept` says what of it
-    stays when it ends."""
-
-    what: str
-    began: float
-    kept: str = "What it has done so far will be lost."
 
 
 async def may_end(app: App[Any], works: Iterable[UnderWay], do: str) -> bool:

@@ -18,9 +18,10 @@ from textual.widgets import Input, ProgressBar, Select, Static
 from evomerge_core.errors import InputError
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.processes.line_process import command_lines
-from evomerge_tui.screens.dialogs.under_way import UnderWay, may_end
+from evomerge_tui.screens.dialogs.under_way import may_end
 from evomerge_tui.screens.export.export_lines import TypeRow, done_lines, room_line, type_columns
 from evomerge_tui.screens.page import Page
+from evomerge_tui.screens.work_under_way import UnderWay
 from evomerge_tui.text.shown_text import many_lines, one_line
 from evomerge_tui.widgets.form_row import FormRow, Tick
 from evomerge_tui.widgets.rows_table import RowsTable

@@ -22,7 +22,7 @@ from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.processes.planner.client import Planner
 from evomerge_tui.screens.dialogs.confirm import Confirm
 from evomerge_tui.screens.dialogs.starting import Starting
-from evomerge_tui.screens.dialogs.under_way import UnderWay, may_end
+from evomerge_tui.screens.dialogs.under_way import may_end
 from evomerge_tui.screens.leave_field import leave_field
 from evomerge_tui.screens.new_run.draft import Draft, moved_to, new_draft
 from evomerge_tui.screens.new_run.field_titles import step_of, with_titles
@@ -38,6 +38,7 @@ from evomerge_tui.screens.new_run.step import Step
 from evomerge_tui.screens.new_run.step_bar import STEPS, StepBar
 from evomerge_tui.screens.new_run.summary import Summary
 from evomerge_tui.screens.page import Page
+from evomerge_tui.screens.work_under_way import UnderWay
 from evomerge_tui.widgets.top_bar import TopBar
 
 _TYPING_SECONDS = 0.15

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Protocol, cast
 
 from textual.containers import Vertical
 
-from evomerge_tui.screens.dialogs.under_way import UnderWay
 from evomerge_tui.screens.new_run.draft import Draft
 from evomerge_tui.screens.new_run.messages import Edited
 from evomerge_tui.screens.shell import Shell, shell_of
+from evomerge_tui.screens.work_under_way import UnderWay
 
 
 class HasPlanner(Protocol):

@@ -18,7 +18,6 @@ from evomerge_core.files.path_text import written_path
 from evomerge_core.recipe.efforts import fitted_splits
 from evomerge_core.tasks.items.split import SPLITS
 from evomerge_tui.keys.bindings import bindings
-from evomerge_tui.screens.dialogs.under_way import UnderWay
 from evomerge_tui.screens.new_run.draft import Draft, task_name, with_task, without_task
 from evomerge_tui.screens.new_run.goal.add_task import AddTask
 from evomerge_tui.screens.new_run.goal.parents_trial import ParentsTrial
@@ -26,6 +25,7 @@ from evomerge_tui.screens.new_run.goal.task_form import TaskEdited, TaskForm
 from evomerge_tui.screens.new_run.goal.task_preview import preview_pictures, preview_text
 from evomerge_tui.screens.new_run.messages import ItemsRead, Judged
 from evomerge_tui.screens.new_run.step import Step
+from evomerge_tui.screens.work_under_way import UnderWay
 from evomerge_tui.text.shown_text import one_line
 from evomerge_tui.widgets.picture_view import PictureView
 from evomerge_tui.widgets.rows_table import Cell, Column, RowsTable

@@ -19,9 +19,10 @@ from textual.worker import Worker
 from evomerge_core.errors import InputError
 from evomerge_core.files.yaml_file import dump_yaml
 from evomerge_tui.processes.line_process import command_lines
-from evomerge_tui.screens.dialogs.under_way import UnderWay, may_end
+from evomerge_tui.screens.dialogs.under_way import may_end
 from evomerge_tui.screens.new_run.draft import Draft, moved_to
 from evomerge_tui.screens.shell import shell_of
+from evomerge_tui.screens.work_under_way import UnderWay
 from evomerge_tui.text.quantities import duration, percent
 from evomerge_tui.text.shown_text import one_line
 

@@ -22,7 +22,7 @@ from evomerge_core.discovery.found import FoundModel, Kind
 from evomerge_core.errors import InputError
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.processes.line_process import command_lines
-from evomerge_tui.screens.dialogs.under_way import UnderWay, may_end
+from evomerge_tui.screens.dialogs.under_way import may_end
 from evomerge_tui.screens.new_run.draft import (
     Draft,
     has_source,
@@ -47,6 +47,7 @@ from evomerge_tui.screens.new_run.models.listed import (
 )
 from evomerge_tui.screens.new_run.models.ranking import Ranked, lacks, rank_sources, ranked_models
 from evomerge_tui.screens.new_run.step import Step
+from evomerge_tui.screens.work_under_way import UnderWay
 from evomerge_tui.text.shown_text import one_line
 from evomerge_tui.widgets.form_row import FormRow
 from evomerge_tui.widgets.rows_table import RowsTable
