@@ -18,8 +18,8 @@ from textual.widgets import Input, ProgressBar, Static
 from evomerge_core.errors import InputError
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.processes.line_process import command_lines
-from evomerge_tui.screens.work_under_way import UnderWay
 from evomerge_tui.screens.page import Page
+from evomerge_tui.screens.work_under_way import UnderWay
 from evomerge_tui.text.quantities import amount
 from evomerge_tui.text.shown_text import many_lines, one_line
 from evomerge_tui.widgets.form_row import FormRow, Tick
