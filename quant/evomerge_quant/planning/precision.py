@@ -14,7 +14,7 @@ from evomerge_core.sources.source import Source
 from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary
 from evomerge_quant.planning.check import PreflightCheck, ok, warning
 from evomerge_quant.planning.machine.capacity import Capacity, measure_capacity
-from evomerge_quant.planning.machine.shares import share_of
+from evomerge_quant.planning.machine.shares import share_of, shared_by
 from evomerge_quant.planning.memory import MemoryNeed, memory_need
 from evomerge_quant.planning.plan import Plan, plan_with
 from evomerge_quant.planning.workload import workload
@@ -96,10 +96,10 @@ def precision_check(planned: PrecisionPlan) -> PreflightCheck:
 
 
 def shipped_for(
-    recipe: Recipe, base: Source, speaks: ChildVocabulary, seen: Mapping[str, Seen] | None = None
+    recipe: Recipe, base: Source, speaks: ChildVocabulary, seen: Mapping[str, Seen] | None = None, *, sharing: int = 1
 ) -> Callable[[], Shipped]:
     """What makes models in bf16 for a run that searches in fewer bits, by the memory that is free when it is called; `seen` are
-    its pictures, by sha256."""
+    its pictures, by sha256; `sharing` processes like this one divide the machine's RAM."""
 
     def find() -> Shipped:
         import torch
@@ -109,11 +109,11 @@ def shipped_for(
         # the model that was given up counts as free
         gc.collect()
         torch.cuda.empty_cache()
-        capacity = measure_capacity(recipe.evaluation.device)
+        capacity = shared_by(measure_capacity(recipe.evaluation.device), sharing)
         place = _shipped_place(recipe, plan_with(recipe, base), capacity)
         if isinstance(place, str):
             return Shipped(None, place)
-        return Shipped(evaluators(base.folder, place.capacity.device, place.arithmetic, speaks, seen))
+        return Shipped(evaluators(base.folder, place.capacity.device, place.arithmetic, speaks, seen, sharing=sharing))
 
     return find
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from evomerge_core.process_setup import ONE_ARITHMETIC
 from evomerge_core.recipe.schema import Workers
 from evomerge_quant.planning.machine.places import Machine
 from evomerge_quant.planning.machine.ray_extra import require_ray
+from evomerge_quant.planning.machine.shares import cluster_of
 
 # What Ray holds for its workers beside what they take themselves; answers are texts and numbers.
 _STORE_BYTES = 128 * 2**20
@@ -40,8 +42,8 @@ def joined(wanted: Workers, cards: int) -> Iterator[list[Machine]]:
     Raises InputError where Ray isn't installed or the cluster can't be reached.
     """
     require_ray()
-    address = wanted if isinstance(wanted, str) and wanted != "auto" else os.environ.get("RAY_ADDRESS", "")
-    os.environ.update(_QUIET if address else {**_QUIET, **_OWN, "RAY_AUTH_TOKEN": secrets.token_hex(32)})
+    address = cluster_of(wanted)
+    os.environ.update(_QUIET if address else {**_QUIET, **_OWN, "RAY_AUTH_TOKEN": _own_token()})
     import ray
 
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
@@ -58,13 +60,20 @@ def joined(wanted: Workers, cards: int) -> Iterator[list[Machine]]:
         try:
             _start(ray, address, options)
             machines = _machines(ray.nodes())  # type: ignore[no-untyped-call]
-        except (ConnectionError, TimeoutError, RuntimeError, ray.exceptions.RayError) as error:
+        # ValueError: no address
+        except (ConnectionError, TimeoutError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             said = " ".join(str(error).split())[:200]
             remedy = "check that it runs (`ray status`), and that its token, its Ray and its Python are those of this machine"
             raise InputError(f"the cluster can't be used ({said})", where=address, remedy=remedy) from None
         yield machines
     finally:
         ray.shutdown()
+
+
+@functools.cache
+def _own_token() -> str:
+    """The same for each cluster that a process starts, one after the other: Ray reads it once."""
+    return secrets.token_hex(32)
 
 
 def _start(ray: Any, address: str, options: Mapping[str, Any]) -> None:

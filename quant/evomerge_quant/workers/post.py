@@ -1,4 +1,4 @@
-"""What a worker is told before the first candidate: data alone, with no path that only one machine knows."""
+"""What a worker is told before the first candidate: data alone, and files by their hashes, since paths differ."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from evomerge_core.sources.resolve import split_reference
 
 # Scores depend on these.
 _VERSIONS = ("evomerge-tui", "torch", "transformers", "numpy", "numba")
+PROCESSOR = "processor"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def post_of(setup: Setup, model_folders: Sequence[str], features: Path, pictures
         tokenizer=setup.tokenizer,
         layers=setup.layers,
         model_folders=tuple(model_folders),
-        features=str(features),
+        # workers are in another working folder
+        features=str(features.absolute()),
         pictures=tuple(pictures),
         versions=versions(),
     )
@@ -68,7 +70,7 @@ def post_of(setup: Setup, model_folders: Sequence[str], features: Path, pictures
 
 def versions() -> dict[str, str]:
     """What this process computes with."""
-    return {**{name: version(name) for name in _VERSIONS}, "processor": platform.machine()}
+    return {**{name: version(name) for name in _VERSIONS}, PROCESSOR: platform.machine()}
 
 
 def _models(setup: Setup, reference: str) -> tuple[Model, Model | None]:

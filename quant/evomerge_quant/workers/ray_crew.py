@@ -25,6 +25,8 @@ from evomerge_quant.workers.worker import Opened, Worker
 
 # What Ray says where its own monitor ended a process; of one that somebody else ended it says much that may be.
 _LOW_ON_MEMORY = "running low on memory"
+# What Ray raises where a worker, or the cluster, isn't there any more.
+_GONE = (RayError, ConnectionError)
 # What opening models may take: of a large one every byte is hashed the first time.
 _OPEN_SECONDS = 1800.0
 
@@ -59,12 +61,14 @@ class RayCrew:
                 self._members.append(_Member(name, place, actor, opened, time.time()))
         except BaseException:
             for _, _, actor in actors:
-                ray.kill(actor)
+                _end(actor)
             raise
         lacking = [member for member in self._members if member.opened.lacks_pictures]
         if lacking:
             kept = ray.put(dict(seen))
-            ray.get([member.actor.see.remote(kept) for member in lacking])
+            given = [(member, member.actor.see.remote(kept)) for member in lacking]
+            for member, answer in given:
+                self._answer_of(member, answer)
 
     def at_work(self) -> Sequence[str]:
         """Those that haven't been lost."""
@@ -87,7 +91,7 @@ class RayCrew:
         own failure."""
         try:
             ready, _ = ray.wait(list(self._answers), num_returns=1, timeout=seconds)
-        except (RayError, ConnectionError) as error:
+        except _GONE as error:
             said = " ".join(str(error).split())[:200]
             remedy = "resume the run when it is there again, or with --workers none"
             raise InputError(f"the cluster is lost ({said})", where="workers", remedy=remedy) from None
@@ -97,9 +101,12 @@ class RayCrew:
         """What a model in what ships would take that the smallest workers don't have, in words; "" where they have room for
         one."""
         smallest = self.smallest()
-        lacking = [member.actor.lacks_for_shipped.remote() for member in self._members if member.name in smallest]
-        with _as_raised():
-            return next(filter(None, ray.get(lacking)), "")
+        asked = [(one, one.actor.lacks_for_shipped.remote()) for one in self._members if one.name in smallest]
+        said = [self._answer_of(member, answer) for member, answer in asked]
+        if self.at_work() and all(one is None for one in said):
+            # of those that are left, others have the least
+            return self.lacks_for_shipped()
+        return next(filter(None, said), "")
 
     def told(self) -> list[dict[str, Any]]:
         """Every worker as the store keeps it: the fields of `view.workers.WorkerSeen`."""
@@ -108,8 +115,7 @@ class RayCrew:
     def close(self) -> None:
         """Ends every worker."""
         for member in self._members:
-            with contextlib.suppress(RayError):
-                ray.kill(member.actor)
+            _end(member.actor)
 
     def _member(self, worker: str) -> _Member:
         return next(member for member in self._members if member.name == worker)
@@ -117,17 +123,21 @@ class RayCrew:
     def _done(self, answer: Any) -> Done:
         member = self._answers.pop(answer)
         since, member.order, member.since = member.since or 0.0, None, None
+        answered: Answered | None = self._answer_of(member, answer)
+        if answered is not None:
+            member.answered += 1
+            member.busy += time.time() - since
+        return Done(member.name, answered, member.lost)
+
+    def _answer_of(self, member: _Member, answer: Any) -> Any:
+        """What a worker answers; None where it is lost."""
         try:
             with _as_raised():
-                answered: Answered = ray.get(answer)
-        except (RayError, ConnectionError) as error:
+                return ray.get(answer)
+        except _GONE as error:
             member.lost = _why(error, member)
-            with contextlib.suppress(RayError):
-                ray.kill(member.actor)
-            return Done(member.name, None, member.lost)
-        member.answered += 1
-        member.busy += time.time() - since
-        return Done(member.name, answered)
+            _end(member.actor)
+            return None
 
 
 @contextlib.contextmanager
@@ -139,7 +149,13 @@ def _as_raised() -> Iterator[None]:
         cause = error.cause
         if isinstance(cause, InputError):
             raise cause from None
-        raise RuntimeError(f"a worker failed: {error}") from None
+        said = f"{type(cause).__name__}: {cause}"
+        raise RuntimeError(f"a worker failed ({' '.join(said.split())[:200]})") from error
+
+
+def _end(actor: Any) -> None:
+    with contextlib.suppress(*_GONE):
+        ray.kill(actor)
 
 
 def _start(place: Place) -> Any:
@@ -168,7 +184,7 @@ def _ready(name: str, place: Place, opening: Any) -> Opened:
         problem = f"{name} didn't start in {_OPEN_SECONDS / 60:.0f} minutes"
         remedy = "see with `ray status` what else takes its cores or cards"
         raise InputError(problem, where=place.machine.host, remedy=remedy) from None
-    except RayError as error:
+    except _GONE as error:
         said = " ".join(str(error).split())[:300]
         raise InputError(f"{name} couldn't start ({said})", where=place.machine.host, remedy="see Ray's logs there") from None
     return opened
@@ -176,7 +192,10 @@ def _ready(name: str, place: Place, opening: Any) -> Opened:
 
 def _why(error: Exception, member: _Member) -> str:
     """Why a worker was lost, in a few words."""
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    try:
+        nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    except _GONE:
+        return "the cluster is gone"
     alive = {node["NodeID"] for node in nodes if node["Alive"]}
     if member.place.machine.id not in alive:
         return f"its machine {member.opened.host} is gone"

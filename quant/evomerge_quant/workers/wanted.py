@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from pydantic_core import PydanticCustomError
-
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.schema import Recipe, Workers, require_workers
 from evomerge_core.run.run_folder.folder import open_store
+from evomerge_core.run.run_folder.lock import hold
+from evomerge_core.run.run_folder.recovery import restore_if_damaged
 from evomerge_core.run.store.facts import write_facts
 from evomerge_core.run.view.workers import NONE
 from evomerge_quant.planning.machine.ray_extra import require_ray
@@ -26,13 +26,16 @@ def with_workers(recipe: Recipe, text: str | None) -> Recipe:
     return recipe.model_copy(update={"search": recipe.search.model_copy(update={"workers": wanted})})
 
 
-def keep_workers(run: Path, text: str) -> None:
-    """Has a run go on with the workers that `--workers TEXT` asks for."""
+def keep_workers(run: Path, text: str) -> str | None:
+    """Has a run go on with the workers that `--workers TEXT` asks for; a sentence says when its store comes from its copy."""
     wanted = _read(text)
     if wanted is not None:
         require_ray()
+    with hold(run):
+        restored = restore_if_damaged(run)
     with closing(open_store(run)) as store:
         write_facts(store, workers_wanted=NONE if wanted is None else wanted)
+    return restored
 
 
 def _read(text: str) -> Workers | None:
@@ -40,5 +43,6 @@ def _read(text: str) -> Workers | None:
         return None
     try:
         return require_workers(int(text) if text.isdecimal() else text)
-    except PydanticCustomError:
+    # pydantic's own, and a number of thousands of digits
+    except ValueError:
         raise InputError("must be a number above 0, auto, ray://HOST:PORT or none", where=f"--workers {text}") from None

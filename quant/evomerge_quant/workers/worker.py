@@ -26,7 +26,7 @@ from evomerge_quant.resident.model import evaluators
 from evomerge_quant.resident.vision.kept_features import read_kept
 from evomerge_quant.resident.vision.seen import Seen
 from evomerge_quant.workers.found_models import open_found
-from evomerge_quant.workers.post import Post, versions
+from evomerge_quant.workers.post import PROCESSOR, Post, versions
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Worker:
 
     def _find_shipped(self) -> Shipped:
         models = self._open_models()
-        return shipped_for(models.post.recipe, models.base, models.speaks, self._seen)()
+        return shipped_for(models.post.recipe, models.base, models.speaks, self._seen, sharing=self._sharing)()
 
     def _held(self, make: MakeEvaluator) -> HeldModel:
         models = self._open_models()
@@ -153,5 +153,6 @@ class Worker:
         for name, here in versions().items():
             there = post.versions.get(name)
             if here != there:
-                remedy = f"install {name} {there} there: other versions may score otherwise"
+                remedy = "use machines of one kind" if name == PROCESSOR else f"install {name} {there} there"
+                remedy = f"{remedy}: others may score otherwise"
                 raise InputError(f"has {name} {here}, and the job's machine has {there}", where="versions", remedy=remedy)

@@ -187,13 +187,22 @@ def test_what_ships_is_scored_wherever_it_fits(models: Path, monkeypatch: pytest
     }
     built: list[tuple[Any, ...]] = []
     monkeypatch.setattr(
-        "evomerge_quant.resident.model.evaluators", lambda _, device, arithmetic, *__: built.append((device, arithmetic))
+        "evomerge_quant.resident.model.evaluators",
+        lambda _, device, arithmetic, *__, sharing: built.append((device, arithmetic, sharing)),
     )
     for name, machine in machines.items():
         monkeypatch.setattr(planning, "measure_capacity", lambda _, found=machine: found)
         lacking = shipped_for(setup.recipe, setup.sources[setup.recipe.base], setup.speaks)().lacking
         assert ("bf16 needs" in lacking) == (name == "nowhere")
-    assert built == [("cuda", "bfloat16"), ("cpu", "float32"), ("cpu", "bfloat16")]
+    assert built == [("cuda", "bfloat16", 1), ("cpu", "float32", 1), ("cpu", "bfloat16", 1)]
+    # two workers on such a machine have half of its RAM each
+    nearly = dataclasses.replace(full, ram_free=2 * in_ram["bfloat16"] - 1)
+    monkeypatch.setattr(planning, "measure_capacity", lambda _: nearly)
+    lacking = [
+        shipped_for(setup.recipe, setup.sources[setup.recipe.base], setup.speaks, sharing=count)().lacking for count in (1, 2)
+    ]
+    assert not lacking[0]
+    assert "bf16 needs" in lacking[1]
 
 
 def test_the_plan_of_a_named_precision_needs_no_choice(models: Path) -> None:

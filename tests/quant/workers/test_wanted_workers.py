@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,13 @@ import pytest
 
 from evomerge_core.errors import InputError
 from evomerge_core.recipe.load import load_recipe
+from evomerge_core.run.run_folder.folder import read_store
+from evomerge_core.run.run_folder.names import COPY, STORE
+from evomerge_core.run.setup import create_run
+from evomerge_core.run.store.facts import read_facts
 from evomerge_quant.planning.machine import ray_extra
-from evomerge_quant.workers.wanted import with_workers
+from evomerge_quant.planning.machine.shares import cluster_of
+from evomerge_quant.workers.wanted import keep_workers, with_workers
 from support.tiny_run import write_recipe
 
 WITH_RAY = importlib.util.find_spec("ray") is not None
@@ -44,6 +50,35 @@ def test_the_command_line_comes_first(place: Path) -> None:
     recipe = load_recipe(write_recipe(place, search={"workers": 3}))
     found = {text: with_workers(recipe, text).search.workers for text in (None, "2", "auto", "ray://[::1]:10001", "none")}
     assert found == {None: 3, "2": 2, "auto": "auto", "ray://[::1]:10001": "ray://[::1]:10001", "none": None}
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "", "abc", "2 ", "1.5", "ray://bad", "9" * 5000])
+def test_what_a_command_line_cant_mean_is_refused_in_one_line(place: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"^--workers .*: must be a number above 0, auto, ray://HOST:PORT or none$"):
+        with_workers(load_recipe(write_recipe(place)), text)
+
+
+@pytest.mark.parametrize(("address", "cluster"), [(None, None), ("", None), ("local", None), ("node:6379", "node:6379")])
+def test_the_environment_s_cluster_is_one_that_runs_already(
+    address: str | None, cluster: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By `local` Ray means one that it starts, open to others: a run has its own then."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if address is not None:
+        monkeypatch.setenv("RAY_ADDRESS", address)
+    assert cluster_of(2) == cluster_of("auto") == cluster
+    assert cluster_of("ray://host:10001") == "ray://host:10001"
+
+
+def test_what_a_run_goes_on_with_is_kept_where_only_the_copy_of_its_store_is_left(place: Path, tmp_path: Path) -> None:
+    run = create_run(load_recipe(write_recipe(place)), out=tmp_path / "run")
+    (run / STORE).rename(run / COPY)
+    restored = keep_workers(run, "none")
+    assert restored is not None
+    assert "goes on from the copy" in restored
+    with closing(read_store(run)) as store:
+        assert read_facts(store).workers_wanted == "none"
+    assert keep_workers(run, "none") is None
 
 
 def test_without_the_extra_one_line_says_what_to_install(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,15 @@ def test_more_workers_than_there_is_room_for_are_refused_with_the_number(on_card
         place_workers([LARGE, SMALL], most + 1, on_cards=on_cards)
 
 
+@pytest.mark.parametrize("wanted", [1, "auto", "ray://host:10001"])
+def test_where_there_is_nothing_to_compute_on_no_run_waits_for_workers(wanted: int | str) -> None:
+    none = [Machine("3", "none", 64, 0)]
+    with pytest.raises(InputError, match=f"workers: {wanted}: each worker needs a card, and there is none; write device: cpu"):
+        place_workers(none, wanted, on_cards=True)
+    with pytest.raises(InputError, match="each worker needs a core, and there is none"):
+        place_workers([], wanted, on_cards=False)
+
+
 def test_one_card_is_told_in_the_singular() -> None:
     with pytest.raises(InputError, match="there are 1 card; ask for at most 1, or write device: cpu"):
         place_workers([SMALL], 2, on_cards=True)

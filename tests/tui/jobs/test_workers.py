@@ -124,9 +124,10 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_candidate_changes_nothing(
     alone: Path, cluster: str, tmp_path: Path
 ) -> None:
     killed: list[str] = []
-    killer = threading.Thread(target=kill_one, args=(tmp_path / "run", killed))
+    run = make_run(alone, tmp_path, 2)
+    killer = threading.Thread(target=kill_one, args=(run, killed))
     killer.start()
-    run = carry_out(alone, tmp_path, 2, cluster)
+    work(run, cluster)
     killer.join()
     (label,) = killed
     same(run, alone)
@@ -170,7 +171,7 @@ def kill_one(run: Path, killed: list[str]) -> None:
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
         time.sleep(0.01)
-        if not (run / "run.db").exists() or not (found := [one for one in told(run).workers if at_child(one)]):
+        if not (found := [one for one in told(run).workers if at_child(one)]):
             continue
         process = psutil.Process(found[0]["process"])
         process.suspend()

@@ -268,8 +268,9 @@ def _crew(folder: Path, setup: Setup, store: Store, seen: Mapping[str, Seen]) ->
     from evomerge_core.run.view.workers import wanted_workers
 
     wanted = wanted_workers(setup.recipe, read_facts(store))
+    # those of the job before are none of this one's
+    write_facts(store, workers=[])
     if wanted is None:
-        write_facts(store, workers=[])
         yield None
         return
     from evomerge_quant.workers.crew import crew_of

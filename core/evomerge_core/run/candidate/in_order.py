@@ -6,7 +6,7 @@ with, or had no memory for, is given to others, up to three times in all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from evomerge_core.errors import InputError
@@ -67,6 +67,8 @@ class InOrder:
                 self._look()
                 for done in self._crew.wait(_SECONDS):
                     self._take(done)
+            elif not self._crew.at_work():
+                raise _no_worker([f"{one['name']} was lost: {one['lost']}" for one in self._crew.told()])
 
     def _give(self) -> None:
         begun = False
@@ -117,8 +119,7 @@ class InOrder:
             asking.reasons.append(f"{done.worker} was lost: {done.lost}")
             self._changed()
             if not self._crew.at_work():
-                problem = f"no worker is left: {'; '.join(asking.reasons)} (while {asking.order.label} was asked)"
-                raise InputError(problem, remedy="resume the run when there are workers again, or with --workers none")
+                raise _no_worker(asking.reasons, f" (while {asking.order.label} was asked)")
         elif answered.failure is not None and answered.elsewhere:
             asking.reasons.append(answered.failure)
             if set(self._crew.at_work()) <= set(asking.tried):
@@ -138,3 +139,8 @@ class InOrder:
         self._answered[asking.place] = answered or Answered((), (), failure, None, 0.0, 0.0)
         if answered is not None:
             self._answered[asking.place] = replace(answered, failure=failure)
+
+
+def _no_worker(reasons: Sequence[str], when: str = "") -> InputError:
+    remedy = "resume the run when there are workers again, or with --workers none"
+    return InputError(f"no worker is left: {'; '.join(reasons)}{when}", remedy=remedy)

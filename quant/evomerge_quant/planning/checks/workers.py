@@ -23,7 +23,7 @@ def worker_checks(recipe: Recipe, capacity: Capacity) -> Iterator[PreflightCheck
     on_cards = capacity.device == "cuda"
     try:
         require_ray()
-        cluster = cluster_of(recipe)
+        cluster = cluster_of(wanted)
         if cluster is not None:
             yield ok("Workers", f"those of {cluster}: their models and memory are checked when the run starts")
             return

@@ -33,10 +33,13 @@ def place_workers(machines: Sequence[Machine], wanted: Workers, *, on_cards: boo
     """So many workers, each where it has most to itself; `auto` or a cluster's address: one to a card, or one to a machine
     where no cards are to be used.
 
-    Raises InputError for more workers than there are cards or cores.
+    Raises InputError for more workers than there are cards or cores, and where there are none.
     """
     rooms = [machine.cards if on_cards else machine.cores for machine in machines]
     unit = "card" if on_cards else "core"
+    if not any(rooms):
+        remedy = "write device: cpu" if on_cards else "start Ray with some (`--num-cpus`)"
+        raise InputError(f"each worker needs a {unit}, and there is none", where=f"workers: {wanted}", remedy=remedy)
     if isinstance(wanted, int):
         if wanted > sum(rooms):
             there = f"{sum(rooms)} {unit}{'' if sum(rooms) == 1 else 's'} on {len(machines)} machines"

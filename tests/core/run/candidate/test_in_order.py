@@ -35,6 +35,7 @@ class Led:
     names: list[str]
     says: list[tuple[str, Answered | str | None]]
     small: Collection[str] = ()
+    gone: Collection[str] = ()
     given: list[tuple[str, str, int | None]] = field(default_factory=list)
     running: dict[str, Order] = field(default_factory=dict)
 
@@ -61,7 +62,7 @@ class Led:
         return ""
 
     def told(self) -> list[dict[str, Any]]:
-        return []
+        return [{"name": name, "lost": "killed"} for name in self.gone]
 
 
 def ask(crew: Led, orders: Sequence[Order], *, most: int | None = None) -> list[str]:
@@ -108,6 +109,11 @@ def test_without_any_worker_the_run_ends_with_what_to_do() -> None:
     crew = Led(["a", "b"], [("a", "killed"), ("b", "its machine is gone")])
     with pytest.raises(InputError, match=r"no worker is left: .*its machine is gone.*resume the run"):
         ask(crew, [order("1")])
+
+
+def test_a_round_that_nobody_is_left_for_ends_with_why() -> None:
+    with pytest.raises(InputError, match=r"no worker is left: b was lost: killed; resume the run"):
+        ask(Led([], [], gone=["b"]), [order("1")])
 
 
 def test_what_runs_out_of_memory_is_asked_where_it_was_not_yet() -> None:

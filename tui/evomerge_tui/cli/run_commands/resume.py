@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from evomerge_core.errors import InputError
 from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder, add_workers
@@ -31,6 +32,7 @@ def _resume(args: argparse.Namespace) -> int:
                 "a job is at work, and keeps its workers", where=args.run, remedy="stop it first, or leave --workers out"
             )
         return send(args, "resume")
-    if args.workers is not None:
-        keep_workers(args.run, args.workers)
+    restored = None if args.workers is None else keep_workers(args.run, args.workers)
+    if restored is not None:
+        print(restored, file=sys.stderr)
     return follow(args.run, detach=args.detach, as_json=args.json)
