@@ -96,15 +96,24 @@ def _capital(text: str) -> str:
 def _scores(facts: CardFacts) -> Iterator[str]:
     if facts.result is None:
         return
-    yield from ("", "## Scores", "")
-    yield f"On the {int(facts.result['items'])} items of a test that had no part in the search or the choice of the winner:"
+    yield from ("", "## Scores", "", _scored_by(facts.result))
+    what = "items" if facts.result["items"] else "votes"
     for precision, part in [(facts.result["precision"], facts.result), *facts.result["confirmed"].items()]:
         yield from ("", f"Computed in {plain(precision)}:", "", "| | score | 95 % interval | |", "| --- | ---: | ---: | --- |")
         yield _score(part["winner"], "**this model**", "")
         against = {one["against"]: one for one in part["against"]}
         for row in references_of(part):
-            yield _score(row, plain(row["name"]), _paired(against.get(row["name"])))
+            yield _score(row, plain(row["name"]), _paired(against.get(row["name"]), what))
     yield from ("", "Whatever else the model can or can't do was not measured.")
+
+
+def _scored_by(result: Mapping[str, Any]) -> str:
+    """What the scores are: of a held-out test, or, without one, of votes."""
+    if result["items"]:
+        return f"On the {int(result['items'])} items of a test that had no part in the search or the choice of the winner:"
+    chosen = "the chance that its answers are preferred to those of an average candidate, by the votes that chose the winner"
+    told = (result.get("taste") or {}).get("sentence")
+    return f"A score is {chosen}{f' ({plain(str(told))})' if told else ''}; no held-out items were asked:"
 
 
 def _score(row: Mapping[str, Any], name: str, paired: str) -> str:
@@ -114,8 +123,8 @@ def _score(row: Mapping[str, Any], name: str, paired: str) -> str:
     return f"| {name} | {percent(row['test'])} | {percent(low)} to {percent(high)} | {paired} |"
 
 
-def _paired(one: Mapping[str, Any] | None) -> str:
-    return "" if one is None else f"this model wins {one['wins']} items and loses {one['losses']}, p = {one['p']:.2g}"
+def _paired(one: Mapping[str, Any] | None, what: str) -> str:
+    return "" if one is None else f"this model wins {one['wins']} {what} and loses {one['losses']}, p = {one['p']:.2g}"
 
 
 def _tested(facts: CardFacts) -> Iterator[str]:

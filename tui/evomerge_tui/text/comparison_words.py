@@ -24,7 +24,7 @@ def run_name(comparison: Comparison, place: int) -> str:
 def verdict_rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
     """Place, name, state, candidates, minutes, winner, test score and interval of each run."""
     for number, run in enumerate(comparison.runs, 1):
-        test = "" if run.test is None else f"{percent(run.test)} of {run.items}"
+        test = "" if run.test is None else f"{percent(run.test)} {f'of {run.items}' if run.items else 'by votes'}"
         interval = "" if run.interval is None else percent_range(*run.interval, decimals=1)
         cells = (str(run.evaluations), f"{run.seconds / 60:.1f}", one_line(run.winner or "none yet", _LONGEST), test, interval)
         yield (str(number), one_line(run.name, _LONGEST), shown_state(run.state)[1], *cells)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,9 @@ TABS = {"choice": "1 Runs", "verdicts": "2 Verdicts", "curves": "3 Curves", "set
 
 @dataclass
 class Compared(Message):
-    """The comparison of the chosen runs, or why there is none."""
+    """The comparison of the runs that were chosen when it began, or why there is none."""
 
+    chosen: tuple[Path, ...]
     comparison: Comparison | None
     problem: str = ""
 
@@ -51,7 +53,7 @@ class ComparisonScreen(Page):
     """`folders` are chosen at the start; others are added and left out in the list."""
 
     CSS_PATH = "comparison.tcss"
-    SCOPES = ("comparison", "table")
+    SCOPES = ("comparison", "table", "plot")
     BINDINGS: ClassVar[list[BindingType]] = bindings("comparison")
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -117,20 +119,23 @@ class ComparisonScreen(Page):
     def _compare(self) -> None:
         if len(self._chosen) > 1:
             self.query_one(TopBar).set_standing(Content.styled("comparing ...", "$text-muted"))
-        self._read_chosen()
+        self._read_chosen(tuple(self._chosen))
 
     @work(thread=True, exclusive=True, group="compare", exit_on_error=False)
-    def _read_chosen(self) -> None:
-        if len(self._chosen) < 2:
-            self.post_message(Compared(None))
+    def _read_chosen(self, chosen: tuple[Path, ...]) -> None:
+        if len(chosen) < 2:
+            self.post_message(Compared(chosen, None))
             return
         try:
-            self.post_message(Compared(compare_runs(tuple(self._chosen))))
-        except (InputError, OSError) as error:
-            self.post_message(Compared(None, str(error)))
+            self.post_message(Compared(chosen, compare_runs(chosen)))
+        except (InputError, sqlite3.Error, OSError) as error:
+            self.post_message(Compared(chosen, None, str(error)))
 
     @on(Compared)
     def _show(self, message: Compared) -> None:
+        if message.chosen != tuple(self._chosen):
+            # another was chosen meanwhile, and its comparison may have ended first
+            return
         found = message.comparison
         if message.problem:
             self.evomerge.tell(message.problem, "error")
@@ -159,7 +164,7 @@ def _verdicts(found: Comparison) -> Iterable[Content]:
         yield Content.assemble((f"{number} {name}", "bold"), (f"  {state}", "$text-muted"))
         yield Content(f"  {candidates} candidates in {minutes} min, searched in {run.precision}")
         if test:
-            yield Content(f"  winner {winner}: {test} items, {interval}")
+            yield Content(f"  winner {winner}: {test}{' items' if run.items else ''}, {interval}")
         if run.conclusion:
             yield Content(f"  {one_line(run.conclusion)}")
         yield Content("")
