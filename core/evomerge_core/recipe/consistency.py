@@ -228,6 +228,12 @@ def _taste_problems(recipe: Recipe) -> Iterator[Inconsistency]:
         yield Inconsistency(("search", "racing"), text, "remove it")
     if not recipe.tasks and "splits" in recipe.model_fields_set:
         yield Inconsistency(("splits",), "has no effect without tasks", "remove it")
+    if not recipe.tasks and recipe.evaluation.confirm:
+        text = "has no effect without tasks: votes are on answers in one precision"
+        yield Inconsistency(("evaluation", "confirm"), text, "remove it")
+    if not recipe.evaluation.agreement:
+        text = "has no effect with taste: nobody has voted yet when precisions would be compared"
+        yield Inconsistency(("evaluation", "agreement"), text, "remove it")
 
 
 def _task_problems(recipe: Recipe) -> Iterator[Inconsistency]:

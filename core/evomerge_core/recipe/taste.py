@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Annotated
 
@@ -65,6 +66,8 @@ def with_prompts(taste: Taste, folder: Path) -> Taste:
 def _judge(path: Path) -> Path:
     remedy = "name a GGUF file"
     try:
+        if path.exists() and not path.is_file():
+            raise InputError("is no ordinary file", where=path, remedy=remedy)
         with path.open("rb") as file:
             magic = file.read(len(_MAGIC))
     except OSError as error:
@@ -84,7 +87,9 @@ def _read(path: Path) -> tuple[str, ...]:
         raise InputError("isn't text in UTF-8", where=path, remedy=remedy) from None
     if "\0" in text:
         raise InputError("isn't text", where=path, remedy=remedy)
-    prompts = tuple(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+    # Not splitlines(): U+2028 and the like are text inside of a line.
+    lines = map(str.strip, io.StringIO(text, newline=None))
+    prompts = tuple(dict.fromkeys(line for line in lines if line))
     if not prompts:
         raise InputError("has no prompts", where=path, remedy=remedy)
     if len(prompts) > MOST_PROMPTS:
