@@ -21,6 +21,7 @@ from evomerge_core.run.run_folder.commands import append_command
 from evomerge_core.run.run_folder.folder import open_store, read_store
 from evomerge_core.run.setup import create_run, prepare
 from evomerge_core.run.store.facts import read_facts
+from evomerge_core.run.store.live_states import LIVE
 from evomerge_core.run.verdict.finish import finish
 from evomerge_core.run.view.booth import cast, look_into, prompts_of
 from evomerge_core.tasks.taste import TASTE
@@ -82,8 +83,12 @@ def vote(folder: Path, most: int = 1000) -> int:
 
 
 def at_work(folder: Path) -> threading.Thread:
+    """The run's job, once it has begun: before that, `vote` has nothing to wait for."""
     job = threading.Thread(target=work, args=(folder,), daemon=True)
     job.start()
+    prompts = prompts_of(folder)
+    while job.is_alive() and look_into(folder, prompts).state not in LIVE:
+        time.sleep(0.02)
     return job
 
 
@@ -178,6 +183,23 @@ def test_the_command_shows_answers_without_names_and_reads_votes(
     assert "'nonsense' is no vote" in err
     with closing(read_store(folder)) as store:
         assert [one.choice for one in store.votes()] == ["first", "second", "tie"] * 2
+
+
+def test_what_is_no_text_is_refused_and_two_votes_on_one_ballot_count_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_run(tmp_path)
+    job = at_work(folder)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\n"), encoding="utf-8"))
+    assert main(["vote", str(folder)]) == 2
+    assert "standard input: isn't text in UTF-8" in capsys.readouterr().err
+    ballot = look_into(folder, prompts_of(folder)).ballot
+    assert ballot is not None
+    assert [cast(folder, ballot, choice) for choice in ("second", "first")] == [True, False]
+    append_command(folder, "stop")
+    job.join()
+    with closing(read_store(folder)) as store:
+        assert [vote.choice for vote in store.votes()] == ["second"]
 
 
 def test_a_run_without_taste_asks_for_no_votes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ Choice = Literal["first", "second", "tie"]
 @dataclass(frozen=True)
 class Booth:
     """The run's `state`, what is to be compared now (None: nothing yet, or nothing any more) and the prompt that was answered,
-    and how many votes were cast of those that the run asks for."""
+    and how many votes were cast in all; the poll ends when so many were `asked`."""
 
     state: str
     ballot: Ballot | None
@@ -54,10 +54,9 @@ def look_into(folder: Path, prompts: dict[str, str]) -> Booth:
 
 
 def cast(folder: Path, ballot: Ballot, choice: Choice) -> bool:
-    """Keeps a person's vote in the run's store; False where its poll has ended meanwhile, by somebody else's votes."""
+    """Keeps a person's vote in the run's store; False where somebody else, or the press before, cast it meanwhile."""
     with closing(open_store(folder)) as store:
         poll = open_poll(store)
         if poll is None or poll.name != ballot.poll or store.count_votes() >= poll.until:
             return False
-        store.add_vote(vote_on(ballot, choice, voter="person"))
-        return True
+        return store.add_vote(vote_on(ballot, choice, voter="person"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from evomerge_core.run.store.records import Evaluation, ItemScore, Pass
+from evomerge_core.run.store.records import Evaluation, ItemScore, Pass, Vote
 from evomerge_core.run.store.store import Store
 
 FINE = Evaluation(0.5, 1.2, None, 3.0, 40)
@@ -38,6 +39,20 @@ def test_a_second_process_reads_what_was_committed(store: Store, tmp_path: Path)
     assert reader.candidate(candidate.id).genome == (0.1, 1 / 3)
     assert reader.evaluation(candidate.id, "search", "nf4") == FINE
     assert reader.item_scores(candidate.id, "search", "nf4") == [item("a"), item("b", 0.0)]
+
+
+def test_of_two_votes_on_the_same_answers_the_first_counts(store: Store, tmp_path: Path) -> None:
+    other = Store(tmp_path / "run.db")
+    first = Vote("g1", "prompt", 1, 2, "first", None, "person", 0.0)
+    assert store.add_vote(first)
+    assert not other.add_vote(dataclasses.replace(first, choice="second", at=1.0))
+    assert other.add_vote(dataclasses.replace(first, item="another"))
+    assert other.add_vote(dataclasses.replace(first, second=3))
+    assert [(vote.item, vote.second, vote.choice) for vote in store.votes()] == [
+        ("prompt", 2, "first"),
+        ("another", 2, "first"),
+        ("prompt", 3, "first"),
+    ]
 
 
 def test_an_evaluation_is_never_replaced(store: Store) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evomerge_core.errors import InputError
 from evomerge_core.files.path_text import on_command_line
 from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder, print_json
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from evomerge_core.run.view.booth import Booth, Choice
 
 _POLL_SECONDS = 0.2
-_CHOICES: dict[str, Choice] = {"1": "first", "2": "second", "t": "tie", "tie": "tie", "0": "tie"}
-_HOW = "1 or 2 for the better answer, t for a tie, q to leave"
+# 3 is the key of the screen
+_CHOICES: dict[str, Choice] = {"1": "first", "2": "second", "3": "tie", "t": "tie", "tie": "tie", "0": "tie"}
+_HOW = "1 or 2 for the better answer, 3 or t for a tie, q to leave"
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -87,9 +89,12 @@ def _show(booth: Booth, *, as_json: bool) -> None:
 
 
 def _lines() -> Iterator[str]:
-    """What a person or a script writes, line by line."""
-    for line in sys.stdin:
-        yield line.strip().lower()
+    """What a person or a script writes, line by line. Raises InputError for what is no text."""
+    try:
+        for line in sys.stdin:
+            yield line.strip().lower()
+    except UnicodeDecodeError:
+        raise InputError("isn't text in UTF-8", where="standard input", remedy=f"write {_HOW}") from None
 
 
 def _read(lines: Iterator[str]) -> Choice | None:

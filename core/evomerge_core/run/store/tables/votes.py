@@ -16,12 +16,15 @@ _VOTE = ("poll", "item", "first", "second", "choice", "again", "voter", "at")
 class Votes(OpenFile):
     """Votes, which people add while the job waits, and ratings, which the job makes of them."""
 
-    def add_vote(self, vote: Vote) -> None:
+    def add_vote(self, vote: Vote) -> bool:
+        """Keeps a vote; False where the same two answers have one already, by somebody who was faster."""
         with self._transaction() as c:
-            c.execute(
-                f"INSERT INTO votes ({', '.join(_VOTE)}) VALUES (?{', ?' * (len(_VOTE) - 1)})",
-                tuple(getattr(vote, name) for name in _VOTE),
+            added = c.execute(
+                f"INSERT INTO votes ({', '.join(_VOTE)}) SELECT ?{', ?' * (len(_VOTE) - 1)} "
+                "WHERE NOT EXISTS (SELECT 1 FROM votes WHERE item = ? AND first = ? AND second = ?)",
+                (*(getattr(vote, name) for name in _VOTE), vote.item, vote.first, vote.second),
             )
+        return added.rowcount == 1
 
     def votes(self) -> list[Vote]:
         """All votes, the oldest first."""
