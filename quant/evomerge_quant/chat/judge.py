@@ -14,7 +14,7 @@ from evomerge_quant.chat.conversation import Message
 from evomerge_quant.chat.template import Render, chat_template
 from evomerge_quant.llama.answering import GgufEvaluator
 from evomerge_quant.llama.context import LlamaError
-from evomerge_quant.llama.model import open_gguf
+from evomerge_quant.llama.model import Offload, open_gguf
 from evomerge_quant.llama.trial import try_gguf
 
 # What stands for the answer shown first, the one shown second, and neither.
@@ -37,17 +37,21 @@ Reply with one letter: A if answer A is better, B if answer B is better, C if th
 
 
 def judge_of(recipe: Recipe) -> AbstractContextManager[Judge | None]:
-    """The judge that a recipe names, with an absolute path; None where people vote."""
+    """The judge that a recipe names, with an absolute path; None where people vote. It leaves the card to candidates that are
+    scored there."""
     if recipe.taste is None or recipe.taste.judge is None:
         return nullcontext()
-    return open_judge(Path(recipe.taste.judge))
+    # it is opened first, and would take the memory that candidates need
+    offload = Offload(0) if recipe.evaluation.device == "cuda" else None
+    return open_judge(Path(recipe.taste.judge), offload=offload)
 
 
 @contextmanager
-def open_judge(path: Path) -> Iterator[Judge]:
-    """A judge that stays in memory. Raises InputError, when it is opened or asked, for a file that can't judge."""
+def open_judge(path: Path, *, offload: Offload | None = None) -> Iterator[Judge]:
+    """A judge that stays in memory, without `offload` with as many layers on the GPU as fit there. Raises InputError, when it
+    is opened or asked, for a file that can't judge."""
     try_gguf(path)
-    with open_gguf(path) as model:
+    with open_gguf(path, offload=offload) as model:
         evaluator, render = GgufEvaluator(model), chat_template(model)
 
         def judge(prompt: str, first: str, second: str) -> tuple[str, str]:

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from evomerge_core.errors import InputError
-from evomerge_quant.chat.judge import open_judge
+from evomerge_core.recipe.schema import Recipe
+from evomerge_quant.chat.judge import judge_of, open_judge
+from evomerge_quant.llama.model import LlamaModel, Offload, open_gguf
 from support.tiny_gguf import save_folder, write_gguf
 
 PAIRS = [("the cat", "one two"), ("a dog ran", "the mat"), ("12", "345 and 6"), ("", "sat on")]
@@ -28,6 +30,33 @@ def test_the_answers_in_the_other_order_are_the_other_ones(judge_file: Path) -> 
 def test_between_two_equal_answers_only_the_order_speaks(judge_file: Path) -> None:
     with open_judge(judge_file) as judge:
         assert judge("tell me something", "the cat", "the cat") in {("first", "second"), ("second", "first"), ("tie", "tie")}
+
+
+@pytest.mark.parametrize(("device", "offload"), [("cuda", Offload(0)), ("cpu", None)])
+def test_a_judge_leaves_the_card_to_candidates_that_are_scored_there(
+    judge_file: Path, monkeypatch: pytest.MonkeyPatch, device: str, offload: Offload | None
+) -> None:
+    asked = []
+
+    def recorded(path: Path, *, offload: Offload | None = None) -> LlamaModel:
+        asked.append(offload)
+        return open_gguf(path, offload=offload)
+
+    monkeypatch.setattr("evomerge_quant.chat.judge.open_gguf", recorded)
+    recipe = Recipe.model_validate(
+        {
+            "evomerge": 1,
+            "name": "liked",
+            "base": "base",
+            "sources": ["first", "second"],
+            "taste": {"prompts": ["the cat"], "judge": str(judge_file)},
+            "budget": {"evaluations": 10},
+            "evaluation": {"device": device},
+        },
+        context={"folder": judge_file.parent},
+    )
+    with judge_of(recipe):
+        assert asked == [offload]
 
 
 def test_a_file_that_can_not_judge_is_refused_in_one_line(tmp_path: Path) -> None:
