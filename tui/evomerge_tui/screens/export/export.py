@@ -116,7 +116,7 @@ class ExportScreen(Page):
             self._plan = None
             self._show_types()
             # where llama.cpp has no converter of a model's eyes, the reason names the option
-            self._show_options(sees="--mmproj" in str(error))
+            self._show_options(sees="--mmproj" in str(error) or bool(self.query_one("#mmproj", Input).value))
             self.query_one("#room", Static).update(Content.styled(many_lines(str(error)), "$error"))
             return
         self._show_options(sees=self._plan is not None and "mmproj" in self._plan)
