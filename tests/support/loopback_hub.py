@@ -209,7 +209,8 @@ def _found(hub: Hub, query: Mapping[str, list[str]]) -> list[dict[str, Any]]:
 
 def _information(hub: Hub, name: str, files: Mapping[str, File]) -> dict[str, Any]:
     siblings = [{"rfilename": path, "size": size_of(content), "blobId": _etag(content)} for path, content in files.items()]
-    return {"id": name, "modelId": name, "sha": COMMIT, "siblings": siblings, **hub.facts.get(name, {})}
+    private = hub.uploads is not None and hub.uploads.created.get(name) == "private"
+    return {"id": name, "modelId": name, "sha": COMMIT, "private": private, "siblings": siblings, **hub.facts.get(name, {})}
 
 
 def _tree(files: Mapping[str, File]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from evomerge_core.sources.stored.model_card import front_matter
 from evomerge_quant.publishing.published_file import PublishedFile
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, ModelInfo
 
 # What the hub's own pages put into a repository before anybody uploads anything.
 _HUBS_OWN = re.compile(r"\.gitattributes|\.gitignore|LICENSE.*|README\.md", re.IGNORECASE)
@@ -31,8 +31,8 @@ OnFile = Callable[[int], None]
 def upload(repo: str, files: Sequence[PublishedFile], on_file: OnFile, *, private: bool | None = None) -> str:
     """Makes the repository where there is none and commits the files to it; returns the commit's address.
 
-    InputError without a token, where the token may not write there, where the repository holds another model, and when the
-    network breaks: the same call again sends what is missing.
+    InputError without a token, where the token may not write there, where the repository holds another model or everybody sees
+    what should be private, and when the network breaks: the same call again sends what is missing.
     """
     from huggingface_hub import CommitOperationAdd, HfApi, constants, get_token
     from huggingface_hub.utils import disable_progress_bars, logging  # type: ignore[attr-defined]
@@ -49,7 +49,10 @@ def upload(repo: str, files: Sequence[PublishedFile], on_file: OnFile, *, privat
     with _as_input_error(repo):
         if not api.repo_exists(repo):
             api.create_repo(repo, private=private, exist_ok=True)
-        _require_ours(api, repo)
+        info = api.model_info(repo)
+        if private and not info.private:
+            raise InputError("is public already", where=f"--to {repo}", remedy="make it private there, or leave out --private")
+        _require_ours(api, repo, info)
         contents = [file.content if isinstance(file.content, bytes) else str(file.content) for file in files]
         added = [CommitOperationAdd(file.name, content) for file, content in zip(files, contents, strict=True)]
         for place, one in enumerate(added):
@@ -60,9 +63,9 @@ def upload(repo: str, files: Sequence[PublishedFile], on_file: OnFile, *, privat
     return str(done.commit_url)
 
 
-def _require_ours(api: HfApi, repo: str) -> None:
+def _require_ours(api: HfApi, repo: str, info: ModelInfo) -> None:
     """Refuses a repository with files of something else, which ours would be mixed with."""
-    names = [str(file.rfilename) for file in api.model_info(repo).siblings or ()]
+    names = [str(file.rfilename) for file in info.siblings or ()]
     if all(_HUBS_OWN.fullmatch(name) for name in names):
         return
     if not ("README.md" in names and _is_ours(api, repo)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from textual.dom import DOMNode
 import evomerge_tui.screens
 import evomerge_tui.widgets
 from evomerge_tui.keys.actions import ACTIONS, actions_of
+from evomerge_tui.keys.clashes import clash
 from evomerge_tui.screens.dialogs.help import HelpScreen
+from evomerge_tui.screens.new_run.screen import NewRunScreen
 from evomerge_tui.screens.page import Page
 from evomerge_tui.screens.settings import SettingsScreen
 from support.screen_tools import click_text, make_app, shown, until
@@ -55,6 +58,17 @@ def test_all_bindings_come_from_the_registry() -> None:
             assert binding.id in known, (widget, binding)
             assert binding.description, (widget, binding)
             assert binding.tooltip, (widget, binding)
+
+
+def test_a_key_of_a_screen_is_refused_to_its_widgets_and_theirs_to_it() -> None:
+    screens = [one for one in own_classes() if issubclass(one, Page) and len(getattr(one, "SCOPES", ())) > 1]
+    # its steps are there one at a time
+    screens.remove(NewRunScreen)
+    assert len(screens) > 8
+    for screen in screens:
+        for first, second in permutations(screen.SCOPES, 2):
+            taken, other = actions_of(first)[0], actions_of(second)[0]
+            assert clash({other.id: taken.key}) is not None, (screen, first, second)
 
 
 def test_every_action_can_be_carried_out_somewhere() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from evomerge_core.run.comparison import compare_runs
 from evomerge_core.run.report.content import read_report
-from evomerge_tui.screens.comparison.comparison import ComparisonScreen
+from evomerge_tui.screens.comparison.comparison import Compared, ComparisonScreen
 from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
 from evomerge_tui.screens.home import HomeScreen
 from evomerge_tui.screens.mattered.mattered import MatteredScreen
@@ -73,6 +74,29 @@ async def test_what_mattered_is_the_reports(place: Path) -> None:
             assert f"{one.correlation:+.2f}" in line
         await pilot.press("2")
         await until(pilot, lambda: f"1 {read_report(place / 'first').dimensions[0][0]}" in " ".join(shown(app).split()))
+
+
+async def test_a_comparison_that_ends_late_is_not_taken_for_that_of_what_is_chosen_now(place: Path) -> None:
+    both, one = (place / "first", place / "second"), (place / "first",)
+    app = make_app(place)
+    async with app.run_test(size=(110, 36)) as pilot:
+        app.push_screen(ComparisonScreen(one))
+        await until(pilot, lambda: "choose two runs or more" in shown(app))
+        screen = app.screen
+        assert isinstance(screen, ComparisonScreen)
+        screen._show(Compared(both, compare_runs(both)))
+        screen._show(Compared(both, None, "can't be read"))
+        await pilot.pause()
+        assert "choose two runs or more" in shown(app)
+        assert app.last_message != "can't be read"
+
+
+async def test_nothing_is_read_for_ever_where_no_numbers_can_be_shown(place: Path) -> None:
+    app = make_app(place)
+    async with app.run_test(size=(110, 36)) as pilot:
+        app.push_screen(MatteredScreen(place / "none"))
+        await until(pilot, lambda: "Nothing to show" in shown(app) and "run.db is missing" in app.last_message)
+        assert "Reading" not in shown(app)
 
 
 async def test_the_palette_knows_runs_recipes_and_what_to_do_with_a_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

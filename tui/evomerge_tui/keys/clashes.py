@@ -13,6 +13,8 @@ _TOGETHER: tuple[tuple[str, ...], ...] = (
     ("dashboard", "table", "plot"),
     ("candidate", "table"),
     ("archive", "table"),
+    ("comparison", "table", "plot"),
+    ("mattered", "table", "plot"),
     ("new_run", "models", "table"),
     ("new_run", "goal", "table"),
     ("new_run", "search"),

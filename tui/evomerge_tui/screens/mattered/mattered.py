@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from evomerge_core.run.report.content import Report, ScoredCandidate, read_repor
 from evomerge_core.run.report.importance import NumberImportance
 from evomerge_core.run.report.mattered import direction, how_it_was_found
 from evomerge_core.run.report.parallel import drawn_candidates, drawn_numbers, share
+from evomerge_core.run.view.sound_records import sound_records
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.page import Page
 from evomerge_tui.screens.step_lines import LinesPlot, PlotLine
@@ -40,11 +42,18 @@ class ReportRead(Message):
     report: Report
 
 
+@dataclass
+class Unread(Message):
+    """Why there is no report."""
+
+    problem: str
+
+
 class MatteredScreen(Page):
     """A run's numbers as they were when the screen was opened."""
 
     CSS_PATH = "mattered.tcss"
-    SCOPES = ("mattered", "table")
+    SCOPES = ("mattered", "table", "plot")
     BINDINGS: ClassVar[list[BindingType]] = bindings("mattered")
 
     def __init__(self, folder: Path) -> None:
@@ -76,16 +85,23 @@ class MatteredScreen(Page):
     @work(thread=True, exclusive=True, group="mattered", exit_on_error=False)
     def _read(self) -> None:
         try:
-            self.post_message(ReportRead(read_report(self.folder)))
-        except (InputError, OSError) as error:
-            self.app.call_from_thread(self.evomerge.tell, str(error), "error")
+            with sound_records(self.folder):
+                report = read_report(self.folder)
+            self.post_message(ReportRead(report))
+        except (InputError, sqlite3.Error, OSError) as error:
+            self.post_message(Unread(str(error)))
+
+    @on(Unread)
+    def _tell(self, message: Unread) -> None:
+        self.query_one("#number-list", RowsTable).set_empty("Nothing to show.")
+        self.evomerge.tell(message.problem, "error")
 
     @on(ReportRead)
     def _show(self, message: ReportRead) -> None:
         report = message.report
         if report.mattered is None:
             why = "a path has no numbers" if not report.dimensions else "too few candidates so far to say what mattered"
-            self.query_one("#how", Static).update(f"Nothing to show: {why}.")
+            self.query_one("#number-list", RowsTable).set_empty(f"Nothing to show: {why}.")
             return
         self.query_one("#number-list", RowsTable).set_rows(report.mattered.numbers)
         self.query_one("#how", Static).update(how_it_was_found(report.mattered))
