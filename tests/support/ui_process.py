@@ -14,15 +14,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from evomerge_tui.user.user_paths import tour_path
+
 _ESCAPES = re.compile(r"\x1b\[[0-9;?<>=$]*[a-zA-Z]|\x1b\][^\x07]*\x07|\x1b[()][A-Z0-9]|\x1b[=>78]")
 
 
 class Terminal:
-    """`evomerge-tui` in a pseudo terminal. `said` is all that it has written, without escape sequences."""
+    """`evomerge-tui` in a pseudo terminal, its tour over. `said` is all that it has written, without escape sequences."""
 
     def __init__(
         self, folder: Path, *words: str, size: tuple[int, int] = (120, 40), before: Callable[[], None] | None = None
     ) -> None:
+        tour_path().parent.mkdir(parents=True, exist_ok=True)
+        tour_path().touch()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(folder)
