@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.bounded import read_bounded
 from evomerge_core.files.path_text import on_command_line
 from evomerge_core.files.yaml_file import dump_yaml, read_yaml
 from evomerge_core.fixed_merge.merge_file import MERGEKIT_FILE, PATH_FILE
@@ -38,6 +39,7 @@ REPORT = "report"
 # How the card of a winner lists what it was made of.
 _STATED = re.compile(r"^- (.+) \(licence: (.+)\)$", re.MULTILINE)
 _UNSTATED = "see its own card"
+_MOST_BYTES = 1_000_000  # of a winner's own card
 _PATH_KEYS = ("_name_or_path", "name_or_path")
 
 
@@ -67,8 +69,7 @@ def make_publication(paths: Sequence[Path], repo: str) -> Publication:
     scores in its card. Nothing in the texts names a folder of this machine. InputError where there is nothing to publish: no
     winner yet, a damaged one, a file that failed verification, two runs.
     """
-    if HUB_ID.fullmatch(repo) is None or "@" in repo:
-        raise InputError("is no name on the hub", where=f"--to {repo}", remedy="write OWNER/NAME")
+    _require_name(repo)
     runs = [path for path in paths if path.is_dir()]
     for path in runs:
         if not (path / STORE).is_file():
@@ -84,6 +85,19 @@ def make_publication(paths: Sequence[Path], repo: str) -> Publication:
         return _of_files(ggufs, repo)
     with sound_records(made_by):
         return _of_run(made_by, ggufs, repo, whole=bool(runs))
+
+
+def _require_name(repo: str) -> None:
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+    remedy = "write OWNER/NAME"
+    if HUB_ID.fullmatch(repo) is None or "@" in repo:
+        raise InputError("is no name on the hub", where=f"--to {repo}", remedy=remedy)
+    try:
+        validate_repo_id(repo)
+    except HFValidationError:
+        problem = "is no name on the hub, whose names have no '--' or '..', no '.git' at the end, and at most 96 letters"
+        raise InputError(problem, where=f"--to {repo[:200]}", remedy=remedy) from None
 
 
 def _run_of(ggufs: Sequence[Path]) -> Path | None:
@@ -150,7 +164,7 @@ def _of_run(run: Path, ggufs: Sequence[GgufFacts], repo: str, *, whole: bool) ->
     texts = {RECIPE: public_recipe, **({} if merge is None or merge_text is None else {merge.name: merge_text})}
     texts |= {f"{REPORT}/{name}": text for name, text in render_report(report).items()}
     written = [PublishedFile(name, text.encode()) for name, text in texts.items()]
-    model = _model_files(run / WINNER / MODEL, {CARD, *texts}) if whole else ()
+    model = _model_files(run / WINNER / MODEL, facts.winner_files, {CARD, *texts}) if whole else ()
     return Publication(repo, (card, *written, *model, *_gguf_files(ggufs)))
 
 
@@ -170,11 +184,13 @@ def _gguf_files(ggufs: Sequence[GgufFacts]) -> Iterator[PublishedFile]:
     return (PublishedFile(gguf.path.name, gguf.path) for gguf in ggufs)
 
 
-def _model_files(folder: Path, written: set[str]) -> Iterator[PublishedFile]:
-    """The winner's files, without those that are written anew."""
+def _model_files(folder: Path, known: Collection[str], written: set[str]) -> Iterator[PublishedFile]:
+    """The winner's files, without those that are written anew, and without what others laid beside them; runs of earlier
+    versions have none that are `known`."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in written and SUSPECT not in name:
+        ours = f"{MODEL}/{name}" in known if known else not path.is_symlink()
+        if ours and path.is_file() and name not in written and SUSPECT not in name:
             yield PublishedFile(name, _without_path_keys(path) or path)
 
 
@@ -194,15 +210,14 @@ def _without_path_keys(path: Path) -> bytes | None:
 
 def _sources(model: Path) -> tuple[dict[str, str | None], list[str]]:
     """What the winner's own card, which was written from its sources', says: their licences, and all languages."""
-    head = front_matter(model / CARD)
     try:
-        text = (model / CARD).read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        text = read_bounded(model / CARD, most=_MOST_BYTES, remedy="remove it").decode(errors="replace")
+    except (FileNotFoundError, InputError):
         return {}, []
     listing = text.partition("## Recipe")[0]
     licences = {name: None if licence == _UNSTATED else licence for name, licence in _STATED.findall(listing)}
-    languages = head.get("language")
-    return licences, [str(one) for one in ([languages] if isinstance(languages, str) else languages or ())]
+    named = front_matter(model / CARD).get("language")
+    return licences, [one for one in (named if isinstance(named, list) else [named]) if isinstance(one, str)]
 
 
 def _sees(model: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 
 import pytest
 import yaml
-from gguf import GGUFWriter
+from gguf import GGUFEndian, GGUFWriter
 from huggingface_hub import constants
 
 from evomerge_tui.cli.main import main
@@ -165,6 +166,16 @@ def test_a_killed_upload_goes_on_with_the_file_that_is_missing(hub: Hub, run: Pa
     assert hub.models[REPO][gguf] == (run / "winner/gguf" / gguf).read_bytes()
 
 
+def test_what_is_to_be_private_goes_into_no_public_repository(hub: Hub, tmp_path: Path, publish: Publish) -> None:
+    file = write_gguf(tmp_path / "child-Q8_0.gguf")
+    assert publish(file, "--to", REPO).status == 0
+    before = contents(hub)
+    refused(publish(file, write_gguf(tmp_path / "secret-Q4_0.gguf"), "--to", REPO, "--private", "--json"), "is public already")
+    assert contents(hub) == before
+    assert publish(file, "--to", "owner/hidden", "--private").status == 0
+    assert publish(file, "--to", "owner/hidden", "--private").status == 0
+
+
 def test_a_dry_run_shows_files_and_card_and_asks_no_hub(hub: Hub, run: Path, publish: Publish) -> None:
     done = publish(run, "--to", REPO, "--dry-run", token=None)
     assert done.status == 0, done.err
@@ -206,10 +217,97 @@ def test_what_cannot_be_published_is_refused_in_a_line(hub: Hub, run: Path, tmp_
     refused(publish(broken, "--to", REPO, "--json"), "can't be read as a GGUF")
     refused(publish(tmp_path / "none", "--to", REPO, "--json"), "No such file")
     refused(publish(tmp_path, "--to", REPO, "--json"), "is not a run's folder")
-    refused(publish(run, "--to", "child", "--json"), "write OWNER/NAME")
+    refused(publish(write_gguf(tmp_path / "child.bin"), "--to", REPO, "--json"), "end its name in .gguf")
+    refused(publish("a\0b.gguf", "--to", REPO, "--json"), "null byte")
+    for name in ("child", "owner/a--b", "owner/child.git", f"owner/{'x' * 100}"):
+        refused(publish(run, "--to", name, "--json"), "write OWNER/NAME")
     (run / "winner/model/config.json").unlink()
     refused(publish(run, "--to", REPO, "--json"), "config.json is missing")
     assert hub.requests == []
+
+
+def text(value: bytes) -> bytes:
+    return struct.pack("<Q", len(value)) + value
+
+
+def head(*values: tuple[str, int, bytes], count: int | None = None) -> bytes:
+    """A GGUF's head, by the format's description: keys with their types and values."""
+    lines = (text(key.encode()) + struct.pack("<I", kind) + value for key, kind, value in values)
+    return b"GGUF" + struct.pack("<IQQ", 3, 0, len(values) if count is None else count) + b"".join(lines)
+
+
+ENDLESS = 2**60
+NAME = ("general.name", 8, text(b"child"))
+LYING = {
+    "numbers": (head(("general.tags", 9, struct.pack("<IQ", 5, ENDLESS))), "it ends within its head"),
+    "other numbers": (head(("a.list", 9, struct.pack("<IQ", 5, ENDLESS))), "it ends within its head"),
+    "texts": (head(("a.list", 9, struct.pack("<IQ", 8, ENDLESS))), "it ends within its head"),
+    "lists of lists": (head(("general.tags", 9, struct.pack("<IQ", 9, 1) * 5000)), "a value is of the type 9"),
+    "keys": (head(NAME, count=ENDLESS), "it ends within its head"),
+    "a long text": (
+        head(("general.name", 8, struct.pack("<Q", 2**63) + b"abc")),
+        "the texts in its head have more than 1,000,000 bytes",
+    ),
+    "a short file": (head(NAME)[:-2], "it ends within its head"),
+    "another type": (head(("general.name", 99, b"abc")), "a value is of the type 99"),
+    "no letters": (head(("general.name", 8, text(b"\xff"))), "a text in its head isn't UTF-8"),
+    "one key twice": (head(NAME, NAME), "it says general.name twice"),
+    "another version": (b"GGUF" + struct.pack("<IQQ", 9, 0, 0), "its version is 9"),
+    "values without end": (
+        head(("a.list", 9, struct.pack("<IQ", 8, ENDLESS) + bytes(17_000_000))),
+        "its head has more than 2,000,000 values",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LYING)
+def test_what_a_file_says_of_lengths_is_not_believed(name: str, tmp_path: Path, publish: Publish) -> None:
+    content, said = LYING[name]
+    (tmp_path / "child.gguf").write_bytes(content)
+    refused(publish(tmp_path / "child.gguf", "--to", REPO, "--dry-run", "--json"), f"can't be read as a GGUF ({said}")
+
+
+def test_a_head_is_read_as_its_writer_meant_it(tmp_path: Path, publish: Publish) -> None:
+    for order in (GGUFEndian.LITTLE, GGUFEndian.BIG):
+        writer = GGUFWriter(tmp_path / "child.gguf", "llama", endianess=order)
+        writer.add_array("tokenizer.ggml.scores", [0.5, 1.5])
+        writer.add_array("tokenizer.ggml.tokens", ["a", "b"])
+        writer.add_bool("tokenizer.ggml.add_bos_token", True)
+        writer.add_name("My child")
+        writer.add_license("mit")
+        writer.add_languages(["ja", "en"])
+        writer.add_base_model_count(1)
+        writer.add_base_model_repo_url(0, "https://huggingface.co/owner/parent")
+        for write in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
+            write()
+        card = json.loads(publish(tmp_path / "child.gguf", "--to", REPO, "--dry-run", "--json").out)["card"]
+        told = head_of(card.encode())
+        assert (told["license"], told["language"], told["base_model"]) == ("mit", ["en", "ja"], ["owner/parent"])
+        assert "# My child" in card
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path, publish: Publish) -> None:
+    os.mkfifo(tmp_path / "child.gguf")
+    refused(publish(tmp_path / "child.gguf", "--to", REPO, "--json"), "is no file")
+
+
+@pytest.mark.parametrize("languages", ["5", "{a: b}", "[ja, 7, null]"])
+def test_a_card_that_a_person_wrote_into_is_read_as_far_as_it_makes_sense(languages: str, run: Path, publish: Publish) -> None:
+    card = run / "winner/model/README.md"
+    card.write_text(card.read_text().replace("---\n", f"---\nlanguage: {languages}\n", 1))
+    done = publish(run, "--to", REPO, "--dry-run", "--json")
+    assert done.status == 0, done.err
+    assert head_of(json.loads(done.out)["card"].encode()).get("language") == (["ja"] if "ja" in languages else None)
+
+
+def test_what_lies_beside_the_winners_files_stays_here(run: Path, tmp_path: Path, publish: Publish) -> None:
+    (tmp_path / "key").write_text("secret")
+    (run / "winner/model/notes.txt").symlink_to(tmp_path / "key")
+    (run / "winner/model/.env").write_text("KEY=secret")
+    sent = [file["path"] for file in json.loads(publish(run, "--to", REPO, "--dry-run", "--json").out)["files"]]
+    assert {"model.safetensors", "config.json", "tokenizer.json"} <= set(sent)
+    assert not {"notes.txt", ".env"} & set(sent)
 
 
 def test_what_the_hub_refuses_is_said_in_a_line(hub: Hub, tmp_path: Path, publish: Publish) -> None:
