@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -100,11 +101,12 @@ def compare_runs(folders: Sequence[Path]) -> Comparison:
     """Reads the runs and compares them. InputError for fewer than two, one named twice, and one that can't be read."""
     if len(folders) < 2:
         raise InputError("a comparison needs at least two runs", remedy="name another run's folder")
-    places = [folder.absolute() for folder in folders]
+    read = [_read(folder) for folder in folders]
+    # whatever links and dots lead there
+    places = [os.path.realpath(folder) for folder in folders]
     for folder, place in zip(folders, places, strict=True):
         if places.count(place) > 1:
             raise InputError("is named twice", where=folder, remedy="name different runs")
-    read = [_read(folder) for folder in folders]
     winners, unpaired = [], []
     for first, second in itertools.combinations(range(len(read)), 2):
         if read[first].run.winner is None or read[second].run.winner is None:

@@ -73,6 +73,9 @@ def test_what_cannot_be_compared_is_refused(runs: tuple[Path, Path], tmp_path: P
     with pytest.raises(InputError, match="at least two"):
         compare_runs(runs[:1])
     with pytest.raises(InputError, match="is named twice"):
-        compare_runs([runs[0], tmp_path / "one"])
+        compare_runs([runs[0], tmp_path / "two" / ".." / "one"])
+    (tmp_path / "link").symlink_to(runs[0])
+    with pytest.raises(InputError, match="is named twice"):
+        compare_runs([runs[0], tmp_path / "link"])
     with pytest.raises(InputError, match="is not a run folder"):
         compare_runs([runs[0], tmp_path])
