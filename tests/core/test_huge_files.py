@@ -17,6 +17,7 @@ from evomerge_core.files.json_file import read_json
 from evomerge_core.files.yaml_file import read_yaml
 from evomerge_core.fixed_merge.merge_from_file import merge_from_file
 from evomerge_core.recipe.load import load_recipe
+from evomerge_core.run.view.result import read_result
 from evomerge_core.sources.stored.model_card import front_matter
 from evomerge_core.sources.stored.weight_file import open_weights
 from evomerge_core.sources.vocabulary.chat_template import template_of
@@ -145,6 +146,16 @@ def test_a_chat_template_of_megabytes_is_refused(tmp_path: Path) -> None:
 def test_a_card_that_can_not_be_read_says_nothing(head: str, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(f"---\n{head}\n---\n")
     assert not front_matter(tmp_path / "README.md").get("license")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_card_or_a_result_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "README.md")
+    assert front_matter(tmp_path / "README.md") == {}
+    (tmp_path / "winner").mkdir()
+    os.mkfifo(tmp_path / "winner" / "result.json")
+    with pytest.raises(InputError, match=r"result\.json: can't be read \(it is a pipe or a device\)"):
+        read_result(tmp_path)
 
 
 def _merge_file(tmp_path: Path, text: str) -> str:

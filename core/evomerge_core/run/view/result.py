@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.bounded import read_bounded
 from evomerge_core.run.run_folder.names import RESULT, WINNER
+
+_REMEDY = "remove it, then resume the run"
 
 
 @dataclass(frozen=True)
@@ -40,15 +43,13 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     """A run's `winner/result.json`; None before there is one. Raises `InputError` where it can't be read."""
     path = folder / WINNER / RESULT
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = json.loads(read_bounded(path, remedy=_REMEDY).decode())
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise InputError(f"can't be read ({error.strerror})", where=path, remedy="check the disk and its permissions") from None
     except (ValueError, RecursionError):
         result = None
     if not isinstance(result, dict):
-        raise InputError("isn't JSON any more", where=path, remedy="remove it, then resume the run")
+        raise InputError("isn't JSON any more", where=path, remedy=_REMEDY)
     return result
 
 

@@ -18,6 +18,9 @@ _MOST_BYTES = 100_000
 def front_matter(card: Path) -> Mapping[str, Any]:
     """The metadata at the head of a model card; empty when there is no card, or none that can be read."""
     try:
+        # a pipe would be waited for
+        if not card.is_file():
+            return {}
         with card.open("rb") as file:
             lines = file.read(_MOST_BYTES).decode("utf-8", "replace").splitlines()
     except OSError:
