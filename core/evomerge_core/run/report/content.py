@@ -80,6 +80,11 @@ class Report:
     pool: Selection | None = None
     mattered: Importance | None = None
 
+    @property
+    def by_votes(self) -> bool:
+        """Whether the verdict rests on votes alone, a test having had no items."""
+        return self.result is not None and not self.result["items"]
+
     def to_json(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
         return asdict(self)

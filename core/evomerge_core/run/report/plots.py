@@ -62,7 +62,7 @@ def genome_plot(report: Report) -> str | None:
 
 
 def parents_plot(report: Report) -> str | None:
-    """Test scores with their 95 % intervals, in each precision: parents, equal-weight merges, the child."""
+    """Test scores, or what votes say, with their 95 % intervals, in each precision: parents, equal-weight merges, the child."""
     if report.result is None:
         return None
     rows = _test_rows(report.result)
@@ -80,7 +80,8 @@ def parents_plot(report: Report) -> str | None:
         ends = [(frame.at(low, 0)[0], y), (frame.at(high, 0)[0], y)]
         parts += [line(ends, _COLOURS[kind], width=3), dot(frame.at(row["test"], 0)[0], y, _COLOURS[kind], radius=5)]
         parts.append(words(frame.left + frame.width + 8, y + 4, f"{100 * row['test']:.1f} %"))
-    return picture(frame.left + frame.width + 70, frame.top + frame.height + 10, "Held-out test with 95 % intervals", parts)
+    title = f"{'Votes' if report.by_votes else 'Held-out test'} with 95 % intervals"
+    return picture(frame.left + frame.width + 70, frame.top + frame.height + 10, title, parts)
 
 
 def _steps(top: float) -> list[float]:

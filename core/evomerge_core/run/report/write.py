@@ -18,7 +18,7 @@ from evomerge_core.visible_text import visible, visible_json
 def render_report(report: Report) -> dict[str, str]:
     """The texts of a report's files by name, Markdown first."""
     made = {
-        "Held-out test": ("parents.svg", parents_plot(report)),
+        "Votes" if report.by_votes else "Held-out test": ("parents.svg", parents_plot(report)),
         "Scores of the search": ("fitness.svg", fitness_plot(report)),
         "Genomes": ("genomes.svg", genome_plot(report)),
         "Numbers of the best candidates": ("parallel.svg", parallel_plot(report)),

@@ -10,12 +10,14 @@ from evomerge_core.run.statistics import Paired, compare, interval
 from evomerge_core.run.store.records import AGREEMENT, ItemScore
 from evomerge_core.run.store.store import Store
 from evomerge_core.tasks.items.split import SPLITS
+from evomerge_core.tasks.taste import TASTE
 
 
 @dataclass(frozen=True)
 class SplitScore:
-    """A score in 0..1 on one split in one precision, of one task or (task None) of all; its 95 % interval; shares of the
-    answers that met the token limit or were in the wrong language. `failure` is the reason where there is no score."""
+    """A score in 0..1 on one split in one precision, of one task or (task None) of all; its 95 % interval (None where votes are
+    part of it, which are of candidates, not of items); shares of the answers that met the token limit or were in the wrong
+    language. `failure` is the reason where there is no score."""
 
     split: str
     precision: str
@@ -40,10 +42,12 @@ class Difference:
 
     @property
     def outcome(self) -> str:
-        """won, lost, even, or not asked (of the other)."""
+        """won, lost, even, or not asked (of the other). Votes say who is better, not on which item: there all are even."""
         if self.theirs is None:
             return "not asked"
-        return "even" if self.ours.value == self.theirs.value else "won" if self.ours.value > self.theirs.value else "lost"
+        if self.task == TASTE or self.ours.value == self.theirs.value:
+            return "even"
+        return "won" if self.ours.value > self.theirs.value else "lost"
 
 
 def split_scores(store: Store, candidate: int, weights: Mapping[str, float]) -> list[SplitScore]:
@@ -76,8 +80,8 @@ def differences(store: Store, ours: int, theirs: int, split: str, precision: str
 
 def paired(found: Sequence[Difference], weights: Mapping[str, float]) -> Paired | None:
     """The paired test of the items that both were asked, as many as a race or a final asked of the one that left it first; None
-    without any."""
-    both = [(difference.ours, difference.theirs) for difference in found if difference.theirs is not None]
+    without any. Prompts of taste are no such items: each has what votes say of the candidate as a whole."""
+    both = [(one.ours, one.theirs) for one in found if one.theirs is not None and one.task != TASTE]
     if not both:
         return None
     asked = {ours.task for ours, _ in both}
@@ -107,14 +111,14 @@ def _score(
     weights: Mapping[str, float],
     failure: str | None,
 ) -> SplitScore:
-    values = weighted_values(items, weights) if items else []
+    by_items = bool(items) and all(item.task != TASTE for item in items)
     return SplitScore(
         split=split,
         precision=precision,
         task=task,
         items=len(items),
         score=score,
-        interval=interval(values) if values else None,
+        interval=interval(weighted_values(items, weights)) if by_items else None,
         loss=loss,
         truncated=sum(item.truncated for item in items) / max(1, len(items)),
         wrong_language=sum(not item.language_ok for item in items) / max(1, len(items)),
