@@ -88,7 +88,8 @@ def make_publication(paths: Sequence[Path], repo: str) -> Publication:
 
 
 def _require_name(repo: str) -> None:
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     remedy = "write OWNER/NAME"
     if HUB_ID.fullmatch(repo) is None or "@" in repo:
