@@ -12,6 +12,7 @@ from evomerge_core.run.report.archive import archive_map, archive_section, cover
 from evomerge_core.run.store.records import Candidate, Evaluation, ItemScore
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.view.archive import Coverage, family, read_archive, smallest_team
+from evomerge_core.tasks.taste import TASTE
 
 
 def _save(store: Store, candidate: Candidate, sums: list[float], words: list[float]) -> int:
@@ -54,6 +55,25 @@ def test_an_archive_is_read_as_it_is(store: Store) -> None:
     assert archive.items[4] == ("words", "words-0")
     assert archive.best_of_task == {"sums": "first", "words": "g1.1"}
     assert archive.team == ("g1.1", "g2.1")
+
+
+def test_nobody_solves_a_prompt_of_taste(tmp_path: Path) -> None:
+    store = Store(tmp_path / "liked.db", create=True)
+    ids = []
+    for label, sums, liked in (("first", [1.0, 0.0], 0.9), ("second", [0.0, 1.0], 0.4)):
+        items = [ItemScore("sums", f"sum {n}", value, None, False, True, 3, "x") for n, value in enumerate(sums)]
+        items += [ItemScore(TASTE, f"prompt {n}", liked, None, False, True, 3, "x") for n in range(2)]
+        ids.append(store.add_candidate("parent", label).id)
+        store.save_evaluation(ids[-1], "search", "nf4", Evaluation(0.5, None, None, 1.0, 9), items)
+    store.set_facts(precision="nf4", weights={"sums": 1.0, TASTE: 1.0}, stage_starts=[0], births=[], archives=[[0, *ids]])
+    archive = read_archive(store)
+    assert archive is not None
+    assert [[archive.items[number] for number in one.alone] for one in archive.members] == [
+        [("sums", "sum 0")],
+        [("sums", "sum 1")],
+    ]
+    assert archive.best_of_task[TASTE] == "first"
+    assert set(archive.team) == {"first", "second"}
 
 
 def test_coverage_is_what_the_best_member_for_each_item_reaches(store: Store) -> None:

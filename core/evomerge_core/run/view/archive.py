@@ -12,6 +12,7 @@ from evomerge_core.run.store.facts import RunFacts, read_facts
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.store.store import Store
 from evomerge_core.tasks.task import weighted_mean
+from evomerge_core.tasks.taste import TASTE
 
 # From this score an item counts as solved.
 SOLVED = 0.5
@@ -74,14 +75,17 @@ def read_archive(store: Store) -> Archive | None:
     items = tuple(next(iter(scores.values())))
     ranked = sorted(history[-1][1], key=lambda one: (-_weighted(scores[one], facts), one))
     matrix = np.array([[scores[one][item] for item in items] for one in ranked])
-    members = tuple(_member(candidates[one], scores[one], facts, matrix, row, families) for row, one in enumerate(ranked))
+    # votes rate members as a whole: nobody solves a prompt
+    of_tasks = np.array([task != TASTE for task, _ in items])
+    solved = (matrix >= SOLVED) & of_tasks
+    members = tuple(_member(candidates[one], scores[one], facts, solved, row, families) for row, one in enumerate(ranked))
     tasks = {task for task, _ in items}
     return Archive(
         members=members,
         items=items,
         scores=tuple(tuple(row) for row in matrix.tolist()),
         best_of_task={task: max(members, key=lambda one: one.by_task[task]).label for task in sorted(tasks)},
-        team=tuple(members[row].label for row in smallest_team(matrix)),
+        team=tuple(members[row].label for row in smallest_team(np.where(of_tasks, matrix, 0.0))),
         coverage=tuple(_coverage(generation, [scores[one] for one in ids], facts) for generation, ids in history),
         parents=families,
     )
@@ -130,12 +134,11 @@ def _member(
     candidate: Candidate,
     scores: _Scores,
     facts: RunFacts,
-    matrix: NDArray[np.float64],
+    solved: NDArray[np.bool_],
     row: int,
     families: Mapping[str, tuple[str, ...]],
 ) -> ArchiveMember:
-    others = np.delete(matrix, row, axis=0)
-    alone = (matrix[row] >= SOLVED) & ~(others >= SOLVED).any(axis=0)
+    alone = solved[row] & ~np.delete(solved, row, axis=0).any(axis=0)
     return ArchiveMember(
         candidate=candidate.id,
         label=candidate.label,
