@@ -36,6 +36,8 @@ async def test_enter_leads_through_six_steps_and_they_never_come_back(tmp_path: 
     async with app.run_test(size=(80, 24)) as pilot:
         for number, (title, _) in enumerate(STEPS, 1):
             await until(pilot, lambda number=number, title=title: f"{number} of 6: {title}" in shown(app))
+            # the screen that it is about shows above it
+            await until(pilot, lambda: "Quickstart" in app.export_screenshot())
             await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, HomeScreen))
     again = first_start(tmp_path)

@@ -6,14 +6,20 @@ import shutil
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
+from textual.command import Command, CommandList
+from textual.pilot import Pilot
 
 from evomerge_core.run.comparison import compare_runs
 from evomerge_core.run.report.content import read_report
+from evomerge_tui.app import EvomergeApp
+from evomerge_tui.cli.main import main
 from evomerge_tui.screens.comparison.comparison import Compared, ComparisonScreen
 from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
 from evomerge_tui.screens.home import HomeScreen
 from evomerge_tui.screens.mattered.mattered import MatteredScreen
 from evomerge_tui.screens.publishing.publishing import PublishingScreen
+from evomerge_tui.text.comparison_words import bars
 from support.screen_tools import make_app, shown, table, until
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +61,19 @@ async def test_runs_are_compared_from_home(place: Path) -> None:
         await until(pilot, lambda: "choose two runs or more" in shown(app))
 
 
+async def by_palette(app: EvomergeApp, pilot: Pilot[int], words: str, title: str) -> None:
+    """Carries out what the palette finds first for the words; before it has searched, enter takes something else."""
+
+    def first() -> str | None:
+        commands = app.screen.query_one(CommandList)
+        chosen = None if commands.highlighted is None else commands.get_option_at_index(commands.highlighted)
+        return chosen.hit.text if isinstance(chosen, Command) else None
+
+    await pilot.press("ctrl+p", *words)
+    await until(pilot, lambda: first() == title)
+    await pilot.press("enter")
+
+
 def _mark(app: object, row: object) -> str:
     columns = app.screen._columns()  # type: ignore[attr-defined]
     return str(columns[0].cell(row)[0])
@@ -91,6 +110,31 @@ async def test_a_comparison_that_ends_late_is_not_taken_for_that_of_what_is_chos
         assert app.last_message != "can't be read"
 
 
+@pytest.mark.parametrize("width", [40, 56, 76, 116])
+def test_lines_of_a_comparison_fit_whatever_runs_are_called(place: Path, width: int) -> None:
+    recipe = place / "second" / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("name: another", f"name: {'算' * 30}"), encoding="utf-8")
+    title, *lines = bars(compare_runs((place / "first", place / "second")), width)
+    assert [cell_len(line) for line in lines] == [cell_len(title)] * 2
+    assert cell_len(title) <= width
+    assert title.split()[-1] == "80"
+    assert [line.split()[-2:] for line in lines] == [["34.0", "%"]] * 2
+
+
+async def test_what_the_numbers_mean_is_read_to_its_end_in_a_small_terminal(place: Path) -> None:
+    app = make_app(place)
+    async with app.run_test(size=(60, 20)) as pilot:
+        app.push_screen(MatteredScreen(place / "first"))
+        await until(pilot, lambda: "what was tried shows little." in " ".join(shown(app).split()))
+
+
+def test_the_command_says_each_verdict(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(place / "first"), str(place / "second")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for name in ("1 quickstart", "2 another"):
+        assert f"{name}: the child beats the best parent, arithmetic (111 items won, 0 lost, p = 7.7e-34)." in said
+
+
 async def test_nothing_is_read_for_ever_where_no_numbers_can_be_shown(place: Path) -> None:
     app = make_app(place)
     async with app.run_test(size=(110, 36)) as pilot:
@@ -105,17 +149,11 @@ async def test_the_palette_knows_runs_recipes_and_what_to_do_with_a_run(place: P
     monkeypatch.setattr(app, "copy_text", lambda text, _: copied.append(text))
     async with app.run_test(size=(110, 36)) as pilot:
         await until(pilot, lambda: len(table(app, "run-list").rows) == 2)
-        await pilot.press("ctrl+p", *"open run another")
-        await until(pilot, lambda: "Open run another" in shown(app))
-        await pilot.press("enter")
+        await by_palette(app, pilot, "open run another", "Open run another")
         await until(pilot, lambda: isinstance(app.screen, DashboardScreen))
-        await pilot.press("ctrl+p", *"copy recipe")
-        await until(pilot, lambda: "Copy the run's recipe" in shown(app))
-        await pilot.press("enter")
+        await by_palette(app, pilot, "copy recipe", "Copy recipe")
         await until(pilot, lambda: copied == [(place / "second" / "recipe.yaml").read_text()])
-        await pilot.press("ctrl+p", *"write the report")
-        await until(pilot, lambda: "Markdown, JSON and plots" in shown(app))
-        await pilot.press("enter")
+        await by_palette(app, pilot, "write the report", "Report")
         await until(pilot, lambda: (place / "second" / "report" / "report.md").is_file())
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, HomeScreen))

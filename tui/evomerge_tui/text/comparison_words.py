@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len, set_cell_size
+
 from evomerge_tui.text.quantities import percent, percent_range
 from evomerge_tui.text.run_states import shown_state
 from evomerge_tui.text.shown_text import one_line
@@ -12,7 +14,8 @@ from evomerge_tui.text.shown_text import one_line
 if TYPE_CHECKING:
     from evomerge_core.run.comparison import ComparedRun, Comparison, PairedWinners
 
-_STEPS = 6
+# Columns of scores, and how wide each is.
+_STEPS, _LEAST_STEPS, _CELL = 6, 2, 8
 _LONGEST = 40
 
 
@@ -30,15 +33,18 @@ def verdict_rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
         yield (str(number), one_line(run.name, _LONGEST), shown_state(run.state)[1], *cells)
 
 
-def bars(comparison: Comparison) -> Iterator[str]:
-    """What was known of each run's best candidate after each sixth of the longest search."""
+def bars(comparison: Comparison, width: int) -> Iterator[str]:
+    """What was known of each run's best candidate after each sixth of the longest search, or fewer parts where lines of
+    `width` cells hold no more."""
+    names = [run_name(comparison, place) for place in range(len(comparison.runs))]
+    wide = max(_CELL, min(max(map(cell_len, names)), width - 1 - _LEAST_STEPS * _CELL))
+    steps = max(_LEAST_STEPS, min(_STEPS, (width - 1 - wide) // _CELL))
     most = max(run.evaluations for run in comparison.runs)
-    numbers = sorted({max(1, round(most * step / _STEPS)) for step in range(1, _STEPS + 1)}) if most else []
-    wide = max(len(run_name(comparison, place)) for place in range(len(comparison.runs)))
-    yield f"{'':{wide}} {''.join(f'{number:>8}' for number in numbers)}"
-    for place, run in enumerate(comparison.runs):
-        cells = (f"{percent(_known(run, number)) if number <= run.evaluations else '':>8}" for number in numbers)
-        yield f"{run_name(comparison, place):{wide}} {''.join(cells)}"
+    numbers = sorted({max(1, round(most * step / steps)) for step in range(1, steps + 1)}) if most else []
+    yield f"{'':{wide}} {''.join(f'{number:>{_CELL}}' for number in numbers)}"
+    for name, run in zip(names, comparison.runs, strict=True):
+        cells = (f"{percent(_known(run, number)) if number <= run.evaluations else '':>{_CELL}}" for number in numbers)
+        yield f"{set_cell_size(name, wide)} {''.join(cells)}"
 
 
 def _known(run: ComparedRun, number: int) -> float | None:

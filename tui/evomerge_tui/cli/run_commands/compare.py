@@ -33,21 +33,25 @@ def _compare(args: argparse.Namespace) -> int:
         print_json(comparison.to_json())
         return 0
     console = SafeConsole()
-    for part in _parts(comparison):
+    for part in _parts(comparison, console.width):
         console.print(part, soft_wrap=isinstance(part, Text))
     return 0
 
 
-def _parts(comparison: Comparison) -> Iterator[RenderableType]:
+def _parts(comparison: Comparison, width: int) -> Iterator[RenderableType]:
     from rich.table import Table
     from rich.text import Text
 
-    from evomerge_tui.text.comparison_words import bars, pairs, verdict_rows
+    from evomerge_tui.text.comparison_words import bars, pairs, run_name, verdict_rows
+    from evomerge_tui.text.shown_text import one_line
 
     runs = Table("", "run", "state", "candidates", "minutes", "winner", "test", "95 % interval", box=None, title_justify="left")
     for row in verdict_rows(comparison):
         runs.add_row(*map(Text, row))
     yield runs
+    for place, run in enumerate(comparison.runs):
+        if run.conclusion:
+            yield Text(f"{run_name(comparison, place)}: {one_line(run.conclusion)}.")
     settings = Table(box=None)
     for title in ("setting", *(str(number) for number in range(1, len(comparison.runs) + 1))):
         settings.add_column(title, overflow="fold")
@@ -56,6 +60,6 @@ def _parts(comparison: Comparison) -> Iterator[RenderableType]:
     yield Text()
     yield settings if comparison.settings else Text("The recipes say the same.")
     yield Text("\nBest so far, by candidates searched:")
-    yield from map(Text, bars(comparison))
+    yield from map(Text, bars(comparison, width))
     yield Text()
     yield from map(Text, pairs(comparison))

@@ -31,6 +31,8 @@ from evomerge_tui.widgets.rows_table import Column, RowsTable
 from evomerge_tui.widgets.top_bar import TopBar
 
 TABS = {"choice": "1 Runs", "verdicts": "2 Verdicts", "curves": "3 Curves", "settings": "4 Settings"}
+# Cells at the left and the right of a tab's content.
+_MARGIN = 4
 
 
 @dataclass
@@ -59,6 +61,7 @@ class ComparisonScreen(Page):
     def __init__(self, folders: Sequence[Path]) -> None:
         super().__init__()
         self._chosen = [folder.absolute() for folder in folders]
+        self._found: Comparison | None = None
 
     def body(self) -> Iterable[Widget]:
         yield PanelTabs(TABS)
@@ -143,9 +146,17 @@ class ComparisonScreen(Page):
         self.query_one(TopBar).set_standing(Content(told))
         self.query_one("#verdict-text", Static).update("" if found is None else Content("\n").join(_verdicts(found)))
         self.query_one("#setting-text", Static).update("" if found is None else Content("\n").join(_settings(found)))
-        self.query_one("#curve-text", Static).update("" if found is None else Content("\n").join(_legend(found)))
+        self._found = found
+        self._show_legend()
         runs = () if found is None else found.runs
         self.query_one(LinesPlot).show([_line(place, run) for place, run in enumerate(runs) if run.curve], *_limits(runs))
+
+    def on_resize(self) -> None:
+        self._show_legend()
+
+    def _show_legend(self) -> None:
+        found, width = self._found, self.size.width - _MARGIN
+        self.query_one("#curve-text", Static).update("" if found is None else Content("\n").join(_legend(found, width)))
 
     def action_tab(self, name: str) -> None:
         for tab in TABS:
@@ -181,8 +192,8 @@ def _settings(found: Comparison) -> Iterable[Content]:
             yield Content.assemble((f"  {place + 1} ", "$text-muted"), shown)
 
 
-def _legend(found: Comparison) -> Iterable[Content]:
-    yield from map(Content, bars(found))
+def _legend(found: Comparison, width: int) -> Iterable[Content]:
+    yield from map(Content, bars(found, width))
     yield Content.assemble(
         *((f"── {run_name(found, place)}  ", f"${_colour(place)}") for place in range(len(found.runs))),
         ("what is known of the best so far, in %, by candidates searched", "$text-muted"),

@@ -32,7 +32,7 @@ class Tour(ModalScreen[None]):
     """One step after another, at the bottom of the screen that it is about."""
 
     DEFAULT_CSS = """
-    Tour { background: transparent; align: center bottom; }
+    Tour { align: center bottom; }
     Tour #tour { width: 1fr; max-width: 100; height: auto; border: round $primary; background: $surface; padding: 0 1; }
     Tour #tour-keys { color: $text-muted; }
     """
