@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import secrets
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from evomerge_quant.planning.machine.shares import cluster_of
 # What Ray holds for its workers beside what they take themselves; answers are texts and numbers.
 _STORE_BYTES = 128 * 2**20
 _STARTS = 3
+_REACH_SECONDS = 10.0
 # Read by Ray when it is imported, and by the processes that it starts.
 _QUIET = {
     # Ray tells its makers how it is used unless told not to
@@ -43,6 +45,8 @@ def joined(wanted: Workers, cards: int) -> Iterator[list[Machine]]:
     """
     require_ray()
     address = cluster_of(wanted)
+    if address:
+        _require_reachable(address)
     os.environ.update(_QUIET if address else {**_QUIET, **_OWN, "RAY_AUTH_TOKEN": _own_token()})
     import ray
 
@@ -62,12 +66,28 @@ def joined(wanted: Workers, cards: int) -> Iterator[list[Machine]]:
             machines = _machines(ray.nodes())  # type: ignore[no-untyped-call]
         # ValueError: no address
         except (ConnectionError, TimeoutError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            said = " ".join(str(error).split())[:200]
-            remedy = "check that it runs (`ray status`), and that its token, its Ray and its Python are those of this machine"
-            raise InputError(f"the cluster can't be used ({said})", where=address, remedy=remedy) from None
+            raise _unusable(address, error) from None
         yield machines
     finally:
         ray.shutdown()
+
+
+def _require_reachable(address: str) -> None:
+    """Raises InputError where nobody listens: Ray would try for a quarter of an hour, but for `ray://`, where it tries for half
+    a minute."""
+    host, _, port = address.rpartition(":")
+    if address.startswith("ray://") or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
+    except (OSError, OverflowError, ValueError) as error:
+        raise _unusable(address, error) from None
+
+
+def _unusable(address: str, error: Exception) -> InputError:
+    said = " ".join(str(error).split())[:200]
+    remedy = "check that it runs (`ray status`), and that its token, its Ray and its Python are those of this machine"
+    return InputError(f"the cluster can't be used ({said})", where=address, remedy=remedy)
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from evomerge_core.run.setup import create_run
 from evomerge_core.run.store.facts import read_facts
 from evomerge_quant.planning.machine import ray_extra
 from evomerge_quant.planning.machine.shares import cluster_of
+from evomerge_quant.workers.cluster import joined
 from evomerge_quant.workers.wanted import keep_workers, with_workers
 from support.tiny_run import write_recipe
 
@@ -68,6 +70,18 @@ def test_the_environment_s_cluster_is_one_that_runs_already(
         monkeypatch.setenv("RAY_ADDRESS", address)
     assert cluster_of(2) == cluster_of("auto") == cluster
     assert cluster_of("ray://host:10001") == "ray://host:10001"
+
+
+@pytest.mark.skipif(not WITH_RAY, reason="needs the extra ray")
+@pytest.mark.parametrize("port", [None, 99999])
+def test_a_cluster_that_nobody_answers_for_is_told_at_once(port: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before Ray is imported, which tries for many minutes."""
+    with socket.socket() as taken:  # bound, and not listening
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{port or taken.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(InputError, match=rf"^{address}: the cluster can't be used \(.*\); check that"), joined(1, 0):
+            pass
 
 
 def test_what_a_run_goes_on_with_is_kept_where_only_the_copy_of_its_store_is_left(place: Path, tmp_path: Path) -> None:
