@@ -12,7 +12,7 @@ from evomerge_core.errors import InputError
 from evomerge_quant.llama.mmproj_file import SUSPECT, is_mmproj
 from evomerge_quant.publishing.gguf_head import MAGIC, general_facts
 
-_ENCODING = re.compile(r"(?:^|[-.])((?:IQ|TQ|Q)\d\w*|BF16|F16|F32)$", re.IGNORECASE)
+_ENCODING = re.compile(r"(?:^|[-.])((?:IQ|TQ|Q|MXFP)\d\w*|BF16|F16|F32)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from evomerge_core.recipe.validate import to_recipe
 from evomerge_core.run.report.content import Report, read_report
 from evomerge_core.run.report.write import render_report
 from evomerge_core.run.run_folder.folder import read_store, require_sound_store
-from evomerge_core.run.run_folder.names import RECIPE, STORE, WINNER
+from evomerge_core.run.run_folder.names import RECIPE, RESULT, STORE, WINNER
 from evomerge_core.run.store.facts import RunFacts, read_facts
 from evomerge_core.run.verdict.winner_files import MODEL, winner_damage
 from evomerge_core.run.view.sound_records import sound_records
@@ -146,7 +146,8 @@ def _of_run(run: Path, ggufs: Sequence[GgufFacts], repo: str, *, whole: bool) ->
     merge_text = None if merge is None else dump_yaml(without_folders(merge_data))
     hidden = {str(run.absolute()), str(run), *local_parts(file.data), *local_parts(merge_data), str(Path.home())}
     report = _public_report(read_report(run), run, public_recipe, hidden)
-    assert report.result is not None
+    if report.result is None:
+        raise InputError("is missing", where=run / WINNER / RESULT, remedy=f"{_resume(run)} makes it again")
     licences, languages = _sources(run / WINNER / MODEL)
     card = _card(
         CardFacts(
@@ -170,11 +171,14 @@ def _of_run(run: Path, ggufs: Sequence[GgufFacts], repo: str, *, whole: bool) ->
 
 
 def _require_winner(run: Path, facts: RunFacts, *, whole: bool) -> None:
-    resume = f"`evomerge-tui resume {on_command_line(run)}`"
     if facts.state != "finished":
-        raise InputError("has no winner yet", where=run, remedy=f"finish it with {resume}")
+        raise InputError("has no winner yet", where=run, remedy=f"finish it with {_resume(run)}")
     if whole and (damage := winner_damage(run)) is not None:
-        raise InputError(f"the winner isn't whole: {damage}", where=run, remedy=f"{resume} makes it again")
+        raise InputError(f"the winner isn't whole: {damage}", where=run, remedy=f"{_resume(run)} makes it again")
+
+
+def _resume(run: Path) -> str:
+    return f"`evomerge-tui resume {on_command_line(run)}`"
 
 
 def _card(facts: CardFacts) -> PublishedFile:
@@ -203,10 +207,15 @@ def _without_path_keys(path: Path) -> bytes | None:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
         return None
-    if not isinstance(settings, dict) or not any(key in settings for key in _PATH_KEYS):
-        return None
-    kept = {key: value for key, value in settings.items() if key not in _PATH_KEYS}
-    return (json.dumps(kept, indent=2, ensure_ascii=False) + "\n").encode()
+    kept = _without_keys(settings)
+    return None if kept == settings else (json.dumps(kept, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _without_keys(settings: Any) -> Any:
+    """Settings without the keys of folders, those of a model's parts (`text_config`) too."""
+    if isinstance(settings, dict):
+        return {key: _without_keys(value) for key, value in settings.items() if key not in _PATH_KEYS}
+    return [_without_keys(value) for value in settings] if isinstance(settings, list) else settings
 
 
 def _sources(model: Path) -> tuple[dict[str, str | None], list[str]]:

@@ -18,6 +18,9 @@ import yaml
 from gguf import GGUFEndian, GGUFWriter
 from huggingface_hub import constants
 
+from evomerge_quant.gguf.quantize.file_types import FILE_TYPES
+from evomerge_quant.publishing.gguf_facts import read_gguf_facts
+from evomerge_quant.publishing.publication import _without_path_keys
 from evomerge_tui.cli.main import main
 from support.hub_uploads import Uploads
 from support.loopback_hub import Hub, serve
@@ -174,6 +177,28 @@ def test_what_is_to_be_private_goes_into_no_public_repository(hub: Hub, tmp_path
     assert contents(hub) == before
     assert publish(file, "--to", "owner/hidden", "--private").status == 0
     assert publish(file, "--to", "owner/hidden", "--private").status == 0
+
+
+def test_folders_in_the_settings_of_a_models_parts_stay_here(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    kept = {"model_type": "idefics3", "text_config": {"hidden_size": 64}, "layers": [{"kind": "full"}]}
+    file.write_text(json.dumps({**kept, "text_config": {"_name_or_path": "/data/mine", "hidden_size": 64}}))
+    written = _without_path_keys(file)
+    assert written is not None
+    assert json.loads(written) == kept
+    file.write_text(json.dumps(kept))
+    assert _without_path_keys(file) is None, "it is sent as it is"
+
+
+@pytest.mark.parametrize("kind", list(FILE_TYPES))
+def test_a_files_type_is_read_in_its_name(tmp_path: Path, kind: str) -> None:
+    assert read_gguf_facts(write_gguf(tmp_path / f"child-{kind}.gguf")).encoding == kind
+
+
+def test_files_of_a_run_that_lost_its_result_are_refused(run: Path, publish: Publish) -> None:
+    (run / "winner" / "result.json").unlink()
+    done = publish(run / "winner" / "gguf" / "tiny-v1.0-Q4_K_M.gguf", "--to", REPO, "--dry-run", "--json")
+    refused(done, "result.json: is missing")
 
 
 def test_a_dry_run_shows_files_and_card_and_asks_no_hub(hub: Hub, run: Path, publish: Publish) -> None:
