@@ -76,8 +76,10 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.kill()
         process.wait()
     for pipe in (process.stdin, process.stdout):
+        # what it didn't take any more is flushed once more: a broken pipe here would hide why it ended
         if pipe is not None:
-            pipe.close()
+            with contextlib.suppress(OSError):
+                pipe.close()
 
 
 def end_with_parent() -> None:
