@@ -158,11 +158,12 @@ def _running(facts: CardFacts) -> Iterator[str]:
         yield from ("", "A downloaded file:", "", *fenced(f"llama-cli -m {shlex.quote(smallest.path.name)}", "sh"))
     if facts.weights:
         loader = "AutoModelForImageTextToText" if facts.sees else "AutoModelForCausalLM"
+        reader = "AutoProcessor" if facts.sees else "AutoTokenizer"
         lines = (
-            f"from transformers import {loader}, AutoTokenizer",
+            f"from transformers import {loader}, {reader}",
             "",
             f'model = {loader}.from_pretrained("{facts.repo}")',
-            f'tokenizer = AutoTokenizer.from_pretrained("{facts.repo}")',
+            f'{reader.removeprefix("Auto").lower()} = {reader}.from_pretrained("{facts.repo}")',
         )
         yield from ("", "transformers:", "", *fenced("\n".join(lines), "python"))
 

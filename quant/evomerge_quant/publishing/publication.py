@@ -124,14 +124,22 @@ def _of_files(ggufs: Sequence[GgufFacts], repo: str) -> Publication:
     facts = CardFacts(
         title=first.title,
         repo=repo,
-        licences=dict.fromkeys(first.base_models, first.licence),
+        licences=_licences(models or ggufs),
         languages=first.languages,
         ggufs=ggufs,
         sees=len(models) < len(ggufs),
     )
-    if not first.base_models and first.licence is not None:
-        facts = replace(facts, licences={first.title: first.licence})
     return Publication(repo, (_card(facts), *_gguf_files(ggufs)))
+
+
+def _licences(ggufs: Sequence[GgufFacts]) -> dict[str, str | None]:
+    """What all of the files state, by the models that they were made of or else by their own name: None where they disagree."""
+    any_stated = any(gguf.licence is not None for gguf in ggufs)
+    stated: dict[str, str | None] = {}
+    for gguf in ggufs:
+        for name in gguf.base_models or ((gguf.title,) if any_stated else ()):
+            stated[name] = gguf.licence if stated.get(name, gguf.licence) == gguf.licence else None
+    return stated
 
 
 def _of_run(run: Path, ggufs: Sequence[GgufFacts], repo: str, *, whole: bool) -> Publication:

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from gguf import GGUFEndian, GGUFWriter
 from huggingface_hub import constants
 
 from evomerge_quant.gguf.quantize.file_types import FILE_TYPES
+from evomerge_quant.publishing.card import CardFacts, model_card
 from evomerge_quant.publishing.gguf_facts import read_gguf_facts
 from evomerge_quant.publishing.publication import _without_path_keys
 from evomerge_tui.cli.main import main
@@ -188,6 +189,27 @@ def test_folders_in_the_settings_of_a_models_parts_stay_here(tmp_path: Path) -> 
     assert json.loads(written) == kept
     file.write_text(json.dumps(kept))
     assert _without_path_keys(file) is None, "it is sent as it is"
+
+
+@pytest.mark.parametrize(("second", "licence"), [("mit", "mit"), ("cc-by-nc-4.0", None)])
+def test_a_card_has_the_licence_that_all_files_state(
+    tmp_path: Path, publish: Publish, second: str, licence: str | None
+) -> None:
+    files = [
+        write_gguf(tmp_path / f"child-{kind}.gguf", name="child", license=stated)
+        for kind, stated in (("Q8_0", "mit"), ("Q4_0", second))
+    ]
+    done = publish(*files, "--to", REPO, "--dry-run", "--json")
+    assert done.status == 0, done.err
+    assert head_of(json.loads(done.out)["card"].encode()).get("license") == licence
+
+
+def test_a_seeing_models_pictures_are_read_by_its_processor() -> None:
+    facts = CardFacts(title="child", repo=REPO, licences={}, languages=(), ggufs=(), weights=True)
+    assert f'tokenizer = AutoTokenizer.from_pretrained("{REPO}")' in model_card(facts)
+    seeing = model_card(replace(facts, sees=True))
+    assert f'processor = AutoProcessor.from_pretrained("{REPO}")' in seeing
+    assert "Tokenizer" not in seeing
 
 
 @pytest.mark.parametrize("kind", list(FILE_TYPES))
