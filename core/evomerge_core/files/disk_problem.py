@@ -12,6 +12,8 @@ from evomerge_core.files.full_disk import AGAIN, SPARE_BYTES, full_disk, is_full
 _DISK = (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 # What the system says of a path that no file can have.
 _PATH = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)
+# What Python says where neither /tmp nor its like takes a file, as on a full disk; torch asks for one when it is loaded.
+_NOWHERE = "No usable temporary directory"
 _LONGEST = 100  # characters of a path in a line
 
 
@@ -23,6 +25,8 @@ def disk_problem(error: Exception, at: str | Path, *, then: str = AGAIN) -> Inpu
     named = getattr(error, "filename", None) or at
     if is_full(error):
         return full_disk(Path(named), SPARE_BYTES, then=then)
+    if isinstance(error, FileNotFoundError) and _NOWHERE in _reason(error):
+        return InputError("no temporary folder can be written", remedy="make room in one, or name another by TMPDIR")
     code = error.errno if isinstance(error, OSError) else None
     if code in _PATH:
         return InputError(f"can't be a path ({_reason(error)})", where=_shortened(str(named)), remedy="give another")

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,17 @@ def test_a_name_that_no_file_can_have_is_said_in_one_line(command: list[str], ca
     assert main([*command, "a" * 5000]) == 2
     said = capsys.readouterr().err
     assert said == f"error: {'a' * 97}...: can't be a path (File name too long); give another\n"
+
+
+def test_disks_so_full_that_no_temporary_folder_is_found(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(run / "none")])
+    monkeypatch.setattr(progress, "read_store", lambda _: tempfile.gettempdir())
+    assert main(["status", str(run)]) == 2
+    said = capsys.readouterr().err
+    assert said == "error: no temporary folder can be written; make room in one, or name another by TMPDIR\n"
 
 
 def test_a_report_on_a_full_disk(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
