@@ -145,8 +145,9 @@ class GoalStep(Step):
     @work(exclusive=True, group="items")
     async def _read_items(self) -> None:
         """Reads the items of every task that isn't known yet, the one under the cursor first."""
-        await asyncio.sleep(_WAIT_SECONDS)
+        # before the wait: the list may be gone after it, as the screens are closed
         place = self.chosen
+        await asyncio.sleep(_WAIT_SECONDS)
         tasks = list(self.draft.tasks)
         first = [] if place is None or place >= len(tasks) else [tasks[place]]
         for task in [*first, *tasks]:
