@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from textual.binding import BindingType
 from textual.color import Color
 from textual.containers import Grid
-from textual.events import Mount
 from textual_hires_canvas import HiResMode
 from textual_plot import PlotWidget
 from textual_plot.plot_widget import FloatScalar
@@ -42,10 +41,7 @@ class FitnessPlot(PlotWidget, inherit_bindings=False):
     SCOPE = "plot"
     BINDINGS: ClassVar[list[BindingType]] = bindings("plot")
 
-    def on_mount(self, event: Mount) -> None:
-        event.prevent_default()  # Textual calls the base class's as well
-        if not self.query(Grid):
-            return
+    def on_mount(self) -> None:
         super().on_mount()
         self.margin_top, self.margin_bottom, self.margin_left = 0, 1, 5
         self.app.theme_changed_signal.subscribe(self, lambda _: self._draw())
@@ -54,6 +50,11 @@ class FitnessPlot(PlotWidget, inherit_bindings=False):
         # a screen that is left at once is mounted without its contents, which the base class takes to be there
         if self.query(Grid):
             super()._update_margin_sizes()
+
+    def clear(self) -> None:
+        """Removes what is drawn."""
+        if self.query(Grid):
+            super().clear()
 
     def on_resize(self) -> None:
         self._draw()
