@@ -10,10 +10,11 @@ import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_tui.cli.main import main
@@ -120,9 +121,17 @@ def _misbehaviour(words: Sequence[str], status: int, said: str, errors: str) -> 
     except (ValueError, IndexError):
         return f"{words[0]} printed no JSON"
     lines = [line for line in errors.splitlines() if line.startswith("error: ")]
-    if status == 2 and (len(lines) != 1 or lines[0] != f"error: {result.get('error')}"):
+    if status == 2 and not _told_in_lines(result, lines):
         return f"{words[0]} gave more than one line"
     return ""
+
+
+def _told_in_lines(result: Mapping[str, Any], lines: Sequence[str]) -> bool:
+    """Whether one line says what was wrong, the result's own; or, where several models were inspected, one for each."""
+    refusals = result.get("refusals")
+    if "error" not in result and refusals:
+        return not lines and all(len(line.splitlines()) == 1 for line in refusals)
+    return list(lines) == [f"error: {result.get('error')}"]
 
 
 def _origin(error: BaseException) -> str:

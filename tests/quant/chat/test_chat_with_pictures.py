@@ -173,6 +173,7 @@ def test_a_conversation_takes_pictures_and_goes_on_after_broken_ones(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "400")  # the folder's name may be longer than a line
     (tmp_path / "broken.png").write_bytes(b"no picture")
     talk = [f"/image {tmp_path}/broken.png what?", f"'{png}'", "what is it?", f"and {png.as_uri()} ?", "why?"]
     lines = iter([*talk, f"'{png}'", "/clear", "so?"])

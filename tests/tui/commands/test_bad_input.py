@@ -60,12 +60,6 @@ def truncate(place: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1000])
 
 
-def contradict_item(place: Path) -> None:
-    path = place / "items.jsonl"
-    again = json.loads(path.read_text().splitlines()[4]) | {"answer": "12345"}
-    path.write_text(path.read_text() + json.dumps(again) + "\n")
-
-
 def lead_outside(place: Path) -> None:
     shutil.copytree(place / "first", place.parent / "first")
     rewrite(place, sources=["../first", "./second"])
@@ -87,7 +81,6 @@ CASES: dict[str, tuple[Change, list[str]]] = {
     "another depth": (lambda p: save_model(p / "second", 1, num_hidden_layers=3) and None, ["num_hidden_layers", "3", "2"]),  # type: ignore[func-returns-value]
     "an empty task": (lambda p: (p / "items.jsonl").write_text("") and None, ["items.jsonl", "the file is empty"]),
     "a missing task file": (lambda p: (p / "items.jsonl").unlink(), ["items.jsonl"]),
-    "a question with two answers": (contradict_item, ["items.jsonl:61", "items.jsonl:5"]),
     "too few items": (lambda p: rewrite(p, splits={"search": 50, "validation": 8, "test": 20}), ["78", "60"]),
     "a path that leads outside": (lead_outside, ["../first", "outside"]),
     "no base": (lambda p: rewrite(p, base="./nowhere"), ["nowhere"]),

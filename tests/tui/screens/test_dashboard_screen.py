@@ -91,7 +91,7 @@ async def test_the_mouse_alone_reaches_panels_and_candidates(finished: Finished)
     async with app.run_test(size=(80, 24)) as pilot:
         app.open_run(finished[0])
         await click_text(pilot, "2 Candidates")
-        await until(pilot, lambda: "Loss" in shown(app))
+        await until(pilot, lambda: "Rests on" in shown(app))
         await click_text(pilot, "4 Log")
         await until(pilot, lambda: "finished" in shown(app) and "RAM" in shown(app))
         await click_text(pilot, "2 Candidates")

@@ -77,7 +77,7 @@ async def test_the_goal_step_shows_each_item_with_its_picture(
     app = make_app(run.parent)
     async with app.run_test(size=(120, 40)) as pilot:
         app.push_screen(NewRunScreen(run.parent / "recipe.yaml"))
-        await until(pilot, lambda: "the base itself" in shown(app))
+        await until(pilot, lambda: "the base itself" in shown(app) and "◉" in shown(app))
         seeing = [line.split("◉")[1].split()[0] for line in shown(app).splitlines() if "◉" in line]
         names = {name.rpartition("/")[2] for name in seeing}
         # the winner of the run, in its folder `model`, sees too

@@ -166,7 +166,7 @@ async def test_the_preview_follows_the_file(place: Path) -> None:
     app = make_app(place, runs_folder=str(place))
     async with app.run_test(size=(120, 40)) as pilot:
         app.open_new_run(place / "recipe.yaml")
-        await until(pilot, lambda: table(app, "model-list").rows)
+        await until(pilot, lambda: table(app, "model-list").rows and "numbers" in shown(app))
         await pilot.press("2")
         await until(pilot, lambda: "Can't be shown" in shown(app))
         doubtful = json.dumps({**json.loads(right.split("\n")[0]), "answer": "99"})
