@@ -177,7 +177,7 @@ class _RecordedThread:
     def __init__(self, notify: Callable[[ChatEvent], None]) -> None:
         self._notify = notify
 
-    def open_models(self, files: Sequence[Path], _: str | None = None) -> None:
+    def open_models(self, files: Sequence[Path], _system: str | None = None, _said: object = None) -> None:
         self._notify(ModelsOpened(tuple(files), Sampling(), 8192))
 
     def ask(self, text: str, _: object = ()) -> None:
