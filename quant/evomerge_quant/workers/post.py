@@ -13,8 +13,10 @@ from evomerge_core.run.setup import Setup
 from evomerge_core.sources.resolve import split_reference
 
 # Scores depend on these.
-_VERSIONS = ("evomerge-tui", "torch", "transformers", "numpy", "numba")
+_VERSIONS = ("evomerge-tui", "torch", "transformers", "numpy", "numba", "bitsandbytes")
 PROCESSOR = "processor"
+# What an adapter's files are called beside its model's, in `Source.named_files`.
+_ADAPTER = "adapter/"
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,3 @@ def _models(setup: Setup, reference: str) -> tuple[Model, Model | None]:
     added = {name.removeprefix(_ADAPTER): file for name, file in stored.items() if name.startswith(_ADAPTER)}
     whole = Model(model, str(source.folder), own)
     return whole, None if source.adapter is None else Model(adapter or "", str(source.adapter.folder), added)
-
-
-_ADAPTER = "adapter/"

@@ -20,8 +20,8 @@ from evomerge_core.errors import InputError
 from evomerge_core.run.comparison import ComparedRun, Comparison, compare_runs
 from evomerge_core.run.view.overview import RunOverview, read_overview
 from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.screens.lines_plot import COLOURS, LinesPlot, PlotLine
 from evomerge_tui.screens.page import Page
-from evomerge_tui.screens.step_lines import COLOURS, LinesPlot, PlotLine
 from evomerge_tui.text.comparison_words import bars, pairs, run_name, verdict_rows
 from evomerge_tui.text.quantities import percent
 from evomerge_tui.text.run_states import shown_state

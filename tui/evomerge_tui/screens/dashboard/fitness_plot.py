@@ -3,22 +3,14 @@ references as lines."""
 
 from __future__ import annotations
 
-from math import floor
-from typing import ClassVar
-
 import numpy as np
 from numpy.typing import ArrayLike
-from textual.binding import BindingType
-from textual.color import Color
-from textual.containers import Grid
 from textual_hires_canvas import HiResMode
-from textual_plot import PlotWidget
-from textual_plot.plot_widget import FloatScalar
 
 from evomerge_core.run.store.records import Outcome
 from evomerge_core.run.view.estimates import Estimate
-from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.dashboard.history import History, Spread
+from evomerge_tui.screens.themed_plot import ThemedPlot
 
 # How each kind of reference is drawn, and what the legend calls it.
 LINES = {
@@ -35,39 +27,18 @@ _MOST_POINTS = 400
 _MOST_SPREADS = 40
 
 
-class FitnessPlot(PlotWidget, inherit_bindings=False):
+class FitnessPlot(ThemedPlot):
     """The plot; `show` draws a history anew."""
-
-    SCOPE = "plot"
-    BINDINGS: ClassVar[list[BindingType]] = bindings("plot")
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.margin_top, self.margin_bottom, self.margin_left = 0, 1, 5
-        self.app.theme_changed_signal.subscribe(self, lambda _: self._draw())
-
-    def _update_margin_sizes(self) -> None:
-        # a screen that is left at once is mounted without its contents, which the base class takes to be there
-        if self.query(Grid):
-            super()._update_margin_sizes()
-
-    def clear(self) -> None:
-        """Removes what is drawn."""
-        if self.query(Grid):
-            super().clear()
-
-    def on_resize(self) -> None:
-        self._draw()
 
     def show(self, history: History, total: int | None) -> None:
         """Draws a history; `total` is the number of evaluations that are planned."""
         self._history, self._total = history, total
-        self._draw()
+        self.redraw()
 
     _history: History = History()
     _total: int | None = None
 
-    def _draw(self) -> None:
+    def redraw(self) -> None:
         history = self._history
         self.clear()
         last = max(len(history.search), self._total or 0, 2)
@@ -84,24 +55,6 @@ class FitnessPlot(PlotWidget, inherit_bindings=False):
         self.set_ylimits(low - _BEYOND, high + _BEYOND)
         self.set_yticks(_ticks(low, high, self.size.height))
 
-    # where a value lies: the middles of the first and last row and column are the ends of the axes, so that a point is in the
-    # row of the label that says its value
-
-    def get_pixel_from_coordinate(self, x: FloatScalar, y: FloatScalar) -> tuple[int, int]:
-        across, down = self.get_hires_pixel_from_coordinate(x, y)
-        return floor(across), floor(down)
-
-    def get_hires_pixel_from_coordinate(self, x: FloatScalar, y: FloatScalar) -> tuple[float, float]:
-        area = self._scale_rectangle
-        across = (x - self._x_min) / (self._x_max - self._x_min) * (area.width - 1)
-        down = (self._y_max - y) / (self._y_max - self._y_min) * (area.height - 1)
-        return float(area.x + 0.5 + across), float(area.y + 0.5 + down)
-
-    def get_coordinate_from_pixel(self, x: int, y: int) -> tuple[float, float]:
-        area = self._scale_rectangle
-        across, down = (x - area.x) / max(1, area.width - 1), (y - area.y) / max(1, area.height - 1)
-        return self._x_min + across * (self._x_max - self._x_min), self._y_max - down * (self._y_max - self._y_min)
-
     def _best(self, history: History) -> None:
         """What is known of the best so far, moved by luck as little as can be; and the winner."""
         known = [(number, history.of_search(best)) for number, best in history.bests]
@@ -112,15 +65,15 @@ class FitnessPlot(PlotWidget, inherit_bindings=False):
             self._line(corners, np.repeat(scores, 2), "accent", HiResMode.BRAILLE)
         for number, outcome in enumerate(history.search, start=1):
             if (estimate := _of_winner(history, outcome)) is not None:
-                self.scatter([number], [100 * estimate.value], marker=WINNER, marker_style=self._style("accent"))
+                self.scatter([number], [100 * estimate.value], marker=WINNER, marker_style=self.theme_colour("accent"))
 
     def _line(self, x: ArrayLike, y: ArrayLike, color: str, mode: HiResMode) -> None:
-        self.plot(x, 100 * np.asarray(y, dtype=float), line_style=self._style(color), hires_mode=mode)
+        self.plot(x, 100 * np.asarray(y, dtype=float), line_style=self.theme_colour(color), hires_mode=mode)
 
     def _dots(self, last: int, score: float, color: str) -> None:
         """A dotted line across: unlike the line of the best by its gaps where there are no colours."""
         x = np.linspace(1, last, max(2, (self.size.width - self.margin_left) // 2))
-        self.scatter(x, np.full(len(x), 100 * score), marker_style=self._style(color), hires_mode=HiResMode.BRAILLE)
+        self.scatter(x, np.full(len(x), 100 * score), marker_style=self.theme_colour(color), hires_mode=HiResMode.BRAILLE)
 
     def _points(self, history: History) -> None:
         first = max(0, len(history.search) - _MOST_POINTS)
@@ -128,12 +81,7 @@ class FitnessPlot(PlotWidget, inherit_bindings=False):
         kept = [(number, outcome.score) for number, outcome in recent if outcome.score is not None]
         if kept:
             x, y = np.array(kept, dtype=float).T
-            self.scatter(x, 100 * y, marker="•", marker_style=self._style("primary"))
-
-    def _style(self, name: str) -> str:
-        """A colour of the theme as rich writes it."""
-        value = self.app.theme_variables[name]
-        return value.removeprefix("ansi_") if value.startswith("ansi_") else Color.parse(value).hex6
+            self.scatter(x, 100 * y, marker="•", marker_style=self.theme_colour("primary"))
 
 
 def _thinned(spreads: list[Spread]) -> list[Spread]:

@@ -22,8 +22,8 @@ from evomerge_core.run.report.mattered import direction, how_it_was_found
 from evomerge_core.run.report.parallel import drawn_candidates, drawn_numbers, share
 from evomerge_core.run.view.sound_records import sound_records
 from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.screens.lines_plot import LinesPlot, PlotLine
 from evomerge_tui.screens.page import Page
-from evomerge_tui.screens.step_lines import LinesPlot, PlotLine
 from evomerge_tui.text.shown_text import one_line
 from evomerge_tui.widgets.panel_tabs import PanelTabs
 from evomerge_tui.widgets.rows_table import Column, RowsTable
