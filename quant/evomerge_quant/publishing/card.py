@@ -30,7 +30,8 @@ _LONGEST = 20_000  # characters of a recipe that stand in the card itself; it is
 class CardFacts:
     """What a card is made of.
 
-    `licences` are what the models that it was made of state, by their names (None: nothing); `result` is the run's verdict,
+    `licences` are what the models that it was made of state, by their names (None: nothing), `bases` those of them that it is
+    known to come from; `result` is the run's verdict (None: the files are of no run, and nothing says that they are a merge),
     `tasks` a line for each task, `recipe` the name and the text of the merge's file. `weights`: whether there are safetensors
     too; `sees`: whether it is a vision-language model.
     """
@@ -40,6 +41,7 @@ class CardFacts:
     licences: Mapping[str, str | None]
     languages: Sequence[str]
     ggufs: Sequence[GgufFacts]
+    bases: Sequence[str] = ()
     weights: bool = False
     sees: bool = False
     result: Mapping[str, Any] | None = None
@@ -59,16 +61,18 @@ def _head(facts: CardFacts) -> dict[str, Any]:
     head: dict[str, Any] = {}
     if licence := _licence(facts.licences):
         head |= licence
-    if known := [name for name in facts.licences if _HUB_ID.fullmatch(name)]:
+    merged = facts.result is not None
+    if known := [name for name in facts.bases if _HUB_ID.fullmatch(name)]:
         # the hub draws a model's family tree from these, and refuses what is no id
-        head |= {"base_model": known, "base_model_relation": "merge"}
+        head |= {"base_model": known, **({"base_model_relation": "merge"} if merged else {})}
     if languages := sorted({one for one in facts.languages if _LANGUAGE.fullmatch(one)}):
         head["language"] = languages
     if facts.weights:
         head["library_name"] = "transformers"
     head["pipeline_tag"] = "image-text-to-text" if facts.sees else "text-generation"
     mergekit = facts.recipe is not None and facts.recipe[0].startswith("mergekit")
-    head["tags"] = [*(["mergekit"] if mergekit else []), "merge", "evomerge", *(["gguf"] if facts.ggufs else [])]
+    told = {"mergekit": mergekit, "merge": merged, "evomerge": True, "gguf": bool(facts.ggufs)}
+    head["tags"] = [tag for tag, holds in told.items() if holds]
     return head
 
 
@@ -84,8 +88,10 @@ def _licence(licences: Mapping[str, str | None]) -> dict[str, str] | None:
 
 def _title(facts: CardFacts) -> Iterator[str]:
     yield from (f"# {plain(facts.title)}", "")
-    yield "A merge of language models, made with evomerge-tui."
-    if facts.result is not None:
+    if facts.result is None:
+        yield "GGUF files, published with evomerge-tui."
+    else:
+        yield "A merge of language models, made with evomerge-tui."
         yield from ("", f"**{_capital(plain(str(facts.result.get('conclusion') or facts.result['verdict'])))}.**")
 
 
@@ -155,7 +161,7 @@ def _running(facts: CardFacts) -> Iterator[str]:
         yield from ("", "llama.cpp:", "", *fenced(f"{'llama-mtmd-cli' if with_eyes else 'llama-cli'} -hf {place}", "sh"))
         yield from ("", "Ollama:", "", *fenced(f"ollama run hf.co/{place}", "sh"))
         yield from ("", "LM Studio:", "", *fenced(f"lms get {facts.repo}", "sh"))
-        yield from ("", "A downloaded file:", "", *fenced(f"llama-cli -m {shlex.quote(smallest.path.name)}", "sh"))
+        yield from ("", "A downloaded file:", "", *fenced(_from_disk(smallest, facts.ggufs), "sh"))
     if facts.weights:
         loader = "AutoModelForImageTextToText" if facts.sees else "AutoModelForCausalLM"
         reader = "AutoProcessor" if facts.sees else "AutoTokenizer"
@@ -168,11 +174,19 @@ def _running(facts: CardFacts) -> Iterator[str]:
         yield from ("", "transformers:", "", *fenced("\n".join(lines), "python"))
 
 
+def _from_disk(model: GgufFacts, ggufs: Sequence[GgufFacts]) -> str:
+    eyes = next((gguf for gguf in ggufs if gguf.sees), None)
+    if eyes is None:
+        return f"llama-cli -m {shlex.quote(model.path.name)}"
+    return f"llama-mtmd-cli -m {shlex.quote(model.path.name)} --mmproj {shlex.quote(eyes.path.name)}"
+
+
 def _made_of(facts: CardFacts) -> Iterator[str]:
-    if facts.licences:
+    if facts.bases:
         yield from ("", "## Made of", "")
-        for name, licence in facts.licences.items():
-            yield f"- {plain(name)} (licence: {plain(licence) if licence else 'see its own card'})"
+    for name in facts.bases:
+        licence = facts.licences.get(name)
+        yield f"- {plain(name)} (licence: {plain(licence) if licence else 'see its own card'})"
 
 
 def _recipe(facts: CardFacts) -> Iterator[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import yaml
+
 from evomerge_quant.publishing.card import CardFacts, model_card
+from evomerge_quant.publishing.gguf_facts import GgufFacts
 
 VOTED: dict[str, Any] = {
     "items": 0,
@@ -36,3 +40,18 @@ def test_scores_on_a_test_say_on_how_many_items() -> None:
     assert "On the 120 items of a test that had no part in the search" in card
     assert "votes" not in card
     assert "this model wins 5 items and loses 1" in card
+
+
+def test_files_of_no_run_are_not_called_a_merge(tmp_path: Path) -> None:
+    (tmp_path / "some-Q8_0.gguf").write_bytes(b"model")
+    (tmp_path / "mmproj-F16.gguf").write_bytes(b"eyes")
+    model = GgufFacts(tmp_path / "some-Q8_0.gguf", "Q8_0", "somebody/some", "mit", (), (), sees=False)
+    eyes = GgufFacts(tmp_path / "mmproj-F16.gguf", "F16", "some", None, (), (), sees=True)
+    card = model_card(CardFacts("some", "owner/some", {"somebody/some": "mit"}, (), (model, eyes)))
+    head = yaml.safe_load(card.split("---")[1])
+    assert head["tags"] == ["evomerge", "gguf"]
+    # its own name is no model that it was made of
+    assert "base_model" not in head
+    assert "Made of" not in card
+    assert "merge of" not in card
+    assert "llama-mtmd-cli -m some-Q8_0.gguf --mmproj mmproj-F16.gguf" in card

@@ -239,7 +239,7 @@ def test_files_alone_have_a_card_from_their_heads(hub: Hub, tmp_path: Path, publ
     there = contents(hub)
     assert set(there) == {".gitattributes", "README.md", "child-Q8_0.gguf"}
     head = head_of(there["README.md"])
-    assert (head["license"], head["tags"], head.get("base_model")) == ("mit", ["merge", "evomerge", "gguf"], None)
+    assert (head["license"], head["tags"], head.get("base_model")) == ("mit", ["evomerge", "gguf"], None)
     body = there["README.md"].decode().split("---\n", 2)[2]
     assert not any(line.startswith(("---", "# [", "```\n|")) for line in body.splitlines())
     assert "\\[click\\]" in body
