@@ -14,6 +14,18 @@ from transformers import LlamaConfig, LlamaForCausalLM
 WORDS = [*(f"w{i}" for i in range(100)), *(str(i) for i in range(100))]
 TEMPLATE = "{% for m in messages %}{{ m['content'] }} {% endfor %}w1 "
 
+# A task that tiny random models do now and then: about every other of their answers holds a seven.
+SEVENS: dict[str, Any] = {
+    "name": "sevens",
+    "file": "items.jsonl",
+    "fields": {"question": "question"},
+    "prompt": "{question}",
+    "gold": "{question}",
+    "scorer": "regex",
+    "pattern": "7",
+    "max_new_tokens": 6,
+}
+
 
 def save_model(folder: Path, seed: int, start: LlamaForCausalLM | None = None, **changes: Any) -> LlamaForCausalLM:
     """A random Llama of 2 layers in bf16; with `start`, a fine-tune of it (a small random task vector)."""

@@ -23,23 +23,13 @@ from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.view.archive import read_archive
 from evomerge_tui.processes.job import work
 from support.command_line import command
-from support.tiny_run import save_model, scores, write_recipe
+from support.tiny_run import SEVENS, save_model, scores, write_recipe
 
 HARNESS = Path(__file__).parents[2] / "support" / "kill_harness.py"
 
-TASK = {
-    "name": "sevens",
-    "file": "items.jsonl",
-    "fields": {"question": "question"},
-    "prompt": "{question}",
-    "gold": "{question}",
-    "scorer": "regex",
-    "pattern": "7",
-    "max_new_tokens": 6,
-}
 NICHES: dict[str, Any] = {
     "search_space": {},
-    "tasks": [TASK],
+    "tasks": [SEVENS],
     "splits": {"search": 16, "validation": 8, "test": 10},
     "budget": {"evaluations": 12},
     "search": {"algorithm": "niches", "archive": 6},
@@ -53,7 +43,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("evolve")
     recipe = load_recipe(write_recipe(place, **NICHES))
     save_model(place / "third", 3, save_model(place / "base", 0))
-    (place / "more.yaml").write_text(yaml.safe_dump({"tasks": [{**TASK, "name": "nines", "pattern": "9"}]}))
+    (place / "more.yaml").write_text(yaml.safe_dump({"tasks": [{**SEVENS, "name": "nines", "pattern": "9"}]}))
     assert work(create_run(recipe, out=place / "run")) == 0
     return place
 
@@ -148,7 +138,7 @@ def test_what_does_not_fit_is_refused_in_one_line_and_makes_no_folder(
     place: Path, models: list[str], tasks: str | None, line: str
 ) -> None:
     (place / "empty.yaml").write_text("{}\n")
-    (place / "same.yaml").write_text(f"tasks:\n- {json.dumps(TASK)}\n")
+    (place / "same.yaml").write_text(f"tasks:\n- {json.dumps(SEVENS)}\n")
     (place / "wrong.yaml").write_text("tasks:\n- name: x\n  scorer: nonsense\n  file: items.jsonl\n")
     (place / "outside.yaml").write_text("tasks:\n- {name: x, scorer: exact, file: ../items.jsonl}\n")
     with pytest.raises(InputError) as caught:

@@ -28,29 +28,19 @@ from evomerge_core.run.setup import create_run, prepare
 from evomerge_core.run.store.facts import read_facts
 from evomerge_quant.resident.model import build
 from support.command_line import command
-from support.tiny_run import scores, write_recipe
+from support.tiny_run import SEVENS, scores, write_recipe
 
 HARNESS = Path(__file__).parents[2] / "support" / "kill_harness.py"
-TASK = {
-    "name": "sevens",
-    "file": "items.jsonl",
-    "fields": {"question": "question"},
-    "prompt": "{question}",
-    "gold": "{question}",
-    "scorer": "regex",
-    "pattern": "7",  # about every other random answer holds a seven
-    "max_new_tokens": 6,
-}
-NINES = {**TASK, "name": "nines", "pattern": "9", "weight": 2.0}
+NINES = {**SEVENS, "name": "nines", "pattern": "9", "weight": 2.0}
 NICHES = {
     "search_space": {},
-    "tasks": [TASK],
+    "tasks": [SEVENS],
     "splits": {"search": 16, "validation": 8, "test": 10},
     "budget": {"evaluations": 18},
     "search": {"algorithm": "niches", "archive": 6},
     "evaluation": {"precision": "fp32", "device": "cpu"},
 }
-CELLS = {**NICHES, "tasks": [TASK, NINES], "search": {"algorithm": "cells", "archive": 4}}
+CELLS = {**NICHES, "tasks": [SEVENS, NINES], "search": {"algorithm": "cells", "archive": 4}}
 LINEAR = {
     **NICHES,
     "sources": ["./base", "./first", "./second"],

@@ -40,18 +40,6 @@ from support.tiny_run import save_model, write_recipe
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_recipe(tmp_path_factory.mktemp("good")).parent
-
-
-@pytest.fixture
-def place(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A recipe with its models and items, to change."""
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
-    return Path(shutil.copytree(good, tmp_path / "place"))
-
-
 def screen(app: EvomergeApp) -> NewRunScreen:
     assert isinstance(app.screen, NewRunScreen)
     return app.screen

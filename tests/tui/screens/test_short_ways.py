@@ -21,21 +21,9 @@ from evomerge_tui.screens.new_run.models.folder_picker import FolderPicker
 from evomerge_tui.screens.new_run.review.review_step import ReviewStep
 from evomerge_tui.screens.new_run.screen import NewRunScreen
 from support.screen_tools import click_text, make_app, shown, table, until
-from support.tiny_run import save_model, write_recipe
+from support.tiny_run import save_model
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_recipe(tmp_path_factory.mktemp("good")).parent
-
-
-@pytest.fixture
-def place(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Models, items and a recipe, to change."""
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
-    return Path(shutil.copytree(good, tmp_path / "place"))
 
 
 def new_run(app: EvomergeApp) -> NewRunScreen:
