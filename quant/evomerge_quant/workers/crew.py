@@ -14,7 +14,7 @@ from evomerge_core.run.setup import Setup
 from evomerge_quant.planning.machine.places import Machine, Place, place_workers
 from evomerge_quant.resident.vision.seen import Seen
 from evomerge_quant.workers.cluster import joined
-from evomerge_quant.workers.post import post_of
+from evomerge_quant.workers.run_description import describe_run
 
 
 @contextlib.contextmanager
@@ -31,7 +31,9 @@ def crew_of(
         # not before the environment is set: Ray reads it when it is imported
         from evomerge_quant.workers.ray_crew import RayCrew
 
-        crew = RayCrew(places_for(setup.recipe, wanted, machines), post_of(setup, model_folders, features, list(seen)), seen)
+        crew = RayCrew(
+            places_for(setup.recipe, wanted, machines), describe_run(setup, model_folders, features, list(seen)), seen
+        )
         try:
             yield crew
         finally:

@@ -13,21 +13,21 @@ from evomerge_core.sources.checkpoint import Checkpoint, open_checkpoint
 from evomerge_core.sources.resolve import HUB_ID
 from evomerge_core.sources.source import Source
 from evomerge_core.sources.stored.fingerprint import sha256_of
-from evomerge_quant.workers.post import Model, Post, StoredFile
+from evomerge_quant.workers.run_description import Model, RunDescription, StoredFile
 
 
-def open_found(post: Post) -> dict[str, Source]:
+def open_found(described: RunDescription) -> dict[str, Source]:
     """The job's sources by reference, opened on this machine. Raises InputError for a model that isn't here."""
     checkpoints: dict[Path, Checkpoint] = {}
     sources: dict[str, Source] = {}
-    for reference, (model, added) in post.models.items():
-        folder = find_model(model, post.model_folders)
+    for reference, (model, added) in described.models.items():
+        folder = find_model(model, described.model_folders)
         if folder not in checkpoints:
-            checkpoints[folder] = open_checkpoint(folder, allow_pickle=post.recipe.allow_pickle)
+            checkpoints[folder] = open_checkpoint(folder, allow_pickle=described.recipe.allow_pickle)
         checkpoint, adapter = checkpoints[folder], None
         if added is not None:
-            place = find_model(added, post.model_folders)
-            adapter = open_adapter(place, checkpoint, allow_pickle=post.recipe.allow_pickle)
+            place = find_model(added, described.model_folders)
+            adapter = open_adapter(place, checkpoint, allow_pickle=described.recipe.allow_pickle)
         sources[reference] = Source(reference, checkpoint, adapter)
     return sources
 

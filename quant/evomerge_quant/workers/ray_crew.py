@@ -20,7 +20,7 @@ from evomerge_core.run.view.workers import WorkerSeen
 from evomerge_quant.planning.machine.places import Place
 from evomerge_quant.resident.vision.seen import Seen
 from evomerge_quant.workers.cluster import worker_environment
-from evomerge_quant.workers.post import Post
+from evomerge_quant.workers.run_description import RunDescription
 from evomerge_quant.workers.worker import Opened, Worker
 
 # What Ray says where its own monitor ended a process; of one that somebody else ended it says much that may be.
@@ -50,11 +50,11 @@ class _Member:
 class RayCrew:
     """The workers at `places`, started and ready. `close` ends them."""
 
-    def __init__(self, places: Sequence[Place], post: Post, seen: Mapping[str, Seen]) -> None:
+    def __init__(self, places: Sequence[Place], described: RunDescription, seen: Mapping[str, Seen]) -> None:
         self._answers: dict[Any, _Member] = {}
         self._members: list[_Member] = []
         actors = [(f"worker {number}", place, _start(place)) for number, place in enumerate(places, start=1)]
-        opening = {name: actor.open.remote(post) for name, _, actor in actors}
+        opening = {name: actor.open.remote(described) for name, _, actor in actors}
         try:
             for name, place, actor in actors:
                 opened = _ready(name, place, opening[name])

@@ -26,7 +26,7 @@ from evomerge_quant.resident.model import evaluators
 from evomerge_quant.resident.vision.kept_features import read_kept
 from evomerge_quant.resident.vision.seen import Seen
 from evomerge_quant.workers.found_models import open_found
-from evomerge_quant.workers.post import PROCESSOR, Post, versions
+from evomerge_quant.workers.run_description import PROCESSOR, RunDescription, versions
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class _Models:
-    post: Post
+    described: RunDescription
     sources: Mapping[str, Source]
     base: Source
     speaks: ChildVocabulary
@@ -61,23 +61,23 @@ class Worker:
         self._own: HeldModel | None = None
         self._shipped: HeldModel | None = None
 
-    def open(self, post: Post) -> Opened:
+    def open(self, described: RunDescription) -> Opened:
         """Opens the run's models; InputError for one that isn't on this machine, and for other versions of the libraries."""
         self._own = self._shipped = None
         try:
-            self._require_same_versions(post)
-            found = open_found(post)
+            self._require_same_versions(described)
+            found = open_found(described)
         except InputError as error:
             raise error.within(socket.gethostname()) from None
-        sources = align_all(found[post.tokenizer], found)
-        speaks = child_vocabulary(sources[post.tokenizer], sources.values())
+        sources = align_all(found[described.tokenizer], found)
+        speaks = child_vocabulary(sources[described.tokenizer], sources.values())
         files = {path for source in sources.values() for path in source.files}
         marks = tuple(mark_file(path) for path in sorted(files))
-        self._models = _Models(post, sources, sources[post.recipe.base], speaks, marks)
-        kept = {sha256: read_kept(Path(post.features), sha256) for sha256 in post.pictures}
+        self._models = _Models(described, sources, sources[described.recipe.base], speaks, marks)
+        kept = {sha256: read_kept(Path(described.features), sha256) for sha256 in described.pictures}
         self._seen = {sha256: seen for sha256, seen in kept.items() if seen is not None}
-        capacity = measure_capacity(post.recipe.evaluation.device)
-        lacks = len(self._seen) < len(post.pictures)
+        capacity = measure_capacity(described.recipe.evaluation.device)
+        lacks = len(self._seen) < len(described.pictures)
         return Opened(socket.gethostname(), os.getpid(), capacity.name, capacity.total, lacks)
 
     def see(self, seen: Mapping[str, Seen]) -> None:
@@ -118,7 +118,7 @@ class Worker:
         self._shipped = None
         if self._own is None:
             models = self._open_models()
-            evaluation, folder = models.post.recipe.evaluation, models.base.folder
+            evaluation, folder = models.described.recipe.evaluation, models.base.folder
             self._own = self._held(
                 evaluators(folder, evaluation.device, evaluation.arithmetic, models.speaks, self._seen, sharing=self._sharing)
             )
@@ -126,12 +126,12 @@ class Worker:
 
     def _find_shipped(self) -> Shipped:
         models = self._open_models()
-        return shipped_for(models.post.recipe, models.base, models.speaks, self._seen, sharing=self._sharing)()
+        return shipped_for(models.described.recipe, models.base, models.speaks, self._seen, sharing=self._sharing)()
 
     def _held(self, make: MakeEvaluator) -> HeldModel:
         models = self._open_models()
-        engine = MergeEngine(models.sources, seed=models.post.recipe.seed, reuses_memory=True)
-        return HeldModel(models.sources, engine, models.post.layers, make)
+        engine = MergeEngine(models.sources, seed=models.described.recipe.seed, reuses_memory=True)
+        return HeldModel(models.sources, engine, models.described.layers, make)
 
     def _open_models(self) -> _Models:
         assert self._models is not None, "open comes first"
@@ -149,9 +149,9 @@ class Worker:
                 remedy = "restore it, and resume the run"
                 raise InputError(f"{change} while the job ran", where=where, remedy=remedy)
 
-    def _require_same_versions(self, post: Post) -> None:
+    def _require_same_versions(self, described: RunDescription) -> None:
         for name, here in versions().items():
-            there = post.versions.get(name)
+            there = described.versions.get(name)
             if here != there:
                 remedy = "use machines of one kind" if name == PROCESSOR else f"install {name} {there} there"
                 remedy = f"{remedy}: others may score otherwise"

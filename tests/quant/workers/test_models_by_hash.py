@@ -10,7 +10,7 @@ import pytest
 
 from evomerge_core.errors import InputError
 from evomerge_quant.workers.found_models import find_model
-from evomerge_quant.workers.post import Model, StoredFile
+from evomerge_quant.workers.run_description import Model, StoredFile
 from support.tiny_run import save_model
 
 

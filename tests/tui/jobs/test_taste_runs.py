@@ -23,28 +23,18 @@ from evomerge_core.run.setup import create_run, prepare
 from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.live_states import LIVE
 from evomerge_core.run.verdict.finish import finish
-from evomerge_core.run.view.booth import cast, look_into, prompts_of
+from evomerge_core.run.view.voting import cast, prompts_of, voting_now
 from evomerge_core.tasks.taste import TASTE
 from evomerge_quant.resident.model import evaluators
 from evomerge_tui.cli.main import main
 from evomerge_tui.processes.job import work
 from support.tasteful_runs import BY_TASTE, PROMPTS, judge, likes, make_run, numbers_in, votes_in
 from support.tiny_gguf import save_folder, write_gguf
-from support.tiny_run import scores, timeless, write_recipe
+from support.tiny_run import SEVENS, scores, timeless, write_recipe
 
 HARNESS = Path(__file__).parents[2] / "support" / "kill_harness.py"
-TASK = {
-    "name": "sevens",
-    "file": "items.jsonl",
-    "fields": {"question": "question"},
-    "prompt": "{question}",
-    "gold": "{question}",
-    "scorer": "regex",
-    "pattern": "7",
-    "max_new_tokens": 6,
-}
 MIXED: dict[str, Any] = {
-    "tasks": [TASK],
+    "tasks": [SEVENS],
     "splits": {"search": 6, "validation": 8, "test": 10},
     "taste": {**BY_TASTE["taste"], "votes": 12, "weight": 2.0},
 }
@@ -72,13 +62,13 @@ def vote(folder: Path, most: int = 1000) -> int:
     """Votes as the voter likes, as long as the run asks; how often."""
     prompts, count, deadline = prompts_of(folder), 0, time.monotonic() + 120
     while count < most and time.monotonic() < deadline:
-        booth = look_into(folder, prompts)
-        if booth.state in ("finished", "failed"):
+        voting = voting_now(folder, prompts)
+        if voting.state in ("finished", "failed"):
             break
-        if booth.ballot is None:
+        if voting.ballot is None:
             time.sleep(0.02)
         else:
-            count += cast(folder, booth.ballot, likes(*booth.ballot.answers))  # type: ignore[arg-type]
+            count += cast(folder, voting.ballot, likes(*voting.ballot.answers))  # type: ignore[arg-type]
     return count
 
 
@@ -87,7 +77,7 @@ def at_work(folder: Path) -> threading.Thread:
     job = threading.Thread(target=work, args=(folder,), daemon=True)
     job.start()
     prompts = prompts_of(folder)
-    while job.is_alive() and look_into(folder, prompts).state not in LIVE:
+    while job.is_alive() and voting_now(folder, prompts).state not in LIVE:
         time.sleep(0.02)
     return job
 
@@ -193,7 +183,7 @@ def test_what_is_no_text_is_refused_and_two_votes_on_one_ballot_count_once(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\n"), encoding="utf-8"))
     assert main(["vote", str(folder)]) == 2
     assert "standard input: isn't text in UTF-8" in capsys.readouterr().err
-    ballot = look_into(folder, prompts_of(folder)).ballot
+    ballot = voting_now(folder, prompts_of(folder)).ballot
     assert ballot is not None
     assert [cast(folder, ballot, choice) for choice in ("second", "first")] == [True, False]
     append_command(folder, "stop")

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from evomerge_core.run.run_folder.folder import read_store
 from evomerge_core.run.taste.poll import Ballot
-from evomerge_core.run.view.booth import Booth, look_into, prompts_of
+from evomerge_core.run.view.voting import Voting, prompts_of, voting_now
 from evomerge_tui.processes.job import work
 from evomerge_tui.screens.dashboard.dashboard import DashboardScreen
 from evomerge_tui.screens.vote.vote import VoteScreen
@@ -23,15 +23,15 @@ pytestmark = pytest.mark.anyio
 
 async def asked(pilot: Pilot[int], run: Path, number: int) -> Ballot:
     """What the run asks after so many votes, as soon as the screen shows it: the prompt, and both answers in their places."""
-    found: list[Booth] = []
+    found: list[Voting] = []
 
     def is_shown() -> bool:
-        booth, text = look_into(run, prompts_of(run)), shown(pilot.app)
-        if booth.ballot is None or booth.cast != number:
+        voting, text = voting_now(run, prompts_of(run)), shown(pilot.app)
+        if voting.ballot is None or voting.cast != number:
             return False
-        found.append(booth)
-        there = [answer.split()[0] for answer in booth.ballot.answers if answer.split()]
-        return f"{number} of {booth.asked} votes" in text and booth.prompt in text and all(word in text for word in there)
+        found.append(voting)
+        there = [answer.split()[0] for answer in voting.ballot.answers if answer.split()]
+        return f"{number} of {voting.asked} votes" in text and voting.prompt in text and all(word in text for word in there)
 
     await until(pilot, is_shown)
     ballot = found[-1].ballot

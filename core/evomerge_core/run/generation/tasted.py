@@ -9,7 +9,7 @@ from evomerge_core.run.candidate.fitness import fitness
 from evomerge_core.run.plan import RunPlan, StagePlan
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.store.store import Store
-from evomerge_core.run.taste.hold import hold_generation_poll, rated, value_of
+from evomerge_core.run.taste.hold_poll import hold_generation_poll, rated, value_of
 from evomerge_core.search.racing.result import RaceResult
 
 

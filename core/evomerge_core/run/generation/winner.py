@@ -21,7 +21,7 @@ from evomerge_core.run.plan import RunPlan, StagePlan
 from evomerge_core.run.store.facts import begin_phase, read_facts, write_facts
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.store.store import Store
-from evomerge_core.run.taste.hold import hold_final_poll
+from evomerge_core.run.taste.hold_poll import hold_final_poll
 
 _FORMER_FINALISTS = 4
 

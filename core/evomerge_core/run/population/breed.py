@@ -32,7 +32,7 @@ from evomerge_core.run.setup import Setup, StageSetup
 from evomerge_core.run.store.facts import begin_phase, read_facts, write_facts
 from evomerge_core.run.store.records import Candidate
 from evomerge_core.run.store.store import Store
-from evomerge_core.run.taste.hold import hold_generation_poll, value_of
+from evomerge_core.run.taste.hold_poll import hold_generation_poll, value_of
 from evomerge_core.search.population.cells import Cells
 from evomerge_core.search.population.coefficients import Gram
 from evomerge_core.search.population.niches import Niches

@@ -14,7 +14,7 @@ from evomerge_core.files.path_text import on_command_line
 from evomerge_tui.cli.arguments import Subparsers, add_json, add_run_folder, print_json
 
 if TYPE_CHECKING:
-    from evomerge_core.run.view.booth import Booth, Choice
+    from evomerge_core.run.view.voting import Choice, Voting
 
 _POLL_SECONDS = 0.2
 # 3 is the key of the screen
@@ -31,59 +31,61 @@ def add_parser(commands: Subparsers) -> None:
 
 def _vote(args: argparse.Namespace) -> int:
     from evomerge_core.run.run_folder.folder import require_sound_store
-    from evomerge_core.run.view.booth import cast, prompts_of
     from evomerge_core.run.view.sound_records import sound_records
+    from evomerge_core.run.view.voting import cast, prompts_of
 
     with sound_records(args.run):
         require_sound_store(args.run)
         prompts = prompts_of(args.run)
     lines, given = _lines(), 0
     while True:
-        booth = _wait(args.run, prompts, as_json=args.json)
-        if booth.ballot is None:
+        voting = _wait(args.run, prompts, as_json=args.json)
+        if voting.ballot is None:
             break
-        _show(booth, as_json=args.json)
+        _show(voting, as_json=args.json)
         choice = _read(lines)
         if choice is None:
             break
-        given += cast(args.run, booth.ballot, choice)
+        given += cast(args.run, voting.ballot, choice)
     if args.json:
-        print_json({"run": str(args.run), "state": booth.state, "votes": booth.cast})
+        print_json({"run": str(args.run), "state": voting.state, "votes": voting.cast})
     else:
-        print(_ending(args.run, booth, given))
+        print(_ending(args.run, voting, given))
     return 0
 
 
-def _wait(run: Path, prompts: dict[str, str], *, as_json: bool) -> Booth:
+def _wait(run: Path, prompts: dict[str, str], *, as_json: bool) -> Voting:
     """What is asked, as soon as there is something; while the job works on answers, that takes a while."""
     from evomerge_core.run.store.live_states import LIVE
-    from evomerge_core.run.view.booth import look_into
+    from evomerge_core.run.view.voting import voting_now
 
     told = False
     while True:
-        booth = look_into(run, prompts)
-        if booth.ballot is not None or booth.state not in LIVE:
-            return booth
+        voting = voting_now(run, prompts)
+        if voting.ballot is not None or voting.state not in LIVE:
+            return voting
         if not told and not as_json:
             print("waiting for the next answers (ctrl+c leaves; the job keeps running)", flush=True)
             told = True
         time.sleep(_POLL_SECONDS)
 
 
-def _show(booth: Booth, *, as_json: bool) -> None:
+def _show(voting: Voting, *, as_json: bool) -> None:
     from rich.rule import Rule
     from rich.text import Text
 
     from evomerge_tui.terminal.safe_console import SafeConsole
 
-    assert booth.ballot is not None
+    assert voting.ballot is not None
     if as_json:
-        print_json({"vote": booth.cast + 1, "of": booth.asked, "prompt": booth.prompt, "answers": list(booth.ballot.answers)})
+        print_json(
+            {"vote": voting.cast + 1, "of": voting.asked, "prompt": voting.prompt, "answers": list(voting.ballot.answers)}
+        )
         sys.stdout.flush()
         return
     console = SafeConsole()
-    console.print(Rule(Text(f"vote {booth.cast + 1} of {booth.asked}")), Text(booth.prompt, style="bold"))
-    for number, answer in enumerate(booth.ballot.answers, 1):
+    console.print(Rule(Text(f"vote {voting.cast + 1} of {voting.asked}")), Text(voting.prompt, style="bold"))
+    for number, answer in enumerate(voting.ballot.answers, 1):
         console.print(Rule(Text(f"answer {number}"), align="left"), Text(answer.strip() or "(nothing)"))
     console.print(Text(_HOW, style="dim"))
 
@@ -109,11 +111,11 @@ def _read(lines: Iterator[str]) -> Choice | None:
     return None
 
 
-def _ending(run: Path, booth: Booth, given: int) -> str:
-    said = f"{given} votes cast, {booth.cast} in all" if given else "no votes cast"
+def _ending(run: Path, voting: Voting, given: int) -> str:
+    said = f"{given} votes cast, {voting.cast} in all" if given else "no votes cast"
     named = on_command_line(run)
-    if booth.state == "finished":
+    if voting.state == "finished":
         return f"{said}: the run is finished; see `evomerge-tui status {named}`"
-    if booth.ballot is None:
-        return f"{said}: nothing is asked; the run is {booth.state}, go on with `evomerge-tui resume {named}`"
+    if voting.ballot is None:
+        return f"{said}: nothing is asked; the run is {voting.state}, go on with `evomerge-tui resume {named}`"
     return f"{said}; go on with `evomerge-tui vote {named}`"

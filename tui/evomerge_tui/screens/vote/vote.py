@@ -19,7 +19,7 @@ from textual.widgets import Button, Static
 from evomerge_core.errors import InputError
 from evomerge_core.run.store.live_states import LIVE
 from evomerge_core.run.taste.poll import Ballot
-from evomerge_core.run.view.booth import Booth, Choice, cast, look_into, prompts_of
+from evomerge_core.run.view.voting import Choice, Voting, cast, prompts_of, voting_now
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.page import Page
 from evomerge_tui.text.run_states import shown_state
@@ -34,7 +34,7 @@ _CHOICES: dict[str, Choice] = {"left": "first", "right": "second", "tie": "tie"}
 class BoothRead(Message):
     """What the run asks now."""
 
-    booth: Booth
+    voting: Voting
 
 
 class VoteScreen(Page):
@@ -76,7 +76,7 @@ class VoteScreen(Page):
     def _read(self) -> None:
         try:
             self._prompts = self._prompts or prompts_of(self.folder)
-            self.post_message(BoothRead(look_into(self.folder, self._prompts)))
+            self.post_message(BoothRead(voting_now(self.folder, self._prompts)))
         except (InputError, sqlite3.Error, OSError) as error:
             self.app.call_from_thread(self._fail, str(error))
 
@@ -87,15 +87,15 @@ class VoteScreen(Page):
 
     @on(BoothRead)
     def _show(self, message: BoothRead) -> None:
-        booth, before = message.booth, self._ballot
-        self._ballot, self._failure = booth.ballot, ""
-        self.set_class(booth.ballot is not None, "-asked")
-        self.query_one(TopBar).set_standing(Content(_standing(booth)))
-        if booth.ballot is None:
-            self.query_one("#asked", Static).update(many_lines(_why_nothing(booth)))
-        elif booth.ballot != before:
-            self.query_one("#asked", Static).update(many_lines(booth.prompt))
-            for side, answer in zip(("left", "right"), booth.ballot.answers, strict=True):
+        voting, before = message.voting, self._ballot
+        self._ballot, self._failure = voting.ballot, ""
+        self.set_class(voting.ballot is not None, "-asked")
+        self.query_one(TopBar).set_standing(Content(_standing(voting)))
+        if voting.ballot is None:
+            self.query_one("#asked", Static).update(many_lines(_why_nothing(voting)))
+        elif voting.ballot != before:
+            self.query_one("#asked", Static).update(many_lines(voting.prompt))
+            for side, answer in zip(("left", "right"), voting.ballot.answers, strict=True):
                 self.query_one(f"#{side}-text", Static).update(many_lines(answer.strip() or "(nothing)"))
                 self.query_one(f"#{side}", VerticalScroll).scroll_home(animate=False)
 
@@ -118,13 +118,13 @@ class VoteScreen(Page):
         self._read()
 
 
-def _standing(booth: Booth) -> str:
-    return f"{booth.cast} of {booth.asked} votes" if booth.ballot is not None else f"{booth.cast} votes"
+def _standing(voting: Voting) -> str:
+    return f"{voting.cast} of {voting.asked} votes" if voting.ballot is not None else f"{voting.cast} votes"
 
 
-def _why_nothing(booth: Booth) -> str:
-    if booth.state in LIVE:
+def _why_nothing(voting: Voting) -> str:
+    if voting.state in LIVE:
         return "The next answers are being written. This screen shows them as soon as they can be compared."
-    if booth.state == "finished":
+    if voting.state == "finished":
         return "The run is finished: all votes were cast."
-    return f"Nothing is asked: the run is {shown_state(booth.state).word}. Resume it on its dashboard."
+    return f"Nothing is asked: the run is {shown_state(voting.state).word}. Resume it on its dashboard."

@@ -1,4 +1,4 @@
-"""The booth: what a run that waits for votes asks a person next, and the vote that is cast."""
+"""What a run that waits for votes asks a person next, and the vote that is cast."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Choice = Literal["first", "second", "tie"]
 
 
 @dataclass(frozen=True)
-class Booth:
+class Voting:
     """The run's `state`, what is to be compared now (None: nothing yet, or nothing any more) and the prompt that was answered,
     and how many votes were cast in all; the poll ends when so many were `asked`."""
 
@@ -44,13 +44,13 @@ def prompts_of(folder: Path) -> dict[str, str]:
     return {item.id: item.texts("prompt")[0] for item in taste_items(taste.prompts)}
 
 
-def look_into(folder: Path, prompts: dict[str, str]) -> Booth:
+def voting_now(folder: Path, prompts: dict[str, str]) -> Voting:
     """What the run asks now; nothing is written."""
     with closing(read_store(folder)) as store:
         state, facts, poll = state_of(folder, store), read_facts(store), open_poll(store)
         ballot = None if poll is None or state == "finished" else next_ballot(store, poll, facts.precision)
         asked = 0 if poll is None else poll.until
-        return Booth(state, ballot, "" if ballot is None else prompts[ballot.item], store.count_votes(), asked)
+        return Voting(state, ballot, "" if ballot is None else prompts[ballot.item], store.count_votes(), asked)
 
 
 def cast(folder: Path, ballot: Ballot, choice: Choice) -> bool:

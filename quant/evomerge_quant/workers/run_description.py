@@ -37,7 +37,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Post:
+class RunDescription:
     """The run's recipe, and by reference its models, each with its adapter or None.
 
     `tokenizer` is the reference of the model whose vocabulary all are in. `layers` is how many layers the base has.
@@ -55,9 +55,9 @@ class Post:
     versions: Mapping[str, str]
 
 
-def post_of(setup: Setup, model_folders: Sequence[str], features: Path, pictures: Sequence[str]) -> Post:
-    """The post for the workers of a run."""
-    return Post(
+def describe_run(setup: Setup, model_folders: Sequence[str], features: Path, pictures: Sequence[str]) -> RunDescription:
+    """A run as its workers are told of it."""
+    return RunDescription(
         recipe=setup.recipe,
         models={reference: _models(setup, reference) for reference in setup.sources},
         tokenizer=setup.tokenizer,
