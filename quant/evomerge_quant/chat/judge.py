@@ -16,6 +16,7 @@ from evomerge_quant.llama.answering import GgufEvaluator
 from evomerge_quant.llama.context import LlamaError
 from evomerge_quant.llama.model import Offload, open_gguf
 from evomerge_quant.llama.trial import try_gguf
+from evomerge_quant.resident.model import choose_device
 
 # What stands for the answer shown first, the one shown second, and neither.
 _LETTERS = ("A", "B", "C")
@@ -42,7 +43,7 @@ def judge_of(recipe: Recipe) -> AbstractContextManager[Judge | None]:
     if recipe.taste is None or recipe.taste.judge is None:
         return nullcontext()
     # it is opened first, and would take the memory that candidates need
-    offload = Offload(0) if recipe.evaluation.device == "cuda" else None
+    offload = Offload(0) if choose_device(recipe.evaluation.device).type == "cuda" else None
     return open_judge(Path(recipe.taste.judge), offload=offload)
 
 

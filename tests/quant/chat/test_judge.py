@@ -32,11 +32,15 @@ def test_between_two_equal_answers_only_the_order_speaks(judge_file: Path) -> No
         assert judge("tell me something", "the cat", "the cat") in {("first", "second"), ("second", "first"), ("tie", "tie")}
 
 
-@pytest.mark.parametrize(("device", "offload"), [("cuda", Offload(0)), ("cpu", None)])
+@pytest.mark.parametrize(
+    ("device", "card", "offload"),
+    [("cuda", True, Offload(0)), ("auto", True, Offload(0)), ("auto", False, None), ("cpu", True, None)],
+)
 def test_a_judge_leaves_the_card_to_candidates_that_are_scored_there(
-    judge_file: Path, monkeypatch: pytest.MonkeyPatch, device: str, offload: Offload | None
+    judge_file: Path, monkeypatch: pytest.MonkeyPatch, device: str, card: bool, offload: Offload | None
 ) -> None:
     asked = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: card)
 
     def recorded(path: Path, *, offload: Offload | None = None) -> LlamaModel:
         asked.append(offload)
