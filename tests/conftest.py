@@ -12,6 +12,10 @@ os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")
 
 from evomerge_quant.gguf.convert.converter import find_converter
 
+# pytest-xdist tells its workers a size, which would win over that of any terminal that a test opens.
+for _size in ("COLUMNS", "LINES"):
+    os.environ.pop(_size, None)
+
 
 @pytest.fixture(scope="session")
 def converter() -> Path:

@@ -47,7 +47,11 @@ def joined(wanted: Workers, cards: int) -> Iterator[list[Machine]]:
     address = cluster_of(wanted)
     if address:
         _require_reachable(address)
-    os.environ.update(_QUIET if address else {**_QUIET, **_OWN, "RAY_AUTH_TOKEN": _own_token()})
+    with _environment(_QUIET if address else {**_QUIET, **_OWN, "RAY_AUTH_TOKEN": _own_token()}):
+        yield from _in_cluster(address, cards)
+
+
+def _in_cluster(address: str, cards: int) -> Iterator[list[Machine]]:
     import ray
 
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
@@ -135,6 +139,21 @@ def worker_environment(threads: int) -> dict[str, str]:
     numbers = {name: str(threads) for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")}
     arithmetic = {name: os.environ[name] for name in ONE_ARITHMETIC if name in os.environ}
     return {**arithmetic, **_QUIET, **numbers, "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
+
+
+@contextlib.contextmanager
+def _environment(more: Mapping[str, str]) -> Iterator[None]:
+    """The process's environment with `more`, for as long as it is in use: what this process starts later has its own."""
+    before = {name: os.environ.get(name) for name in more}
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ SIZES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "nu
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with a card, its twin of another width, and an adapter."""
-    place = tmp_path_factory.mktemp("made")
+    place = tmp_path_factory.mktemp("made") / "models"  # nobody else's models beside it
     for name, width in (("narrow", 48), ("wide", 64)):
         torch.manual_seed(0)
         model = LlamaForCausalLM(LlamaConfig(**{**SIZES, "intermediate_size": width})).to(torch.bfloat16)

@@ -125,7 +125,7 @@ def test_the_same_seed_gives_the_same_winner_and_another_one_does_not(finished: 
 
 def test_piped_progress_is_plain_lines(limited: subprocess.CompletedProcess[str]) -> None:
     lines = limited.stderr.splitlines()
-    assert any(line.startswith("running  search ") for line in lines)
+    assert any(line.startswith("running  ") for line in lines)
     assert "\x1b" not in limited.stderr
 
 

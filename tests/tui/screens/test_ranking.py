@@ -38,7 +38,7 @@ async def test_ranking_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.Mo
     app = make_app(recipe.parent)
     async with app.run_test(size=(120, 40)) as pilot:
         app.open_new_run(recipe)
-        await until(pilot, lambda: len(table(app, "model-list").rows) == 3)
+        await until(pilot, lambda: len(table(app, "model-list").rows) == 3 and table(app, "model-list").has_focus)
         await pilot.press("t")
         await until(pilot, lambda: "at least two sources" in app.last_message)
 
