@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -26,7 +25,7 @@ from evomerge_tui.cli.run_commands import (
     try_parents,
     vote,
 )
-from evomerge_tui.terminal.guarded_output import guarded_output
+from evomerge_tui.terminal.guarded_output import OutputEnded, guarded_output
 
 # A list and not a look into the folder: `--help` shows the commands in this order, a run's own first.
 COMMANDS = (
@@ -65,7 +64,14 @@ def main(argv: Sequence[str] | None = None, *, open_screens: Command | None = No
     Without a command, `open_screens` is called: this module never loads screens itself.
     """
     with guarded_output():
-        return _carried_out(argv, open_screens)
+        try:
+            return _carried_out(argv, open_screens)
+        except OutputEnded as ended:
+            ended.let_it_end()
+            if ended.is_unread:
+                return 1
+            print(f"error: {ended}", file=sys.stderr)
+            return 2
 
 
 def _carried_out(argv: Sequence[str] | None, open_screens: Command | None) -> int:
@@ -75,15 +81,19 @@ def _carried_out(argv: Sequence[str] | None, open_screens: Command | None) -> in
     if command is None:
         command_line.error("a command is needed")
     try:
-        return command(args)
+        status = command(args)
+        # what can't be written is noticed here, and not by Python at its end
+        sys.stdout.flush()
+        return status
+    except OutputEnded:
+        raise
     except InputError as error:
         return _refuse(error, args)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # whatever read our output has ended (`| head`): nothing may be written any more, not even at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError as error:
+        print(f"error: a process that this one works with has ended ({error.strerror}); try again", file=sys.stderr)
         return 1
     except OSError as error:
         problem = disk_problem(error, getattr(args, "run", None) or getattr(args, "out", None) or ".")
