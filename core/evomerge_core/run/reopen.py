@@ -14,7 +14,7 @@ from evomerge_core.run.run_folder.fingerprints import check_unchanged
 from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.run.setup import Setup, prepare
 from evomerge_core.run.store.facts import RunFacts
-from evomerge_core.tasks.item_hashes import require_same_items
+from evomerge_core.tasks.item_hashes import item_hashes, require_same_items
 
 _SHOWN = 60  # characters of a value in a message
 _ABSENT = object()
@@ -28,9 +28,14 @@ def reopen(folder: Path, facts: RunFacts, *, asks: bool = False) -> Setup:
     recipe = frozen_recipe(folder, facts)
     for task in recipe.tasks if asks else ():
         if task.name in facts.item_hashes:
-            require_same_items(task, facts.item_hashes[task.name], folder=folder)
+            # before they are drawn: what they lack now would be said first
+            require_same_items(task, facts.item_hashes[task.name], item_hashes(task, folder=folder))
     chosen = with_chosen_sources(recipe, facts)
     setup = prepare(chosen, folder)
+    for task in recipe.tasks if asks else ():
+        if task.name in facts.item_hashes:
+            # and those that were drawn: a file can change between two looks at it
+            require_same_items(task, facts.item_hashes[task.name], setup.item_hashes[task.name])
     unused = {source.model for source in recipe.sources} - {source.model for source in chosen.sources}
     check_unchanged(folder, setup.fingerprints, added=facts.frozen_recipe is not None, unused=unused)
     return setup

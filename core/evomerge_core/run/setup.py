@@ -50,7 +50,6 @@ from evomerge_core.sources.tokens import align_all
 from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary, child_vocabulary
 from evomerge_core.sources.vocabulary.picture_mark import picture_mark
 from evomerge_core.tasks.draw_items import draw_items
-from evomerge_core.tasks.item_hashes import item_hashes
 from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.items.pictures import require_whole
 from evomerge_core.tasks.items.split import SPLITS
@@ -78,7 +77,8 @@ class StageSetup(StagePlan):
 class Setup:
     """A recipe with its models opened. `parents` maps labels to references; every source has `layers` layers; `stages` are
     the plan's. `tokenizer` is the reference of the model whose vocabulary all sources are in, `speaks` what its children speak
-    with. `choice` is what `precision: auto` became, None where the recipe names a precision."""
+    with. `item_hashes` are by task those of the items that the plan's were drawn of (`tasks.item_hashes`). `choice` is what
+    `precision: auto` became, None where the recipe names a precision."""
 
     recipe: Recipe
     plan: RunPlan
@@ -90,6 +90,7 @@ class Setup:
     engine: MergeEngine
     tokenizer: str
     speaks: ChildVocabulary
+    item_hashes: Mapping[str, Mapping[str, str]]
     choice: PrecisionChoice | None = None
 
     @property
@@ -118,9 +119,10 @@ def prepare(recipe: Recipe, folder: Path, choose: ChoosePrecision = as_shipped) 
     recipe = recipe if choice is None else with_precision(recipe, choice.precision)
     stages = make_stages(recipe, base)
     engine = MergeEngine(sources, seed=recipe.seed, reuses_memory=True)
+    tasks, asked, hashes = _tasks(recipe, folder, speaks.folder, picture_mark(base))
     return Setup(
         recipe=recipe,
-        plan=_plan(recipe, folder, speaks.folder, picture_mark(base), stages, _device(recipe).type),
+        plan=_plan(recipe, tasks, asked, stages, _device(recipe).type),
         base_folder=base.folder,
         sources=sources,
         parents={source.name: source.model for source in recipe.sources},
@@ -129,6 +131,7 @@ def prepare(recipe: Recipe, folder: Path, choose: ChoosePrecision = as_shipped) 
         engine=engine,
         tokenizer=tokenizer,
         speaks=speaks,
+        item_hashes=hashes,
         choice=choice,
     )
 
@@ -158,8 +161,7 @@ def create_run(
         require_finite(source)
     require_space(folder, _most_bytes(setup))
     text = dump_recipe(setup.recipe)
-    hashes = {task.name: item_hashes(task, folder=folder) for task in setup.recipe.tasks}
-    create_folder(folder, text, setup.fingerprints, frozen_recipe=text, item_hashes=hashes)
+    create_folder(folder, text, setup.fingerprints, frozen_recipe=text, item_hashes=setup.item_hashes)
     if setup.choice is not None:
         _record(folder, setup.choice)
     if unfit:
@@ -249,9 +251,8 @@ def _device(recipe: Recipe) -> torch.device:
 
 
 def _plan(
-    recipe: Recipe, folder: Path, tokenizer: Path, mark: PictureMark | None, stages: tuple[StagePlan, ...], device: str
+    recipe: Recipe, tasks: tuple[Task, ...], asked: Mapping[str, tuple[Asked, ...]], stages: tuple[StagePlan, ...], device: str
 ) -> RunPlan:
-    tasks, asked = _tasks(recipe, folder, tokenizer, mark)
     precision = search_precision(recipe.evaluation)
     return RunPlan(
         seed=recipe.seed,
@@ -278,14 +279,17 @@ def _load_items(asked: tuple[Asked, ...], device: str, sources: int) -> float:
 
 def _tasks(
     recipe: Recipe, folder: Path, speaks: Path, mark: PictureMark | None
-) -> tuple[tuple[Task, ...], dict[str, tuple[Asked, ...]]]:
+) -> tuple[tuple[Task, ...], dict[str, tuple[Asked, ...]], dict[str, Mapping[str, str]]]:
+    """The tasks, what is asked of each split, and the hashes of the items that those were drawn of."""
     tokenizer = read_tokenizer(speaks)
-    tasks = []
+    tasks: list[Task] = []
+    hashes: dict[str, Mapping[str, str]] = {}
     asked: dict[str, tuple[Asked, ...]] = dict.fromkeys(SPLITS, ())
     for spec in recipe.tasks:
         task = make_task(spec)
         items = draw_items(spec, task, recipe.splits, folder=folder, exclude=spec.exclude)
         tasks.append(task)
+        hashes[task.name] = items.hashes
         for split in SPLITS:
             early = recipe.evaluation.early_end and split == "search"
             asked[split] += tuple(_asked(task, item, tokenizer, mark, early) for item in getattr(items, split))
@@ -294,7 +298,7 @@ def _tasks(
         tasks.append(task)
         prompts = taste_items(recipe.taste.prompts)
         asked["search"] += tuple(_asked(task, item, tokenizer, mark, early=False) for item in prompts)
-    return tuple(tasks), asked
+    return tuple(tasks), asked, hashes
 
 
 def _asked(task: Task, item: Item, tokenizer: Any, mark: PictureMark | None, early: bool) -> Asked:

@@ -17,15 +17,17 @@ from evomerge_core.tasks.items.columns import Column
 from evomerge_core.tasks.items.held_out import leave_out
 from evomerge_core.tasks.items.hub import fetch_dataset
 from evomerge_core.tasks.items.item_files import load_items
-from evomerge_core.tasks.items.items import Item
+from evomerge_core.tasks.items.items import Item, hash_items
 from evomerge_core.tasks.items.pictures import IMAGE, is_web_address
 from evomerge_core.tasks.items.rows import first_names
-from evomerge_core.tasks.items.split import ItemSplits, Kept, split_items, without_repeats
+from evomerge_core.tasks.items.split import SPLITS, ItemSplits, Kept, split_items, without_repeats
 from evomerge_core.tasks.ready import ReadyTask, get_ready
 from evomerge_core.tasks.right_choices import find_right_choices
-from evomerge_core.tasks.spec import SplitFiles, Splits, TaskSpec
+from evomerge_core.tasks.spec import Splits, TaskSpec
 from evomerge_core.tasks.task import Task
 
+# The keys of an entry that name items; where each split has a file, also `files.search` and its like.
+FILE, DATASET, EXCLUDE = "file", "dataset", "exclude"
 _COMPLETE = "add it or remove the row"
 _NAMED_PAIRS = 3
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -48,22 +50,35 @@ def draw_items(spec: TaskSpec, task: Task, sizes: Splits, *, folder: Path, exclu
     asks; `notes` count them. Raises `InputError` for files that can't be read, items that the task can't ask or score, answers
     that can be read in two ways, and too few items.
     """
-    if spec.files is not None:
-        reader = open_items(spec, task, folder)
-        return _from_files(spec.files, reader, task, sizes, () if exclude is None else reader.questions(exclude))
-    read = read_items(spec, task, folder=folder, exclude=exclude)
-    drawn = split_items(
-        read.items, search=sizes.search, validation=sizes.validation, test=sizes.test, seed=sizes.seed, task=task.name
-    )
-    return replace(drawn, notes=read.notes)
+    reader = open_items(spec, task, folder)
+    files = reader.all_items(exclude)
+    if spec.files is None:
+        read = _one_file(files, reader, task)
+        drawn = split_items(
+            read.items, search=sizes.search, validation=sizes.validation, test=sizes.test, seed=sizes.seed, task=task.name
+        )
+        drawn = replace(drawn, notes=read.notes)
+    else:
+        drawn = _from_files(files, reader, task, sizes)
+    return replace(drawn, hashes={key: hash_items(items) for key, items in files.items()})
 
 
 def read_items(spec: TaskSpec, task: Task, *, folder: Path, exclude: str | None = None) -> ReadItems:
     """All items of an entry whose splits have no files of their own, checked, before any split is drawn."""
     reader = open_items(spec, task, folder)
-    held_out = () if exclude is None else reader.questions(exclude)
-    items = _without(reader.items(spec.file) if spec.file is not None else reader.dataset(), held_out, task)
-    ((kept,), notes) = _checked([items], spec, task)
+    return _one_file(reader.all_items(exclude), reader, task)
+
+
+def named_files(spec: TaskSpec) -> dict[str, str]:
+    """The local files that an entry's splits come from, by the key that names them; none where they come from a dataset."""
+    if spec.file is not None:
+        return {FILE: spec.file}
+    return {} if spec.files is None else {f"files.{split}": getattr(spec.files, split) for split in SPLITS}
+
+
+def _one_file(files: Mapping[str, tuple[Item, ...]], reader: ItemReader, task: Task) -> ReadItems:
+    items = _without(files[FILE if FILE in files else DATASET], files.get(EXCLUDE, ()), task)
+    ((kept,), notes) = _checked([items], reader.spec, task)
     return ReadItems(kept, notes)
 
 
@@ -72,10 +87,9 @@ def open_items(spec: TaskSpec, task: Task, folder: Path) -> ItemReader:
     return ItemReader(spec, task, None if spec.task is None else get_ready(spec.task), folder)
 
 
-def _from_files(files: SplitFiles, reader: ItemReader, task: Task, sizes: Splits, held_out: Sequence[Item]) -> ItemSplits:
-    search = reader.items(files.search)
-    validation = reader.items(files.validation)
-    test = reader.items(files.test)
+def _from_files(files: Mapping[str, tuple[Item, ...]], reader: ItemReader, task: Task, sizes: Splits) -> ItemSplits:
+    search, validation, test = (files[f"files.{split}"] for split in SPLITS)
+    held_out = files.get(EXCLUDE, ())
     if held_out:
         kept = {id(item) for item in _without((*search, *validation), held_out, task)}
         search = tuple(item for item in search if id(item) in kept)
@@ -189,11 +203,16 @@ class ItemReader:
     ready: ReadyTask | None
     folder: Path
 
-    def items(self, file: str) -> tuple[Item, ...]:
-        """The items of a local file."""
-        return self._read(self._path(file))
+    def all_items(self, exclude: str | None) -> dict[str, tuple[Item, ...]]:
+        """The items of each file and dataset that the entry names, by the key that names it, each read once; those of the file
+        `exclude` have their question alone. Raises `InputError` for what can't be read."""
+        held_out = {} if exclude is None else {EXCLUDE: self._questions(exclude)}
+        found = {key: self._read(self._path(file)) for key, file in named_files(self.spec).items()} or {
+            DATASET: self._dataset()
+        }
+        return found | held_out
 
-    def dataset(self) -> tuple[Item, ...]:
+    def _dataset(self) -> tuple[Item, ...]:
         """The items of the hub dataset that the entry, or its ready definition, names."""
         return tuple(item for path in self.fetch() for item in self._read(path))
 
@@ -206,7 +225,7 @@ class ItemReader:
             return fetch_dataset(ready.dataset, spec.config or ready.config, spec.split or ready.split, key=key)
         raise InputError("no items", where=spec.name, remedy="give `file`, `files` or `dataset`")
 
-    def questions(self, file: str) -> tuple[Item, ...]:
+    def _questions(self, file: str) -> tuple[Item, ...]:
         """The questions of a file of held-out items."""
         path = self._path(file)
         return load_items(path, _columns(path, {"question": ("question",)}, {"question": 0}))

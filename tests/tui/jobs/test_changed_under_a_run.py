@@ -6,11 +6,14 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from evomerge_core.recipe.load import load_recipe
+from evomerge_core.run import reopen as reopen_module
+from evomerge_core.run import setup
 from evomerge_core.run.reopen import reopen
 from evomerge_core.run.run_folder.folder import open_store
 from evomerge_core.run.setup import create_run
@@ -79,6 +82,25 @@ def test_changed_items_stop_a_resumed_run(place: Path, change: str) -> None:
     ITEM_CHANGES[change](place / "items.jsonl")
     line = said(run)
     assert line == f"{place / 'items.jsonl'}: the items of numbers changed since the run began; restore it, or start a new run"
+
+
+def test_items_that_change_while_the_run_is_made_are_not_taken_for_those_that_were_drawn(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup, "require_space", lambda *_: ITEM_CHANGES["another order"](place / "items.jsonl"))
+    run = begin(place)
+    assert said(run).startswith(f"{place / 'items.jsonl'}: the items of numbers changed since the run began")
+
+
+def test_items_that_change_while_the_run_is_taken_up_are_noticed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = begin(place)
+
+    def prepare_late(*words: Any) -> Any:
+        ITEM_CHANGES["one other answer"](place / "items.jsonl")
+        return setup.prepare(*words)
+
+    monkeypatch.setattr(reopen_module, "prepare", prepare_late)
+    assert said(run).startswith(f"{place / 'items.jsonl'}: the items of numbers changed since the run began")
 
 
 @pytest.mark.parametrize("file", ["search", "validation", "test", "exclude"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from evomerge_core.errors import InputError
@@ -71,3 +71,11 @@ def make_item(
 
 def _length(value: Value) -> int:
     return len(value) if isinstance(value, str) else sum(map(len, value))
+
+
+def hash_items(items: Iterable[Item]) -> str:
+    """The sha256 of items in their order, by content; a number isn't the text that it is written with."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(f"{item.id}|{','.join(sorted(item.numbers))}\n".encode())
+    return digest.hexdigest()

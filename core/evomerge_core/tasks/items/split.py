@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.items.items import Item
@@ -16,13 +16,15 @@ SPLITS = ("search", "validation", "test")
 class ItemSplits:
     """What the search scores on, what picks among its best, and what it never sees.
 
-    `notes` are lines on how the files were read: what answers mean, how many items repeat others.
+    `notes` are lines on how the files were read: what answers mean, how many items repeat others. `hashes` are those of all
+    items of each file and dataset that were read for the splits, by the key that names it (`item_hashes`).
     """
 
     search: tuple[Item, ...]
     validation: tuple[Item, ...]
     test: tuple[Item, ...]
     notes: tuple[str, ...] = ()
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
 
 def split_items(items: Sequence[Item], *, search: int, validation: int, test: int, seed: int, task: str = "task") -> ItemSplits:
