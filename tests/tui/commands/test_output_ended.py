@@ -30,7 +30,7 @@ def test_a_command_whose_reader_has_ended_says_nothing(more: list[str]) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("more", [[], ["--json"]], ids=["table", "json"])
 def test_output_to_a_full_disk_is_one_line(more: list[str]) -> None:
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         done = subprocess.run([*_LINE, *more], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
@@ -51,4 +51,5 @@ def test_a_broken_pipe_to_another_process_is_told(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(recipes, "_recipes", break_off)
     assert main(["recipes"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("error: a process that this one works with has ended") and len(said.splitlines()) == 1
+    assert said.startswith("error: a process that this one works with has ended")
+    assert len(said.splitlines()) == 1

@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 from evomerge_core.visible_text import visible
@@ -19,7 +20,7 @@ KEPT = "\n\t"
 
 
 class OutputEnded(OSError):
-    """What is written can't go where standard output, or errors, go: nobody reads them any more (`| head`), or a disk is full."""
+    """Standard output, or errors, can't be written: nobody reads them any more (`| head`), or a disk is full."""
 
     def __init__(self, reason: OSError, stream: TextIO) -> None:
         super().__init__(reason.errno, reason.strerror)
@@ -79,7 +80,7 @@ class _GuardedStream(_ToldStream):
 def guarded_output() -> Iterator[None]:
     """While it is open, standard output and errors are guarded; what was closed before (`>&-`) takes what is written."""
     streams = sys.stdout, sys.stderr
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         sys.stdout, sys.stderr = (cast(TextIO, _GuardedStream(stream or nowhere)) for stream in streams)
         try:
             yield
