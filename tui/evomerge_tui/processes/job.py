@@ -38,6 +38,8 @@ from evomerge_core.run.run_folder.recovery import restore_if_damaged
 from evomerge_core.run.store.facts import read_facts, write_facts
 from evomerge_core.run.store.live_states import LIVE
 from evomerge_core.run.store.store import Store
+from evomerge_tui.processes.descendants import kill_all, suspended_descendants
+from evomerge_tui.processes.heard_commands import commands_heard
 from evomerge_tui.processes.priority import lower_this_session
 from evomerge_tui.terminal.guarded_output import guarded_output
 from evomerge_tui.user.settings import PRIORITIES, Priority, load_settings
@@ -108,13 +110,13 @@ def end_now(folder: Path) -> None:
     process = _job_process(number, folder) if number is not None and is_held(folder) else None
     if process is None:
         raise InputError("no job is running", where=folder, remedy=f"start one with {resume_it(folder)}")
+    # it would start others while its own are looked for
+    process.suspend()
     # Ray's processes would end by themselves, but for the youngest ones, which notice late
-    began = process.children(recursive=True)
+    began = suspended_descendants(process)
     process.kill()
     process.wait(_END_SECONDS)
-    for child in began:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
+    kill_all(began)
 
 
 def _job_process(number: int, folder: Path) -> psutil.Process | None:
@@ -248,13 +250,13 @@ def _carry_out(folder: Path, store: Store) -> None:
     make = evaluators(setup.base_folder, device, arithmetic, setup.speaks, seen)
     shipped = shipped_for(setup.recipe, setup.sources[setup.recipe.base], setup.speaks, seen)
     if setup.recipe.pool and read_facts(store).pool is None:
-        with _crew(folder, setup, store, seen) as crew:
-            select_sources(setup, store, make, since=since, watch=watch, crew=crew)
+        with _crew(folder, setup, store, seen) as (crew, paused):
+            select_sources(setup, store, make, since=since + paused, watch=watch, crew=crew)
         # from here on the run is one of the chosen sources
         _carry_out(folder, store)
         return
-    with _crew(folder, setup, store, seen) as crew, judge_of(setup.recipe) as judge:
-        winner = run(setup, store, make, since=since, shipped=shipped, watch=watch, judge=judge, crew=crew)
+    with _crew(folder, setup, store, seen) as (crew, paused), judge_of(setup.recipe) as judge:
+        winner = run(setup, store, make, since=since + paused, shipped=shipped, watch=watch, judge=judge, crew=crew)
     finish(setup, store, winner, folder, gguf_bytes, watch)
     # what workers take at the same time says little about one that has the machine to itself
     timing = None if crew is not None else timing_of(setup, store, measure_capacity(device).name)
@@ -263,21 +265,24 @@ def _carry_out(folder: Path, store: Store) -> None:
 
 
 @contextlib.contextmanager
-def _crew(folder: Path, setup: Setup, store: Store, seen: Mapping[str, Seen]) -> Iterator[Crew | None]:
-    """The run's workers; None where it wants none, and this process scores its candidates."""
+def _crew(folder: Path, setup: Setup, store: Store, seen: Mapping[str, Seen]) -> Iterator[tuple[Crew | None, float]]:
+    """The run's workers, and for how many seconds the run was paused while they were started; None where it wants none, and
+    this process scores its candidates."""
     from evomerge_core.run.view.workers import wanted_workers
 
     wanted = wanted_workers(setup.recipe, read_facts(store))
     # those of the job before are none of this one's
     write_facts(store, workers=[])
     if wanted is None:
-        yield None
+        yield None, 0.0
         return
     from evomerge_quant.workers.crew import crew_of
 
-    with crew_of(wanted, setup, load_settings().model_folders, folder / FEATURES, seen) as crew:
+    with contextlib.ExitStack() as ends:
+        with commands_heard(folder) as pauses:
+            crew = ends.enter_context(crew_of(wanted, setup, load_settings().model_folders, folder / FEATURES, seen))
         write_facts(store, workers=crew.told())
-        yield crew
+        yield crew, sum(pauses)
 
 
 if __name__ == "__main__":
