@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import psutil
-
 from evomerge_core.processor import processor_name
+from evomerge_quant.planning.machine.cores import usable_cores
 from evomerge_quant.ram import available_ram, total_ram
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -17,7 +16,8 @@ Device = Literal["auto", "cpu", "cuda"]
 class Capacity:
     """The device that scores, in bytes and bytes a second; `vram` and what follows is 0 on a CPU.
 
-    `cores` are physical ones. `bandwidth` is that of the card's memory, 0 when the driver doesn't say.
+    `cores` are physical ones that this process may use. `bandwidth` is that of the card's memory, 0 when the driver doesn't
+    say.
     """
 
     device: Literal["cpu", "cuda"]
@@ -45,7 +45,7 @@ def measure_capacity(device: Device = "auto") -> Capacity:
     """This machine as it is now; `cuda` without a card gives the CPU."""
     import torch
 
-    cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    cores = usable_cores()
     ram, ram_free = total_ram(), available_ram()
     if device == "cpu" or not torch.cuda.is_available():
         return Capacity("cpu", processor_name(), cores, ram, ram_free)
