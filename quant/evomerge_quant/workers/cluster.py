@@ -7,16 +7,16 @@ import functools
 import os
 import secrets
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.child_environment import without_token
 from evomerge_core.process_setup import ONE_ARITHMETIC
 from evomerge_core.recipe.schema import Workers
+from evomerge_quant.planning.machine.cores import usable_cores
 from evomerge_quant.planning.machine.places import Machine
 from evomerge_quant.planning.machine.ray_extra import require_ray
 from evomerge_quant.planning.machine.shares import cluster_of
@@ -25,6 +25,11 @@ from evomerge_quant.planning.machine.shares import cluster_of
 _STORE_BYTES = 128 * 2**20
 _STARTS = 3
 _REACH_SECONDS = 10.0
+# What a run that has just ended gives its cores and cards up within.
+_FREE_SECONDS = 10.0
+# What a cluster may take to answer one question: the process that answers may have to be started.
+_ASK_SECONDS = 120.0
+_CLIENT = "ray://"
 # Read by Ray when it is imported, and by the processes that it starts.
 _QUIET = {
     # Ray tells its makers how it is used unless told not to
@@ -37,9 +42,10 @@ _OWN = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 
 
 @contextlib.contextmanager
-def joined(wanted: Workers, cards: int) -> Iterator[list[Machine]]:
-    """The machines of the cluster at `ray://HOST:PORT`, or that the environment's RAY_ADDRESS names; else of a cluster that is
-    started on this machine, with so many `cards`, and ended afterwards.
+def joined(wanted: Workers, cards: Sequence[str]) -> Iterator[list[Machine]]:
+    """The machines of the cluster at `ray://HOST:PORT`, or that the environment's RAY_ADDRESS names, with what is free of each;
+    else of a cluster that is started on this machine, with these `cards` (as CUDA_VISIBLE_DEVICES names them), and ended
+    afterwards.
 
     Raises InputError where Ray isn't installed or the cluster can't be reached.
     """
@@ -47,8 +53,9 @@ def joined(wanted: Workers, cards: int) -> Iterator[list[Machine]]:
     address = cluster_of(wanted)
     if address:
         _require_reachable(address)
-    with _environment(_QUIET if address else {**_QUIET, **_OWN, "RAY_AUTH_TOKEN": _own_token()}):
-        yield from _in_cluster(address, cards)
+    own = {**_OWN, "RAY_AUTH_TOKEN": _own_token()} | ({"CUDA_VISIBLE_DEVICES": ",".join(cards)} if cards else {})
+    with _environment(_QUIET if address else _QUIET | own):
+        yield from _in_cluster(address, len(cards))
 
 
 def _in_cluster(address: str, cards: int) -> Iterator[list[Machine]]:
@@ -56,9 +63,8 @@ def _in_cluster(address: str, cards: int) -> Iterator[list[Machine]]:
 
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if not address:
-        address = "local"
         options |= {
-            "num_cpus": psutil.cpu_count(logical=False) or 1,
+            "num_cpus": usable_cores(),
             "num_gpus": cards,
             "include_dashboard": False,
             "object_store_memory": _STORE_BYTES,
@@ -66,21 +72,21 @@ def _in_cluster(address: str, cards: int) -> Iterator[list[Machine]]:
         }
     try:
         try:
-            _start(ray, address, options)
-            machines = _machines(ray.nodes())  # type: ignore[no-untyped-call]
+            # by `local` Ray starts one
+            _start(ray, address or "local", options)
+            machines = _free_machines(ray, address) if address else _machines(ray.nodes())
         # ValueError: no address
         except (ConnectionError, TimeoutError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            raise _unusable(address, error) from None
+            raise _unusable(address or "workers", error) from None
         yield machines
     finally:
         ray.shutdown()
 
 
 def _require_reachable(address: str) -> None:
-    """Raises InputError where nobody listens: Ray would try for a quarter of an hour, but for `ray://`, where it tries for half
-    a minute."""
-    host, _, port = address.rpartition(":")
-    if address.startswith("ray://") or not port.isdecimal():
+    """Raises InputError where nobody listens: Ray would try for a quarter of an hour, or half a minute where it is `ray://`."""
+    host, _, port = address.removeprefix(_CLIENT).rpartition(":")
+    if not port.isdecimal():
         return
     try:
         socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
@@ -120,18 +126,44 @@ def _start(ray: Any, address: str, options: Mapping[str, Any]) -> None:
                 return
 
 
-def _machines(nodes: Sequence[Mapping[str, Any]]) -> list[Machine]:
+def _free_machines(ray: Any, address: str) -> list[Machine]:
+    """The machines of a cluster that others may use too, with what is free of them; what has just ended is waited for."""
+    until = time.monotonic() + _FREE_SECONDS
+    while True:
+        machines = _machines(ray.nodes(), _free_resources(ray, address))
+        if time.monotonic() > until or not any(one.taken_cores or one.taken_cards for one in machines):
+            return machines
+        time.sleep(0.5)
+
+
+def _free_resources(ray: Any, address: str) -> Mapping[str, Mapping[str, float]]:
+    """What is free of each machine, by Ray's id of it. A client asks the cluster, which alone knows."""
+    found: Mapping[str, Mapping[str, float]]
+    if address.startswith(_CLIENT):
+        found = ray.get(ray.remote(num_cpus=0)(_known_free).remote(), timeout=_ASK_SECONDS)
+    else:
+        found = _known_free()
+    return found
+
+
+def _known_free() -> Any:
+    from ray._private.state import available_resources_per_node
+
+    return available_resources_per_node()  # type: ignore[no-untyped-call]
+
+
+def _machines(nodes: Sequence[Mapping[str, Any]], free: Mapping[str, Mapping[str, float]] | None = None) -> list[Machine]:
+    """Ray's nodes that are there and have cores; all of their cores and cards are free where it isn't said otherwise."""
     found = [
-        Machine(
-            node["NodeID"],
-            node["NodeManagerHostname"],
-            int(node["Resources"].get("CPU", 0)),
-            int(node["Resources"].get("GPU", 0)),
-        )
-        for node in nodes
-        if node["Alive"]
+        _machine(node, node["Resources"] if free is None else free.get(node["NodeID"], {})) for node in nodes if node["Alive"]
     ]
-    return sorted((one for one in found if one.cores), key=lambda one: (one.host, one.id))
+    return sorted((one for one in found if one.cores + one.taken_cores), key=lambda one: (one.host, one.id))
+
+
+def _machine(node: Mapping[str, Any], free: Mapping[str, float]) -> Machine:
+    cores, cards = (int(free.get(unit, 0)) for unit in ("CPU", "GPU"))
+    all_cores, all_cards = (int(node["Resources"].get(unit, 0)) for unit in ("CPU", "GPU"))
+    return Machine(node["NodeID"], node["NodeManagerHostname"], cores, cards, all_cores - cores, all_cards - cards)
 
 
 def worker_environment(threads: int) -> dict[str, str]:

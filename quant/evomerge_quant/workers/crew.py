@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import torch
-
 from evomerge_core.recipe.schema import Recipe, Workers
 from evomerge_core.run.candidate.crew import Crew
 from evomerge_core.run.setup import Setup
 from evomerge_quant.planning.machine.places import Machine, Place, place_workers
+from evomerge_quant.planning.machine.shares import cluster_of
+from evomerge_quant.planning.machine.taken_cards import cards_for
 from evomerge_quant.resident.vision.seen import Seen
 from evomerge_quant.workers.cluster import joined
 from evomerge_quant.workers.run_description import describe_run
@@ -27,7 +27,7 @@ def crew_of(
     Raises InputError where Ray isn't installed, a cluster can't be used, or a machine lacks a model.
     """
     device = setup.recipe.evaluation.device
-    with joined(wanted, 0 if device == "cpu" else torch.cuda.device_count()) as machines:
+    with joined(wanted, [] if device == "cpu" or cluster_of(wanted) else cards_for(wanted)) as machines:
         # not before the environment is set: Ray reads it when it is imported
         from evomerge_quant.workers.ray_crew import RayCrew
 
@@ -43,5 +43,5 @@ def crew_of(
 def places_for(recipe: Recipe, wanted: Workers, machines: Sequence[Machine]) -> list[Place]:
     """Where a recipe's workers are placed: on cards, where there are some and the recipe doesn't say otherwise."""
     device = recipe.evaluation.device
-    on_cards = device == "cuda" or (device == "auto" and any(machine.cards for machine in machines))
+    on_cards = device == "cuda" or (device == "auto" and any(one.cards + one.taken_cards for one in machines))
     return place_workers(machines, wanted, on_cards=on_cards)

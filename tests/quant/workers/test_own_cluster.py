@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="needs the extr
 _PROGRAM = """
 import json, os, sys
 from evomerge_quant.workers.cluster import joined, worker_environment
-with joined(1, 0) as machines:
+with joined(1, []) as machines:
     import ray
     @ray.remote(runtime_env={"env_vars": worker_environment(1)})
     def look():
@@ -34,7 +34,7 @@ with joined(1, 0) as machines:
     listening = {c.laddr.ip for c in psutil.net_connections() if c.status == psutil.CONN_LISTEN and c.pid in every}
     print(json.dumps([len(machines), file, folder, told, sorted(listening), sorted(every)]), flush=True)
 # as a run does that has chosen its sources
-with joined(1, 0) as machines:
+with joined(1, []) as machines:
     print(ray.get(ray.remote(lambda: len(machines)).remote()), flush=True)
 """
 

@@ -80,7 +80,7 @@ def test_a_cluster_that_nobody_answers_for_is_told_at_once(port: int | None, mon
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{port or taken.getsockname()[1]}"
         monkeypatch.setenv("RAY_ADDRESS", address)
-        with pytest.raises(InputError, match=rf"^{address}: the cluster can't be used \(.*\); check that"), joined(1, 0):
+        with pytest.raises(InputError, match=rf"^{address}: the cluster can't be used \(.*\); check that"), joined(1, []):
             pass
 
 

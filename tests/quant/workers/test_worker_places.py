@@ -46,6 +46,16 @@ def test_where_there_is_nothing_to_compute_on_no_run_waits_for_workers(wanted: i
         place_workers([], wanted, on_cards=False)
 
 
+def test_what_others_have_of_a_cluster_is_left_to_them() -> None:
+    shared, full = Machine("1", "shared", 2, 1, taken_cores=6, taken_cards=1), Machine("2", "full", 0, 0, 4, 1)
+    assert placed([shared, full], "auto") == placed([shared, full], 1) == [("shared", 2, 1)]
+    assert placed([shared, full], "auto", on_cards=True) == [("shared", 2, 1)]
+    with pytest.raises(InputError, match=r"^workers: 3: .*2 of the cluster's 12 cores are free; .*ask for at most 2$"):
+        place_workers([shared, full], 3, on_cards=False)
+    with pytest.raises(InputError, match=r"^workers: auto: .*0 of the cluster's 1 cards are free; wait until [^,]*$"):
+        place_workers([full], "auto", on_cards=True)
+
+
 def test_one_card_is_told_in_the_singular() -> None:
     with pytest.raises(InputError, match="there are 1 card; ask for at most 1, or write device: cpu"):
         place_workers([SMALL], 2, on_cards=True)

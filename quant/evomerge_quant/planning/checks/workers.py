@@ -12,7 +12,8 @@ from evomerge_quant.planning.estimate import RunEstimate, Span
 from evomerge_quant.planning.machine.capacity import Capacity
 from evomerge_quant.planning.machine.places import Machine, place_workers
 from evomerge_quant.planning.machine.ray_extra import require_ray
-from evomerge_quant.planning.machine.shares import cards_of, cluster_of, count_here, share_of
+from evomerge_quant.planning.machine.shares import cluster_of, count_here, share_of
+from evomerge_quant.planning.machine.taken_cards import cards_for
 
 
 def worker_checks(recipe: Recipe, capacity: Capacity) -> Iterator[PreflightCheck]:
@@ -27,7 +28,8 @@ def worker_checks(recipe: Recipe, capacity: Capacity) -> Iterator[PreflightCheck
         if cluster is not None:
             yield ok("Workers", f"those of {cluster}: their models and memory are checked when the run starts")
             return
-        places = place_workers([Machine("", "this machine", capacity.cores, cards_of(capacity))], wanted, on_cards=on_cards)
+        cards = len(cards_for(wanted)) if on_cards else 0
+        places = place_workers([Machine("", "this machine", capacity.cores, cards)], wanted, on_cards=on_cards)
     except InputError as error:
         yield refused("Workers", error)
         return
