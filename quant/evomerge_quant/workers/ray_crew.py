@@ -21,7 +21,7 @@ from evomerge_quant.planning.machine.places import Place
 from evomerge_quant.resident.vision.seen import Seen
 from evomerge_quant.workers.cluster import worker_environment
 from evomerge_quant.workers.run_description import RunDescription
-from evomerge_quant.workers.worker import Opened, Worker
+from evomerge_quant.workers.worker import Opened, Worker, kill_process
 
 # What Ray says where its own monitor ended a process; of one that somebody else ended it says much that may be.
 _LOW_ON_MEMORY = "running low on memory"
@@ -29,6 +29,13 @@ _LOW_ON_MEMORY = "running low on memory"
 _GONE = (RayError, ConnectionError)
 # What opening models may take: of a large one every byte is hashed the first time.
 _OPEN_SECONDS = 1800.0
+# How often a worker that is at a candidate is asked for a sign of life, and how long it may be silent: on a machine that is short
+# of memory, or busy, it may take long.
+_PULSE_SECONDS = 5.0
+_SILENT_SECONDS = 90.0
+_WAIT_SECONDS = 0.5
+# A worker's thread beside the one that scores.
+_PULSE = "pulse"
 
 
 @dataclass
@@ -45,6 +52,8 @@ class _Member:
     answered: int = 0
     busy: float = 0.0
     lost: str = ""
+    pulse: Any = None
+    since_pulse: float = 0.0
 
 
 class RayCrew:
@@ -83,19 +92,23 @@ class RayCrew:
     def start(self, worker: str, order: Order) -> None:
         """Gives a worker that does nothing an order."""
         member = self._member(worker)
-        member.order, member.since = order, time.time()
+        member.order, member.since, member.since_pulse = order, time.time(), 0.0
         self._answers[member.actor.answer.remote(order)] = member
 
     def wait(self, seconds: float) -> Sequence[Done]:
         """What has come of orders since, after some seconds at the most. Raises what a worker raises, but for a candidate's
         own failure."""
+        began = time.monotonic()
         try:
             ready, _ = ray.wait(list(self._answers), num_returns=1, timeout=seconds)
+            # no more than was waited for: this process may have slept too
+            waited = min(time.monotonic() - began, seconds)
+            silent = [answer for answer, one in self._answers.items() if answer not in ready and _is_silent(one, waited)]
         except _GONE as error:
             said = " ".join(str(error).split())[:200]
             remedy = "resume the run when it is there again, or with --workers none"
             raise InputError(f"the cluster is lost ({said})", where="workers", remedy=remedy) from None
-        return [self._done(answer) for answer in ready]
+        return [*(self._done(answer) for answer in ready), *(self._given_up(answer) for answer in silent)]
 
     def lacks_for_shipped(self) -> str:
         """What a model in what ships would take that the smallest workers don't have, in words; "" where they have room for
@@ -129,9 +142,20 @@ class RayCrew:
             member.busy += time.time() - since
         return Done(member.name, answered, member.lost)
 
+    def _given_up(self, answer: Any) -> Done:
+        """What comes of an order to a worker that is silent."""
+        member = self._answers.pop(answer)
+        member.order, member.since = None, None
+        _give_up(member)
+        return Done(member.name, None, member.lost)
+
     def _answer_of(self, member: _Member, answer: Any) -> Any:
         """What a worker answers; None where it is lost."""
         try:
+            while not ray.wait([answer], timeout=_WAIT_SECONDS)[0]:
+                if _is_silent(member, _WAIT_SECONDS):
+                    _give_up(member)
+                    return None
             with _as_raised():
                 return ray.get(answer)
         except _GONE as error:
@@ -153,13 +177,39 @@ def _as_raised() -> Iterator[None]:
         raise RuntimeError(f"a worker failed ({' '.join(said.split())[:200]})") from error
 
 
+def _is_silent(member: _Member, waited: float) -> bool:
+    """Whether a worker has been silent for too long, `waited` seconds after it was asked about last."""
+    member.since_pulse += waited
+    if member.pulse is not None and ray.wait([member.pulse], timeout=0)[0]:
+        # of one that has ended, its order's answer says so
+        member.pulse, member.since_pulse = None, 0.0
+    if member.pulse is None and member.since_pulse > _PULSE_SECONDS:
+        member.pulse, member.since_pulse = member.actor.pulse.options(concurrency_group=_PULSE).remote(), 0.0
+    return member.since_pulse > _SILENT_SECONDS
+
+
+def _give_up(member: _Member) -> None:
+    """Ends a worker that is there, and does nothing any more."""
+    opened = member.opened
+    member.lost = f"its process {opened.process} on {opened.host} has given no sign of life for {_SILENT_SECONDS:.0f} s"
+    _end(member.actor)
+    _kill(member)
+
+
 def _end(actor: Any) -> None:
     with contextlib.suppress(*_GONE):
         ray.kill(actor)
 
 
+def _kill(member: _Member) -> None:
+    """Ends a worker's process from its machine: one that is stopped hears nothing of Ray. Nobody waits for it."""
+    there = NodeAffinitySchedulingStrategy(member.place.machine.id, soft=False)
+    with contextlib.suppress(*_GONE):
+        ray.remote(kill_process).options(num_cpus=0, scheduling_strategy=there).remote(member.opened.process)
+
+
 def _start(place: Place) -> Any:
-    actor = ray.remote(Worker).options(
+    actor = ray.remote(concurrency_groups={_PULSE: 1})(Worker).options(
         num_cpus=0 if place.on_card else place.threads,
         num_gpus=1 if place.on_card else 0,
         max_restarts=0,

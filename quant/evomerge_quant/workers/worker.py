@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
+
+import psutil
 
 from evomerge_core.errors import InputError
 from evomerge_core.merging.engine import MergeEngine
@@ -84,6 +87,9 @@ class Worker:
         """What the base makes of the run's pictures, by sha256."""
         self._seen = seen
 
+    def pulse(self) -> None:
+        """A sign of life, asked for while it answers."""
+
     def answer(self, order: Order) -> Answered:
         """Loads a candidate and asks it."""
         self._require_unchanged()
@@ -156,3 +162,9 @@ class Worker:
                 remedy = "use machines of one kind" if name == PROCESSOR else f"install {name} {there} there"
                 remedy = f"{remedy}: others may score otherwise"
                 raise InputError(f"has {name} {here}, and the job's machine has {there}", where="versions", remedy=remedy)
+
+
+def kill_process(number: int) -> None:
+    """Kills a process of this machine, if it is still there."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(number).kill()
