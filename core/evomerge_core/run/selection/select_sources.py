@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
 
@@ -95,19 +95,24 @@ def _left_out_unasked(setup: Setup, likeness: Likeness) -> dict[int, str]:
     return {**dict.fromkeys(likeness.unchanged, "the base's own weights: there is nothing to merge"), **same}
 
 
-def _ask_alone(trial: Trial, members: list[int]) -> dict[int, str]:
+def _ask_alone(trial: Trial, members: Sequence[int]) -> dict[int, str]:
     """Scores members alone; why some have no score. Two are asked however little time there is."""
+    begun: set[int] = set()
+
+    def due() -> Iterator[int]:
+        for member in members:
+            if trial.alone(member) is not None or len(begun) < 2 or trial.may_go_on():
+                begun.add(member)
+                yield member
+
+    trial.ask_alone(due())
     reasons: dict[int, str] = {}
-    asked = 0
     for member in members:
-        known = trial.store.evaluation(trial.candidate((member,)).id, POOL, trial.plan.precision)
-        if known is None and asked >= 2 and not trial.may_go_on():
+        known = trial.alone(member)
+        if known is None:
             reasons[member] = "not tried: choosing had taken half of the minutes"
-            continue
-        failure = trial.alone(member)
-        asked += 1
-        if failure is not None:
-            reasons[member] = f"can't be scored: {failure}"
+        elif known.failure is not None:
+            reasons[member] = f"can't be scored: {known.failure}"
     return reasons
 
 

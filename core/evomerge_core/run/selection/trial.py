@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from evomerge_core.run.candidate.cached_evaluation import CachedEvaluator
@@ -10,7 +10,7 @@ from evomerge_core.run.generation.race import RaceSettings, asked_in, race
 from evomerge_core.run.plan import Asked, RunPlan
 from evomerge_core.run.setup import Setup
 from evomerge_core.run.store.facts import read_facts, write_facts
-from evomerge_core.run.store.records import POOL, Candidate, ItemScore
+from evomerge_core.run.store.records import POOL, Candidate, Evaluation, ItemScore
 from evomerge_core.run.store.store import Store
 from evomerge_core.search.racing.result import ranking_numbers
 from evomerge_core.search.racing.rungs import rung_sizes
@@ -46,10 +46,19 @@ class Trial:
         """What every member is asked alone: the first of what sets are asked."""
         return asked_in(self._settings, _GENERATION)[: ALONE * len(self.plan.tasks)]
 
-    def alone(self, member: int) -> str | None:
-        """Scores a member alone; why it failed, if it did."""
-        self.tell(f"{list(self.setup.parents)[member]} alone")
-        return self.evaluator.evaluate(self.candidate((member,)), POOL, self.plan.precision, self.asked_alone).failure
+    def ask_alone(self, members: Iterable[int]) -> None:
+        """Scores members alone, which are taken one after the other as they can be asked."""
+
+        def told() -> Iterator[Candidate]:
+            for member in members:
+                self.tell(f"{list(self.setup.parents)[member]} alone")
+                yield self.candidate((member,))
+
+        self.evaluator.evaluate_all(told(), POOL, self.plan.precision, self.asked_alone)
+
+    def alone(self, member: int) -> Evaluation | None:
+        """What a member did alone; None where it wasn't asked yet."""
+        return self.store.evaluation(self.candidate((member,)).id, POOL, self.plan.precision)
 
     def best(self, sets: Sequence[Members]) -> Members | None:
         """Races the sets; the best of them, None where the time ran out or all failed."""
