@@ -29,7 +29,7 @@ _LOW_ON_MEMORY = "running low on memory"
 _GONE = (RayError, ConnectionError)
 # What opening models may take: of a large one every byte is hashed the first time.
 _OPEN_SECONDS = 1800.0
-# How often a worker that is at a candidate is asked for a sign of life, and how long it may be silent: a busy machine takes long.
+# How often a worker that is at a candidate is asked for a sign of life, and how long it may be silent: a busy machine is slow.
 _PULSE_SECONDS = 5.0
 _SILENT_SECONDS = 90.0
 _WAIT_SECONDS = 0.5
