@@ -20,7 +20,7 @@ from evomerge_core.recipe.validate import to_recipe
 from evomerge_core.run.report.content import Report, read_report
 from evomerge_core.run.report.write import render_report
 from evomerge_core.run.run_folder.folder import read_store, require_sound_store
-from evomerge_core.run.run_folder.names import RECIPE, RESULT, STORE, WINNER
+from evomerge_core.run.run_folder.names import COPY, RECIPE, RESULT, STORE, WINNER
 from evomerge_core.run.store.facts import RunFacts, read_facts
 from evomerge_core.run.verdict.winner_files import MODEL, winner_damage
 from evomerge_core.run.view.sound_records import sound_records
@@ -72,7 +72,7 @@ def make_publication(paths: Sequence[Path], repo: str) -> Publication:
     _require_name(repo)
     runs = [path for path in paths if path.is_dir()]
     for path in runs:
-        if not (path / STORE).is_file():
+        if not any((path / name).exists() for name in (STORE, COPY)):
             raise InputError(f"is not a run's folder ({STORE} is missing)", where=path, remedy="name a run or GGUF files")
     if len(runs) > 1:
         raise InputError("a repository holds one winner", where=runs[1], remedy="publish each run to a name of its own")
@@ -214,7 +214,7 @@ def _without_path_keys(path: Path) -> bytes | None:
     if path.suffix != ".json" or not path.name.endswith("config.json"):
         return None
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = json.loads(read_bounded(path, remedy="remove it"))
     except (ValueError, RecursionError):
         return None
     kept = _without_keys(settings)
