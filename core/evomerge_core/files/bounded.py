@@ -21,10 +21,9 @@ def read_bounded(path: Path, *, most: int = MOST_BYTES, remedy: str) -> bytes:
     """
     try:
         facts = path.stat()
-        if stat.S_ISDIR(facts.st_mode):
-            raise InputError("can't be read (it is a folder)", where=path, remedy=remedy)
-        if not stat.S_ISREG(facts.st_mode):
-            raise InputError("can't be read (it is a pipe or a device)", where=path, remedy=remedy)
+        other = _other_than_file(facts.st_mode)
+        if other:
+            raise InputError(f"can't be read (it is {other})", where=path, remedy=remedy)
         if facts.st_size > most:
             raise _too_large(path, most, remedy)
         with path.open("rb") as file:
@@ -37,6 +36,18 @@ def read_bounded(path: Path, *, most: int = MOST_BYTES, remedy: str) -> bytes:
     if len(data) > most:
         raise _too_large(path, most, remedy)
     return data
+
+
+def other_than_file(path: Path) -> str:
+    """What lies in a file's place, such as "a folder"; "" where there is a file, or nothing."""
+    try:
+        return _other_than_file(path.stat().st_mode)
+    except FileNotFoundError:
+        return "a link that leads nowhere" if path.is_symlink() else ""
+
+
+def _other_than_file(mode: int) -> str:
+    return "a folder" if stat.S_ISDIR(mode) else "" if stat.S_ISREG(mode) else "a pipe or a device"
 
 
 def _too_large(path: Path, most: int, remedy: str) -> InputError:

@@ -88,7 +88,7 @@ def unknown_key(location: Location, known: Iterable[str]) -> tuple[str, str]:
 
 def read_yaml(path: Path) -> YamlFile:
     """Reads one YAML document whose top is a mapping; a key given twice is refused."""
-    return parse_yaml(_read_text(path), path)
+    return parse_yaml(read_yaml_text(path), path)
 
 
 def parse_yaml(text: str, path: Path) -> YamlFile:
@@ -101,7 +101,7 @@ def parse_yaml(text: str, path: Path) -> YamlFile:
 
 def read_documents(path: Path) -> tuple[YamlFile, ...]:
     """The YAML documents of a file, which `---` keeps apart, each with the whole file's text and lines."""
-    return parse_documents(_read_text(path), path)
+    return parse_documents(read_yaml_text(path), path)
 
 
 def parse_documents(text: str, path: Path) -> tuple[YamlFile, ...]:
@@ -258,7 +258,8 @@ class _Reader:
         return InputError(problem, where=f"{self._path}:{node.start_mark.line + 1}", remedy=remedy)
 
 
-def _read_text(path: Path) -> str:
+def read_yaml_text(path: Path) -> str:
+    """The text of a YAML file, whatever it holds; InputError for what can't be read, or is longer than a person can."""
     if str(path) == "-" or path.is_relative_to("/dev") or path.is_relative_to("/proc"):
         remedy = "save it as one: the relative paths in it start from its folder"
         raise InputError("is no file of its own", where=path, remedy=remedy)

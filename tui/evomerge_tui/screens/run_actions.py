@@ -8,6 +8,7 @@ from pathlib import Path
 from textual import work
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.yaml_file import read_yaml_text
 from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_tui.screens.page import Page
 
@@ -46,9 +47,9 @@ class RunActions(Page):
         if (folder := self.chosen_run()) is None:
             return
         try:
-            self.evomerge.copy_text((folder / RECIPE).read_text(encoding="utf-8"), "recipe")
-        except (OSError, UnicodeDecodeError) as error:
-            self.evomerge.tell(f"{folder / RECIPE}: can't be read ({error})", "error")
+            self.evomerge.copy_text(read_yaml_text(folder / RECIPE), "recipe")
+        except InputError as error:
+            self.evomerge.tell(str(error), "error")
 
     def action_mattered(self) -> None:
         from evomerge_tui.screens.mattered.mattered import MatteredScreen

@@ -7,9 +7,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.bounded import read_bounded
 from evomerge_core.files.full_disk import full_disk, is_full
 from evomerge_core.files.private import private_files
 
@@ -54,18 +55,24 @@ def keep_vote(folder: Path, vote: Vote) -> None:
 
 
 def read_votes(folder: Path) -> list[Vote]:
-    """All votes of a run, oldest first; none without a file. An incomplete line is skipped."""
-    path = folder / FILE
-    if not path.is_file():
+    """All votes of a run, oldest first; none without a file that can be read. What is no vote, such as a line that was cut, is
+    skipped."""
+    try:
+        lines = read_bounded(folder / FILE, remedy="move it away").splitlines()
+    except (FileNotFoundError, InputError):
         return []
-    votes = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            values = json.loads(line)
-        except ValueError:
-            continue
-        votes.append(Vote(**{**values, "answers": tuple(values["answers"])}))
-    return votes
+    return [vote for vote in map(_vote_of, lines) if vote is not None]
+
+
+def _vote_of(line: bytes) -> Vote | None:
+    try:
+        values = json.loads(line)
+        vote = Vote(**{**values, "answers": tuple(values["answers"])})
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    texts = (vote.prompt, vote.left, vote.right, *vote.answers)
+    is_one = all(isinstance(text, str) for text in texts) and len(vote.answers) == 2 and isinstance(vote.at, int | float)
+    return vote if is_one and vote.choice in get_args(Choice) else None
 
 
 def tally(votes: Sequence[Vote], files: Sequence[str]) -> Mapping[str, int]:

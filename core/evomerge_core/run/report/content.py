@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.yaml_file import read_yaml_text
 from evomerge_core.run.agreement import read_agreement
 from evomerge_core.run.candidate.fitness import rank
 from evomerge_core.run.report.importance import Importance, importance, ranking
@@ -112,7 +113,7 @@ def _report(folder: Path, store: Store) -> Report:
     dimensions = tuple((_name(dimension), dimension["low"], dimension["high"]) for dimension in facts.dimensions)
     return Report(
         run=str(folder),
-        recipe=(folder / RECIPE).read_text(encoding="utf-8"),
+        recipe=read_yaml_text(folder / RECIPE),
         state=state_of(folder, store),
         precision=facts.precision,
         precision_choice=facts.precision_choice,

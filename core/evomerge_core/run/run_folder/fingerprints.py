@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.bounded import read_bounded, require_few_values
 from evomerge_core.run.run_folder.names import SOURCES
 
 
@@ -39,8 +40,10 @@ def read_fingerprints(path: Path) -> dict[str, dict[str, str]]:
     """The sha256 of every source file by reference and name, as the run began; InputError when the file is damaged."""
     remedy = "restore it from a copy, or start a new run"
     try:
-        began = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+        data = read_bounded(path, remedy=remedy)
+        require_few_values(path, data, remedy=remedy)
+        began = json.loads(data)
+    except FileNotFoundError as error:
         raise InputError(f"can't be read ({error.strerror})", where=path, remedy=remedy) from None
     except (ValueError, RecursionError):
         raise InputError("isn't JSON any more", where=path, remedy=remedy) from None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Unpack
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.bounded import other_than_file
 from evomerge_core.files.durable import flush_file, rename
 from evomerge_core.files.full_disk import SPARE_BYTES, full_disk, is_full, resume_it
 from evomerge_core.files.private import make_private_folder, private_files
@@ -127,6 +128,10 @@ def require_run(folder: Path) -> None:
 def _store_of(folder: Path) -> Path:
     if (folder / STORE).is_file():
         return folder / STORE
+    other = other_than_file(folder / STORE)
+    if other:
+        then = f", then {resume_it(folder)}" if (folder / COPY).is_file() else ""
+        raise InputError(f"is {other}; a run has a file of that name", where=folder / STORE, remedy=f"move it away{then}")
     if (folder / COPY).is_file():
         remedy = f"{resume_it(folder)} goes on from the last copy of it"
         raise InputError("is missing", where=folder / STORE, remedy=remedy)

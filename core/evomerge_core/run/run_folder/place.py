@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_core.files.bounded import other_than_file
 from evomerge_core.files.full_disk import resume_it
 from evomerge_core.run.run_folder.names import COPY, LOCK, LOG, RECIPE, SOURCES, STORE, WINNER
 
@@ -65,13 +66,17 @@ def _identity(path: Path) -> Identity | None:
 def require_own_files(folder: Path) -> None:
     """Refuses a run folder that somebody has prepared or rearranged: its job writes into that folder alone.
 
-    Raises `InputError` where one of its files is a link or a folder, or the winner's folder is a link or a file.
+    Raises `InputError` where one of its files is a link or no file, or the winner's folder is a link or no folder.
     """
     for name in (RECIPE, SOURCES, STORE, COPY, LOCK, LOG, WINNER):
         path = folder / name
-        wanted = "folder" if name == WINNER else "file"
         if path.is_symlink():
             raise InputError("is a link, and a run writes into its own folder only", where=path, remedy="remove it")
-        if path.exists() and path.is_dir() != (wanted == "folder"):
-            problem = f"is a {'file' if wanted == 'folder' else 'folder'}; the run has a {wanted} of that name"
+        wanted, found = ("folder", _other_than_folder(path)) if name == WINNER else ("file", other_than_file(path))
+        if found:
+            problem = f"is {found}; the run has a {wanted} of that name"
             raise InputError(problem, where=path, remedy=f"move it away, then {resume_it(folder)}")
+
+
+def _other_than_folder(path: Path) -> str:
+    return (other_than_file(path) or "a file") if path.exists() and not path.is_dir() else ""

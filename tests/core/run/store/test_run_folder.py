@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ import pytest
 from evomerge_core.errors import InputError
 from evomerge_core.run.run_folder import folder
 from evomerge_core.run.run_folder.fingerprints import check_unchanged
-from evomerge_core.run.run_folder.folder import create_folder, open_store
+from evomerge_core.run.run_folder.folder import create_folder, open_store, read_store
 from evomerge_core.run.run_folder.lock import hold, is_held
+from evomerge_core.run.run_folder.place import require_own_files
 
 FINGERPRINTS = {"./base": {"model.safetensors": "ab" * 32}}
 
@@ -121,3 +124,49 @@ def test_a_look_at_the_lock_makes_nothing(run: Path) -> None:
     (run / "job.lock").unlink()
     assert not is_held(run)
     assert not (run / "job.lock").exists()
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _link(path: Path) -> None:
+    path.symlink_to(path.with_name("nowhere"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="of POSIX's kinds of files")
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [(Path.mkdir, "a folder"), (_pipe, "a pipe or a device"), (_link, "a link that leads nowhere")],
+    ids=["folder", "pipe", "link"],
+)
+@pytest.mark.parametrize("has_copy", [False, True])
+def test_whatever_lies_in_the_stores_place_is_named(run: Path, make: Callable[[Path], None], what: str, has_copy: bool) -> None:
+    if has_copy:
+        with closing(open_store(run, keeps_copies=True)) as store:
+            store.keep_copy()
+    (run / "run.db").unlink()
+    make(run / "run.db")
+    for read in (read_store, open_store):
+        with pytest.raises(InputError) as refused:
+            read(run)
+        assert f"run.db: is {what}; a run has a file of that name; move it away" in str(refused.value)
+        assert ("resume" in str(refused.value)) == has_copy
+    with pytest.raises(InputError, match=r"run\.db: is a "):
+        require_own_files(run)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="of POSIX's kinds of files")
+@pytest.mark.parametrize("name", ["recipe.yaml", "sources.json", "run.copy.db", "job.log"])
+def test_a_job_writes_to_files_alone(run: Path, name: str) -> None:
+    (run / name).unlink(missing_ok=True)
+    _pipe(run / name)
+    with pytest.raises(InputError, match=f"{name}: is a pipe or a device; the run has a file of that name"):
+        require_own_files(run)
+
+
+def test_hashes_of_sources_longer_than_anybody_means_are_refused(run: Path) -> None:
+    with (run / "sources.json").open("wb") as file:
+        file.truncate(200_000_000)
+    with pytest.raises(InputError, match=r"sources\.json: larger than 100 MB; restore it from a copy"):
+        check_unchanged(run, {})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -89,10 +88,11 @@ def _is_done(folder: Path) -> bool:
 
 
 def _show_result(folder: Path, as_json: bool, console: Console, ending: Ending | None) -> int:
-    from evomerge_core.run.run_folder.names import RESULT, WINNER
+    from evomerge_core.run.view.result import read_result
     from evomerge_tui.cli.output.result_tables import result_tables
 
-    result = json.loads((folder / WINNER / RESULT).read_text(encoding="utf-8"))
+    result = read_result(folder)
+    assert result is not None, "a finished run has one"
     console.print(result_tables(result))
     added = {} if ending is None else ending(folder, console)
     if as_json:
