@@ -27,6 +27,7 @@ from evomerge_core.run.view.sound_records import sound_records
 from evomerge_core.sources.resolve import HUB_ID
 from evomerge_core.sources.stored.model_card import front_matter
 from evomerge_core.tasks.spec import TaskSpec
+from evomerge_core.visible_text import visible_line
 from evomerge_quant.gguf.subject.export_paths import winner_exports
 from evomerge_quant.llama.mmproj_file import SUSPECT
 from evomerge_quant.publishing.card import CardFacts, model_card
@@ -157,7 +158,7 @@ def _of_run(run: Path, ggufs: Sequence[GgufFacts], repo: str, *, whole: bool) ->
     report = _public_report(read_report(run), run, public_recipe, hidden)
     if report.result is None:
         raise InputError("is missing", where=run / WINNER / RESULT, remedy=f"{_resume(run)} makes it again")
-    licences, languages = _sources(run / WINNER / MODEL)
+    licences, languages = _sources(run / WINNER / MODEL, report.result)
     card = _card(
         CardFacts(
             title=recipe.name,
@@ -228,16 +229,25 @@ def _without_keys(settings: Any) -> Any:
     return [_without_keys(value) for value in settings] if isinstance(settings, list) else settings
 
 
-def _sources(model: Path) -> tuple[dict[str, str | None], list[str]]:
-    """What the winner's own card, which was written from its sources', says: their licences, and all languages."""
+def _sources(model: Path, result: Mapping[str, Any]) -> tuple[dict[str, str | None], list[str]]:
+    """The licences that the sources' cards stated when the winner was made, and the languages that its own card says, where a
+    person may have set them right."""
+    named = front_matter(model / CARD).get("language")
+    languages = [one for one in (named if isinstance(named, list) else [named]) if isinstance(one, str)]
+    stated = result.get("licences")
+    if not isinstance(stated, Mapping):
+        return _licences_by_card(model), languages
+    return {visible_line(name, most=200): one if isinstance(one, str) else None for name, one in stated.items()}, languages
+
+
+def _licences_by_card(model: Path) -> dict[str, str | None]:
+    """The licences that the winner's own card lists: the results of earlier versions have none."""
     try:
         text = read_bounded(model / CARD, most=_MOST_BYTES, remedy="remove it").decode(errors="replace")
     except (FileNotFoundError, InputError):
-        return {}, []
+        return {}
     listing = text.partition("## Recipe")[0]
-    licences = {name: None if licence == _UNSTATED else licence for name, licence in _STATED.findall(listing)}
-    named = front_matter(model / CARD).get("language")
-    return licences, [one for one in (named if isinstance(named, list) else [named]) if isinstance(one, str)]
+    return {name: None if licence == _UNSTATED else licence for name, licence in _STATED.findall(listing)}
 
 
 def _sees(model: Path) -> bool:

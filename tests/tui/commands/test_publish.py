@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +19,8 @@ import yaml
 from gguf import GGUFEndian, GGUFWriter
 from huggingface_hub import constants
 
+from evomerge_core.run.run_folder.folder import open_store
+from evomerge_core.run.store.facts import write_facts
 from evomerge_quant.gguf.quantize.file_types import FILE_TYPES
 from evomerge_quant.publishing.card import CardFacts, model_card
 from evomerge_quant.publishing.gguf_facts import read_gguf_facts
@@ -337,6 +340,27 @@ def test_a_head_is_read_as_its_writer_meant_it(tmp_path: Path, publish: Publish)
 def test_a_pipe_is_not_waited_for(tmp_path: Path, publish: Publish) -> None:
     os.mkfifo(tmp_path / "child.gguf")
     refused(publish(tmp_path / "child.gguf", "--to", REPO, "--json"), "is no file")
+
+
+def test_licences_are_read_from_the_result_and_in_earlier_runs_from_the_winners_card(run: Path, publish: Publish) -> None:
+    """The tiny models have no cards of their own, so none states a licence. A run that knows its winner's files would refuse
+    a result that was changed."""
+    with closing(open_store(run)) as store:
+        write_facts(store, winner_files={})
+    card, result = run / "winner/model/README.md", run / "winner/result.json"
+    said = json.loads(result.read_text())
+    assert said["licences"] == {"base": None, "first": None, "second": None}
+    result.write_text(json.dumps({**said, "licences": {"base": "mit", "first": "mit", "second\u202e": "mit"}}))
+    card.write_text(card.read_text().replace("- first (licence: see its own card)", "- first (licence: apache-2.0)"))
+    told = json.loads(publish(run, "--to", REPO, "--dry-run", "--json").out)["card"]
+    assert head_of(told.encode())["license"] == "mit"
+    assert "- first (licence: mit)" in told
+    assert "\u202e" not in told
+    del said["licences"]
+    result.write_text(json.dumps(said))
+    told = json.loads(publish(run, "--to", REPO, "--dry-run", "--json").out)["card"]
+    assert "license" not in head_of(told.encode())
+    assert "- first (licence: apache-2.0)" in told
 
 
 @pytest.mark.parametrize("languages", ["5", "{a: b}", "[ja, 7, null]"])

@@ -12,8 +12,9 @@ from typing import Any
 from evomerge_core.errors import InputError
 from evomerge_core.files.durable import write_whole
 from evomerge_core.files.full_disk import SPARE_BYTES, FullDisk, needs_room, resume_it
-from evomerge_core.fixed_merge.fixed_merge import FixedMerge, fixed_layers, fixed_shapes, write_fixed
+from evomerge_core.fixed_merge.fixed_merge import FixedMerge, fixed_layers, fixed_references, fixed_shapes, write_fixed
 from evomerge_core.fixed_merge.merge_file import FixedFile, write_fixed_file
+from evomerge_core.merging.model_folder.card import stated_licences
 from evomerge_core.paths.layout import lay_out
 from evomerge_core.paths.spec import Paths
 from evomerge_core.recipe.stages import plan_stages
@@ -59,6 +60,7 @@ def finish(
     if not (place / MODEL).exists():
         _write_model(place / MODEL, file, setup, watch)
     result = _result(setup, store, winner, folder)
+    result["licences"] = stated_licences([setup.sources[reference] for reference in fixed_references(file.fixed)])
     result["child"] = _size(setup, file.fixed, gguf_bytes)
     result["files"] = {"model": str((place / MODEL).absolute()), "recipe": str((place / file.name).absolute())}
     write_whole(place / RESULT, json.dumps(result, indent=2, ensure_ascii=False) + "\n", mode=0o600, then=resume_it(folder))
