@@ -37,8 +37,10 @@ _QUIET = {
     # no other Python than what is installed: never the working folder's
     "PYTHONSAFEPATH": "1",
 }
-# Only for a cluster of our own. By the first Ray listens on the loopback interface alone, as it does on macOS and Windows.
-_OWN = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
+# By this Ray listens, and looks for its processes, on the loopback interface alone, as it does on macOS and Windows.
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+# Only for a cluster of our own.
+_OWN = {**_LOOPBACK, "RAY_AUTH_MODE": "token"}
 
 
 @contextlib.contextmanager
@@ -53,8 +55,10 @@ def joined(wanted: Workers, cards: Sequence[str]) -> Iterator[list[Machine]]:
     address = cluster_of(wanted)
     if address:
         _require_reachable(address)
-    own = {**_OWN, "RAY_AUTH_TOKEN": _own_token()} | ({"CUDA_VISIBLE_DEVICES": ",".join(cards)} if cards else {})
-    with _environment(_QUIET if address else _QUIET | own):
+        more = _LOOPBACK if _is_on_loopback_alone(address) else {}
+    else:
+        more = {**_OWN, "RAY_AUTH_TOKEN": _own_token()} | ({"CUDA_VISIBLE_DEVICES": ",".join(cards)} if cards else {})
+    with _environment({**_QUIET, **more}):
         yield from _in_cluster(address, len(cards))
 
 
@@ -89,9 +93,29 @@ def _require_reachable(address: str) -> None:
     if not port.isdecimal():
         return
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
+        _connect(host.strip("[]"), int(port))
     except (OSError, OverflowError, ValueError) as error:
         raise _unusable(address, error) from None
+
+
+def _is_on_loopback_alone(address: str) -> bool:
+    """Whether a cluster listens at this machine's own name and not at its address in the network, where Ray would look for it."""
+    host, _, port = address.rpartition(":")
+    if host not in ("localhost", "127.0.0.1", "[::1]"):
+        return False
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            # nothing is sent: the system says which address it would send from
+            probe.connect(("192.0.2.1", 9))
+            own = probe.getsockname()[0]
+        _connect(own, int(port))
+    except OSError:
+        return True
+    return False
+
+
+def _connect(host: str, port: int) -> None:
+    socket.create_connection((host, port), _REACH_SECONDS).close()
 
 
 def _unusable(address: str, error: Exception) -> InputError:
