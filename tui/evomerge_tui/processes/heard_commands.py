@@ -29,7 +29,8 @@ def commands_heard(folder: Path) -> Iterator[list[float]]:
     """
     pauses: list[float] = []
     over = threading.Event()
-    ears = threading.Thread(target=_listen, args=(folder, over, pauses), daemon=True)
+    # absolute: the working folder may change meanwhile
+    ears = threading.Thread(target=_listen, args=(folder.absolute(), over, pauses), daemon=True)
     ears.start()
     try:
         yield pauses
