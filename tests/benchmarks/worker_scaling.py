@@ -4,8 +4,8 @@
     python tests/benchmarks/worker_scaling.py --tiny
 
 The ways take turns. Each process has one thread, so that two workers have what one core each can do; a run's start, its
-references and its test aren't counted, the search alone is. Stops where a way finds other scores. Prints a Markdown table of
-medians.
+references and its test aren't counted, the search alone is. Stops where a way finds other scores. Prints the processor's name
+and a Markdown table: medians, and the least and the most.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from whole_run import carry_out
 
+from evomerge_core.processor import processor_name
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.recipe.schema import Recipe, Workers
 from evomerge_core.run.run_folder.folder import read_store
@@ -50,9 +51,12 @@ def main() -> None:
                 if scores(run) != scores(folder / "the-job-itself-0"):
                     raise SystemExit(f"{run}: other scores than by the job itself")
     medians = {way: statistics.median(each) for way, each in taken.items()}
-    print("| scored by | seconds of the search | times one worker's speed |\n| --- | ---: | ---: |")
+    print(f"{processor_name()}, {args.repeats} searches of {args.evaluations} candidates each way\n")
+    print("| scored by | seconds of the search | least to most | times one worker's speed |\n| --- | ---: | --- | ---: |")
     for way, seconds in medians.items():
-        print(f"| {way} | {seconds:.1f} | {medians['one worker'] / seconds:.2f} |")
+        spread = f"{min(taken[way]):.1f} to {max(taken[way]):.1f}"
+        print(f"| {way} | {seconds:.1f} | {spread} | {medians['one worker'] / seconds:.2f} |")
+    print(f"\nOne worker takes {100 * (medians['one worker'] / medians['the job itself'] - 1):.1f} % more than the job itself.")
 
 
 def search_seconds(run: Path) -> float:
