@@ -99,7 +99,7 @@ def _require_reachable(address: str) -> None:
 
 
 def _is_on_loopback_alone(address: str) -> bool:
-    """Whether a cluster listens at this machine's own name and not at its address in the network, where Ray would look for it."""
+    """Whether a cluster listens at this machine's own name and not at its address in the network, where Ray looks for it."""
     host, _, port = address.rpartition(":")
     if host not in ("localhost", "127.0.0.1", "[::1]"):
         return False
