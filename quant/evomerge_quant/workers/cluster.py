@@ -59,7 +59,7 @@ def joined(wanted: Workers, cards: Sequence[str]) -> Iterator[list[Machine]]:
     else:
         more = {**_OWN, "RAY_AUTH_TOKEN": _own_token()} | ({"CUDA_VISIBLE_DEVICES": ",".join(cards)} if cards else {})
     with _environment({**_QUIET, **more}):
-        yield from _in_cluster(address, len(cards))
+        yield from _in_cluster(address or "", len(cards))
 
 
 def _in_cluster(address: str, cards: int) -> Iterator[list[Machine]]:
@@ -78,7 +78,7 @@ def _in_cluster(address: str, cards: int) -> Iterator[list[Machine]]:
         try:
             # by `local` Ray starts one
             _start(ray, address or "local", options)
-            machines = _free_machines(ray, address) if address else _machines(ray.nodes())
+            machines = _free_machines(ray, address) if address else _machines(_nodes())
         # ValueError: no address
         except (ConnectionError, TimeoutError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             raise _unusable(address or "workers", error) from None
@@ -154,10 +154,17 @@ def _free_machines(ray: Any, address: str) -> list[Machine]:
     """The machines of a cluster that others may use too, with what is free of them; what has just ended is waited for."""
     until = time.monotonic() + _FREE_SECONDS
     while True:
-        machines = _machines(ray.nodes(), _free_resources(ray, address))
+        machines = _machines(_nodes(), _free_resources(ray, address))
         if time.monotonic() > until or not any(one.taken_cores or one.taken_cards for one in machines):
             return machines
         time.sleep(0.5)
+
+
+def _nodes() -> list[dict[str, Any]]:
+    import ray
+
+    found: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return found
 
 
 def _free_resources(ray: Any, address: str) -> Mapping[str, Mapping[str, float]]:

@@ -208,7 +208,9 @@ def _kill(member: _Member) -> None:
 
 
 def _start(place: Place) -> Any:
-    actor = ray.remote(concurrency_groups={_PULSE: 1})(Worker).options(
+    # Ray's own types lack the groups
+    remote: Any = ray.remote(concurrency_groups={_PULSE: 1})  # type: ignore[call-overload]
+    actor = remote(Worker).options(
         num_cpus=0 if place.on_card else place.threads,
         num_gpus=1 if place.on_card else 0,
         max_restarts=0,
