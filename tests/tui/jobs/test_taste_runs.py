@@ -87,8 +87,10 @@ def test_the_winner_is_what_the_voter_likes_and_the_verdict_says_how_sure_that_i
     result = carry_out(folder)
     with closing(read_store(folder)) as store:
         parents, winner = store.candidates("parent"), read_facts(store).winner
-        asked = store.count_votes()
+        asked, last = store.count_votes(), store.votes()[-5:]
+        references = {one.id for one in (*parents, *store.candidates("uniform"))}
     assert winner is not None
+    assert all(len({vote.first, vote.second} & references) == 1 for vote in last)
     assert liking(folder, winner) >= max(liking(folder, one.id) for one in parents)
     told = result["taste"]
     assert told["votes"] == asked == 40

@@ -39,6 +39,11 @@ class Contenders:
         """All of them, each once."""
         return list({c.id: c for c in (*self.finalists, *self.free, *self.parents)}.values())
 
+    @property
+    def to_beat(self) -> list[Candidate]:
+        """Those that the search has to have been worth it against."""
+        return [*self.free, *self.parents]
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -63,7 +68,7 @@ def choose_winner(
     if not plan.items("validation"):
         if plan.votes:
             evaluator.evaluate_all(contenders.finalists, "search", plan.precision)
-            hold_final_poll(plan, store, evaluator, contenders.everybody)
+            hold_final_poll(plan, store, evaluator, contenders.everybody, contenders.to_beat)
         else:
             contenders = replace(contenders, finalists=contenders.finalists[:1])
         worth = known_worth(plan, stage, store, contenders.everybody, "search")
@@ -75,7 +80,7 @@ def choose_winner(
     if not races(plan, stage):
         evaluator.evaluate_all(contenders.finalists, "search", plan.precision)
     if plan.votes:
-        hold_final_poll(plan, store, evaluator, contenders.everybody)
+        hold_final_poll(plan, store, evaluator, contenders.everybody, contenders.to_beat)
     while True:
         worth = known_worth(plan, stage, store, contenders.everybody, "validation")
         winner = best_contender(plan, stage, store, contenders, worth)

@@ -42,11 +42,15 @@ def hold_generation_poll(
     return known
 
 
-def hold_final_poll(plan: RunPlan, store: Store, evaluator: CachedEvaluator, contenders: Sequence[Candidate]) -> None:
-    """Compares all who can win, with the votes that are left."""
+def hold_final_poll(
+    plan: RunPlan, store: Store, evaluator: CachedEvaluator, contenders: Sequence[Candidate], rivals: Sequence[Candidate]
+) -> None:
+    """Compares all who can win, with the votes that are left; the last of them are between the best and the `rivals`, of the
+    contenders those that a child has to beat."""
     if not store.ratings(FINAL):
         some = tuple(sorted(_comparable(plan, store, contenders)))
-        _hold(plan, store, evaluator, Poll(FINAL, some, some, plan.votes))
+        beaten = tuple(sorted(_comparable(plan, store, rivals)))
+        _hold(plan, store, evaluator, Poll(FINAL, some, some, plan.votes, beaten))
 
 
 def rated(plan: RunPlan, items: Sequence[ItemScore], value: float, seconds: float) -> Evaluation:
@@ -74,7 +78,7 @@ def _comparable(plan: RunPlan, store: Store, candidates: Sequence[Candidate]) ->
 
 def _best_others(plan: RunPlan, store: Store, new: Sequence[int]) -> list[int]:
     others = [one for one in _known(plan, store) if one not in new]
-    worth = values_among(others, store.votes())
+    worth = values_among(store, others)
     return sorted(others, key=lambda one: -worth[one])[:_OTHERS]
 
 
@@ -116,9 +120,8 @@ def _ask(plan: RunPlan, store: Store, evaluator: CachedEvaluator, judge: Judge, 
 
 def _close(plan: RunPlan, store: Store, poll: Poll) -> None:
     """Keeps what everybody is worth who was ever compared, and the scores that this makes."""
-    votes = store.votes()
     known = {*_known(plan, store), *poll.candidates}
-    ratings = values_among(sorted(known), votes)
+    ratings = values_among(store, sorted(known))
     scores = {}
     for one, value in ratings.items():
         before = store.evaluation(one, "search", plan.precision)
@@ -126,4 +129,4 @@ def _close(plan: RunPlan, store: Store, poll: Poll) -> None:
             score = rated(plan, store.item_scores(one, "search", plan.precision), value, before.seconds).score
             assert score is not None
             scores[one] = score
-    store.close_poll(poll.name, ratings, task=TASTE, precision=plan.precision, scores=scores, votes=len(votes))
+    store.close_poll(poll.name, ratings, task=TASTE, precision=plan.precision, scores=scores, votes=store.count_votes())

@@ -17,19 +17,26 @@ from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.records import Vote
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.taste.strengths import strengths_among
-from evomerge_core.search.taste.telling_pair import telling_pairs
+from evomerge_core.search.taste.bradley_terry import Strengths
+from evomerge_core.search.taste.telling_pair import Pair, telling_pairs
 from evomerge_core.tasks.taste import TASTE
+
+# Of all votes, those at the end of the final that compare the best with what it has to beat: what the verdict says is then
+# known by votes between the two, and not only through others.
+_AGAINST_RIVALS = 0.125
+_DIGITS = 9  # as in `strengths`
 
 
 @dataclass(frozen=True)
 class Poll:
     """`candidates` by id, of whom at least one of each pair is `new`, until the run has had so many votes. `name` is that of
-    the generation, or `final`."""
+    the generation, or `final`. The last votes are between the best and the `rivals`, if there are any."""
 
     name: str
     candidates: tuple[int, ...]
     new: tuple[int, ...]
     until: int
+    rivals: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ def open_poll(store: Store) -> Poll | None:
     kept = read_facts(store).poll
     if kept is None:
         return None
-    return Poll(kept["name"], tuple(kept["candidates"]), tuple(kept["new"]), kept["until"])
+    return Poll(kept["name"], tuple(kept["candidates"]), tuple(kept["new"]), kept["until"], tuple(kept.get("rivals", ())))
 
 
 def next_ballot(store: Store, poll: Poll, precision: str) -> Ballot | None:
@@ -60,13 +67,23 @@ def next_ballot(store: Store, poll: Poll, precision: str) -> Ballot | None:
     answers = {one: answers_of(store, one, precision) for one in poll.candidates}
     places = range(len(poll.candidates))
     pairs = [pair for pair in combinations(places, 2) if any(poll.candidates[place] in poll.new for place in pair)]
-    known = strengths_among(poll.candidates, votes)
-    for pair in telling_pairs(known, pairs, seed=len(votes)):
+    known = strengths_among(store, poll.candidates)
+    for pair in (*_against_rivals(poll, known, len(votes)), *telling_pairs(known, pairs, seed=len(votes))):
         one, other = sorted(poll.candidates[place] for place in pair)
         item = _least_asked(votes, one, other, answers[one], answers[other])
         if item is not None:
             return _ballot(poll.name, item, one, other, answers)
     return None
+
+
+def _against_rivals(poll: Poll, known: Strengths, cast: int) -> list[Pair]:
+    """Of the last votes the pairs of the best with each of its rivals, the least sure first; none before."""
+    rivals = [place for place, one in enumerate(poll.candidates) if one in poll.rivals]
+    others = [place for place in range(len(poll.candidates)) if place not in rivals]
+    if not others or poll.until - cast > _AGAINST_RIVALS * poll.until:
+        return []
+    best = max(others, key=lambda place: (round(float(known.mean[place]), _DIGITS), -place))
+    return sorted(((best, place) for place in rivals), key=lambda pair: (round(known.above(*pair), _DIGITS), pair))
 
 
 def answers_of(store: Store, candidate: int, precision: str) -> dict[str, str]:

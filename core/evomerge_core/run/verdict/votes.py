@@ -56,7 +56,7 @@ def judge_by_votes(store: Store, winner: Candidate) -> dict[str, Any]:
     others = [one for one in (*store.candidates("parent"), *store.candidates("uniform")) if one.id != winner.id]
     ids = [_place(one) for one in (*others, winner)]
     votes = store.votes()
-    known = strengths_among(ids, votes)
+    known = strengths_among(store, ids)
     rows = {one.id: _row(one, known, index) for index, one in enumerate((*others, winner))}
     sure = {one.id: known.above(len(others), index) for index, one in enumerate(others)}
     against = {one.id: _comparison(one, winner, votes, sure[one.id]) for one in others}
@@ -85,8 +85,10 @@ def votes_told(plan: RunPlan, store: Store, winner: Candidate) -> dict[str, Any]
     others = [one for one in (*store.candidates("parent"), *store.candidates("uniform")) if one.id != winner.id]
     compared = {one for vote in votes for one in (vote.first, vote.second)}
     rivals = sorted(compared | {_place(winner)})
-    known = strengths_among(rivals, votes)
-    best = float(chances_to_be_best(known)[rivals.index(_place(winner))])
+    known = strengths_among(store, [*rivals, *(_place(one) for one in others)])
+    ours = rivals.index(_place(winner))
+    sure = {one.id: known.above(ours, len(rivals) + index) for index, one in enumerate(others)}
+    best = float(chances_to_be_best(_first(known, len(rivals)))[ours])
     position = _position(votes)
     told = {
         "votes": len(votes),
@@ -95,7 +97,7 @@ def votes_told(plan: RunPlan, store: Store, winner: Candidate) -> dict[str, Any]
         "ties": sum(vote.share == 0.5 for vote in votes),
         "candidates": len(rivals),
         "best": best,
-        "against": [asdict(_sureness(one, winner, votes)) for one in others],
+        "against": [asdict(_sureness(one, winner, votes, sure[one.id])) for one in others],
         "position": None if position is None else asdict(position),
     }
     return {**told, "sentence": _sentence(told, position)}
@@ -128,14 +130,17 @@ def _row(candidate: Candidate, known: Strengths, index: int) -> TestResult:
     return TestResult(candidate.label, float(known.values()[index]), (low, high), 0.0, 0.0)
 
 
+def _first(known: Strengths, count: int) -> Strengths:
+    return Strengths(known.mean[:count], known.covariance[:count, :count])
+
+
 def _comparison(other: Candidate, winner: Candidate, votes: Sequence[Vote], sure: float) -> Comparison:
-    found = _sureness(other, winner, votes)
+    found = _sureness(other, winner, votes, sure)
     return Comparison(other.label, found.wins, found.losses, 2.0 * min(sure, 1.0 - sure))
 
 
-def _sureness(other: Candidate, winner: Candidate, votes: Sequence[Vote]) -> Sureness:
+def _sureness(other: Candidate, winner: Candidate, votes: Sequence[Vote], sure: float) -> Sureness:
     ours, theirs = _place(winner), _place(other)
     between = [vote for vote in votes if {vote.first, vote.second} == {ours, theirs}]
     shares = [vote.share if vote.first == ours else 1.0 - vote.share for vote in between]
-    sure = strengths_among([ours, theirs], votes).above(0, 1)
     return Sureness(other.label, sure, sum(one > 0.5 for one in shares), sum(one < 0.5 for one in shares))

@@ -1,8 +1,11 @@
 """Strengths by votes between two, with their uncertainty (Bradley and Terry 1952).
 
-Who has strength a is preferred to who has strength b with the probability 1 / (1 + exp(b - a)). A tie is half a vote for each.
-Strengths are normal around 0 before any vote, so that few votes say little, and who has none is average. Their posterior is
-normal around its mode, with the inverse of the curvature there as covariance (Laplace's approximation, MacKay 2003, ch. 27).
+An answer of strength a is preferred to one of strength b with the probability 1 / (1 + exp(b - a)). A tie is half a vote for
+each. An answer's strength is the candidate's plus what is special to the prompt, so that many votes on one prompt say less
+about other prompts than votes on many. Both are normal around 0 before any vote, so that few votes say little, and who has none
+is average, unless others with genomes near its own have some (`before_votes`). Their posterior is normal around its mode, with
+the inverse of the curvature there as covariance (Laplace's approximation, in the votes' space: Rasmussen and Williams 2006,
+algorithms 3.1 and 3.2).
 """
 
 from __future__ import annotations
@@ -12,38 +15,37 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from evomerge_core.search.taste.before_votes import Before, Floats, thoughts
 
-# The deviation of strengths before any vote: of two drawn at random the better is preferred about 7 times in 10. More makes one
-# unlucky vote count too much: chosen by `tests/benchmarks/taste_votes.py`.
-SPREAD = 0.75
 _STEPS = 50
 _SMALL = 1e-10
 
 
 @dataclass(frozen=True)
 class Preference:
-    """A vote between two, by their places: `share` is 1 where the first is better, 0 where the second is, 0.5 for a tie."""
+    """A vote between two, by their places: `share` is 1 where the first is better, 0 where the second is, 0.5 for a tie.
+    `prompt` is the number of the one that was answered."""
 
     first: int
     second: int
     share: float
+    prompt: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class Strengths:
-    """The posterior of everybody's strength: `mean` [candidates] and `covariance` [candidates, candidates]."""
+    """The posterior of everybody's strength on the whole, not on one prompt: `mean` [candidates] and `covariance` [candidates,
+    candidates]."""
 
     mean: Floats
     covariance: Floats
 
     def above(self, first: int, second: int) -> float:
-        """How sure it is that the first is better than the second, 0..1."""
-        apart = self.mean[first] - self.mean[second]
-        spread = np.sqrt(_variance(self.covariance, first, second))
-        return 0.5 if first == second else NormalDist().cdf(float(apart / spread))
+        """How sure it is that the first is better than the second, 0..1; a half of two that are the same."""
+        apart = float(self.mean[first] - self.mean[second])
+        variance = _variance(self.covariance, first, second)
+        return NormalDist().cdf(apart / variance**0.5) if variance > _SMALL else 0.5
 
     def values(self) -> Floats:
         """The chance that each is preferred to one of average strength, 0..1 [candidates]; uncertainty draws it towards a half
@@ -51,24 +53,55 @@ class Strengths:
         return sigmoid(self.mean / np.sqrt(1.0 + np.pi / 8.0 * np.diag(self.covariance)))
 
 
-def strengths(count: int, votes: Sequence[Preference], spread: float = SPREAD) -> Strengths:
-    """The posterior of `count` candidates' strengths, by Newton's method; the logarithm of the posterior is concave."""
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """What votes make of one thought before them; `evidence` is the logarithm of the votes' probability by it."""
+
+    strengths: Strengths
+    evidence: float
+
+
+def strengths(places: Floats, votes: Sequence[Preference]) -> Strengths:
+    """The posterior of the strengths of candidates whose genomes are `places` [candidates, numbers], NaN where unknown: mean
+    and covariance of a mixture, in which every thought before the votes counts by how well it foretold them."""
+    found = [posterior(before, votes) for before in thoughts(places)]
+    evidence = np.array([one.evidence for one in found])
+    weights = np.exp(evidence - evidence.max())
+    weights = weights / weights.sum()
+    means = np.array([one.strengths.mean for one in found])
+    mean = weights @ means
+    covariance = np.tensordot(weights, np.array([one.strengths.covariance for one in found]), axes=1)
+    return Strengths(mean, np.asarray(covariance + (means - mean).T @ (weights[:, None] * (means - mean))))
+
+
+def posterior(before: Before, votes: Sequence[Preference]) -> Posterior:
+    """The posterior by one thought before the votes, by Newton's method; its logarithm is concave."""
     first = np.array([vote.first for vote in votes], dtype=np.int64)
     second = np.array([vote.second for vote in votes], dtype=np.int64)
     share = np.array([vote.share for vote in votes], dtype=np.float64)
-    mean = np.zeros(count)
+    prompt = np.array([vote.prompt for vote in votes], dtype=np.int64)
+    of_votes = before.covariance[first] - before.covariance[second]  # [votes, candidates]
+    same = 1.0 + before.of_prompts * (prompt[:, None] == prompt[None, :])
+    kernel = (of_votes[:, first] - of_votes[:, second]) * same
+    apart = np.zeros(len(votes))
     for _ in range(_STEPS):
-        expected = sigmoid(mean[first] - mean[second])
-        slope = -mean / spread**2
-        np.add.at(slope, first, share - expected)
-        np.add.at(slope, second, expected - share)
-        step = np.linalg.solve(_curvature(count, first, second, expected, spread), slope)
+        expected = sigmoid(apart)
+        weight = expected * (1.0 - expected)
+        root, slope = np.sqrt(weight), weight * apart + share - expected
+        within = root * np.linalg.solve(_inner(kernel, root), root * (kernel @ slope))
+        step = kernel @ (slope - within) - apart
+        longest = float(np.abs(step).max(initial=0.0))
         # a longer step could leave the region where the curvature is that of the mode
-        mean = mean + step / max(1.0, float(np.abs(step).max(initial=0.0)))
-        if np.abs(step).max(initial=0.0) < _SMALL:
+        apart = apart + step / max(1.0, longest)
+        if longest < _SMALL:
             break
-    expected = sigmoid(mean[first] - mean[second])
-    return Strengths(mean, np.asarray(np.linalg.inv(_curvature(count, first, second, expected, spread)), dtype=np.float64))
+    expected = sigmoid(apart)
+    root = np.sqrt(expected * (1.0 - expected))
+    inner, seen = _inner(kernel, root), root[:, None] * of_votes
+    covariance = before.covariance - seen.T @ np.linalg.solve(inner, seen)
+    told = share @ np.log(expected) + (1.0 - share) @ np.log1p(-expected) - 0.5 * apart @ (share - expected)
+    evidence = float(told - 0.5 * np.linalg.slogdet(inner)[1])
+    return Posterior(Strengths(of_votes.T @ (share - expected), np.asarray(0.5 * (covariance + covariance.T))), evidence)
 
 
 def sigmoid(apart: Floats) -> Floats:
@@ -76,13 +109,9 @@ def sigmoid(apart: Floats) -> Floats:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * apart)))
 
 
-def _curvature(count: int, first: NDArray[np.int64], second: NDArray[np.int64], expected: Floats, spread: float) -> Floats:
-    """The negative second derivatives of the posterior's logarithm, [candidates, candidates]."""
-    weight = expected * (1.0 - expected)
-    curvature = np.eye(count) / spread**2
-    for one, other, sign in ((first, first, 1), (second, second, 1), (first, second, -1), (second, first, -1)):
-        np.add.at(curvature, (one, other), sign * weight)
-    return curvature
+def _inner(kernel: Floats, root: Floats) -> Floats:
+    """The matrix of algorithm 3.1 that is well-conditioned whatever the votes, [votes, votes]."""
+    return np.asarray(np.eye(len(root)) + root[:, None] * kernel * root[None, :])
 
 
 def _variance(covariance: Floats, first: int, second: int) -> float:

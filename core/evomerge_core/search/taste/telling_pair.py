@@ -15,7 +15,8 @@ from collections.abc import Collection
 
 import numpy as np
 
-from evomerge_core.search.taste.bradley_terry import Floats, Strengths, sigmoid
+from evomerge_core.search.taste.before_votes import Floats
+from evomerge_core.search.taste.bradley_terry import Strengths, sigmoid
 
 # Draws of everybody's strengths that stand for the posterior.
 _DRAWS = 1000

@@ -27,7 +27,7 @@ def test_between_two_a_vote_tells_what_integration_says() -> None:
 
 
 def test_two_of_whom_neither_can_be_the_best_are_not_asked_for() -> None:
-    known = strengths(4, [Preference(winner, loser, 1.0) for winner in (0, 1) for loser in (2, 3)] * 20)
+    known = strengths(np.full((4, 1), np.nan), [Preference(winner, loser, 1.0) for winner in (0, 1) for loser in (2, 3)] * 20)
     assert telling_pairs(known, list(combinations(range(4), 2)), 0)[0] == (0, 1)
 
 
@@ -38,10 +38,14 @@ def test_the_chances_to_be_best_are_those_of_the_posterior() -> None:
 
 
 def test_the_same_votes_ask_for_the_same_pair() -> None:
-    known = strengths(6, [Preference(0, 1, 1.0)])
+    known = strengths(np.full((6, 1), np.nan), [Preference(0, 1, 1.0)])
     pairs = list(combinations(range(6), 2))
     assert telling_pairs(known, pairs, 3) == telling_pairs(known, pairs[::-1], 3)
 
 
 def test_the_preferred_of_thirty_is_among_the_best_three_after_eighty_votes_with_mistakes() -> None:
     assert [place_of_the_preferred(seed) < 3 for seed in range(4)] == [True] * 4
+
+
+def test_of_merges_that_are_liked_for_what_they_are_near_to_it_is_too() -> None:
+    assert [place_of_the_preferred(seed, by_genome=True) < 3 for seed in range(10, 14)] == [True] * 4
