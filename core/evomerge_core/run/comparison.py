@@ -25,6 +25,7 @@ from evomerge_core.run.view.estimates import own_estimate, population
 from evomerge_core.run.view.result import read_result
 from evomerge_core.run.view.sound_records import sound_records
 from evomerge_core.tasks.spec import TaskSpec
+from evomerge_core.tasks.taste import TASTE
 
 # What a recipe says that is no setting of the run.
 _NAMES = ("name", "evomerge")
@@ -171,8 +172,7 @@ def _curve(outcomes: Sequence[Outcome], facts: RunFacts) -> Iterator[tuple[int, 
             continue
         highest, items = rank(outcome, facts), outcome.items or many
         known = own_estimate(outcome.score, items, "search") if alike is None else alike.estimate(outcome.score, items)
-        if known is not None:
-            yield number, known.value
+        yield number, outcome.score if TASTE in facts.weights else known.value
 
 
 def _paired(first: int, second: int, ours: _Read, theirs: _Read) -> Iterator[PairedWinners]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from evomerge_core.run.store.facts import RunFacts, facts_of
-from evomerge_core.run.store.records import Outcome
+from evomerge_core.run.store.records import Candidate, Outcome
 from evomerge_core.run.view.feed import Event
+from evomerge_tui.screens.dashboard.candidate_columns import candidate_columns
 from evomerge_tui.screens.dashboard.event_lines import event_line
 from evomerge_tui.screens.dashboard.history import History
 from evomerge_tui.screens.dashboard.run_standing import fitness_title, legend, summary, verdict
+from evomerge_tui.screens.dashboard.watched_run import Best
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,25 @@ def test_the_verdict_begins_with_what_the_run_comes_to() -> None:
     part = {"winner": {"test": 0.5}, "verdict": "a sentence", "better": False}
     result = {"precision": "nf4", **part, "confirmed": {}, "conclusion": "the search found nothing better"}
     assert verdict(result).plain.split("\n") == ["the search found nothing better", "○ nf4 50.0 % on the test: a sentence"]
+
+
+def test_a_score_by_votes_is_a_rating_without_the_interval_that_items_would_give() -> None:
+    history = History()
+    one = Outcome(1, 1, "search", "g1 c1", 0, "search", "nf4", 0.7, None, None, 1.0, 1.0, None, items=4)
+    facts = facts_of({"precision": "nf4", "weights": {"taste": 1.0}})
+    history.add([one, replace(one, number=2, candidate=2, score=0.6)], facts)
+    best = Best(Candidate(1, "search", "g1 c1", 0, 0, (0.5,), None), 0.7, None, None)
+    text = summary(history, best, RunFacts(), None).plain
+    assert "70.0 %" in text
+    assert "its rating by the votes so far" in text
+    assert "interval" not in text
+    columns = {column.name: column for column in candidate_columns(history)}
+    assert [columns[key].cell(one)[0] for key in ("score", "interval", "items")] == ["70.0 %", "", "votes"]
+
+
+def test_a_verdict_by_votes_names_no_test() -> None:
+    part = {"items": 0, "winner": {"test": 0.5}, "verdict": "by votes, the child beats first", "better": True, "confirmed": {}}
+    assert verdict({"precision": "nf4", **part}).plain == "✓ nf4 50.0 % by votes: the child beats first"
 
 
 EXPECTED = {"search": 0.5, "validation": 0.583, "expected": 0.551}

@@ -17,6 +17,8 @@ import numpy as np
 
 from evomerge_core.run.statistics import wilson
 
+# What a score by votes rests on, in place of a split.
+VOTES = "votes"
 # Candidates are never taken for all alike: where few were scored, the moments can't tell a spread of 3 points from none.
 _LEAST_SPREAD = 0.03
 _Z = NormalDist().inv_cdf(0.975)
@@ -24,7 +26,10 @@ _Z = NormalDist().inv_cdf(0.975)
 
 @dataclass(frozen=True)
 class Estimate:
-    """A score in 0..1 with its 95 % interval; `items` are those that it rests on, of `split`."""
+    """A score in 0..1 with its 95 % interval; `items` are those that it rests on, of `split`.
+
+    One that votes have a part in rests on no number of items (0, `VOTES`) and has no interval: both ends are the score.
+    """
 
     value: float
     low: float
@@ -64,6 +69,12 @@ def population(scores: Sequence[float], items: Sequence[int]) -> Population | No
 def own_estimate(score: float, items: int, split: str) -> Estimate:
     """A score that nobody chose for being high: it stands for itself. Wilson's interval (1927)."""
     return Estimate(score, *wilson(score * items, items), items, split)
+
+
+def rating(score: float) -> Estimate:
+    """A score that votes have a part in: no mean of right and wrong, of which a number of items would tell how sure it is. What
+    votes are sure of is drawn into it already (`search/taste/bradley_terry.py`)."""
+    return Estimate(score, score, score, 0, VOTES)
 
 
 def _noise(middle: float, score: float, items: int) -> float:

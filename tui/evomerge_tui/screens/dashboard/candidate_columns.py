@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evomerge_core.run.store.records import Outcome
+from evomerge_core.run.view.estimates import VOTES
 from evomerge_tui.screens.dashboard.history import History
 from evomerge_tui.text.candidate_names import kind_word
 from evomerge_tui.text.quantities import gain, percent, percent_range, score_text
@@ -38,11 +39,15 @@ def candidate_columns(history: History) -> list[Column[Outcome]]:
 
     def interval(outcome: Outcome) -> Cell:
         estimate = history.estimate(outcome)
-        return ("" if estimate is None else percent_range(estimate.low, estimate.high)), "muted"
+        if estimate is None or estimate.split == VOTES:
+            return "", "muted"
+        return percent_range(estimate.low, estimate.high), "muted"
 
     def rests_on(outcome: Outcome) -> Cell:
         estimate = history.estimate(outcome)
-        return ("" if estimate is None else f"{estimate.items} {_SHORT[estimate.split]}"), "muted"
+        if estimate is None or estimate.split == VOTES:
+            return ("" if estimate is None else VOTES), "muted"
+        return f"{estimate.items} {_SHORT[estimate.split]}", "muted"
 
     def order(outcome: Outcome) -> tuple[bool, float] | None:
         """The winner first, whatever luck others had."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from evomerge_core.run.candidate.fitness import Rank, rank
 from evomerge_core.run.store.facts import RunFacts
 from evomerge_core.run.store.records import Outcome
-from evomerge_core.run.view.estimates import Estimate, Population, own_estimate, population
+from evomerge_core.run.view.estimates import Estimate, Population, own_estimate, population, rating
+from evomerge_core.tasks.taste import TASTE
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class History:
         self.population: Population | None = None
         self._populated = 0
         self._search_items = 0
+        self._by_votes = False
 
     def add(self, outcomes: Iterable[Outcome], facts: RunFacts) -> list[Outcome]:
         """Takes in what is new; gives what of it belongs to the search."""
@@ -70,6 +72,7 @@ class History:
             else:
                 self.references.append(outcome)
         self._search_items = facts.items.get("search", 0)
+        self._by_votes = TASTE in facts.weights
         self._populate()
         return self.all[before:]
 
@@ -93,9 +96,11 @@ class History:
         return self.of_search(outcome)
 
     def of_search(self, outcome: Outcome) -> Estimate | None:
-        """What the search's items alone say of a candidate."""
+        """What the search's items alone say of a candidate, or votes and these."""
         if outcome.score is None:
             return None
+        if self._by_votes:
+            return rating(outcome.score)
         if outcome.kind == "search" and self.population is not None:
             return self.population.estimate(outcome.score, self.items(outcome))
         return own_estimate(outcome.score, self.items(outcome), "search")

@@ -11,7 +11,7 @@ from evomerge_core.run.agreement import read_agreement
 from evomerge_core.run.store.facts import RunFacts
 from evomerge_core.run.store.live_states import LIVE
 from evomerge_core.run.timing.time_left import TimeLeft, time_left
-from evomerge_core.run.view.estimates import Estimate
+from evomerge_core.run.view.estimates import VOTES, Estimate
 from evomerge_core.run.view.expectation import expectation
 from evomerge_core.run.view.feed import RunUpdates
 from evomerge_core.search.racing.rungs import rung_sizes
@@ -137,16 +137,24 @@ def _best_line(best: Best | None, history: History) -> Content:
     if best is None:
         return Content.styled("No child scored yet", "$text-muted")
     known = known_of(best, history)
-    rests = f"on {known.items} {known.split} items" if known.items else f"on {known.split}"
-    below = f"\n         95 % interval {percent_range(known.low, known.high)}, {rests}"
     name = candidate_name(one_line(best.candidate.label, 32), best.candidate.kind)
+    below = f"\n         {_rests_on(known)}"
     return Content.assemble((f"{percent(known.value):>7}", "bold $accent"), f"  {name}", (below, "$text-muted"))
+
+
+def _rests_on(known: Estimate) -> str:
+    if known.split == VOTES and known.low == known.high:
+        return "its rating by the votes so far"
+    within = f"95 % interval {percent_range(known.low, known.high)}"
+    if known.split == VOTES:
+        return f"{within}, by votes"
+    return f"{within}, on {known.items} {known.split} items" if known.items else f"{within}, on {known.split}"
 
 
 def known_of(best: Best, history: History) -> Estimate:
     """What is known of the best so far, or of the winner."""
     outcome = next((one for one in reversed(history.all) if one.candidate == best.candidate.id), None)
-    estimate = None if outcome is None or best.split == "test" else history.of_search(outcome)
+    estimate = None if outcome is None or best.split != "search" else history.of_search(outcome)
     low, high = best.interval or (best.score, best.score)
     return estimate or Estimate(best.score, low, high, 0, best.split)
 
@@ -177,7 +185,8 @@ def verdict(result: Mapping[str, Any]) -> Content:
     for precision, part in ((result["precision"], result), *result["confirmed"].items()):
         better = part.get("better", False)  # results of the first versions don't say
         head = f"{'✓' if better else '○'} {precision} {percent(part['winner']['test'])}"
-        sentence = f" on the test: {one_line(part['verdict'], 200)}"
+        by = "on the test" if part.get("items", 1) else "by votes"
+        sentence = f" {by}: {one_line(part['verdict'].removeprefix('by votes, '), 200)}"
         parts.append(Content.assemble((head, "bold $success" if better else "bold $warning"), sentence))
     return Content("\n").join(parts)
 

@@ -13,14 +13,16 @@ from evomerge_core.run.statistics import interval
 from evomerge_core.run.store.records import Candidate, Outcome
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.verdict.candidate_scores import weighted_values
+from evomerge_core.run.view.estimates import VOTES
 from evomerge_core.run.view.feed import Feed, RunUpdates
 from evomerge_core.run.view.result import read_result
+from evomerge_core.tasks.taste import TASTE
 
 
 @dataclass(frozen=True)
 class Best:
     """The best candidate so far on the search's items, or the winner on the test (`split` says which), with the 95 %
-    interval of its score (None: no items)."""
+    interval of its score (None: no items, or votes have a part in it)."""
 
     candidate: Candidate
     score: float
@@ -65,15 +67,18 @@ class WatchedRun:
         if self._result is None and news.state == "finished":
             self._result = read_result(self._folder)
             if self._result is not None and news.facts.winner is not None:
-                found = _winner(self._feed.store, news.facts.winner, self._result["winner"])
+                found = _winner(self._feed.store, news.facts.winner, self._result)
         return Seen(news, found, self._result)
 
 
-def _winner(store: Store, number: int, winner: Mapping[str, Any]) -> Best:
-    return Best(store.candidate(number), winner["test"] or 0.0, None, winner["interval"] and tuple(winner["interval"]), "test")
+def _winner(store: Store, number: int, result: Mapping[str, Any]) -> Best:
+    winner, split = result["winner"], "test" if result["items"] else VOTES
+    return Best(store.candidate(number), winner["test"] or 0.0, None, winner["interval"] and tuple(winner["interval"]), split)
 
 
 def _best(store: Store, best: Outcome, weights: Mapping[str, float]) -> Best:
     items = store.item_scores(best.candidate, best.split, best.precision)
     values = weighted_values(items, weights or {item.task: 1.0 for item in items})
-    return Best(store.candidate(best.candidate), best.score or 0.0, best.loss, interval(values) if values else None)
+    # votes say the same of each prompt
+    certain = interval(values) if values and all(item.task != TASTE for item in items) else None
+    return Best(store.candidate(best.candidate), best.score or 0.0, best.loss, certain)
