@@ -15,6 +15,7 @@ from evomerge_core.run.setup import run_folder
 from evomerge_core.sources.source import Source
 from evomerge_quant.planning.check import PreflightCheck, problem, refused
 from evomerge_quant.planning.checks.budget import budget_checks
+from evomerge_quant.planning.checks.judge import judge_checks
 from evomerge_quant.planning.checks.models import model_checks
 from evomerge_quant.planning.checks.pool import pool_checks
 from evomerge_quant.planning.checks.room import folder_check, room_checks
@@ -80,6 +81,7 @@ def preflight(
     checks += unused_card_checks(recipe, capacity)
     checks.append(precision_check(found.precision))
     checks += budget_checks(recipe, found)
+    checks += judge_checks(recipe, capacity, found.ram)
     return Preflight((*checks, *room_checks(found, capacity, out)), found)
 
 

@@ -66,6 +66,8 @@ def task_report(recipe: Recipe, folder: Path, base: Source | None, giver: Source
         checks += _whole(task, shown)
     if recipe.taste is not None:
         checks += _taste(recipe.taste, prompts, positions, tokens)
+        if not recipe.tasks and recipe.taste.weight != 1.0:
+            checks.append(warning("Taste", "its weight has no effect: there are no tasks beside it", "remove taste.weight"))
     return TaskReport(tuple(checks), statistics.mean(tokens) if tokens else None, sum(features.values()))
 
 
