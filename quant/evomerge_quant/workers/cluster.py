@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ _STORE_BYTES = 128 * 2**20
 _STARTS = 3
 _REACH_SECONDS = 10.0
 # What a run that has just ended gives its cores and cards up within.
-_FREE_SECONDS = 10.0
+_FREE_SECONDS = 60.0
 # What a cluster may take to answer one question: the process that answers may have to be started.
 _ASK_SECONDS = 120.0
 _CLIENT = "ray://"
@@ -44,10 +44,12 @@ _OWN = {**_LOOPBACK, "RAY_AUTH_MODE": "token"}
 
 
 @contextlib.contextmanager
-def joined(wanted: Workers, cards: Sequence[str]) -> Iterator[list[Machine]]:
+def joined(
+    wanted: Workers, cards: Sequence[str], is_enough: Callable[[Sequence[Machine]], bool] = bool
+) -> Iterator[list[Machine]]:
     """The machines of the cluster at `ray://HOST:PORT`, or that the environment's RAY_ADDRESS names, with what is free of each;
     else of a cluster that is started on this machine, with these `cards` (as CUDA_VISIBLE_DEVICES names them), and ended
-    afterwards.
+    afterwards. Where what is free isn't enough it is looked for again for a minute: others may have just ended.
 
     Raises InputError where Ray isn't installed or the cluster can't be reached.
     """
@@ -59,10 +61,10 @@ def joined(wanted: Workers, cards: Sequence[str]) -> Iterator[list[Machine]]:
     else:
         more = {**_OWN, "RAY_AUTH_TOKEN": _own_token()} | ({"CUDA_VISIBLE_DEVICES": ",".join(cards)} if cards else {})
     with _environment({**_QUIET, **more}):
-        yield from _in_cluster(address or "", len(cards))
+        yield from _in_cluster(address or "", len(cards), is_enough)
 
 
-def _in_cluster(address: str, cards: int) -> Iterator[list[Machine]]:
+def _in_cluster(address: str, cards: int, is_enough: Callable[[Sequence[Machine]], bool]) -> Iterator[list[Machine]]:
     import ray
 
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
@@ -78,7 +80,7 @@ def _in_cluster(address: str, cards: int) -> Iterator[list[Machine]]:
         try:
             # by `local` Ray starts one
             _start(ray, address or "local", options)
-            machines = _free_machines(ray, address) if address else _machines(_nodes())
+            machines = _free_machines(ray, address, is_enough) if address else _machines(_nodes())
         # ValueError: no address
         except (ConnectionError, TimeoutError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             raise _unusable(address or "workers", error) from None
@@ -150,12 +152,12 @@ def _start(ray: Any, address: str, options: Mapping[str, Any]) -> None:
                 return
 
 
-def _free_machines(ray: Any, address: str) -> list[Machine]:
-    """The machines of a cluster that others may use too, with what is free of them; what has just ended is waited for."""
+def _free_machines(ray: Any, address: str, is_enough: Callable[[Sequence[Machine]], bool]) -> list[Machine]:
+    """The machines of a cluster that others may use too, with what is free of them."""
     until = time.monotonic() + _FREE_SECONDS
     while True:
         machines = _machines(_nodes(), _free_resources(ray, address))
-        if time.monotonic() > until or not any(one.taken_cores or one.taken_cards for one in machines):
+        if is_enough(machines) or time.monotonic() > until:
             return machines
         time.sleep(0.5)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from evomerge_core.errors import InputError
 from evomerge_core.recipe.schema import Recipe, Workers
 from evomerge_core.run.candidate.crew import Crew
 from evomerge_core.run.setup import Setup
@@ -27,7 +29,8 @@ def crew_of(
     Raises InputError where Ray isn't installed, a cluster can't be used, or a machine lacks a model.
     """
     device = setup.recipe.evaluation.device
-    with joined(wanted, [] if device == "cpu" or cluster_of(wanted) else cards_for(wanted)) as machines:
+    cards = [] if device == "cpu" or cluster_of(wanted) else cards_for(wanted)
+    with joined(wanted, cards, partial(is_enough, setup.recipe, wanted)) as machines:
         # not before the environment is set: Ray reads it when it is imported
         from evomerge_quant.workers.ray_crew import RayCrew
 
@@ -38,6 +41,16 @@ def crew_of(
             yield crew
         finally:
             crew.close()
+
+
+def is_enough(recipe: Recipe, wanted: Workers, machines: Sequence[Machine]) -> bool:
+    """Whether there is room for as many workers as there will ever be."""
+    if not any(one.taken_cores or one.taken_cards for one in machines):
+        return True
+    try:
+        return isinstance(wanted, int) and len(places_for(recipe, wanted, machines)) == wanted
+    except InputError:
+        return False
 
 
 def places_for(recipe: Recipe, wanted: Workers, machines: Sequence[Machine]) -> list[Place]:

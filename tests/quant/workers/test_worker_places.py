@@ -3,7 +3,9 @@
 import pytest
 
 from evomerge_core.errors import InputError
+from evomerge_core.recipe.schema import EvaluationSettings, Recipe
 from evomerge_quant.planning.machine.places import Machine, place_workers
+from evomerge_quant.workers.crew import is_enough
 
 LARGE, SMALL = Machine("1", "large", 8, 2), Machine("2", "small", 4, 1)
 
@@ -59,3 +61,11 @@ def test_what_others_have_of_a_cluster_is_left_to_them() -> None:
 def test_one_card_is_told_in_the_singular() -> None:
     with pytest.raises(InputError, match="there are 1 card; ask for at most 1, or write device: cpu"):
         place_workers([SMALL], 2, on_cards=True)
+
+
+def test_a_crowded_cluster_is_looked_at_again_until_there_is_room_for_all_that_are_wanted() -> None:
+    """What a run holds that has just ended is given up a moment later."""
+    recipe = Recipe.model_construct(evaluation=EvaluationSettings(device="cpu"))
+    crowded, full, free = Machine("1", "a", 1, 0, 1), Machine("2", "b", 0, 0, 1), Machine("3", "c", 2, 0)
+    assert [is_enough(recipe, wanted, [crowded, full]) for wanted in (1, 2, "auto")] == [True, False, False]
+    assert [is_enough(recipe, wanted, [free]) for wanted in (1, 2, 3, "auto")] == [True] * 4
