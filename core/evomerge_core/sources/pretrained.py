@@ -15,6 +15,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
 from evomerge_core.sources.stored.processor_template import processor_template
 from evomerge_core.sources.stored.tokenizer_files import why_unreadable
+from evomerge_core.sources.vision.picture_sizes import require_usual_sizes
 
 _AS_DATA: Mapping[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 # What the libraries raise for files that they can't make sense of.
@@ -106,11 +107,13 @@ def read_image_processor(folder: Path) -> Any:
     """
     from transformers import AutoImageProcessor
 
+    path = next((folder / name for name in _PROCESSORS if (folder / name).is_file()), folder / _PROCESSORS[0])
+    if path.is_file():
+        require_usual_sizes(path)
     try:
         read: Any = AutoImageProcessor.from_pretrained
         return read(folder, backend="pil", **_AS_DATA)
     except _UNREADABLE as error:
-        path = next((folder / name for name in _PROCESSORS if (folder / name).is_file()), folder / _PROCESSORS[0])
         _refuse_own_code(error, path, "AutoImageProcessor", "choose a model whose image processor transformers knows")
         raise InputError(
             f"transformers can't read how pictures are prepared ({_reason(error)})", where=path, remedy="copy it again"

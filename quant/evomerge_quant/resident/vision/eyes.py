@@ -15,7 +15,7 @@ from evomerge_core.sources.pretrained import load_eyes, read_config, read_image_
 from evomerge_quant.resident.network.fixed_eyes import fix_eyes
 from evomerge_quant.resident.vision.scorable import require_scorable
 from evomerge_quant.resident.vision.seen import Seen
-from evomerge_quant.resident.vision.standing_text import TILED, around_pictures, text_of_tiles, unseeable
+from evomerge_quant.resident.vision.standing_text import TILED, UNPREPARED, around_pictures, text_of_tiles, unseeable
 
 # What an image processor says beside a model's inputs.
 _ROWS, _COLUMNS = "rows", "cols"
@@ -62,7 +62,7 @@ def look(eyes: Eyes, picture: Picture) -> Seen:
     told = {"return_row_col_info": True} if eyes.kind in TILED else {}
     try:
         read = dict(eyes.processor(images=[[picture.image]], return_tensors="pt", **told))
-    except ValueError as reason:
+    except UNPREPARED as reason:
         raise unseeable(picture.image.size, reason, picture.where) from None
     rows, columns = (read.pop(key, [[0]])[0][0] for key in (_ROWS, _COLUMNS))
     inputs = {name: _placed(value, eyes.module) for name, value in read.items() if isinstance(value, Tensor)}

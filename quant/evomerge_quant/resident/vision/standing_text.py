@@ -12,6 +12,8 @@ from evomerge_core.sources.pretrained import read_config, read_image_processor, 
 from evomerge_quant.resident.vision.scorable import require_scorable
 
 TILED = ("smolvlm", "idefics3")
+# What transformers' processors raise for a picture, and for settings that are none.
+UNPREPARED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 _GRIDS = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 
 
@@ -23,10 +25,13 @@ class Standing:
     features: int
 
 
-def unseeable(size: tuple[int, int], reason: ValueError, where: str = "") -> InputError:
-    """The error for a picture of a (width, height) that a family's processor refuses, as Qwen's does a very narrow one."""
-    problem = f"the base can't see a picture of {size[0]} x {size[1]} pixels ({reason})"
-    return InputError(problem, where=where, remedy="crop it or remove the row")
+def unseeable(size: tuple[int, int], reason: Exception, where: str = "") -> InputError:
+    """The error for a picture of a (width, height) that a family's processor refuses, as Qwen's does a very narrow one, or that
+    its settings, which transformers doesn't check, can't prepare."""
+    refused = isinstance(reason, ValueError)
+    problem = f"the base can't see a picture of {size[0]} x {size[1]} pixels ({reason if refused else repr(reason)})"
+    remedy = "crop it or remove the row" if refused else "copy the base's preprocessor_config.json again"
+    return InputError(problem, where=where, remedy=remedy)
 
 
 def text_of_tiles(token: str, features: int, rows: int, columns: int) -> str:
@@ -66,7 +71,7 @@ def standing_texts(folder: Path, token: str) -> Callable[[tuple[int, int]], Stan
     def text(size: tuple[int, int]) -> Standing:
         try:
             features, rows, columns = count(*size)
-        except ValueError as reason:
+        except UNPREPARED as reason:
             raise unseeable(size, reason) from None
         if config.model_type in TILED:
             return Standing(text_of_tiles(token, features, rows, columns), features)
