@@ -15,15 +15,15 @@ from evomerge_core.search.taste.bradley_terry import Preference, Strengths, stre
 _DIGITS = 9
 
 
-def strengths_among(store: Store, candidates: Sequence[int]) -> Strengths:
+def strengths_among(store: Store, candidates: Sequence[int], *, other_prompts: bool = False) -> Strengths:
     """The posterior of these candidates' strengths, in their order; votes between others count too, since they are compared
-    through them."""
+    through them. `other_prompts` is `bradley_terry.strengths`'."""
     votes = store.votes()
     everybody = sorted({*candidates, *(one for vote in votes for one in (vote.first, vote.second))})
     place = {one: index for index, one in enumerate(everybody)}
     prompt = {item: number for number, item in enumerate(dict.fromkeys(vote.item for vote in votes))}
     given = [Preference(place[vote.first], place[vote.second], vote.share, prompt[vote.item]) for vote in votes]
-    known = strengths(_genomes(store, everybody), given)
+    known = strengths(_genomes(store, everybody), given, other_prompts=other_prompts)
     some = [place[one] for one in candidates]
     return Strengths(known.mean[some], known.covariance[np.ix_(some, some)])
 

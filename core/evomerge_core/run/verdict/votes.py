@@ -56,7 +56,7 @@ def judge_by_votes(store: Store, winner: Candidate) -> dict[str, Any]:
     others = [one for one in (*store.candidates("parent"), *store.candidates("uniform")) if one.id != winner.id]
     ids = [_place(one) for one in (*others, winner)]
     votes = store.votes()
-    known = strengths_among(store, ids)
+    known = strengths_among(store, ids, other_prompts=True)
     rows = {one.id: _row(one, known, index) for index, one in enumerate((*others, winner))}
     sure = {one.id: known.above(len(others), index) for index, one in enumerate(others)}
     against = {one.id: _comparison(one, winner, votes, sure[one.id]) for one in others}
@@ -85,7 +85,7 @@ def votes_told(plan: RunPlan, store: Store, winner: Candidate) -> dict[str, Any]
     others = [one for one in (*store.candidates("parent"), *store.candidates("uniform")) if one.id != winner.id]
     compared = {one for vote in votes for one in (vote.first, vote.second)}
     rivals = sorted(compared | {_place(winner)})
-    known = strengths_among(store, [*rivals, *(_place(one) for one in others)])
+    known = strengths_among(store, [*rivals, *(_place(one) for one in others)], other_prompts=True)
     ours = rivals.index(_place(winner))
     sure = {one.id: known.above(ours, len(rivals) + index) for index, one in enumerate(others)}
     best = float(chances_to_be_best(_first(known, len(rivals)))[ours])

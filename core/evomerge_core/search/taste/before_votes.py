@@ -22,6 +22,7 @@ SPREAD = 0.75
 # How much liking for an answer to one prompt deviates from that for the candidate's answers altogether: the variance of the
 # deviation as a multiple of the strengths'.
 _OF_PROMPTS = (0.0, 1.0, 3.0)
+_NOTHING = (0.0,)
 
 
 class _Shape(NamedTuple):
@@ -49,13 +50,15 @@ def independent(count: int, spread: float = SPREAD, of_prompts: float = 0.0) -> 
     return Before(spread**2 * np.eye(count), of_prompts)
 
 
-def thoughts(places: Floats) -> list[Before]:
-    """What may be so, of candidates at these `places` [candidates, numbers], their genomes; rows of NaN where there is none."""
+def thoughts(places: Floats, *, other_prompts: bool) -> list[Before]:
+    """What may be so, of candidates at these `places` [candidates, numbers], their genomes; rows of NaN where there is none.
+    `other_prompts`: whether it is to hold for any prompt; else for those that were asked, taken together."""
     apart = _squared_distances(places)
     known = np.isfinite(apart) & (apart > 0.0)
     typical = float(apart[known].mean()) if known.any() else None
+    shares = _OF_PROMPTS if other_prompts else _NOTHING
     shapes = _SHAPES if typical is not None else _SHAPES[:1]
-    return [Before(_covariance(shape, apart, typical or 1.0), share) for shape in shapes for share in _OF_PROMPTS]
+    return [Before(_covariance(shape, apart, typical or 1.0), share) for shape in shapes for share in shares]
 
 
 def _covariance(shape: _Shape, apart: Floats, typical: float) -> Floats:

@@ -1,11 +1,11 @@
 """Strengths by votes between two, with their uncertainty (Bradley and Terry 1952).
 
 An answer of strength a is preferred to one of strength b with the probability 1 / (1 + exp(b - a)). A tie is half a vote for
-each. An answer's strength is the candidate's plus what is special to the prompt, so that many votes on one prompt say less
-about other prompts than votes on many. Both are normal around 0 before any vote, so that few votes say little, and who has none
-is average, unless others with genomes near its own have some (`before_votes`). Their posterior is normal around its mode, with
-the inverse of the curvature there as covariance (Laplace's approximation, in the votes' space: Rasmussen and Williams 2006,
-algorithms 3.1 and 3.2).
+each. To say what holds for prompts that nobody has voted on, an answer's strength is the candidate's plus what is special to
+the prompt, so that many votes on one prompt say less about others than votes on many. Both are normal around 0 before any vote,
+so that few votes say little, and who has none is average, unless others with genomes near its own have some (`before_votes`).
+Their posterior is normal around its mode, with the inverse of the curvature there as covariance (Laplace's approximation, in
+the votes' space: Rasmussen and Williams 2006, algorithms 3.1 and 3.2).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Preference:
 
 @dataclass(frozen=True, eq=False)
 class Strengths:
-    """The posterior of everybody's strength on the whole, not on one prompt: `mean` [candidates] and `covariance` [candidates,
-    candidates]."""
+    """The posterior of everybody's strength on the whole, not on one prompt: `mean` [candidates] and `covariance`
+    [candidates, candidates]."""
 
     mean: Floats
     covariance: Floats
@@ -61,10 +61,13 @@ class Posterior:
     evidence: float
 
 
-def strengths(places: Floats, votes: Sequence[Preference]) -> Strengths:
+def strengths(places: Floats, votes: Sequence[Preference], *, other_prompts: bool = False) -> Strengths:
     """The posterior of the strengths of candidates whose genomes are `places` [candidates, numbers], NaN where unknown: mean
-    and covariance of a mixture, in which every thought before the votes counts by how well it foretold them."""
-    found = [posterior(before, votes) for before in thoughts(places)]
+    and covariance of a mixture, in which every thought before the votes counts by how well it foretold them.
+
+    `other_prompts`: their strengths on any prompt, of which those that were voted on are a few; else on these few.
+    """
+    found = [posterior(before, votes) for before in thoughts(places, other_prompts=other_prompts)]
     evidence = np.array([one.evidence for one in found])
     weights = np.exp(evidence - evidence.max())
     weights = weights / weights.sum()

@@ -30,13 +30,9 @@ def _minus_log_posterior(known: np.ndarray) -> float:
     return total
 
 
-def _unknown(count: int) -> np.ndarray:
-    return np.full((count, 1), np.nan)
-
-
-def _of(count: int, votes: list[Preference]) -> Strengths:
+def _of(count: int, votes: list[Preference], *, other_prompts: bool = False) -> Strengths:
     """Of candidates whose genomes aren't known."""
-    return strengths(_unknown(count), votes)
+    return strengths(np.full((count, 1), np.nan), votes, other_prompts=other_prompts)
 
 
 def test_strengths_are_the_mode_of_the_posterior_and_their_covariance_the_inverse_of_the_curvature_there() -> None:
@@ -67,8 +63,8 @@ def test_who_is_near_the_preferred_is_thought_good_until_votes_say_otherwise() -
 
 
 def test_many_votes_on_one_prompt_say_less_than_on_many() -> None:
-    one = _of(3, [Preference(0, 1, 1.0)] * 8)
-    many = _of(3, [Preference(0, 1, 1.0, prompt) for prompt in range(8)])
+    one = _of(3, [Preference(0, 1, 1.0)] * 8, other_prompts=True)
+    many = _of(3, [Preference(0, 1, 1.0, prompt) for prompt in range(8)], other_prompts=True)
     assert 0.5 < one.above(0, 1) < many.above(0, 1) - 0.03
 
 
@@ -82,7 +78,7 @@ def test_of_pairs_that_it_is_so_sure_of_so_many_are_as_it_says_with_three_prompt
             first, second = (int(one) for one in draw.choice(6, 2, replace=False))
             answers = [liking[one] + special[one, number % 3] for one in (first, second)]
             votes.append(Preference(first, second, float(draw.random() < expit(answers[0] - answers[1])), number % 3))
-        known = _of(6, votes)
+        known = _of(6, votes, other_prompts=True)
         for one, other in combinations(np.argsort(-known.mean).tolist(), 2):
             said.append(known.above(one, other))
             right.append(liking[one] > liking[other])
@@ -117,12 +113,12 @@ def test_a_value_is_the_chance_to_be_preferred_to_the_average() -> None:
 
 
 def test_hundreds_of_one_sided_votes_still_end_at_a_finite_strength() -> None:
-    found = _of(2, [Preference(0, 1, 1.0, prompt) for prompt in range(300)])
+    found = _of(2, [Preference(0, 1, 1.0)] * 800)
     assert np.isfinite(found.mean).all()
     assert found.above(0, 1) > 0.999
 
 
 def test_hundreds_of_votes_on_one_prompt_leave_open_what_others_would_say() -> None:
-    found = _of(2, [Preference(0, 1, 1.0)] * 300)
+    found = _of(2, [Preference(0, 1, 1.0)] * 300, other_prompts=True)
     assert np.isfinite(found.mean).all()
     assert 0.8 < found.above(0, 1) < 0.999
