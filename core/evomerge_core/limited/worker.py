@@ -17,12 +17,13 @@ from typing import Any
 
 from evomerge_core.limited.jinja_rendering import check, render
 from evomerge_core.limited.limits import MEMORY, MEMORY_STATUS, SECONDS, TOO_MUCH
-from evomerge_core.limited.matching import last_match, matches_whole
+from evomerge_core.limited.matching import compile_fault, last_match, matches_whole
 from evomerge_core.visible_text import visible_line
 
 _WORK: Mapping[str, Callable[..., Any]] = {
     "check": check,
     "render": render,
+    "compile_fault": compile_fault,
     "last_match": last_match,
     "matches_whole": matches_whole,
 }

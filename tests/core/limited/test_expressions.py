@@ -47,3 +47,9 @@ def test_what_never_ends_is_refused_with_what_it_is(expression: str, text: str) 
 @pytest.mark.parametrize("expression", ["(", "[", "*", "a{99999999999}", "(" * 5000 + ")" * 5000, "x" * 20_000, r"\p{L}"])
 def test_what_is_no_expression_has_a_fault(expression: str) -> None:
     assert fault_of(expression)
+
+
+def test_a_long_expression_is_compiled_within_limits() -> None:
+    assert fault_of("(?i)" + "[\x01-\uffff]" * 1500) == "it takes longer than 2 s"
+    assert fault_of("(a)" * 300 + "b") == ""
+    assert "unterminated" in fault_of("(a" * 300)
