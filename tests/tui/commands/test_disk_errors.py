@@ -6,8 +6,10 @@ import errno
 import json
 import os
 import signal
+import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,13 @@ def run(tmp_path: Path) -> Path:
         (errno.EDQUOT, " is full: {run} needs about 16.8 MB; free some space, then try again"),
         (errno.EIO, "{run}: can't be read or written (Input/output error); check the disk and its permissions"),
         (errno.EROFS, "{run}: can't be read or written (Read-only file system); check the disk and its permissions"),
+        (errno.ESTALE, "{run}: can't be read or written (Stale file handle); check the disk and its permissions"),
+        (errno.ENODEV, "{run}: can't be read or written (No such device); check the disk and its permissions"),
+        (errno.EMFILE, "{run}: can't be opened (Too many open files); allow more open files (`ulimit -n 4096`)"),
+        (errno.ENFILE, "{run}: can't be opened (Too many open files in system); allow more open files (`ulimit -n 4096`)"),
+        (errno.EISDIR, "{run}: is in the way (Is a directory); move it away"),
+        (errno.ENOTEMPTY, "{run}: is in the way (Directory not empty); move it away"),
+        (errno.ENOMEM, "{run}: can't be read or written (Cannot allocate memory); free some memory"),
     ],
 )
 def test_a_command_says_it_in_one_line(
@@ -55,6 +64,22 @@ def test_a_command_says_it_in_one_line(
     assert printed.err.count("\n") == 1
     assert said.format(run=run) in printed.err
     assert json.loads(printed.out)["error"] in printed.err
+
+
+def test_a_store_that_another_program_keeps_locked(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(_: Path) -> None:
+        with closing(sqlite3.connect(run / "run.db", timeout=0, isolation_level=None)) as store:
+            store.execute("BEGIN IMMEDIATE")
+
+    monkeypatch.setattr(progress, "read_store", write)
+    with closing(sqlite3.connect(run / "run.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert main(["status", str(run), "--json"]) == 2
+    said = capsys.readouterr()
+    line = f"{run}: can't be used (database is locked); end the other program that has the store open"
+    assert (said.err, json.loads(said.out)) == (f"error: {line}\n", {"error": line})
 
 
 @pytest.mark.parametrize("command", [["status"], ["chat", "--prompt", "x"], ["export"], ["resume"], ["report"], ["candidate"]])

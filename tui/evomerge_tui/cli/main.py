@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 
@@ -95,7 +96,7 @@ def _carried_out(argv: Sequence[str] | None, open_screens: Command | None) -> in
     except BrokenPipeError as error:
         print(f"error: a process that this one works with has ended ({error.strerror}); try again", file=sys.stderr)
         return 1
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         problem = disk_problem(error, getattr(args, "run", None) or getattr(args, "out", None) or ".")
         if problem is None:
             raise
