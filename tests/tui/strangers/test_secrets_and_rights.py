@@ -124,3 +124,15 @@ def test_only_commands_that_may_fetch_something_get_the_token(monkeypatch: pytes
     for words in (("run", "recipe"), ("download", "owner/name"), ("try", "recipe")):
         assert command_environment(words)["HF_TOKEN"] == SECRET
     assert without_token()["HF_HOME"] == "/there"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACEHUB_API_TOKEN", "HF_API_KEY", "HUGGINGFACE_TOKEN", "hf_access_token"],
+)
+def test_no_name_of_the_token_is_passed_on(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, SECRET)
+    monkeypatch.setenv("HF_TOKEN_PATH", "/there/token")
+    kept = without_token()
+    assert SECRET not in kept.values()
+    assert (kept["HF_HUB_DISABLE_IMPLICIT_TOKEN"], kept["HF_TOKEN_PATH"]) == ("1", "/there/token")
