@@ -26,17 +26,20 @@ from textual.screen import Screen
 from evomerge_core.errors import InputError
 from evomerge_tui.keys.actions import Action
 from evomerge_tui.keys.bindings import bindings
+from evomerge_tui.keys.key_names import with_keys
 from evomerge_tui.keys.known_things import KnownThings
 from evomerge_tui.keys.palette import ActionCommands, carry_out
 from evomerge_tui.screens.home import HomeScreen
 from evomerge_tui.screens.leave_field import leave_field
 from evomerge_tui.screens.page import HEIGHTS, WIDTHS, Page
 from evomerge_tui.screens.run_endings import RunEndings
+from evomerge_tui.screens.tells_faults import TellsFaults
 from evomerge_tui.terminal.ascii_filter import AsciiOnly, to_ascii
 from evomerge_tui.terminal.clipboard import copy_to_system
 from evomerge_tui.terminal.desktop_notice import notice_sequence
 from evomerge_tui.terminal.themes import NAMES, THEMES
 from evomerge_tui.text.shown_text import one_line
+from evomerge_tui.user.fault_log import log_fault
 from evomerge_tui.user.settings import THEMES as THEME_WORDS
 from evomerge_tui.user.settings import Settings, Theme, load_settings, save_settings
 from evomerge_tui.user.user_paths import tour_path
@@ -54,7 +57,7 @@ _THEME_NAMES = {"ansi": "terminal colours"}
 _KEY_WORDS = {"enter": "enter", "escape": "esc", "delete": "del", "slash": "/"}
 
 
-class EvomergeApp(App[int]):
+class EvomergeApp(App[int], TellsFaults):
     """The app. `folder` is where runs are looked for beside the known ones; `sense` looks at the machine; `tour`: whether a
     person without runs is shown around, once."""
 
@@ -81,6 +84,7 @@ class EvomergeApp(App[int]):
         self._sense = sense
         self.last_message = ""
         self._endings = RunEndings()
+        self._told_faults: set[str] = set()
         self._tour = tour
         self._ascii = AsciiOnly()
         for theme in THEMES:
@@ -128,6 +132,16 @@ class EvomergeApp(App[int]):
         self.last_message = message
         self.notify(one_line(message, 600), severity=severity, markup=False, timeout=12 if severity == "error" else 6)
 
+    def tell_fault(self, fault: BaseException) -> None:
+        """Says once that background work has failed in a way that nobody foresaw, and where it is logged."""
+        said = repr(fault)
+        if said in self._told_faults:
+            return
+        self._told_faults.add(said)
+        log = log_fault(fault)
+        where = "" if log is None else f" Details: {log}"
+        self.tell(f"This screen has met a fault of the program, and something on it may be missing: {said}.{where}", "error")
+
     def note_state(self, folder: Path, name: str, state: str) -> None:
         """Says once, here and on the desktop, when a run that was at work has ended."""
         ended = self._endings.seen(str(folder), one_line(name, 60), state)
@@ -173,6 +187,10 @@ class EvomergeApp(App[int]):
     def keys_of(self, action: Action) -> str:
         """The keys that an action has here: the settings' or its own."""
         return self.settings.keys.get(action.id, action.key)
+
+    def with_keys(self, text: str) -> str:
+        """A text of ours with the keys that actions have at present where their ids stand in braces."""
+        return with_keys(text, self.settings.keys)
 
     def no_runs(self) -> None:
         """The first start: shows around, and remembers that it did."""

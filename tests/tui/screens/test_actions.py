@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
+import ast
+import re
 from itertools import permutations
 from pathlib import Path
 
 import pytest
 from textual.binding import Binding
-from textual.dom import DOMNode
 
 import evomerge_tui.screens
-import evomerge_tui.widgets
 from evomerge_tui.keys.actions import ACTIONS, actions_of
 from evomerge_tui.keys.clashes import clash
 from evomerge_tui.screens.dialogs.help import HelpScreen
 from evomerge_tui.screens.new_run.screen import NewRunScreen
 from evomerge_tui.screens.page import Page
 from evomerge_tui.screens.settings import SettingsScreen
+from support.own_widgets import own_classes
 from support.screen_tools import click_text, make_app, shown, until
-
-MODULES = [
-    module.name
-    for package in (evomerge_tui.screens, evomerge_tui.widgets)
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-]
-
-
-def own_classes() -> list[type[DOMNode]]:
-    """Every screen and widget of ours."""
-    found = {}
-    for name in MODULES:
-        for value in vars(importlib.import_module(name)).values():
-            if inspect.isclass(value) and issubclass(value, DOMNode) and value.__module__.startswith("evomerge_tui"):
-                found[value] = None
-    return list(found)
 
 
 def test_ids_are_unique_and_nothing_is_without_words() -> None:
@@ -125,6 +107,47 @@ async def test_the_palette_finds_an_action_by_its_words(tmp_path: Path) -> None:
         await until(pilot, lambda: "Theme, keys, folders" in shown(app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, SettingsScreen))
+
+
+@pytest.mark.anyio
+async def test_texts_name_the_keys_that_actions_have(tmp_path: Path) -> None:
+    keys = {
+        "home.quickstart": "z", "home.new": "f7,n", "app.palette": "ctrl+f", "dashboard.export": "f6", "goal.add": "f5",
+        "comparison.tab_curves": "f4", "models.base": "slash", "table.open": "f3",
+    }  # fmt: skip
+    app = make_app(tmp_path, runs_folder=str(tmp_path), keys=keys)
+    async with app.run_test(size=(120, 50)) as pilot:
+        await until(pilot, lambda: "Quickstart" in shown(app))
+        app.action_tour()
+        seen = ""
+        for _ in range(6):
+            await until(pilot, lambda seen=seen: shown(app) not in seen and " of 6: " in shown(app))
+            seen += shown(app)
+            await pilot.press("right")
+        words = " ".join(seen.replace("│", " ").split())
+        assert "z on this screen" in words
+        assert "f7: choose models" in words
+        assert "f3 on a run" in words
+        assert "f6 makes GGUF files, c chats" in words
+        assert "^f finds actions" in words
+        app.open_comparison(())
+        await until(pilot, lambda: "f4 Curves" in shown(app) and "2 Verdicts" in shown(app))
+        await until(pilot, lambda: "choose two runs or more (f3)" in shown(app))
+        app.open_new_run()
+        await until(pilot, lambda: "press / on a model" in " ".join(shown(app).split()))
+        await pilot.press("2")
+        await until(pilot, lambda: "press f5 to add one" in shown(app))
+
+
+def test_no_text_names_a_key_that_may_be_another() -> None:
+    """Keys stand in texts as their actions' ids; enter in a field and esc in a dialog are nobody's to change."""
+    known = {action.id for action in ACTIONS}
+    folder = Path(evomerge_tui.screens.__file__).parent
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not re.search(r"\b[Pp]ress ([a-z?]|space|ctrl\+\w)\b(?! of)", node.value), (path, node.value)
+                assert set(re.findall(r"\{(\w+\.\w+)\}", node.value)) <= known, (path, node.value)
 
 
 @pytest.mark.anyio

@@ -53,7 +53,7 @@ async def test_runs_are_compared_from_home(place: Path) -> None:
         await until(pilot, lambda: "On 200 items that both tests asked, in nf4: no difference" in " ".join(shown(app).split()))
         assert shown(app).count("winner mean 5: 55.5 % of 200 items, 48.6 to 62.2 %") == 2
         await pilot.press("3")
-        await until(pilot, lambda: "1 quickstart" in shown(app) and "2 another" in shown(app))
+        await until(pilot, lambda: "─1─ quickstart" in shown(app) and "─2─ another" in shown(app))
         await pilot.press("4")
         await until(pilot, lambda: "seed" in shown(app))
         assert "2 7" in shown(app)

@@ -25,6 +25,7 @@ from evomerge_tui.text.shown_text import many_lines
 from evomerge_tui.widgets.rows_table import Cell, Column, RowsTable
 from evomerge_tui.widgets.top_bar import TopBar
 
+_COPY = "press {doctor.copy} to copy"
 _STATES = {"ok": ("✓ ok", "good"), "note": ("○ note", "best"), "missing": ("✗ missing", "bad")}
 
 
@@ -82,7 +83,8 @@ class DoctorScreen(Page):
 
     @on(RowsTable.Moved)
     def _moved(self, event: RowsTable.Moved) -> None:
-        self.query_one("#remedy", Static).update(_advice(event.row) if event.row is not None else "")
+        advice = "" if event.row is None else _advice(event.row, self.evomerge.with_keys(_COPY))
+        self.query_one("#remedy", Static).update(advice)
 
     def action_copy(self) -> None:
         check = self.query_one("#check-list", RowsTable).row
@@ -103,12 +105,12 @@ def _found(check: Check) -> Cell:
     return check.found, "muted" if check.state == "ok" else ""
 
 
-def _advice(check: Check) -> Content:
+def _advice(check: Check, how_to_copy: str) -> Content:
     if not check.remedy:
         return Content.assemble((check.name, "bold"), f"  {many_lines(check.found)}")
     return Content.assemble(
         (check.name, "bold"),
         f"  {many_lines(check.found)}\n",
         (many_lines(check.remedy), "$primary"),
-        ("  press y to copy", "$text-muted"),
+        (f"  {how_to_copy}", "$text-muted"),
     )

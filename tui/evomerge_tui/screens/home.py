@@ -22,7 +22,7 @@ from evomerge_tui.screens.messages import MachineRead, RunsRead
 from evomerge_tui.screens.run_actions import RunActions
 from evomerge_tui.text.quantities import amount, duration, gain, percent
 from evomerge_tui.text.run_states import shown_state
-from evomerge_tui.text.shown_text import one_line
+from evomerge_tui.text.shown_text import one_line, short_path
 from evomerge_tui.user.settings import Settings
 from evomerge_tui.widgets.rows_table import Cell, Column, RowsTable
 from evomerge_tui.widgets.top_bar import TopBar
@@ -114,7 +114,7 @@ class HomeScreen(RunActions):
             self.refresh_bindings()
             self.set_focus(table if message.runs else self.query_one("#quickstart"))
         live = [run for run in message.runs if run.state in LIVE]
-        self.query_one("#attach", Static).update(_attach(live))
+        self.query_one("#attach", Static).update(_attach(live, self.evomerge.with_keys("{table.open}")))
         self.set_class(bool(live), "-live")
         standing = f"{len(message.runs)} runs" if len(message.runs) != 1 else "1 run"
         self.query_one(TopBar).set_standing(Text(standing if message.runs else ""))
@@ -231,9 +231,9 @@ def _columns() -> list[Column[RunOverview]]:
         Column("gain", "Gain", 6, _gain, lambda run: run.gain, right=True, least_table=50),
         Column("on", "On", 6, _split, lambda run: run.split, least_table=72),
         Column("done", "Searched", 10, _done, lambda run: run.evaluations, right=True, least_table=90),
-        Column("age", "Last activity", 15, _age, lambda run: -run.changed, right=True, least_table=58),
+        Column("age", "Last activity", 15, _age, lambda run: -run.changed, right=True, least_table=70),
         Column("size", "Size", 7, lambda run: (amount(run.size), "muted"), lambda run: run.size, right=True, least_table=90),
-        Column("folder", "Folder", 0, lambda run: (_short(run.folder), "muted"), lambda run: str(run.folder), least_table=130),
+        Column("folder", "Folder", 0, _folder, lambda run: str(run.folder), least_table=130),
     ]  # fmt: skip
 
 
@@ -274,28 +274,24 @@ def _age(run: RunOverview) -> Cell:
     return (duration(max(0.0, time.time() - run.changed)) if run.changed else ""), "muted"
 
 
-def _short(folder: Path) -> str:
-    """Relative to here or to the home folder, where that is shorter."""
-    for start, sign in ((Path.cwd(), "."), (Path.home(), "~")):
-        if folder.is_relative_to(start):
-            return f"{sign}/{folder.relative_to(start)}" if folder != start else sign
-    return str(folder)
+def _folder(run: RunOverview) -> Cell:
+    return short_path(run.folder), "muted"
 
 
-def _attach(live: list[RunOverview]) -> Text:
+def _attach(live: list[RunOverview], key: str) -> Text:
     if not live:
         return Text()
     names = ", ".join(one_line(run.name, 40) for run in live[:3])
     verb = "is" if len(live) == 1 else "are"
-    return Text(f"● {names} {verb} running: press enter to watch")
+    return Text(f"● {names} {verb} running: press {key} to watch")
 
 
 def _welcome() -> Text:
     return Text.assemble(
         ("Breed language models.\n", "bold"),
-        "Pick models that share an architecture, say what the child must be good at,\n",
+        "Pick models that share an architecture, say what the child must be good at, "
         "and let evolution find out how to mix their weights.\n\n",
-        "The quickstart crosses arithmetic with Japanese on a small model: about ten\n",
+        "The quickstart crosses arithmetic with Japanese on a small model: about ten "
         "minutes on a laptop, no GPU, no account. Then you can chat with the child.",
     )
 

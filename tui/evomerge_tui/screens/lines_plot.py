@@ -9,17 +9,18 @@ from textual_hires_canvas import HiResMode
 
 from evomerge_tui.screens.themed_plot import ThemedPlot
 
-# In this order; what tells lines apart where there are no colours is the legend's text beside the plot.
+# In this order, again and again; a sign on each line tells them apart where colours are the same or there are none.
 COLOURS = ("primary", "accent", "success", "warning", "secondary", "error")
 
 
 @dataclass(frozen=True)
 class PlotLine:
-    """Points that a line goes through, and the theme's name of its colour."""
+    """Points that a line goes through, and the theme's name of its colour; a `mark` is a sign and where it stands."""
 
     x: Sequence[float]
     y: Sequence[float]
     colour: str
+    mark: tuple[str, float, float] | None = None
 
 
 class LinesPlot(ThemedPlot):
@@ -37,5 +38,9 @@ class LinesPlot(ThemedPlot):
         self.clear()
         for line in self._lines:
             self.plot(list(line.x), list(line.y), line_style=self.theme_colour(line.colour), hires_mode=HiResMode.BRAILLE)
+        for line in self._lines:
+            if line.mark is not None:
+                sign, x, y = line.mark
+                self.scatter([x], [y], marker=sign, marker_style=f"bold {self.theme_colour(line.colour)}")
         self.set_xlimits(*self._limits[0])
         self.set_ylimits(*self._limits[1])

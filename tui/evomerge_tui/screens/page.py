@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import events, on
@@ -10,9 +10,12 @@ from textual.binding import BindingType
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
+from evomerge_tui.keys.actions import actions_of
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.shell import Shell, shell_of
+from evomerge_tui.screens.tells_faults import TellsFaults
 from evomerge_tui.widgets.key_line import KeyLine
+from evomerge_tui.widgets.panel_tabs import PanelTabs
 from evomerge_tui.widgets.small_notice import SmallNotice
 from evomerge_tui.widgets.top_bar import TopBar
 
@@ -27,7 +30,7 @@ _PHONE = 60
 HEIGHTS = [(0, "-flat"), (20, "-short"), (34, "-tall")]
 
 
-class Page(Screen[None]):
+class Page(Screen[None], TellsFaults):
     """A whole screen. Subclasses give `TITLE`, `SCOPES` (of their actions) and `body`."""
 
     DEFAULT_CLASSES = "page"
@@ -54,12 +57,18 @@ class Page(Screen[None]):
         """Work that ends with this screen; leaving it asks first."""
         return ()
 
+    def tabs(self, titles: Mapping[str, str]) -> PanelTabs:
+        """Names of panels, each after the key that shows it. `titles` are by the name of the panel, which that of its action
+        ends with."""
+        actions = {action.name.removeprefix("tab_").removeprefix("panel_"): action.id for action in actions_of(self.SCOPES[0])}
+        return PanelTabs({name: f"{self.evomerge.with_keys(f'{{{actions[name]}}}')} {titles[name]}" for name in titles})
+
     def body(self) -> Iterable[Widget]:
         """The widgets between the top line and the keys."""
         return ()
 
 
-class Dialog(ModalScreen[ResultT]):
+class Dialog(ModalScreen[ResultT], TellsFaults):
     """A question or a list over a screen, for decisions only."""
 
     DEFAULT_CLASSES = "dialog"

@@ -57,7 +57,7 @@ class SettingsScreen(Page):
             token = Input(password=True, id="hub-token", placeholder="paste a new token")
             yield FormRow("Hub token", token, id="token-row")
             yield FormRow("File", Static(str(settings_path()), id="settings-file", markup=False))
-            yield Static("Keys: press enter on an action, then its new key", classes="title")
+            yield Static(self.evomerge.with_keys("Keys: press {table.open} on an action, then its new key"), classes="title")
             yield RowsTable[Action](
                 self._key_columns(), lambda action: action.id, sort="where", text=_searched, opens="Change key", id="key-list"
             )

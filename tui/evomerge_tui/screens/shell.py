@@ -33,11 +33,17 @@ class Shell(Protocol):
     def use_settings(self, settings: Settings) -> None:
         """Applies settings: theme, symbols, animations, keys."""
 
+    def with_keys(self, text: str) -> str:
+        """A text of ours with the keys that actions have at present where their ids stand in braces."""
+
     def keys_of(self, action: Action) -> str:
         """The keys of an action: those from the settings, or its own."""
 
     def tell(self, message: str, severity: SeverityLevel = "information") -> None:
         """Shows a short message in the corner; its text may come from data."""
+
+    def tell_fault(self, fault: BaseException) -> None:
+        """Says that background work has failed in a way that nobody foresaw, once for each fault, and where it is logged."""
 
     def copy_text(self, text: str, what: str) -> None:
         """Copies a text to the clipboard and says that `what` was copied."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from evomerge_core.visible_text import visible, visible_line
 
 
@@ -17,3 +19,11 @@ def many_lines(text: str, limit: int = 20_000) -> str:
     """A text with its line breaks; what can't be shown is escaped."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
     return "\n".join(visible(line.expandtabs(4)) for line in cut.replace("\r\n", "\n").split("\n"))
+
+
+def short_path(path: Path) -> str:
+    """A path from here or from the home folder, where it lies in one of them."""
+    for start, sign in ((Path.cwd(), "."), (Path.home(), "~")):
+        if path.is_relative_to(start):
+            return f"{sign}/{path.relative_to(start)}" if path != start else sign
+    return str(path)

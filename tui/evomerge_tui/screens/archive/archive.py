@@ -29,7 +29,7 @@ from evomerge_tui.widgets.panel_tabs import PanelTabs
 from evomerge_tui.widgets.rows_table import Column, RowsTable
 from evomerge_tui.widgets.top_bar import TopBar
 
-TABS = {"members": "1 Members", "solved": "2 Items", "family": "3 Family", "growth": "4 Coverage"}
+TABS = {"members": "Members", "solved": "Items", "family": "Family", "growth": "Coverage"}
 _BAR = 40  # cells of 100 %
 _MOST_GENERATIONS = 200
 
@@ -55,7 +55,7 @@ class ArchiveScreen(Page):
 
     def body(self) -> Iterable[Widget]:
         yield Static("", id="reached", markup=False)
-        yield PanelTabs(TABS)
+        yield self.tabs(TABS)
         with Vertical(id="members", classes="tab -shown"):
             yield RowsTable[ArchiveMember](
                 _columns(),

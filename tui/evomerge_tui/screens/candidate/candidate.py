@@ -39,7 +39,7 @@ from evomerge_tui.widgets.rows_table import RowsTable
 from evomerge_tui.widgets.thumbnail import Thumbnail, item_thumbnail
 from evomerge_tui.widgets.top_bar import TopBar
 
-TABS = {"items": "1 Items", "genome": "2 Genome", "recipe": "3 Recipe"}
+TABS = {"items": "Items", "genome": "Genome", "recipe": "Recipe"}
 _OUTCOMES = ("all", "won", "lost")
 
 
@@ -112,7 +112,7 @@ class CandidateScreen(Page):
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="head"):
             yield Static("", id="scores", markup=False)
-        yield PanelTabs(TABS)
+        yield self.tabs(TABS)
         with Vertical(id="items", classes="tab -shown"):
             yield Static("", id="compared", markup=False)
             yield RowsTable[Difference](

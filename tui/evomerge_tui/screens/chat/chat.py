@@ -190,7 +190,7 @@ class ChatScreen(Page):
     @on(Composer.Sent)
     async def _sent(self, event: Composer.Sent) -> None:
         if self._busy or not self._files:
-            self.evomerge.tell("Wait for the answer, or press esc to stop it", "warning")
+            self.evomerge.tell(self.evomerge.with_keys("Wait for the answer, or press {chat.stop} to stop it"), "warning")
             return
         try:
             text, paths = split_message(event.text)

@@ -25,12 +25,14 @@ from evomerge_tui.screens.page import Page
 from evomerge_tui.text.comparison_words import bars, pairs, run_name, verdict_rows
 from evomerge_tui.text.quantities import percent
 from evomerge_tui.text.run_states import shown_state
-from evomerge_tui.text.shown_text import one_line
+from evomerge_tui.text.shown_text import one_line, short_path
 from evomerge_tui.widgets.panel_tabs import PanelTabs
 from evomerge_tui.widgets.rows_table import Column, RowsTable
 from evomerge_tui.widgets.top_bar import TopBar
 
-TABS = {"choice": "1 Runs", "verdicts": "2 Verdicts", "curves": "3 Curves", "settings": "4 Settings"}
+TABS = {"choice": "Runs", "verdicts": "Verdicts", "curves": "Curves", "settings": "Settings"}
+# On a line and in the legend: a run's number, or a letter where a number is longer than a cell.
+_SIGNS = "123456789abcdefghijklmnopqrstuvwxyz"
 # Cells at the left and the right of a tab's content.
 _MARGIN = 4
 
@@ -64,7 +66,7 @@ class ComparisonScreen(Page):
         self._found: Comparison | None = None
 
     def body(self) -> Iterable[Widget]:
-        yield PanelTabs(TABS)
+        yield self.tabs(TABS)
         with Vertical(id="choice", classes="tab -shown"):
             yield RowsTable[RunOverview](
                 self._columns(), lambda run: str(run.folder), sort="name", opens="Compare", empty="No runs here", id="run-list"
@@ -93,7 +95,14 @@ class ComparisonScreen(Page):
             Column("name", "Run", 0, lambda run: (one_line(run.name, 60), ""), lambda run: run.name.casefold()),
             Column("state", "State", 13, lambda run: (shown_state(run.state)[1], "muted"), lambda run: run.state),
             Column("best", "Best", 8, lambda run: (percent(run.best), ""), lambda run: run.best, right=True),
-            Column("folder", "Folder", 0, lambda run: (str(run.folder), "muted"), lambda run: str(run.folder), least_table=100),
+            Column(
+                "folder",
+                "Folder",
+                0,
+                lambda run: (short_path(run.folder), "muted"),
+                lambda run: str(run.folder),
+                least_table=100,
+            ),
         ]
 
     @work(thread=True, exclusive=True, group="find", exit_on_error=False)
@@ -142,14 +151,14 @@ class ComparisonScreen(Page):
         found = message.comparison
         if message.problem:
             self.evomerge.tell(message.problem, "error")
-        told = "choose two runs or more (enter)" if found is None else f"{len(found.runs)} runs"
+        told = self.evomerge.with_keys("choose two runs or more ({table.open})") if found is None else f"{len(found.runs)} runs"
         self.query_one(TopBar).set_standing(Content(told))
         self.query_one("#verdict-text", Static).update("" if found is None else Content("\n").join(_verdicts(found)))
         self.query_one("#setting-text", Static).update("" if found is None else Content("\n").join(_settings(found)))
         self._found = found
         self._show_legend()
         runs = () if found is None else found.runs
-        self.query_one(LinesPlot).show([_line(place, run) for place, run in enumerate(runs) if run.curve], *_limits(runs))
+        self.query_one(LinesPlot).show([_line(place, run, runs) for place, run in enumerate(runs) if run.curve], *_limits(runs))
 
     def on_resize(self) -> None:
         self._show_legend()
@@ -195,7 +204,7 @@ def _settings(found: Comparison) -> Iterable[Content]:
 def _legend(found: Comparison, width: int) -> Iterable[Content]:
     yield from map(Content, bars(found, width))
     yield Content.assemble(
-        *((f"── {run_name(found, place)}  ", f"${_colour(place)}") for place in range(len(found.runs))),
+        *((f"─{_sign(place)}─ {_named(found, place)}  ", f"${_colour(place)}") for place in range(len(found.runs))),
         ("what is known of the best so far, in %, by candidates searched", "$text-muted"),
     )
 
@@ -204,13 +213,26 @@ def _colour(place: int) -> str:
     return COLOURS[place % len(COLOURS)]
 
 
-def _line(place: int, run: ComparedRun) -> PlotLine:
-    """Steps up to where another became the best, and on to the search's end."""
+def _sign(place: int) -> str:
+    return _SIGNS[place % len(_SIGNS)]
+
+
+def _named(found: Comparison, place: int) -> str:
+    """Its name, with its number where that isn't its sign."""
+    return run_name(found, place).removeprefix(f"{_sign(place)} ")
+
+
+def _line(place: int, run: ComparedRun, runs: Sequence[ComparedRun]) -> PlotLine:
+    """Steps up to where another became the best, and on to the search's end. Its sign has a place across of its own, which no
+    line on the same height shares."""
     x, y = [], []
     for (number, value), until in zip(run.curve, (*(at for at, _ in run.curve[1:]), run.evaluations), strict=True):
         x += [float(number), float(until)]
         y += [100 * value, 100 * value]
-    return PlotLine(x, y, _colour(place))
+    longest = max(one.evaluations for one in runs)
+    at = min(max(x[0], longest * (place + 0.5) / len(runs)), x[-1])
+    height = next(value for value, until in zip(y[1::2], x[1::2], strict=True) if at <= until)
+    return PlotLine(x, y, _colour(place), (_sign(place), at, height))
 
 
 def _limits(runs: Sequence[ComparedRun]) -> tuple[tuple[float, float], tuple[float, float]]:

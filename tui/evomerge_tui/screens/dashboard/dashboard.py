@@ -43,7 +43,7 @@ from evomerge_tui.widgets.top_bar import TopBar
 _LOOK_SECONDS = 0.5
 _MACHINE_SECONDS = 2.0
 _LOG_LINES = 2000
-PANELS = {"fitness": "1 Fitness", "candidates": "2 Candidates", "best": "3 Best", "log": "4 Log"}
+PANELS = {"fitness": "Fitness", "candidates": "Candidates", "best": "Best", "log": "Log"}
 
 
 @dataclass
@@ -74,7 +74,7 @@ class DashboardScreen(RunActions):
         self._is_to_ship = False
 
     def body(self) -> Iterable[Widget]:
-        yield PanelTabs(PANELS)
+        yield self.tabs(PANELS)
         yield Static("", id="verdict", markup=False)
         with Container(id="panels"):
             with Vertical(id="fitness", classes="panel -shown"):
@@ -102,7 +102,7 @@ class DashboardScreen(RunActions):
     def on_mount(self) -> None:
         self.query_one(TopBar).set_title(self.folder.name)
         for name, title in PANELS.items():
-            self.query_one(f"#{name}").border_title = title[2:]
+            self.query_one(f"#{name}").border_title = title
         self.query_one("#filter").display = False
         self.call_after_refresh(self._focus_what_is_seen)
         self.set_interval(1.0, self._tick)

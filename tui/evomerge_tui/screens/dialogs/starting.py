@@ -75,7 +75,8 @@ class Starting(Dialog[Path | None]):
         # a job that has ended by itself is as good
         with contextlib.suppress(InputError):
             job.end_now(self._folder)
-        told = f"The run {self._folder.name} had been made already: its job was stopped. Home lists it; x deletes it"
+        told = f"The run {self._folder.name} had been made already: its job was stopped. "
+        told += self.evomerge.with_keys("Home lists it; {home.delete} deletes it")
         self.app.call_from_thread(self.evomerge.tell, told, "warning")
         self.app.call_from_thread(self.dismiss, None)
 

@@ -11,18 +11,28 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from evomerge_tui.screens.shell import shell_of
+
 STEPS = (
     ("Breeding models", "A run merges models in many ways, scores each merge on items of your task, and keeps the best."),
-    ("The quickstart", "g on this screen: a run in miniature, about ten minutes, no GPU. It ends with a file to chat with."),
-    ("A run of your own", "n: choose models that share an architecture, say what the child must be good at, check, start."),
-    ("Watching", "Enter on a run: scores as they come. Leave at any time: the run goes on, and is found here again."),
+    (
+        "The quickstart",
+        "{home.quickstart} on this screen: a run in miniature, about ten minutes, no GPU. It ends with a file to chat with.",
+    ),
+    (
+        "A run of your own",
+        "{home.new}: choose models that share an architecture, say what the child must be good at, check, start.",
+    ),
+    ("Watching", "{table.open} on a run: scores as they come. Leave at any time: the run goes on, and is found here again."),
     (
         "The winner",
-        "When a run ends, the held-out test says whether the child is better. e makes GGUF files, c chats, u shares.",
+        "When a run ends, the held-out test says whether the child is better. "
+        "{dashboard.export} makes GGUF files, {dashboard.chat} chats, {dashboard.publish} shares.",
     ),
     (
         "Finding things",
-        "? lists the keys of every screen, ctrl+p finds actions, runs and recipes by name. f9 shows this again.",
+        "{app.help} lists the keys of every screen, {app.palette} finds actions, runs and recipes by name. "
+        "{app.tour} shows this again.",
     ),
 )
 _ON = ("enter", "right", "space")
@@ -52,7 +62,7 @@ class Tour(ModalScreen[None]):
     def _show(self) -> None:
         title, text = STEPS[self._step]
         self.query_one("#tour").border_title = f"{self._step + 1} of {len(STEPS)}: {title}"
-        self.query_one("#tour-text", Static).update(Content(text))
+        self.query_one("#tour-text", Static).update(Content(shell_of(self).with_keys(text)))
         last = self._step + 1 == len(STEPS)
         self.query_one("#tour-keys", Static).update("enter: begin" if last else "enter: next · any other key leaves the tour")
 

@@ -30,6 +30,7 @@ from evomerge_tui.widgets.top_bar import TopBar
 # What the command `quickstart` ends with.
 QUICKSTART_TYPES = ("Q8_0", "Q4_K_M")
 _TYPING_SECONDS = 0.2
+_NEXT_KEYS = "{export.chat}: chat with it, {export.copy}: copy"
 _SUSPECT = ".suspect.gguf"
 # The usual types; the command line knows all of llama.cpp's.
 TYPES = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M")
@@ -159,7 +160,7 @@ class ExportScreen(Page):
 
     def action_start(self) -> None:
         if not self._chosen:
-            self.evomerge.tell("choose a type first (space)", "warning")
+            self.evomerge.tell(self.evomerge.with_keys("choose a type first ({export.choose})"), "warning")
             return
         self._result = None
         self._export([*self._words(), *([] if self.query_one("#proof", Tick).value else ["--no-proof"])])
@@ -181,7 +182,7 @@ class ExportScreen(Page):
         finally:
             self._set_working(False)
         if self._result is not None:
-            self.query_one("#steps", Static).update(done_lines(self._result))
+            self.query_one("#steps", Static).update(done_lines(self._result, self.evomerge.with_keys(_NEXT_KEYS)))
             self._look()
             if self._at_once and self.is_current and self.check_action("chat", ()):
                 self.action_chat()

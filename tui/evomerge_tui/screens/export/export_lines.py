@@ -84,8 +84,8 @@ def _warnings(plan: Mapping[str, Any], chosen: Collection[str]) -> list[str]:
     return [text for text in plan["warnings"] if text not in not_chosen]
 
 
-def done_lines(result: Mapping[str, Any]) -> Content:
-    """The files, whether they were verified, and what to do next."""
+def done_lines(result: Mapping[str, Any], keys: str) -> Content:
+    """The files, whether they were verified, and the `keys` of what to do next."""
     lines = []
     for file in result["files"]:
         failures = [*(file["proof"] or {}).get("failures", ()), *file.get("sight", {}).get("failures", ())]
@@ -97,7 +97,7 @@ def done_lines(result: Mapping[str, Any]) -> Content:
         found = "verified with pictures" if seen else "not verified"
         lines += _file_lines(result["mmproj"], "mmproj", result["mmproj"]["failures"], found)
     lines += [Content.styled(f"○ {many_lines(text)}", "$warning") for text in result["warnings"]]
-    return Content("\n").join([*lines, Content.styled("\nc: chat with it, y: copy", "$text-muted")])
+    return Content("\n").join([*lines, Content.styled(f"\n{keys}", "$text-muted")])
 
 
 def _file_lines(file: Mapping[str, Any], name: str, failures: Sequence[str], otherwise: str) -> list[Content]:

@@ -29,7 +29,7 @@ from evomerge_tui.widgets.panel_tabs import PanelTabs
 from evomerge_tui.widgets.rows_table import Column, RowsTable
 from evomerge_tui.widgets.top_bar import TopBar
 
-TABS = {"numbers": "1 Numbers", "lines": "2 Side by side"}
+TABS = {"numbers": "Numbers", "lines": "Side by side"}
 # The best ones in one colour, the others in another: more lines than this hide each other in a terminal.
 _BEST, _OTHERS = 8, 32
 _HALF = 10
@@ -61,7 +61,7 @@ class MatteredScreen(Page):
         self.folder = folder
 
     def body(self) -> Iterable[Widget]:
-        yield PanelTabs(TABS)
+        yield self.tabs(TABS)
         with Vertical(id="numbers", classes="tab -shown"):
             yield RowsTable[NumberImportance](
                 _columns(),

@@ -132,7 +132,10 @@ class NewRunScreen(Page):
         if self._trouble:
             place = step_of(self._trouble)
             troubles[place] = troubles[place] or with_titles(self._trouble)
-        self.query_one(StepBar).show(self._step, lacking(self.draft, troubles))
+        self.query_one(StepBar).show(self._step, self._lacking(self.draft, troubles))
+
+    def _lacking(self, draft: Draft, troubles: Mapping[str, str]) -> dict[str, str]:
+        return {step: self.evomerge.with_keys(need) for step, need in lacking(draft, troubles).items()}
 
     def _show_summary(self) -> None:
         if self.display:
@@ -145,7 +148,7 @@ class NewRunScreen(Page):
         """What the run would take, soon after the last key."""
         await asyncio.sleep(_TYPING_SECONDS)
         draft = self.draft
-        missing = next((text for text in lacking(draft, {}).values() if text), "")
+        missing = next((text for text in self._lacking(draft, {}).values() if text), "")
         if missing:
             self._reckoned(None, missing)
             return
@@ -207,7 +210,7 @@ class NewRunScreen(Page):
 
     async def _may_lose_changes(self, do: str) -> bool:
         """Whether nothing of the recipe would be lost, or the person lets it go."""
-        detail = "Your changes to the recipe will be lost. Press ctrl+s to save them."
+        detail = self.evomerge.with_keys("Your changes to the recipe will be lost. Press {new_run.save} to save them.")
         return self.draft.is_saved or await self.app.push_screen_wait(Confirm(f"{do} without saving?", detail, do))
 
     def under_way(self) -> Iterable[UnderWay]:
@@ -292,10 +295,11 @@ class NewRunScreen(Page):
 
 
 def lacking(draft: Draft, troubles: Mapping[str, str]) -> dict[str, str]:
-    """What each step still needs, "" for nothing; `troubles` say what is wrong with what is chosen in a step."""
-    models = "" if draft.base else "choose a base: press b on a model"
-    models = models or ("" if draft.sources else "choose sources: press space on a model")
-    goal = "" if draft.tasks else "add a task: press a in step 2"
+    """What each step still needs, with actions in braces where their keys belong, "" for nothing; `troubles` say what is wrong
+    with what is chosen in a step."""
+    models = "" if draft.base else "choose a base: press {models.base} on a model"
+    models = models or ("" if draft.sources else "choose sources: press {models.use} on a model")
+    goal = "" if draft.tasks else "add a task: press {goal.add} in step 2"
     budget = draft.get("budget", "evaluations") or draft.get("budget", "minutes")
     search = "" if budget else "set candidates or minutes in step 3"
     needs = {"models": models, "goal": goal, "search": search}

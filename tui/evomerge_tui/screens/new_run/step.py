@@ -10,6 +10,7 @@ from textual.containers import Vertical
 from evomerge_tui.screens.new_run.draft import Draft
 from evomerge_tui.screens.new_run.messages import Edited
 from evomerge_tui.screens.shell import Shell, shell_of
+from evomerge_tui.screens.tells_faults import TellsFaults
 from evomerge_tui.screens.work_under_way import UnderWay
 
 
@@ -20,7 +21,7 @@ class HasPlanner(Protocol):
         """Asks the planner and waits for its answer."""
 
 
-class Step(Vertical):
+class Step(Vertical, TellsFaults):
     """A step shows a draft and edits it; the screen keeps it and shows it in all steps."""
 
     SCOPE: ClassVar[str]

@@ -27,6 +27,8 @@ from evomerge_tui.text.shown_text import many_lines
 from evomerge_tui.widgets.top_bar import TopBar
 
 _LOOK_SECONDS = 0.5
+_SIDES = {"left": "Left ({vote.left})", "right": "Right ({vote.right})"}
+_BUTTONS = {**_SIDES, "tie": "Tie ({vote.tie})"}
 _CHOICES: dict[str, Choice] = {"left": "first", "right": "second", "tie": "tie"}
 
 
@@ -55,14 +57,14 @@ class VoteScreen(Page):
     def body(self) -> Iterable[Widget]:
         yield Static("Looking for what is asked …", id="asked", markup=False)
         with Horizontal(id="answers"):
-            for side, title in (("left", "Left (1)"), ("right", "Right (2)")):
+            for side, title in _SIDES.items():
                 with VerticalScroll(id=side, classes="answer") as column:
-                    column.border_title = title
+                    column.border_title = self.evomerge.with_keys(title)
                     yield Static("", id=f"{side}-text", markup=False)
         with Horizontal(id="votes"):
             yield Static("Which answer is better?", id="ask-vote", markup=False)
-            for choice, title in (("left", "Left (1)"), ("right", "Right (2)"), ("tie", "Tie (3)")):
-                yield Button(title, id=f"vote-{choice}")
+            for choice, title in _BUTTONS.items():
+                yield Button(self.evomerge.with_keys(title), id=f"vote-{choice}")
 
     def on_mount(self) -> None:
         self.query_one(TopBar).set_title(f"{self.folder.name} › vote")

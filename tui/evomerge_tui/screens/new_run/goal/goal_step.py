@@ -30,7 +30,7 @@ from evomerge_tui.text.shown_text import one_line
 from evomerge_tui.widgets.picture_view import PictureView
 from evomerge_tui.widgets.rows_table import Cell, Column, RowsTable
 
-_EMPTY = "No tasks yet: press a to add one."
+_EMPTY = "No tasks yet: press {goal.add} to add one."
 _WAIT_SECONDS = 0.4
 _LOOK_SECONDS = 1.0
 
@@ -48,7 +48,7 @@ class GoalStep(Step):
 
     def compose(self) -> Iterable[Widget]:
         yield RowsTable[tuple[int, Mapping[str, Any]]](
-            _columns(), lambda row: row[0], sort="number", id="task-list", empty=_EMPTY, opens="Edit"
+            _columns(), lambda row: row[0], sort="number", id="task-list", empty=self.evomerge.with_keys(_EMPTY), opens="Edit"
         )
         with Horizontal(classes="buttons"):
             yield Button("Add task", id="add", tooltip="Add a ready task or a file of your own")

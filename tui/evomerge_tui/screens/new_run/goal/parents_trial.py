@@ -22,18 +22,19 @@ from evomerge_tui.processes.line_process import command_lines
 from evomerge_tui.screens.dialogs.under_way import may_end
 from evomerge_tui.screens.new_run.draft import Draft, moved_to
 from evomerge_tui.screens.shell import shell_of
+from evomerge_tui.screens.tells_faults import TellsFaults
 from evomerge_tui.screens.work_under_way import UnderWay
 from evomerge_tui.text.quantities import duration, percent
 from evomerge_tui.text.shown_text import one_line
 
 ITEMS = 8
 _INTRODUCTION = (
-    "How well do the parents do already? Press t to score base and parents on 8 items of each task, "
+    "How well do the parents do already? Press {goal.try} to score base and parents on 8 items of each task, "
     "in the precision of the search."
 )
 
 
-class ParentsTrial(Vertical):
+class ParentsTrial(Vertical, TellsFaults):
     """Starts the trial, shows each parent as it is scored, and its answers."""
 
     def __init__(self) -> None:
@@ -48,7 +49,7 @@ class ParentsTrial(Vertical):
             yield Button("Try parents now", id="try-parents", tooltip="Score the parents on 8 items; press again to cancel")
             yield Static("", id="try-news", markup=False)
         with VerticalScroll(id="try-scroll", can_focus=True):
-            yield Static(_INTRODUCTION, id="try-text", markup=False)
+            yield Static(shell_of(self).with_keys(_INTRODUCTION), id="try-text", markup=False)
 
     def show(self, draft: Draft) -> None:
         self._draft = draft

@@ -52,7 +52,7 @@ from evomerge_tui.text.shown_text import one_line
 from evomerge_tui.widgets.form_row import FormRow
 from evomerge_tui.widgets.rows_table import RowsTable
 
-_EMPTY = "No models here: type a name above and press enter to search the Hub, or press f to choose a folder."
+_EMPTY = "No models here: type a name above and press enter to search the Hub, or press {models.folder} to choose a folder."
 _UNSAID = "the base's"
 _REST_SECONDS = 0.4
 TONES = {"good": "$success", "bad": "$error"}
@@ -116,7 +116,7 @@ class ModelsStep(Step):
     async def _look(self) -> None:
         folders = [*self.evomerge.settings.model_folders, str(self.evomerge.folder), *map(str, self._folders)]
         await self._take(self.ask("models", folders=folders), "")
-        self.table.set_empty(_EMPTY)
+        self.table.set_empty(self.evomerge.with_keys(_EMPTY))
 
     @work(exclusive=True, group="look")
     async def _look_in(self, folder: Path) -> None:
@@ -372,7 +372,7 @@ class ModelsStep(Step):
         if self._ranking is not None and self._ranking.is_running:
             self._ask_and_cancel(self._ranking, self._ranking_under_way())
         elif lacking:
-            self.evomerge.tell(lacking, "warning")
+            self.evomerge.tell(self.evomerge.with_keys(lacking), "warning")
         else:
             self._ranking_began = time.monotonic()
             self._ranking = self._rank()

@@ -29,7 +29,7 @@ class Ranked:
 def lacks(draft: Draft) -> str:
     """What has to be chosen before models can be ranked; "" when nothing is missing."""
     if not draft.base or len(draft.sources) < 2:
-        return "Choose a base (b) and at least two sources (space) to rank"
+        return "Choose a base ({models.base}) and at least two sources ({models.use}) to rank"
     return "" if draft.tasks else "Add a task in step 2 first: models are ranked by what they answer"
 
 

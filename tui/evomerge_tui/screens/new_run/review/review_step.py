@@ -22,6 +22,8 @@ from evomerge_tui.screens.new_run.step import Step
 from evomerge_tui.user.settings import Settings
 from evomerge_tui.widgets.form_row import FormRow
 
+_UNREADY = "The checklist still shows problems: fix them first, then press {review.again} to check again"
+
 
 class ReviewStep(Step):
     """Checks as soon as it is entered."""
@@ -112,7 +114,7 @@ class ReviewStep(Step):
         if self.ready:
             self.post_message(StartAsked(self.run_folder))
         else:
-            self.evomerge.tell("The checklist still shows problems: fix them first, then press r to check again", "warning")
+            self.evomerge.tell(self.evomerge.with_keys(_UNREADY), "warning")
 
     def action_copy(self) -> None:
         self.evomerge.copy_text(self.query_one("#recipe-text", TextArea).text, "recipe")
