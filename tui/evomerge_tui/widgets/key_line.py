@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Footer
+from textual.widgets._footer import FooterKey
 
 
 class KeyLine(Footer):
-    """Textual's footer, which shows nothing until its app has the focus: a browser's tab or a terminal may not have it yet."""
+    """Textual's footer, which shows nothing until its app has the focus: a browser's tab or a terminal may not have it yet.
+    Where not all keys have room, the one that lists them all (`-help`) keeps its place at the right."""
+
+    def compose(self) -> Iterable[Widget]:
+        for key in super().compose():
+            if isinstance(key, FooterKey) and key.action == "app.help":
+                key.add_class("-help")
+            yield key
 
     def bindings_changed(self, screen: Screen[object]) -> None:
         super().bindings_changed(screen)
