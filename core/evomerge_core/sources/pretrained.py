@@ -13,9 +13,9 @@ from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.json_file import read_json
+from evomerge_core.sources.stored.picture_sizes import require_usual_sizes
 from evomerge_core.sources.stored.processor_template import processor_template
 from evomerge_core.sources.stored.tokenizer_files import why_unreadable
-from evomerge_core.sources.vision.picture_sizes import require_usual_sizes
 
 _AS_DATA: Mapping[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 # What the libraries raise for files that they can't make sense of.

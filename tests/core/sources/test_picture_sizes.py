@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evomerge_core.errors import InputError
-from evomerge_core.sources.vision.picture_sizes import require_usual_sizes
+from evomerge_core.sources.stored.picture_sizes import require_usual_sizes
 from evomerge_quant.resident.vision.standing_text import standing_texts
 from support.vision_models import write_seeing_model
 
