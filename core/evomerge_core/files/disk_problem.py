@@ -43,7 +43,7 @@ def disk_problem(error: Exception, at: str | Path, *, then: str = AGAIN) -> Inpu
         return InputError(f"can't be a path ({_reason(error)})", where=_shortened(str(named)), remedy="give another")
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOCKED:
         return InputError(f"can't be used ({error})", where=named, remedy="end the other program that has the store open")
-    if code not in _REFUSALS or isinstance(error, ConnectionError):
+    if code is None or code not in _REFUSALS or isinstance(error, ConnectionError):
         return None
     problem, remedy = _REFUSALS[code]
     place = getattr(error, "filename2", None) or named

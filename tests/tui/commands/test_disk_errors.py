@@ -18,10 +18,12 @@ import pytest
 from evomerge_core.errors import InputError
 from evomerge_core.run.report import write
 from evomerge_core.run.run_folder import known_runs
-from evomerge_core.run.run_folder.folder import create_folder
+from evomerge_core.run.run_folder.folder import create_folder, open_store
+from evomerge_core.run.run_folder.recovery import restore_if_damaged
 from evomerge_core.run.view import progress
 from evomerge_tui.cli.main import main
 from evomerge_tui.cli.model_commands.export import _terminated_as_interrupted
+from evomerge_tui.processes import job
 from evomerge_tui.talk.votes import keep_vote, new_vote
 from evomerge_tui.user.settings import Settings, save_settings
 
@@ -64,6 +66,21 @@ def test_a_command_says_it_in_one_line(
     assert printed.err.count("\n") == 1
     assert said.format(run=run) in printed.err
     assert json.loads(printed.out)["error"] in printed.err
+
+
+def test_a_lost_store_is_made_again_from_its_copy(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(open_store(run, keeps_copies=True)) as store:
+        store.keep_copy()
+    (run / "run.db").unlink()
+    assert main(["status", str(run)]) == 2
+    assert "run.db: is missing; `evomerge-tui resume" in capsys.readouterr().err
+    # what a job's start does to a store; no job is needed
+    monkeypatch.setattr(job, "start", restore_if_damaged)
+    assert main(["resume", str(run), "--detach", "--json"]) == 0
+    assert "the run goes on from the copy of" in capsys.readouterr().err
+    assert main(["status", str(run)]) == 0
 
 
 def test_a_store_that_another_program_keeps_locked(

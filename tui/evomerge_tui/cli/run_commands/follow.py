@@ -70,10 +70,14 @@ def follow(folder: Path, *, detach: bool, as_json: bool, ending: Ending | None =
 def _is_done(folder: Path) -> bool:
     """Whether the run is finished, its store sound and its winner whole; what a winner has lost, and gets again, is said."""
     from evomerge_core.run.run_folder.folder import require_sound_store
+    from evomerge_core.run.run_folder.names import STORE
     from evomerge_core.run.store.connection import DamagedStore
     from evomerge_core.run.verdict.winner_files import forget_winner, winner_damage
     from evomerge_core.run.view.progress import read_progress
 
+    if not (folder / STORE).exists():
+        # the job's start goes on from the copy
+        return False
     try:
         require_sound_store(folder)
         # before the result is read, which may be what is damaged
@@ -83,7 +87,7 @@ def _is_done(folder: Path) -> bool:
             print(f"{damage}: it is made again", file=sys.stderr)
         return damage is None and read_progress(folder).state == "finished"
     except DamagedStore:
-        # the job's start goes on from the copy
+        # here too
         return False
 
 
@@ -96,7 +100,7 @@ def _show_result(folder: Path, as_json: bool, console: Console, ending: Ending |
     console.print(result_tables(result))
     added = {} if ending is None else ending(folder, console)
     if as_json:
-        print_json(result | added)
+        print_json({**result, **added})
     if "error" in added:
         print(f"error: {added['error']}", file=sys.stderr)
     return 1 if "error" in added else 0
