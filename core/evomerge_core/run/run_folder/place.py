@@ -13,8 +13,11 @@ from pathlib import Path
 from evomerge_core.errors import InputError
 from evomerge_core.files.bounded import other_than_file
 from evomerge_core.files.full_disk import resume_it
-from evomerge_core.run.run_folder.names import COPY, LOCK, LOG, RECIPE, SOURCES, STORE, WINNER
+from evomerge_core.run.run_folder.kept_room import ROOM
+from evomerge_core.run.run_folder.names import COPY, DAMAGED, LOCK, LOG, RECIPE, SOURCES, STORE, WINNER
+from evomerge_core.run.store.connection import BESIDE
 
+_FILES = (*(RECIPE, SOURCES, STORE, COPY, DAMAGED, LOCK, LOG, ROOM), *(f"{STORE}{ending}" for ending in BESIDE))
 _KNOWN = (STORE, f"{STORE}-wal", LOCK)
 
 Identity = tuple[int, int]
@@ -68,7 +71,7 @@ def require_own_files(folder: Path) -> None:
 
     Raises `InputError` where one of its files is a link or no file, or the winner's folder is a link or no folder.
     """
-    for name in (RECIPE, SOURCES, STORE, COPY, LOCK, LOG, WINNER):
+    for name in (*_FILES, WINNER):
         path = folder / name
         if path.is_symlink():
             raise InputError("is a link, and a run writes into its own folder only", where=path, remedy="remove it")

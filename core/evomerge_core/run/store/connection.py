@@ -207,7 +207,9 @@ def _read(path: Path) -> tuple[bytes, _Times]:
             if _times(path) == before:
                 return with_log(data, log), before
     except OSError as error:
-        raise InputError(f"can't be read ({error.strerror})", where=path, remedy="check its permissions") from error
+        raise InputError(
+            f"can't be read ({error.strerror})", where=error.filename or path, remedy="check its permissions"
+        ) from error
     raise InputError("is being written", where=path, remedy="try again")
 
 

@@ -157,7 +157,7 @@ def test_whatever_lies_in_the_stores_place_is_named(run: Path, make: Callable[[P
 
 
 @pytest.mark.skipif(os.name == "nt", reason="of POSIX's kinds of files")
-@pytest.mark.parametrize("name", ["recipe.yaml", "sources.json", "run.copy.db", "job.log"])
+@pytest.mark.parametrize("name", ["recipe.yaml", "sources.json", "run.copy.db", "run.damaged.db", "job.log", "run.db-wal"])
 def test_a_job_writes_to_files_alone(run: Path, name: str) -> None:
     (run / name).unlink(missing_ok=True)
     _pipe(run / name)
