@@ -10,7 +10,7 @@ from evomerge_quant.resident.answering.decoding.batch import Batch
 from evomerge_quant.resident.answering.decoding.running import RunningBatch
 from evomerge_quant.resident.answering.decoding.seated import seat_rows
 from evomerge_quant.resident.answering.ending import Ending
-from evomerge_quant.resident.answering.prefill import Started, prefill, read_prefix
+from evomerge_quant.resident.answering.prefill import Prefix, Started, prefill, read_prefix
 from evomerge_quant.resident.answering.reader import Reader
 from evomerge_quant.resident.answering.rows import QuestionRow, batches, common_prefix
 from evomerge_quant.resident.answering.vocabulary import Vocabulary
@@ -33,25 +33,37 @@ def answer_rows(reader: Reader, rows: Sequence[QuestionRow], vocabulary: Vocabul
     known: dict[int, Started] = {}
     waiting: list[Started] = []
     while True:
-        while len(waiting) < running.free and (batch := next(unread, None)) is not None:
-            for started in prefill(reader, batch, prefix, vocabulary):
-                if started.states:
-                    waiting.append(started)
-                else:
-                    answers[started.row.index] = _answer(started, started.ending)
-        entering, waiting = waiting[: running.free], waiting[running.free :]
-        if entering:
-            running.enter(entering)
-            known |= {each.row.index: replace(each, states=()) for each in entering}
+        waiting = _seated(running, waiting, known)
+        while running.free and (batch := next(unread, None)) is not None:
+            # Seated at once: as long as a row waits, so does the whole cache that it was read into.
+            waiting = _seated(running, _read(reader, batch, prefix, vocabulary, answers), known)
         if not running.running:
             return [answers[index] for index in range(len(rows))]
         for index, ending in running.step().items():
             answers[index] = _answer(known.pop(index), ending)
 
 
+def _read(
+    reader: Reader, batch: Sequence[QuestionRow], prefix: Prefix, vocabulary: Vocabulary, answers: dict[int, Answer]
+) -> list[Started]:
+    """Reads rows; those that are still to be answered, while the others' answers are added to `answers`."""
+    started = prefill(reader, batch, prefix, vocabulary)
+    answers |= {each.row.index: _answer(each, each.ending) for each in started if not each.states}
+    return [each for each in started if each.states]
+
+
+def _seated(running: Batch, waiting: Sequence[Started], known: dict[int, Started]) -> list[Started]:
+    """Gives waiting rows the free seats, and adds them to `known` without their states; those that there is no seat for."""
+    count = running.free
+    if waiting and count:
+        running.enter(waiting[:count])
+        known |= {each.row.index: replace(each, states=()) for each in waiting[:count]}
+    return list(waiting[count:])
+
+
 def _make_batch(reader: Reader, rows: Sequence[QuestionRow], vocabulary: Vocabulary, batch_size: int) -> Batch:
     if reader.device.type == "cpu":
-        return RunningBatch(reader, vocabulary, batch_size)
+        return RunningBatch(reader, vocabulary, min(batch_size, len(rows)))
     return seat_rows(reader, rows, vocabulary, batch_size)
 
 

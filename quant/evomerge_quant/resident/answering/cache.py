@@ -65,15 +65,17 @@ def with_prefix(prefix: RowCache, rows: int, room: int) -> RowCache:
     return cache
 
 
-def take_row(cache: RowCache, row: int, tokens: int) -> RowStates:
-    """A copy of the first `tokens` columns of a row."""
-    copies = [[buffer[row, :, :tokens].clone() for buffer in layer.stored] for layer in cache.parts]
-    return tuple((keys, values) for keys, values in copies)
+def row_states(cache: RowCache, row: int, tokens: int) -> RowStates:
+    """The first `tokens` columns of a row, where they are: the cache lives as long as they do."""
+    views = [[buffer[row, :, :tokens] for buffer in layer.stored] for layer in cache.parts]
+    return tuple((keys, values) for keys, values in views)
 
 
 def moved(old: RowCache, seats: int, rows: int, kept: int, width: int, columns: int, like: RowStates | None) -> RowCache:
     """A cache of `seats` rows and `columns` columns, of which `width` count as filled: the last of them hold the last `kept`
     filled columns of the first `rows` rows of `old`, the others zeros. `like` gives the shapes where `old` holds nothing.
+
+    `old` is emptied layer by layer: there is never more than a layer of both.
     """
     cache = RowCache(len(old.parts), columns)
     for number, (source, layer) in enumerate(zip(old.parts, cache.parts, strict=True)):
@@ -85,6 +87,7 @@ def moved(old: RowCache, seats: int, rows: int, kept: int, width: int, columns: 
             buffer.zero_()
         for buffer, states in zip(layer.stored, source.stored, strict=False):
             buffer[:rows, :, width - kept : width] = states[:rows, :, source.used - kept : source.used]
+        source.stored = ()
     return cache
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from evomerge_quant.resident.answering.attention import PADDING
-from evomerge_quant.resident.answering.cache import RowCache, RowStates, take_row, with_prefix
+from evomerge_quant.resident.answering.cache import RowCache, RowStates, row_states, with_prefix
 from evomerge_quant.resident.answering.ending import Ending, find_ending
 from evomerge_quant.resident.answering.reader import PlacedTokens, Reader
 from evomerge_quant.resident.answering.rows import QuestionRow
@@ -35,7 +35,7 @@ class Started:
     `gold` and `choices` are log-probabilities, token by token; `greedy` says of each choice whether all its tokens are the
     most likely ones. `tokens` are the first tokens of the model's own answer, at
     least one ([] where nothing is generated). When they are not all of it, `ending` is None and `states` are the keys and
-    values of the prompt and of these tokens but the last.
+    values of the prompt and of these tokens but the last, in the cache that was read into.
     """
 
     row: QuestionRow
@@ -158,7 +158,7 @@ def _start(
     tokens = best[: _agreed(best, row.gold) + 1] if row.generates else []
     ending = find_ending(tokens, 0, row.question, vocabulary)
     continues = row.generates and ending is None
-    states = take_row(cache, number, len(row.prompt) + len(tokens) - 1) if continues else ()
+    states = row_states(cache, number, len(row.prompt) + len(tokens) - 1) if continues else ()
     return Started(row, gold, tuple(choices), tuple(greedy), tokens, ending, states)
 
 

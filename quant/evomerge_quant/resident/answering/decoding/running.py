@@ -44,7 +44,7 @@ class RunningBatch:
         """Rows take free seats; each has states, and at least one token to come."""
         longest = max(each.states[0][0].shape[1] for each in started)
         if longest > self._width or self._width == self._columns:
-            self._lay_out(longest, like=started[0])
+            self._lay_out(longest, started)
         for each in started:
             seat = len(self._live)
             live = LiveRow(each.row, list(each.tokens))
@@ -56,7 +56,7 @@ class RunningBatch:
     def step(self) -> dict[int, Ending]:
         """One token more for every row; the endings of the rows that leave, by the row's index."""
         if self._width == self._columns:
-            self._lay_out(0)
+            self._lay_out(0, ())
         new = self._next_tokens()
         endings: dict[int, Ending] = {}
         for seat in reversed(range(len(self._live))):
@@ -92,16 +92,16 @@ class RunningBatch:
             self._positions[seat] = self._positions[len(self._live)]
             move_row(self._cache, len(self._live), seat)
 
-    def _lay_out(self, longest: int, like: Started | None = None) -> None:
-        """As many columns as the live rows need, or rows of `longest` columns, and room for more."""
+    def _lay_out(self, longest: int, entering: Sequence[Started]) -> None:
+        """As many columns as the live rows need, or rows of `longest` columns, and room for more, as far as these and the rows
+        that enter may come to need it."""
         width = max([longest, *(live.cached for live in self._live)])
-        most = max((live.row.question.max_new_tokens for live in self._live), default=0)
-        if like is not None:
-            most = max(most, like.row.question.max_new_tokens)
-        columns = width + max(1, min(_ROOM, most))
+        rows = [*(live.row for live in self._live), *(each.row for each in entering)]
+        most = max(len(row.prompt) + row.question.max_new_tokens for row in rows)
+        columns = max(width + 1, min(width + _ROOM, most))
         kept = min(width, self._width)
         positions = torch.full((self._seats, columns), PADDING, dtype=torch.int64)
         positions[:, width - kept : width] = self._positions[:, self._width - kept : self._width]
-        states = like.states if like is not None else None
+        states = entering[0].states if entering else None
         self._cache = moved(self._cache, self._seats, len(self._live), kept, width, columns, states)
         self._positions, self._width = positions, width
