@@ -198,6 +198,21 @@ class _Event:
         pass
 
 
+_CANT_PACK = "pack_vnni2 is only supported"
+_attention = torch.nn.functional.scaled_dot_product_attention
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Any = None, **settings: Any) -> Tensor:
+    """Attention as one kernel, which keeps nothing of its own. What the CPU's can't take in bfloat16 is computed in float32."""
+    try:
+        return _attention(query, key, value, attn_mask=attn_mask, **settings)
+    except RuntimeError as error:
+        if _CANT_PACK not in str(error):
+            raise
+    plain = [x.held.float() if isinstance(x, CardTensor) else x for x in (query, key, value, attn_mask)]
+    return CardTensor(_attention(*plain[:3], attn_mask=plain[3], **settings).to(query.dtype))
+
+
 def _parameter(data: CardTensor | Tensor, *, bnb_quantized: bool, **settings: Any) -> Any:
     """bitsandbytes' own class can't wrap a tensor that is a subclass already."""
     if not isinstance(data, CardTensor):
@@ -246,6 +261,8 @@ def pretended_card(
         for attribute, fake in fakes.items():
             stack.enter_context(mock.patch.object(torch.cuda, attribute, fake))
         stack.enter_context(mock.patch.object(nf4_linear, "Params4bit", _parameter))
+        functional = torch.nn.functional
+        stack.enter_context(mock.patch.object(functional, "scaled_dot_product_attention", _attend))
         # Where torch is built for real cards: nothing is recorded as a graph of this one.
         stack.enter_context(mock.patch.object(torch.version, "cuda", None))
         _memory.append(memory)

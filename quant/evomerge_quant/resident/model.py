@@ -29,6 +29,7 @@ from evomerge_quant.resident.answering.vocabulary import Vocabulary, read_vocabu
 from evomerge_quant.resident.network.fixed_order import fix_order
 from evomerge_quant.resident.network.layered_config import with_layers
 from evomerge_quant.resident.network.path_view import Route, view_path
+from evomerge_quant.resident.network.plain_attention import attend_plainly_if_needed
 from evomerge_quant.resident.network.skeleton import Precision, make_skeleton, place
 from evomerge_quant.resident.network.weights import WeightSlots, make_slots, take_all
 from evomerge_quant.resident.out_of_memory import NoRoom, OutOfMemory, is_out_of_memory
@@ -221,6 +222,7 @@ def build(
             raise
         raise _no_room(memory.resident_bytes(config, precision, dtype), free, precision, place_on) from None
     fixed = place_on.type == "cpu" and dtype == torch.float32 and fix_order(model)
+    attend_plainly_if_needed(model, dtype, place_on)
     parts = _Parts(
         config,
         model,

@@ -38,9 +38,10 @@ QUESTIONS = [
 
 @pytest.fixture(autouse=True)
 def _packed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a card, the CPU keeps no unpacked values, torch adds up as it likes, and rows have seats."""
+    """As on a card, the CPU keeps no unpacked values, torch adds up as it likes, attends in one kernel, and rows have seats."""
     monkeypatch.setattr(memory, "unpacked_fits", lambda *_, **__: False)
     monkeypatch.setattr(model, "fix_order", lambda _: False)
+    monkeypatch.setattr(model, "attend_plainly_if_needed", lambda *_: False)
     monkeypatch.setattr(answering, "_make_batch", seat_rows)
 
 

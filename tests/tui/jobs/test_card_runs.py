@@ -19,7 +19,7 @@ from evomerge_core.run.run_folder.folder import open_store
 from evomerge_core.run.run_folder.names import RECIPE, RESULT, WINNER
 from evomerge_core.run.setup import create_run, prepare
 from evomerge_core.run.verdict.winner_files import MODEL
-from evomerge_quant.resident import memory
+from evomerge_quant.resident import memory, model
 from evomerge_quant.resident.answering import answering
 from evomerge_quant.resident.answering.decoding.seated import seat_rows
 from evomerge_quant.resident.model import build
@@ -31,10 +31,12 @@ from support.tiny_run import scores, write_recipe
 
 @pytest.fixture(autouse=True)
 def _alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The CPU's own batches on both, in a card's seats: sums in bfloat16 depend on a batch's shape."""
+    """The CPU's own batches on both, in a card's seats: sums in bfloat16 depend on a batch's shape. And torch's own attention,
+    which takes such short texts on every CPU."""
     monkeypatch.setitem(memory.MOST_ROWS, "cuda", memory.MOST_ROWS["cpu"])
     monkeypatch.setitem(answering.PREFILL_TOKENS, "cuda", answering.PREFILL_TOKENS["cpu"])
     monkeypatch.setattr(answering, "_make_batch", seat_rows)
+    monkeypatch.setattr(model, "attend_plainly_if_needed", lambda *_: False)
 
 
 def run_on(device: str, recipe: Path, run: Path) -> Path:
@@ -87,6 +89,6 @@ def weights_on_card(run: Path) -> dict[str, Tensor]:
     (winner,) = (c for c in store.candidates() if c.label == name)
     child = child_of(setup, store, winner)
     store.close()
-    model = build(setup.base_folder, precision="bf16", device="cuda", layers=fixed_layers(child, setup.sources))
-    model.load(stream_fixed(child, setup.sources, setup.engine))
-    return {name: parameter.cpu() for name, parameter in model.module.named_parameters()}
+    held = build(setup.base_folder, precision="bf16", device="cuda", layers=fixed_layers(child, setup.sources))
+    held.load(stream_fixed(child, setup.sources, setup.engine))
+    return {name: parameter.cpu() for name, parameter in held.module.named_parameters()}

@@ -13,6 +13,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.files.picture import Picture
 from evomerge_core.sources.pretrained import load_eyes, read_config, read_image_processor, read_tokenizer
 from evomerge_quant.resident.network.fixed_eyes import fix_eyes
+from evomerge_quant.resident.network.plain_attention import attend_plainly_if_needed
 from evomerge_quant.resident.vision.scorable import require_scorable
 from evomerge_quant.resident.vision.seen import Seen
 from evomerge_quant.resident.vision.standing_text import TILED, UNPREPARED, around_pictures, text_of_tiles, unseeable
@@ -43,6 +44,7 @@ def open_eyes(folder: Path, dtype: torch.dtype, device: torch.device) -> Eyes:
     module = load_eyes(folder, dtype).to(device)
     if device.type == "cpu" and dtype == torch.float32:
         fix_eyes(module)
+    attend_plainly_if_needed(module, dtype, device)
     config = module.config
     row = getattr(config, "image_token_id", None)
     token = None if row is None else read_tokenizer(folder).convert_ids_to_tokens(row)
