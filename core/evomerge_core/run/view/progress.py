@@ -6,6 +6,7 @@ import math
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from evomerge_core.run.view.expectation import expectation
 from evomerge_core.run.view.result import Winner, read_result, winner_of
 from evomerge_core.run.view.workers import WorkerSeen, workers_of
 
+from evomerge_core.run.view.sound_records import sound_records
 _RECENT = 15  # candidates whose median time stands for those to come
 
 
@@ -79,12 +81,9 @@ class Progress:
 
 
 def read_progress(folder: Path) -> Progress:
-    """Reads a run's progress; the run is left as it is, and no lock is kept."""
-    store = read_store(folder)
-    try:
+    """Reads a run's progress; the run is left as it is, and no lock is kept. DamagedStore for records that no run writes."""
+    with sound_records(folder), closing(read_store(folder)) as store:
         return _progress(folder, store)
-    finally:
-        store.close()
 
 
 def _progress(folder: Path, store: Store) -> Progress:
