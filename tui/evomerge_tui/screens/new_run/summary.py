@@ -61,7 +61,7 @@ def strip(draft: Draft, estimate: Mapping[str, Any] | None, trouble: str) -> Tex
 
 def _basis(estimate: Mapping[str, Any]) -> str:
     """What the times rest on; the checklist says it in full."""
-    return f"Based on {estimate['basis']}" if estimate["measured"] else "Rough estimate from model size; no earlier run here"
+    return f"Estimated {estimate['basis']}" if estimate["measured"] else "Rough estimate from model size; no earlier run here"
 
 
 def _head(title: str) -> Text:
