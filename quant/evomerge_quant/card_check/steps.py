@@ -116,6 +116,8 @@ def speed(bench: Bench, precision: Precision, rows: int, new_tokens: int) -> Ite
     ours = written / (time.perf_counter() - started)
     theirs = _generated_a_second(model, questions, new_tokens)
     text = f"{ours:,.0f} tokens a second, {rows} rows; transformers' generate {theirs:,.0f}"
+    if model.refused_recording:
+        text += f"; its steps can't be recorded as CUDA graphs ({model.refused_recording})"
     yield result(f"answers, {precision}", True, text, tokens_a_second=ours, generate_tokens_a_second=theirs)
 
 

@@ -86,12 +86,20 @@ class ResidentModel:
 
     @property
     def scored_on(self) -> str:
-        """Where answers are computed and in what; without a processor's name, they are the same on every one."""
+        """Where answers are computed and in what; without a processor's name, they are the same on every one. On a card also
+        that its steps can't be recorded, from the first that couldn't on."""
         computed_in = str(self.compute_dtype).removeprefix("torch.")
         if self._parts.fixed_order:
             return f"CPU, {computed_in} in fixed order"
-        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else processor_name()
-        return f"{name}, {computed_in}"
+        if self.device.type == "cpu":
+            return f"{processor_name()}, {computed_in}"
+        steps = ", without CUDA graphs" if self.refused_recording else ""
+        return f"{torch.cuda.get_device_name(self.device)}, {computed_in}{steps}"
+
+    @property
+    def refused_recording(self) -> str:
+        """Why the card couldn't record a step of this model, which is then launched kernel by kernel; "" where it could."""
+        return self._parts.reader.recording.refusal
 
     @property
     def device(self) -> torch.device:

@@ -37,6 +37,7 @@ class CandidateLoader:
         self._store = store
         self._held = HeldModel(setup.sources, setup.engine, setup.layers, make)
         self._shipped = shipped
+        self._scored_on = ""
 
     def slot(self, candidate: Candidate, split: str, precision: Precision) -> LoadedSlot:
         """Where a candidate is scored."""
@@ -44,8 +45,10 @@ class CandidateLoader:
         layers, before = layers_of(scored, self._setup.sources), held.present
         rows = batch_size(self._store, precision, held.other_layers(layers))
         slot = held.slot(scored, layers, precision, rows)
-        if slot.evaluator is not before and not self._shipped:
-            record_device(self._store, slot.evaluator.scored_on)
+        scored_on = slot.evaluator.scored_on
+        if not self._shipped and (slot.evaluator is not before or scored_on != self._scored_on):
+            record_device(self._store, scored_on)
+        self._scored_on = scored_on
         return slot
 
     def order(self, candidate: Candidate, split: str, precision: Precision) -> Order:
@@ -73,8 +76,9 @@ class CandidateLoader:
 
 
 def record_device(store: Store, scored_on: str) -> None:
-    """Keeps what scores are computed on, with an event where a run is resumed in another arithmetic than it began with."""
+    """Keeps what scores are computed on, with an event where a run is resumed in another arithmetic than it began with. What
+    was found out of it meanwhile, and stands after a comma, stays for the next model that begins without."""
     before = read_facts(store).scored_on
-    if before != scored_on:
+    if not f"{before}, ".startswith(f"{scored_on}, "):
         store.add_event("scored_on", device=scored_on, before=before)
         write_facts(store, scored_on=scored_on)

@@ -13,6 +13,7 @@ from evomerge_core.tasks.evaluator import CandidateError
 from evomerge_quant.resident.answering.attention import Windows, masks, windows
 from evomerge_quant.resident.answering.cache import RowCache
 from evomerge_quant.resident.answering.pictures import PictureTokens
+from evomerge_quant.resident.answering.recording import Recording
 
 # Logits are float32, 4 bytes each: 64 MiB at a time.
 LOGITS_AT_ONCE = 2**24
@@ -41,8 +42,8 @@ class PlacedTokens:
 
 @dataclass(frozen=True)
 class Reader:
-    """A decoder of `layers` layers, its head of `vocabulary` logits, what its attention layers see, and the pictures that
-    tokens beyond the vocabulary stand for."""
+    """A decoder of `layers` layers, its head of `vocabulary` logits, what its attention layers see, whether its steps can be
+    recorded, and the pictures that tokens beyond the vocabulary stand for."""
 
     decoder: Any
     head: Callable[[Tensor], Tensor]
@@ -51,6 +52,7 @@ class Reader:
     vocabulary: int
     dtype: torch.dtype
     device: torch.device
+    recording: Recording
     pictures: PictureTokens | None = None
 
     def read(self, placed: PlacedTokens, seen: tuple[Tensor, Tensor], cache: RowCache) -> Tensor:
@@ -113,6 +115,7 @@ def make_reader(model: Any, dtype: torch.dtype, device: torch.device) -> Reader:
         vocabulary=config.vocab_size,
         dtype=dtype,
         device=device,
+        recording=Recording(device),
     )
 
 

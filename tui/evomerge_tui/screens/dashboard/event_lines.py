@@ -88,7 +88,10 @@ def _worker_lost(data: Mapping[str, Any], _: Mapping[int, str]) -> str:
 
 
 def _scored_on(data: Mapping[str, Any], _: Mapping[int, str]) -> str:
-    changed = f", not on {data['before']} as before: results may differ" if data["before"] else ""
+    before = data["before"]
+    # what is added after the arithmetic is no other one
+    alike = not before or data["device"].startswith(f"{before}, ")
+    changed = "" if alike else f", not on {before} as before: results may differ"
     return f"Scoring on {data['device']}{changed}"
 
 

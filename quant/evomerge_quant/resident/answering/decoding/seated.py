@@ -40,7 +40,7 @@ class SeatedBatch:
         self._found = torch.zeros(seats, dtype=torch.int64, device=reader.device)
         self._places = torch.arange(self._most_columns, device=reader.device)[None]
         self._is_stale = False
-        self._replay = Replay(reader.device)
+        self._replay = Replay(reader.recording)
 
     @property
     def free(self) -> int:
