@@ -1,10 +1,10 @@
 """What preflight says a run takes in memory, beside what it takes: on the CPU, and on a pretended card.
 
-    python tests/benchmarks/plan_against_reality.py [--recipe RECIPE] [--keep FOLDER]
+    python tests/benchmarks/plan_against_reality.py [--recipe RECIPE] [--keep FOLDER] [--only NAME ...]
 
-Without RECIPE whole runs on generated models of three sizes are made. RAM is the most that the job holds beside mapped files,
-which Linux counts as RssAnon and the plan doesn't count either; VRAM is the most bytes that tensors on the pretended card
-hold at once. Every run is a process of its own. Prints a Markdown table.
+Without RECIPE whole runs on generated models are made, of several sizes, precisions and methods, and along a path. RAM is the
+most that the job holds beside mapped files, which Linux counts as RssAnon and the plan doesn't count either; VRAM is the most
+bytes that tensors on the pretended card hold at once. Every run is a process of its own. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -19,14 +19,31 @@ import time
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 SIZES: dict[str, dict[str, int]] = {
     "2 M": {"hidden_size": 192, "intermediate_size": 512, "num_hidden_layers": 4, "vocab_size": 4096},
     "25 M": {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 6, "vocab_size": 16384},
     "90 M": {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 12, "vocab_size": 16384},
+    "0.4 B": {"hidden_size": 1280, "intermediate_size": 3584, "num_hidden_layers": 16, "vocab_size": 49152},
 }
-_HEAD = "| run | device | planned MB | measured MB | measured/planned |\n| --- | --- | ---: | ---: | ---: |"
+# A run of each: size, precision, and what else of the recipe.
+RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "2 M, nf4": ("2 M", "nf4", {}),
+    "25 M, nf4": ("25 M", "nf4", {}),
+    "90 M, nf4": ("90 M", "nf4", {}),
+    "90 M, int8": ("90 M", "int8", {}),
+    "90 M, bf16": ("90 M", "bf16", {}),
+    "90 M, bf16, ties": ("90 M", "bf16", {"search_space": {"method": "ties", "groups": "whole"}}),
+    "90 M, bf16, della": ("90 M", "bf16", {"search_space": {"method": "della", "groups": "whole"}}),
+    "90 M, bf16, a path": ("90 M", "bf16", {"paths": {"sources": ["first", "second"], "max_layers": 14}}),
+    "0.4 B, nf4": ("0.4 B", "nf4", {}),
+    "0.4 B, bf16": ("0.4 B", "bf16", {}),
+}
+_HEAD = """| run | device | planned MB | of it reserve | measured MB | measured/planned |
+| --- | --- | ---: | ---: | ---: | ---: |"""
 
 
 def main() -> None:
@@ -37,31 +54,40 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as made:
         place = arguments.keep or Path(made)
-        named = {"recipe": arguments.recipe} if arguments.recipe else {name: _write(place / name, name) for name in SIZES}
+        named = {"recipe": arguments.recipe} if arguments.recipe else dict.fromkeys(arguments.only or RUNS)
         print(_HEAD)
         for name, recipe in named.items():
-            for device in ("cpu", "cuda"):
+            recipe = recipe or _write(place, name)
+            for device in arguments.devices:
                 found = _measured(device, recipe)
-                share = found["measured"] / found["planned"]
-                print(
-                    f"| {name} | {device} | {found['planned'] / 1e6:,.0f} | {found['measured'] / 1e6:,.0f} | {share:.2f} |",
-                    flush=True,
-                )
+                planned, reserve, measured = (found[key] / 1e6 for key in ("planned", "reserve", "measured"))
+                cells = (name, device, f"{planned:,.0f}", f"{reserve:,.0f}", f"{measured:,.0f}", f"{measured / planned:.2f}")
+                print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def _write(place: Path, size: str) -> Path:
+def _write(place: Path, name: str) -> Path:
+    """The recipe of one of `RUNS`, beside models that runs of the same size share."""
     from support.tiny_run import save_model, write_recipe
 
+    size, precision, changes = RUNS[name]
+    folder = place / size
     recipe = write_recipe(
-        place,
-        budget={"evaluations": 2},
-        splits={"search": 16, "validation": 8, "test": 16},
-        search_space={"groups": "whole"},
-        evaluation={"precision": "nf4", "confirm": ["bf16"], "device": "cpu", "agreement": False},
+        folder,
+        **{
+            "budget": {"evaluations": 2},
+            "splits": {"search": 16, "validation": 8, "test": 16},
+            "search_space": {"groups": "whole"},
+            "evaluation": {"precision": precision, "device": "cpu", "agreement": False},
+            **changes,
+        },
     )
-    base = save_model(place / "base", 0, **SIZES[size])
-    for name, seed in (("first", 1), ("second", 2)):
-        save_model(place / name, seed, base, **SIZES[size])
+    if "paths" in changes:
+        data = yaml.safe_load(recipe.read_text())
+        del data["search_space"]
+        recipe.write_text(yaml.safe_dump(data, sort_keys=False))
+    base = save_model(folder / "base", 0, **SIZES[size])
+    for source, seed in (("first", 1), ("second", 2)):
+        save_model(folder / source, seed, base, **SIZES[size])
     return recipe
 
 
@@ -75,7 +101,8 @@ def _measured(device: str, recipe: Path) -> dict[str, Any]:
 
 
 def _one(device: str, path: Path) -> dict[str, int]:
-    """Bytes that are planned and that are taken; those of the card without what a process takes on a real one."""
+    """Bytes that are planned, of these the reserve, and bytes that are taken; of a card without what a process takes on a real
+    one."""
     from evomerge_core.recipe.load import load_recipe
     from evomerge_core.run.setup import create_run
     from evomerge_quant.planning.memory import CUDA_BYTES
@@ -92,8 +119,8 @@ def _one(device: str, path: Path) -> dict[str, int]:
         if work(create_run(recipe, out=Path(place) / "run")):
             raise RuntimeError("the run failed")
         if device == "cuda":
-            return {"planned": planned.vram - CUDA_BYTES, "measured": card.peak}
-        return {"planned": planned.ram, "measured": most.end()}
+            return {"planned": planned.vram - CUDA_BYTES, "reserve": 0, "measured": card.peak}
+        return {"planned": planned.ram, "reserve": planned.memory.reserve, "measured": most.end()}
 
 
 class _Most:
@@ -125,6 +152,8 @@ def _anonymous() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", type=Path, help="a recipe's file in the place of the generated models")
+    parser.add_argument("--only", nargs="+", choices=RUNS, help="some of the runs on generated models")
+    parser.add_argument("--devices", nargs="+", choices=("cpu", "cuda"), default=("cpu", "cuda"))
     parser.add_argument("--keep", type=Path, help="a folder for the generated models")
     parser.add_argument("--one", choices=("cpu", "cuda"), help=argparse.SUPPRESS)
     return parser.parse_args()

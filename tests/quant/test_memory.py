@@ -16,7 +16,8 @@ from evomerge_core.tasks.evaluator import Question
 from evomerge_quant import ram
 from evomerge_quant.resident import memory
 from evomerge_quant.resident import model as resident_model
-from evomerge_quant.resident.memory import MemoryBudget
+from evomerge_quant.resident.answering.room import PassSizes, answering_bytes
+from evomerge_quant.resident.answering.row_lengths import RowLengths
 from evomerge_quant.resident.model import build
 from evomerge_quant.resident.network.few_bits.nf4_linear import Nf4Linear
 from evomerge_quant.resident.network.skeleton import Precision, few_bit_layers
@@ -68,15 +69,16 @@ def test_kv_bytes_are_those_of_transformers_cache(model_folder: MakeFolder, fami
     assert memory.kv_bytes_per_token(AutoConfig.from_pretrained(folder), torch.float32) == held / 5
 
 
-@pytest.mark.parametrize("free", [0, 10**6, 10**8, 10**12])
-@pytest.mark.parametrize("row_tokens", [1, 100, 100_000])
-def test_a_batch_stays_within_its_share(free: int, row_tokens: int) -> None:
-    budget = MemoryBudget(free=free, workspace=10**5, token=1000)
-    rows = memory.fit_batch(budget, row_tokens, CPU)
-    assert 1 <= rows <= memory.MOST_ROWS["cpu"]
-    assert rows == 1 or 2 * rows * row_tokens * 1000 + 10**5 <= free / 2
-    more = 2 * (rows + 1) * row_tokens * 1000 + 10**5
-    assert rows == memory.MOST_ROWS["cpu"] or more > free / 2
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("free", [0, 10**6, 10**8, 10**9, 10**12])
+@pytest.mark.parametrize("row_tokens", [2, 100, 100_000])
+def test_a_batch_stays_within_its_share(device: str, free: int, row_tokens: int) -> None:
+    sizes = PassSizes(device, hidden=64, inner=96, attended=64, heads=4, layers=3, token=1000, vocabulary=300, itemsize=4)
+    lengths, share = RowLengths(read=row_tokens // 2, whole=row_tokens, judged=1), memory.SHARE[device] * free
+    rows = memory.fit_batch(free, sizes, lengths)
+    assert 1 <= rows <= memory.MOST_ROWS[device]
+    assert rows == 1 or rows * row_tokens * 1000 <= answering_bytes(sizes, lengths, rows) <= share
+    assert rows == memory.MOST_ROWS[device] or answering_bytes(sizes, lengths, rows + 1) > share
 
 
 def test_free_ram_is_what_the_system_says() -> None:
@@ -139,10 +141,9 @@ def test_the_batch_fits_itself_to_free_memory_and_stays(model_folder: MakeFolder
     questions = [Question(f"w30 w{40 + i}", max_new_tokens=5) for i in range(20)]
     model = build(folder, precision="fp32", device="cpu")
     model.load(load_file(folder / "model.safetensors").items())
-    config = AutoConfig.from_pretrained(folder)
-    workspace = memory.workspace_bytes(config, "fp32", torch.float32, "cpu")
-    seven_rows = 7 * 7 * memory.kv_bytes_per_token(config, torch.float32)
-    monkeypatch.setattr(memory, "available_bytes", lambda _: 2 * (workspace + 2 * seven_rows) + 2)
+    sizes = memory.pass_sizes(AutoConfig.from_pretrained(folder), "fp32", torch.float32, "cpu")
+    lengths = RowLengths(read=2, whole=2 + 5, judged=1, shared=1)
+    monkeypatch.setattr(memory, "available_bytes", lambda _: 2 * answering_bytes(sizes, lengths, 7) + 2)
     few = model.answer(questions)
     assert model.batch_size == 7
     monkeypatch.undo()

@@ -23,17 +23,22 @@ from evomerge_quant.gguf.proof.comparison import Stretch
 from evomerge_quant.gguf.proof.proof_items import ProofItem
 from evomerge_quant.gguf.proof.reference import Reference
 from evomerge_quant.resident import memory
+from evomerge_quant.resident.answering.room import answering_bytes
+from evomerge_quant.resident.answering.row_lengths import RowLengths
 from evomerge_quant.resident.model import ResidentModel, build
 from evomerge_quant.resident.network.skeleton import FEW_BITS, Precision
 
 CARD, CPU = torch.device("cuda"), torch.device("cpu")
 # Those of a search; the others are for merges by hand.
 METHODS = ("linear", "task_arithmetic", "ties", "dare_ties", "breadcrumbs", "slerp")
+# Tokens of a question and of its correct answer.
+_PROMPT, _GOLD = 24, 6
 # Products in bfloat16 differ in their last bits, and an answer's log-likelihood with them.
 _NATS_A_TOKEN, _ALIKE = 0.05, 0.95
 _PRODUCT_ERROR = 0.02
-# How far what is allocated may lie from the plan.
+# How far what is allocated may lie from the plan, beside what cuBLAS takes of torch once a process, for any product.
 _OFF_PLAN = 0.1
+_WORKSPACES = 70_000_000
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,8 @@ class Bench:
     words: int
 
     def questions(self, count: int, new_tokens: int) -> list[Question]:
-        """Questions of 24 words with a correct answer of 6."""
-        prompts, gold = texts(count, 24, self.words), texts(count, 6, self.words)
+        """Questions with a correct answer, a token a word."""
+        prompts, gold = texts(count, _PROMPT, self.words), texts(count, _GOLD, self.words)
         return [Question(prompt, answer, (), new_tokens) for prompt, answer in zip(prompts, gold, strict=True)]
 
 
@@ -134,13 +139,16 @@ def peak_memory(bench: Bench, precision: Precision, rows: int, new_tokens: int) 
     model.batch_size = rows
     model.answer(questions)
     answering = torch.cuda.max_memory_allocated() - before
-    config = model.module.config
-    planned = memory.resident_bytes(config, precision, model.compute_dtype)
-    tokens = 30 + new_tokens
-    workspace = memory.workspace_bytes(config, precision, model.compute_dtype, "cuda")
-    cache = 2 * rows * tokens * memory.kv_bytes_per_token(config, model.compute_dtype)
-    most = planned + max(memory.TAKING_BYTES, workspace + cache)
-    good = abs(held - planned) <= _OFF_PLAN * planned + 1_000_000 and max(taken, answering) <= (1 + _OFF_PLAN) * most
+    config, dtype = model.module.config, model.compute_dtype
+    planned = memory.resident_bytes(config, precision, dtype)
+    lengths = RowLengths(read=_PROMPT + _GOLD, whole=_PROMPT + new_tokens, judged=_GOLD + 1)
+    most = planned + max(
+        memory.taking_bytes(config, precision, dtype),
+        answering_bytes(memory.pass_sizes(config, precision, dtype, "cuda"), lengths, rows, rows),
+    )
+    good = (
+        abs(held - planned) <= _OFF_PLAN * planned + 1_000_000 and max(taken, answering) <= (1 + _OFF_PLAN) * most + _WORKSPACES
+    )
     text = (
         f"{held / 1e9:.2f} GB held (planned {planned / 1e9:.2f}), {taken / 1e9:.2f} GB while taking a candidate,"
         f" {answering / 1e9:.2f} GB while answering (planned at most {most / 1e9:.2f})"

@@ -13,11 +13,12 @@ from evomerge_core.run.generation.generations import MEAN_EVERY
 from evomerge_core.run.precision_choice import with_precision
 from evomerge_quant.planning.machine.capacity import Capacity
 from evomerge_quant.planning.machine.timings import Timing
-from evomerge_quant.planning.memory import MemoryNeed, memory_need
+from evomerge_quant.planning.memory import MemoryNeed, MemoryParts, memory_need
 from evomerge_quant.planning.plan import Plan
-from evomerge_quant.planning.precision import PrecisionPlan, choose_for, plan_precision
+from evomerge_quant.planning.precision import PrecisionPlan, choose_for, comparing_need, plan_precision
 from evomerge_quant.planning.speed import candidate_seconds
 from evomerge_quant.planning.workload import Workload, workload
+from evomerge_quant.resident.answering.row_lengths import RowLengths
 
 # With fewer generations a search has not moved from where it began.
 FEW_GENERATIONS = 3
@@ -41,9 +42,9 @@ class Span:
 class RunEstimate:
     """`seconds` of the whole run without downloads, `candidate_seconds` of one candidate of the search; `candidates` that it
     will score and the `fewest_candidates` that make a search, `numbers` in a genome. Bytes: `vram`, `ram` (processes included),
-    `least` (what the device needs with one answer at a time), `download`, `written` in the run's folder. `rows` are answered
-    together. `basis` says what the times rest on; `measured`, whether past runs are part of that. `precision` is the search's,
-    `neediest` the one that takes most memory: the search's too, or one that confirms.
+    `least` (what the device needs with one answer at a time), the parts of the device's `memory`, `download`, `written` in the
+    run's folder. `rows` are answered together. `basis` says what the times rest on; `measured`, whether past runs are part of
+    that. `precision` is the search's, `neediest` the one that takes most memory: the search's too, or one that confirms.
     """
 
     seconds: Span
@@ -57,6 +58,7 @@ class RunEstimate:
     vram: int
     ram: int
     least: int
+    memory: MemoryParts
     download: int
     written: int
     basis: str
@@ -66,20 +68,26 @@ class RunEstimate:
 
 
 def estimate(
-    recipe: Recipe, plan: Plan, capacity: Capacity, timings: Sequence[Timing] = (), prompt_tokens: float | None = None
+    recipe: Recipe,
+    plan: Plan,
+    capacity: Capacity,
+    timings: Sequence[Timing] = (),
+    prompt_tokens: float | None = None,
+    lengths: RowLengths | None = None,
 ) -> RunEstimate:
     """What the run will take. Raises InputError for a task that is wrong or a model that can't be scored."""
     choice = choose_for(recipe, plan, capacity) if recipe.evaluation.precision == "auto" else None
     recipe = recipe if choice is None else with_precision(recipe, choice.precision)
     planned = plan_precision(recipe, choice, plan, capacity)
-    work = workload(recipe, capacity.device, timings, prompt_tokens)
+    work = workload(recipe, capacity.device, timings, prompt_tokens, lengths)
     factor, basis, kind = _experience(recipe, plan, capacity, timings, work)
     spread = _SPREAD[kind]
     comparing = _comparing(plan, work, capacity, planned)
     slow, fast = (_length(plan, work, capacity, factor * by, comparing) for by in (spread, 1 / spread))
     first = _seconds(plan, work, capacity, plan.searches[0].parameters, work.searched_items)
     needs = _needs(recipe, planned, plan, capacity, work)
-    memory = _most(needs)
+    shipped = None if planned.compared_on is None else comparing_need(recipe, plan, capacity, work)
+    memory = _most(needs) if shipped is None else _beside(_most(needs), shipped, planned.compared_on == capacity.device)
     most = max(search.most_parameters for search in plan.searches)
     return RunEstimate(
         seconds=Span(fast.seconds, slow.seconds),
@@ -93,6 +101,7 @@ def estimate(
         vram=memory.device if capacity.device == "cuda" else 0,
         ram=memory.ram,
         least=memory.least,
+        memory=memory.parts,
         download=plan.download,
         written=2 * most + int(fast.candidates) * _STORE_BYTES,
         basis=basis,
@@ -121,6 +130,18 @@ def _most(needs: Mapping[Precision, MemoryNeed]) -> MemoryNeed:
         least=max(need.least for need in each),
         enough=max(need.enough for need in each),
         rows=each[0].rows,
+        parts=max((need.parts for need in each), key=lambda parts: parts.most),
+    )
+
+
+def _beside(memory: MemoryNeed, comparing: MemoryNeed, here: bool) -> MemoryNeed:
+    """With what scoring in bf16 takes, on the run's own device (`here`) or on the CPU. It is none of the least: it is done only
+    where there is room for it."""
+    return replace(
+        memory,
+        device=max(memory.device, comparing.device) if here else memory.device,
+        ram=max(memory.ram, comparing.ram),
+        parts=max(memory.parts, comparing.parts, key=lambda parts: parts.most) if here else memory.parts,
     )
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evomerge_core.errors import InputError
-from evomerge_core.merging.room import merging_bytes
+from evomerge_core.merging.room import CHILD_BYTES, merging_bytes
 from evomerge_core.recipe.schema import ArithmeticSetting, Precision
 from evomerge_core.sources.pretrained import read_config
 from evomerge_quant.planning.machine.capacity import Capacity
 from evomerge_quant.planning.plan import Plan
 from evomerge_quant.planning.workload import Workload
+
+if TYPE_CHECKING:  # torch takes seconds to load
+    from evomerge_quant.resident.answering.room import PassSizes
 
 # With fewer answers at a time a batch hardly pays.
 FEW_ROWS = 4
@@ -23,15 +26,32 @@ CUDA_BYTES = 600_000_000
 
 
 @dataclass(frozen=True)
+class MemoryParts:
+    """Bytes on the device at the peak: the `reserve` is kept for libraries and the device's driver, whatever is scored; the
+    `weights`; then what is there at a time, of `taking` a candidate and of `answering`."""
+
+    reserve: int
+    weights: int
+    taking: int
+    answering: int
+
+    @property
+    def most(self) -> int:
+        """Together, taking and answering being one after the other."""
+        return self.reserve + self.weights + max(self.taking, self.answering)
+
+
+@dataclass(frozen=True)
 class MemoryNeed:
-    """Bytes of a run in one precision: on the `device` and in `ram` with `rows` answers at a time, as many as the free memory
-    allows; with nothing unpacked, `least` on the device with one answer at a time, `enough` with a few."""
+    """Bytes of a run in one precision: on the `device`, of these `parts`, and in `ram`, with `rows` answers at a time, as many
+    as the free memory allows; with nothing unpacked, `least` on the device with one answer at a time, `enough` with a few."""
 
     device: int
     ram: int
     least: int
     enough: int
     rows: int
+    parts: MemoryParts
 
 
 def memory_need(
@@ -41,37 +61,38 @@ def memory_need(
     import torch
 
     from evomerge_quant.resident import memory
+    from evomerge_quant.resident.answering.room import answering_bytes
     from evomerge_quant.resident.model import choose_dtype
 
-    device = torch.device(capacity.device)
-    config = _config(plan.base.folder)
-    dtype = choose_dtype(precision, device, arithmetic)
+    dtype = choose_dtype(precision, torch.device(capacity.device), arithmetic)
     held = max(search.held_parameters for search in plan.searches) / plan.parameters
     deepest = max(search.most_parameters for search in plan.searches) / plan.parameters
     packed, resident = (
         int(held * _resident_bytes(plan.base.folder, precision, dtype, capacity.device, int(free / held)))
         for free in (0, capacity.free)
     )
+    sizes = _pass_sizes(plan.base.folder, precision, dtype, capacity.device)
+    sizes = replace(sizes, token=int(sizes.token * deepest), unpacked=sizes.unpacked if resident == packed else 0)
     merging = max(merging_bytes(method, plan.sources, plan.largest) for method in plan.methods)
-    # On a card the parts of a tensor that are on their way, on the CPU all of it.
-    taking = memory.TAKING_BYTES if device.type == "cuda" else merging
-    workspace = _workspace_bytes(plan.base.folder, precision, dtype, capacity.device)
-    token = int(memory.kv_bytes_per_token(config, dtype) * deepest)
-    process = process_bytes(capacity.device)
-    budget = memory.MemoryBudget(max(0, capacity.free - resident), workspace, token)
-    rows = min(work.search_items, memory.fit_batch(budget, work.most_tokens, device))
-    few = min(FEW_ROWS, work.search_items)
+    on_card = capacity.device == "cuda"
+    # On the CPU the engine keeps the room of a child's tensor; a card takes what is merged in parts.
+    kept = 0 if on_card else CHILD_BYTES * plan.largest
+    taking = _taking_bytes(plan.base.folder, precision, dtype) if on_card else merging
+    reserve = process_bytes(capacity.device)
+    rows = min(work.asked_at_once, memory.fit_batch(max(0, capacity.free - reserve - kept - resident), sizes, work.lengths))
+    few = min(FEW_ROWS, work.asked_at_once)
 
     def answering(count: int) -> int:
-        return workspace + 2 * token * work.most_tokens * count
+        return kept + answering_bytes(sizes, work.lengths, count, work.asked_at_once)
 
-    on_card = process + resident + max(taking, answering(rows))
+    parts = MemoryParts(reserve, resident, taking, answering(rows))
     return MemoryNeed(
-        device=on_card if device.type == "cuda" else process + resident + merging + answering(rows),
-        ram=process + resident + merging + answering(rows) if device.type == "cpu" else _PROCESS_BYTES + merging + taking,
-        least=process + packed + max(taking, answering(1)),
-        enough=process + packed + max(taking, int(answering(few) / memory.SHARE[device.type])),
+        device=parts.most,
+        ram=_PROCESS_BYTES + merging + memory.PINNED_BYTES if on_card else parts.most,
+        least=reserve + packed + max(taking, answering(1)),
+        enough=reserve + packed + max(taking, int(answering(few) / memory.SHARE[capacity.device])),
         rows=rows,
+        parts=parts,
     )
 
 
@@ -87,10 +108,17 @@ def process_bytes(device: str) -> int:
 
 
 @lru_cache(maxsize=64)
-def _workspace_bytes(folder: Path, precision: Precision, dtype: Any, device: str) -> int:
+def _pass_sizes(folder: Path, precision: Precision, dtype: Any, device: str) -> PassSizes:
     from evomerge_quant.resident import memory
 
-    return memory.workspace_bytes(_config(folder), precision, dtype, device)
+    return memory.pass_sizes(_config(folder), precision, dtype, device)
+
+
+@lru_cache(maxsize=64)
+def _taking_bytes(folder: Path, precision: Precision, dtype: Any) -> int:
+    from evomerge_quant.resident import memory
+
+    return memory.taking_bytes(_config(folder), precision, dtype)
 
 
 @lru_cache(maxsize=64)

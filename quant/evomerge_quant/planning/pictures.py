@@ -11,7 +11,7 @@ from evomerge_core.sources.source import Source
 from evomerge_core.sources.tensors.names import is_tied_name
 from evomerge_quant.planning.estimate import RunEstimate
 from evomerge_quant.planning.machine.capacity import Capacity
-from evomerge_quant.planning.memory import process_bytes
+from evomerge_quant.planning.memory import MemoryParts, process_bytes
 
 # What tower and projector take beside their weights while they see one picture, as a share of these.
 _SEEING = 0.5
@@ -29,7 +29,9 @@ def with_pictures(found: RunEstimate, recipe: Recipe, base: Source, capacity: Ca
     size = choose_dtype(found.precision.precision, torch.device(capacity.device), recipe.evaluation.arithmetic).itemsize
     # transformers' class has room for embedding and head too
     beside = sum(math.prod(base.shape(name)) for name in base.names if is_tied_name(name))
-    eyes = int((1 + _SEEING) * size * (body.parameters(tuple(body.tensors)) + beside)) + process_bytes(capacity.device)
+    tower = size * (body.parameters(tuple(body.tensors)) + beside)
+    seeing = MemoryParts(process_bytes(capacity.device), tower, 0, int(_SEEING * tower))
+    eyes = seeing.most
     on_card = capacity.device == "cuda"
     # beside each feature Qwen3-VL has what is added behind its first layers
     wide = int(settings(base)["hidden_size"]) * (1 + len(tower_settings(base).get("deepstack_visual_indexes") or ()))
@@ -37,6 +39,7 @@ def with_pictures(found: RunEstimate, recipe: Recipe, base: Source, capacity: Ca
         found,
         written=found.written + features * wide * size,
         least=max(found.least, eyes),
+        memory=max(found.memory, seeing, key=lambda parts: parts.most),
         vram=max(found.vram, eyes) if on_card else found.vram,
         ram=found.ram if on_card else max(found.ram, eyes),
     )

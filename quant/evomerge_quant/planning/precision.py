@@ -17,7 +17,7 @@ from evomerge_quant.planning.machine.capacity import Capacity, measure_capacity
 from evomerge_quant.planning.machine.shares import share_of, shared_by
 from evomerge_quant.planning.memory import MemoryNeed, memory_need
 from evomerge_quant.planning.plan import Plan, plan_with
-from evomerge_quant.planning.workload import workload
+from evomerge_quant.planning.workload import Workload, workload
 
 if TYPE_CHECKING:  # torch takes seconds to load
     from evomerge_quant.resident.vision.seen import Seen
@@ -77,6 +77,12 @@ def plan_precision(recipe: Recipe, choice: PrecisionChoice | None, plan: Plan, c
         place = _shipped_place(recipe, plan, capacity)
     device, lacking = (None, place) if isinstance(place, str) else (place.capacity.device, "")
     return PrecisionPlan(precision, "" if choice is None else choice.reason, fits, device, lacking)
+
+
+def comparing_need(recipe: Recipe, plan: Plan, capacity: Capacity, work: Workload) -> MemoryNeed | None:
+    """What scoring merges in bf16 takes where it is compared with the search's few bits; None where it fits nowhere."""
+    place = _shipped_place(recipe, plan, capacity)
+    return None if isinstance(place, str) else memory_need(SHIPPED, place.arithmetic, plan, place.capacity, work)
 
 
 def precision_check(planned: PrecisionPlan) -> PreflightCheck:

@@ -72,7 +72,7 @@ def preflight(
     checks += worker_checks(recipe, capacity)
     capacity = share_of(capacity, recipe)
     try:
-        found = estimate(recipe, plan_of(recipe, looked), capacity, timings, tasks.prompt_tokens)
+        found = estimate(recipe, plan_of(recipe, looked), capacity, timings, tasks.prompt_tokens, tasks.lengths)
         found = with_pictures(found, recipe, base, capacity, tasks.features)
     except InputError as error:
         checks.append(refused("Search", error))

@@ -21,10 +21,12 @@ from evomerge_core.tasks.task import Task
 from evomerge_core.tasks.taste import taste_task
 from evomerge_quant.planning.machine.timings import Timing, question_tokens
 from evomerge_quant.planning.prompts import Prompts
+from evomerge_quant.resident.answering.row_lengths import RowLengths
 
 # A school problem's question and worked answer; answers seldom need the whole limit.
 _PROMPT_TOKENS = 200.0
 _ANSWER_SHARE = 0.3
+_JUDGED_TOKENS = 64
 _SAMPLE = 24
 
 
@@ -34,7 +36,8 @@ class Workload:
     `search_items`. `references` are the parents and uniform merges, `finalists` a search's best, each scored in so many
     `precisions`; most references leave a final after the `final_first_items` of its first rung.
 
-    An item has `prompt_tokens` to read and `answer_tokens` to write in the mean, together at most `most_tokens`.
+    An item has `prompt_tokens` to read and `answer_tokens` to write in the mean; `lengths` are the most that items come to, of
+    which at most `asked_at_once` are asked together.
     """
 
     tasks: tuple[str, ...]
@@ -45,10 +48,15 @@ class Workload:
     test_items: int
     prompt_tokens: float
     answer_tokens: float
-    most_tokens: int
+    lengths: RowLengths
     references: int
     finalists: int
     precisions: int
+
+    @property
+    def asked_at_once(self) -> int:
+        """The items of the largest split."""
+        return max(self.search_items, self.validation_items, self.test_items)
 
 
 def workload(
@@ -56,8 +64,10 @@ def workload(
     device: Literal["cpu", "cuda"],
     timings: Sequence[Timing] = (),
     prompt_tokens: float | None = None,
+    lengths: RowLengths | None = None,
 ) -> Workload:
-    """The work of a recipe, `prompt_tokens` being what an item was measured to be. Raises InputError for a wrong task."""
+    """The work of a recipe; `prompt_tokens` and `lengths` are what its items were measured to be. Raises InputError for a wrong
+    task."""
     tasks, splits, prompts = [make_task(spec) for spec in recipe.tasks], recipe.splits, 0
     count = len(tasks)
     if recipe.taste is not None:
@@ -77,7 +87,7 @@ def workload(
         test_items=count * splits.test,
         prompt_tokens=read,
         answer_tokens=written,
-        most_tokens=int(read + max(_most_tokens(task) for task in tasks)),
+        lengths=lengths or _guessed_lengths(read, max(_most_tokens(task) for task in tasks)),
         references=len(recipe.sources) + uniform,
         finalists=FINALISTS if splits.validation else 0,
         precisions=1 + len(recipe.evaluation.confirm),
@@ -106,6 +116,11 @@ def _load(recipe: Recipe, device: Literal["cpu", "cuda"], read: float, written: 
 def measured_prompt_tokens(task: Task, items: Sequence[Item], prompts: Prompts) -> float:
     """Mean tokens that the model reads for an item, from the first few."""
     return statistics.mean(question_tokens(prompts.question(task, item), prompts.tokenizer) for item in items[:_SAMPLE])
+
+
+def _guessed_lengths(read: float, written: int) -> RowLengths:
+    """Where no prompt was measured."""
+    return RowLengths(read=int(read), whole=int(read) + written if written else 0, judged=_JUDGED_TOKENS)
 
 
 def _answer_tokens(task: Task) -> float:

@@ -24,6 +24,7 @@ from evomerge_quant.resident import memory
 from evomerge_quant.resident.answering.answering import answer_rows
 from evomerge_quant.resident.answering.pictures import picture_tokens
 from evomerge_quant.resident.answering.reader import Reader, make_reader
+from evomerge_quant.resident.answering.room import lengths_of
 from evomerge_quant.resident.answering.rows import QuestionRow, make_rows
 from evomerge_quant.resident.answering.vocabulary import Vocabulary, read_vocabulary
 from evomerge_quant.resident.network.fixed_order import fix_order
@@ -186,14 +187,12 @@ class ResidentModel:
             self.batch_size = None
 
     def _fitting_batch(self, rows: Sequence[QuestionRow]) -> int:
-        config, dtype, device = self._parts.config, self.compute_dtype, self.device
-        token = memory.kv_bytes_per_token(config, dtype)  # of all layers; a route may have more hops
-        budget = memory.MemoryBudget(
-            free=_own_share(memory.available_bytes(device), device, self._sharing),
-            workspace=memory.workspace_bytes(config, self._precision, dtype, device.type),
-            token=token * max(1, -(-self._reader.layers // config.num_hidden_layers)),
-        )
-        return memory.fit_batch(budget, max(row.most_tokens for row in rows), device)
+        config, device = self._parts.config, self.device
+        free = _own_share(memory.available_bytes(device), device, self._sharing)
+        # a route may have more hops than the model has layers, and the next one more than this
+        hops = max(config.num_hidden_layers, self._reader.layers)
+        sizes = memory.pass_sizes(config, self._precision, self.compute_dtype, device.type, hops=hops)
+        return memory.fit_batch(free, sizes, lengths_of(rows))
 
 
 def build(

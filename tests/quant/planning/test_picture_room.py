@@ -17,6 +17,7 @@ from evomerge_core.recipe.load import load_recipe
 from evomerge_core.sources.source import open_source
 from evomerge_quant.planning.estimate import RunEstimate
 from evomerge_quant.planning.machine.capacity import Capacity
+from evomerge_quant.planning.memory import MemoryParts
 from evomerge_quant.planning.pictures import with_pictures
 from evomerge_quant.resident.vision.eyes import open_eyes
 from evomerge_quant.resident.vision.kept_features import see_all
@@ -29,7 +30,7 @@ LAPTOP = Capacity("cpu", "a laptop", 4, 16 * 10**9, 10 * 10**9)
 def test_the_plan_counts_the_bytes_of_what_is_kept(family: str, tmp_path: Path) -> None:
     path = write_seeing_recipe(tmp_path, family)
     base = open_source(str(tmp_path / "base"), relative_to=Path())
-    nothing: dict[str, Any] = {field.name: 0 for field in dataclasses.fields(RunEstimate)}
+    nothing: dict[str, Any] = {field.name: 0 for field in dataclasses.fields(RunEstimate)} | {"memory": MemoryParts(0, 0, 0, 0)}
     before = RunEstimate(**{**nothing, "precision": SimpleNamespace(precision="fp32")})
     seen = see_all(
         [Picture(Image.new("RGB", (32, 24)), "one")],

@@ -31,7 +31,7 @@ MACHINES = pytest.mark.parametrize("machine", [LAPTOP, CARD], ids=["cpu", "cuda"
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("models")
     for seed in range(3):
-        make_folder(place, "llama", seed)
+        make_folder(place, "llama", seed, vocab_size=20_000)
     (place / "items.jsonl").write_text("".join(f'{{"question": "{n}?", "answer": "{n}"}}\n' for n in range(200)))
     return place
 

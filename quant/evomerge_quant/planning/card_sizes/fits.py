@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from evomerge_core.merging.room import merging_bytes
 from evomerge_core.methods.registry import get_method, method_names
 from evomerge_core.recipe.schema import Precision
 from evomerge_quant.planning.card_sizes.model_sizes import MODEL_SIZES, ModelSize, shapes_of
 from evomerge_quant.planning.memory import CUDA_BYTES, FEW_ROWS
+from evomerge_quant.resident.answering.row_lengths import RowLengths
+
+if TYPE_CHECKING:  # torch takes seconds to load
+    from evomerge_quant.resident.answering.room import PassSizes
 
 CARDS_GB = (8, 12, 16, 24)
 SOURCES = (2, 3)
@@ -18,8 +23,8 @@ SOURCES = (2, 3)
 _PRECISIONS: tuple[Precision, ...] = ("bf16", "int8", "int5", "nf4")
 # A driver, a desktop and what other programs draw; the rest is free.
 _FREE = 0.93
-# A question with its answer, long ones.
-ROW_TOKENS = 800
+# A question and its answer, long ones.
+ROW = RowLengths(read=500, whole=800, judged=100)
 
 
 @dataclass(frozen=True)
@@ -60,30 +65,36 @@ def _merging(method: str, sources: int, numbers: int) -> int:
 
 
 def _on_card(size: ModelSize, gigabytes: int) -> CardFit:
-    import torch
-
     from evomerge_quant.resident import memory
+    from evomerge_quant.resident.answering.room import answering_bytes
 
-    config, dtype, free = size.config(), torch.bfloat16, _FREE * 1e9 * gigabytes - CUDA_BYTES
-    token = memory.kv_bytes_per_token(config, dtype)
     for precision in _PRECISIONS:
-        resident, workspace = _held(size, precision)
-        left = int(free) - resident
-        budget = memory.MemoryBudget(left, workspace, token)
-        rows = memory.fit_batch(budget, ROW_TOKENS, torch.device("cuda"))
-        taken = budget.workspace + 2 * FEW_ROWS * ROW_TOKENS * token
-        if left >= max(memory.TAKING_BYTES, int(taken / memory.SHARE["cuda"])):
-            return CardFit(gigabytes, precision, rows)
+        held = _held(size, precision)
+        left = int(_FREE * 1e9 * gigabytes - CUDA_BYTES) - held.weights
+        few = int(answering_bytes(held.sizes, ROW, FEW_ROWS) / memory.SHARE["cuda"])
+        if left >= max(held.taking, few):
+            return CardFit(gigabytes, precision, memory.fit_batch(left, held.sizes, ROW))
     return CardFit(gigabytes, "", 0)
 
 
+@dataclass(frozen=True)
+class _Held:
+    """Bytes of the weights, and beside them while a candidate is taken; what bytes of answering go by."""
+
+    weights: int
+    taking: int
+    sizes: PassSizes
+
+
 @lru_cache(maxsize=64)
-def _held(size: ModelSize, precision: Precision) -> tuple[int, int]:
-    """Bytes of the weights, and of a forward pass."""
+def _held(size: ModelSize, precision: Precision) -> _Held:
     import torch
 
     from evomerge_quant.resident import memory
 
-    config = size.config()
-    held = memory.resident_bytes(config, precision, torch.bfloat16)
-    return held, memory.workspace_bytes(config, precision, torch.bfloat16, "cuda")
+    config, dtype = size.config(), torch.bfloat16
+    return _Held(
+        memory.resident_bytes(config, precision, dtype),
+        memory.taking_bytes(config, precision, dtype),
+        memory.pass_sizes(config, precision, dtype, "cuda"),
+    )

@@ -11,7 +11,7 @@ from evomerge_core.run.run_folder.folder import require_empty, require_writable
 from evomerge_quant.planning.check import PreflightCheck, ok, problem, refused, warning
 from evomerge_quant.planning.estimate import RunEstimate
 from evomerge_quant.planning.machine.capacity import Capacity
-from evomerge_quant.planning.memory import FEW_ROWS
+from evomerge_quant.planning.memory import FEW_ROWS, MemoryParts
 
 _LONG_SECONDS = 48 * 3600
 _SPARE_DISK = 500_000_000
@@ -27,7 +27,7 @@ def room_checks(estimate: RunEstimate, capacity: Capacity, out: Path) -> Iterato
 def _memory(estimate: RunEstimate, capacity: Capacity) -> Iterator[PreflightCheck]:
     name = "VRAM" if capacity.device == "cuda" else "RAM"
     wanted = estimate.vram if capacity.device == "cuda" else estimate.ram
-    found = f"{_gb(wanted)} of {_gb(capacity.free)} free ({capacity.name})"
+    found = f"{_gb(wanted)} of {_gb(capacity.free)} free ({capacity.name}), {_of_it(estimate.memory)}"
     if estimate.least > capacity.free:
         needed = f"{_gb(estimate.least)} needed at least, {_gb(capacity.free)} free"
         confirms = estimate.neediest != estimate.precision.precision
@@ -43,6 +43,12 @@ def _memory(estimate: RunEstimate, capacity: Capacity) -> Iterator[PreflightChec
         yield warning("RAM", f"{_gb(estimate.ram)} of {_gb(capacity.ram_free)} free", "close other programs")
     else:
         yield ok("RAM", f"{_gb(estimate.ram)} of {_gb(capacity.ram_free)} free")
+
+
+def _of_it(memory: MemoryParts) -> str:
+    beside = "answering" if memory.answering >= memory.taking else "taking a candidate"
+    most = max(memory.answering, memory.taking)
+    return f"of it {_gb(memory.weights)} weights, {_gb(most)} {beside}, {_gb(memory.reserve)} in reserve for libraries"
 
 
 def _disk(estimate: RunEstimate, out: Path) -> Iterator[PreflightCheck]:

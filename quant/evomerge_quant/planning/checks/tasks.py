@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 from evomerge_core.errors import InputError
@@ -13,6 +14,7 @@ from evomerge_core.recipe.taste import Taste
 from evomerge_core.sources.architecture import settings
 from evomerge_core.sources.source import Source
 from evomerge_core.tasks.draw_items import draw_items
+from evomerge_core.tasks.evaluator import Question
 from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.items.pictures import ItemPicture, require_whole
 from evomerge_core.tasks.items.split import SPLITS, ItemSplits
@@ -23,7 +25,9 @@ from evomerge_core.tasks.taste import taste_items, taste_task
 from evomerge_quant.planning.check import PreflightCheck, ok, problem, refused, warning
 from evomerge_quant.planning.machine.timings import question_tokens
 from evomerge_quant.planning.prompts import Prompts, prompts_of
+from evomerge_quant.planning.question_lengths import question_texts, row_lengths, shared_tokens
 from evomerge_quant.planning.workload import measured_prompt_tokens
+from evomerge_quant.resident.answering.row_lengths import RowLengths
 
 _LONGEST = 8
 _FEW = {"search": 16, "test": 50}
@@ -31,11 +35,12 @@ _FEW = {"search": 16, "test": 50}
 
 @dataclass(frozen=True)
 class TaskReport:
-    """The checks of all tasks, the mean tokens of an item where they could be counted, and how many features all pictures have
-    together."""
+    """The checks of all tasks, the mean tokens of an item and the most of all where they could be counted, and how many
+    features all pictures have together."""
 
     checks: tuple[PreflightCheck, ...]
     prompt_tokens: float | None
+    lengths: RowLengths | None = None
     features: int = 0
 
 
@@ -43,7 +48,7 @@ def task_report(recipe: Recipe, folder: Path, base: Source | None, giver: Source
     """Draws every task's items and renders a prompt. `giver` is whose tokenizer the child takes; None for a model that can't
     be opened."""
     checks: list[PreflightCheck] = []
-    tokens: list[float] = []
+    counted = _Counted([], [])
     prompts = _prompts(base, giver, checks)
     positions = None if base is None else _positions(base)
     features: dict[str, int] = {}
@@ -61,21 +66,38 @@ def task_report(recipe: Recipe, folder: Path, base: Source | None, giver: Source
         except InputError as error:
             checks.append(refused("Pictures", error))
             continue
-        checks += _asked(task, items, prompts, positions, tokens)
+        checks += _asked(task, items, prompts, positions, counted)
         checks += _scored(task)
         checks += _whole(task, shown)
     if recipe.taste is not None:
-        checks += _taste(recipe.taste, prompts, positions, tokens)
+        checks += _taste(recipe.taste, prompts, positions, counted)
         if not recipe.tasks and recipe.taste.weight != 1.0:
             checks.append(warning("Taste", "its weight has no effect: there are no tasks beside it", "remove taste.weight"))
-    return TaskReport(tuple(checks), statistics.mean(tokens) if tokens else None, sum(features.values()))
+    mean = statistics.mean(counted.means) if counted.means else None
+    return TaskReport(tuple(checks), mean, _longest(counted.longest, prompts), sum(features.values()))
 
 
-def _taste(taste: Taste, prompts: Prompts | None, positions: int | None, tokens: list[float]) -> Iterator[PreflightCheck]:
+@dataclass(frozen=True)
+class _Counted:
+    """What was counted of the tasks that were asked: the mean tokens of an item of each, and their longest questions."""
+
+    means: list[float]
+    longest: list[Question]
+
+
+def _longest(questions: Sequence[Question], prompts: Prompts | None) -> RowLengths | None:
+    """The lengths of the longest questions of all tasks, which are asked together."""
+    if prompts is None or not questions:
+        return None
+    shared = shared_tokens(questions, prompts.tokenizer)
+    return reduce(RowLengths.or_longer, (row_lengths(question, prompts.tokenizer, shared) for question in questions))
+
+
+def _taste(taste: Taste, prompts: Prompts | None, positions: int | None, counted: _Counted) -> Iterator[PreflightCheck]:
     voter = "you vote" if taste.judge is None else "a judge votes"
     yield ok("Taste", f"{len(taste.prompts)} prompts; {voter}, {taste.votes} times in all")
     task = taste_task(weight=taste.weight, max_new_tokens=taste.max_new_tokens)
-    yield from _asked(task, ItemSplits(taste_items(taste.prompts), (), ()), prompts, positions, tokens)
+    yield from _asked(task, ItemSplits(taste_items(taste.prompts), (), ()), prompts, positions, counted)
 
 
 def _prompts(base: Source | None, giver: Source | None, checks: list[PreflightCheck]) -> Prompts | None:
@@ -123,27 +145,29 @@ def _enough(spec: TaskSpec, items: ItemSplits) -> PreflightCheck:
 
 
 def _asked(
-    task: Task, items: ItemSplits, prompts: Prompts | None, positions: int | None, tokens: list[float]
+    task: Task, items: ItemSplits, prompts: Prompts | None, positions: int | None, counted: _Counted
 ) -> list[PreflightCheck]:
     if prompts is None:
         return []
     subject = "Chat template"
     try:
-        tokens.append(measured_prompt_tokens(task, items.search, prompts))
+        counted.means.append(measured_prompt_tokens(task, items.search, prompts))
     except InputError as error:
         return [refused(subject, error)]
     return [
         ok(subject, f"{task.name}: {'the tokenizer’s own' if task.chat else 'none, plain prompts'}"),
-        *_long(task, items, prompts, positions),
+        *_long(task, items, prompts, positions, counted),
     ]
 
 
-def _long(task: Task, items: ItemSplits, prompts: Prompts, positions: int | None) -> list[PreflightCheck]:
-    """Whether the longest questions and their answers fit into the model's context; by text, the longest few of all."""
+def _long(task: Task, items: ItemSplits, prompts: Prompts, positions: int | None, counted: _Counted) -> list[PreflightCheck]:
+    """Whether the longest questions and their answers fit into the model's context; by text, the longest few of all, which are
+    counted."""
+    questions = [prompts.question(task, item) for item in _all(items)]
+    longest = sorted(questions, key=lambda question: len("".join(question_texts(question))), reverse=True)[:_LONGEST]
+    counted.longest.extend(longest)
     if positions is None:
         return []
-    questions = [prompts.question(task, item) for item in _all(items)]
-    longest = sorted(questions, key=lambda question: len(question.prompt), reverse=True)[:_LONGEST]
     most = max(question_tokens(long, prompts.tokenizer) + (0 if long.choices else long.max_new_tokens) for long in longest)
     if most <= positions:
         return [ok("Length", f"{task.name}: {most:,} tokens at most, the model has {positions:,} positions")]

@@ -17,6 +17,8 @@ from evomerge_quant.resident.answering.recording import Recording
 
 # Logits are float32, 4 bytes each: 64 MiB at a time.
 LOGITS_AT_ONCE = 2**24
+# Of these, as many in float64 at a time, and their exponentials.
+EXACT_AT_ONCE = 2**21
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class Reader:
         for states, wanted in zip(torch.split(hidden, at_once), torch.split(targets, at_once), strict=True):
             logits = self.head(states)
             # In float64 a sum of exponentials differs between processors far beyond what float32 keeps.
-            found = logits.gather(1, wanted[:, None])[:, 0] - logits.double().logsumexp(dim=-1)
+            sums = [some.double().logsumexp(dim=-1) for some in _few_at_a_time(logits)]
+            found = logits.gather(1, wanted[:, None])[:, 0] - torch.cat(sums)
             _require_numbers(found)
             found = found.float()
             best += logits.argmax(dim=-1).tolist()
@@ -127,11 +130,24 @@ def _head(projection: nn.Module, config: Any) -> Callable[[Tensor], Tensor]:
     def head(hidden: Tensor) -> Tensor:
         logits: Tensor = projection(hidden).float()
         if factor != 1.0:
-            logits = logits * factor
-        # A processor's own float32 tanh differs from another's in the last bit, its float64 one beyond what float32 keeps.
-        return logits if cap is None else (torch.tanh(logits.double() / cap) * cap).float()
+            logits.mul_(factor)
+        if cap is not None:
+            _bend(logits, cap)
+        return logits
 
     return head
+
+
+def _bend(logits: Tensor, cap: float) -> None:
+    """Logits [n, vocabulary] between -cap and cap, in place."""
+    for some in _few_at_a_time(logits):
+        # A processor's own float32 tanh differs from another's in the last bit, its float64 one beyond what float32 keeps.
+        some.copy_(torch.tanh(some.double() / cap) * cap)
+
+
+def _few_at_a_time(logits: Tensor) -> tuple[Tensor, ...]:
+    """Views of logits [n, vocabulary], of as many rows as are computed in float64 at a time."""
+    return torch.split(logits, max(1, EXACT_AT_ONCE // logits.shape[-1]))
 
 
 def _require_numbers(values: Tensor) -> None:

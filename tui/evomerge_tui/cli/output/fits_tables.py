@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from evomerge_quant.planning.card_sizes.fits import CARDS_GB, ROW_TOKENS, SOURCES, CardFit, SizeFits
+from evomerge_quant.planning.card_sizes.fits import CARDS_GB, ROW, SOURCES, CardFit, SizeFits
 
 
 def fits_tables(sizes: Sequence[SizeFits]) -> tuple[Table, Table]:
@@ -16,7 +16,7 @@ def fits_tables(sizes: Sequence[SizeFits]) -> tuple[Table, Table]:
 
 
 def _cards(sizes: Sequence[SizeFits]) -> Table:
-    title = f"What candidates are scored in, and how many answers of {ROW_TOKENS} tokens at a time; every method merges in RAM"
+    title = f"What candidates are scored in, and how many answers of {ROW.whole} tokens at a time; every method merges in RAM"
     table = Table("model", *(f"{card} GB" for card in CARDS_GB), title=title, title_justify="left", box=SIMPLE_HEAD)
     for size in sizes:
         table.add_row(size.size, *map(_cell, size.cards))

@@ -22,6 +22,11 @@ _COLUMNS = 64
 _NOT_A_NUMBER = -1
 
 
+def whole_columns(columns: int) -> int:
+    """So many columns, rounded up to what a step sees."""
+    return -(-columns // _COLUMNS) * _COLUMNS
+
+
 class SeatedBatch:
     """At most `seats` rows of at most `columns` tokens, which advance by one token a step.
 
@@ -32,7 +37,7 @@ class SeatedBatch:
     def __init__(self, reader: Reader, vocabulary: Vocabulary, seats: int, columns: int) -> None:
         self._reader = reader
         self._vocabulary = vocabulary
-        self._most_columns = -(-columns // _COLUMNS) * _COLUMNS
+        self._most_columns = whole_columns(columns)
         self._live: list[LiveRow | None] = [None] * seats
         self._cache: SeatCache | None = None
         # last token, its column, 1 for a row that is being answered, and its shift: [4, seats]
@@ -67,7 +72,7 @@ class SeatedBatch:
         is not a number."""
         rows = self._close_ranks()
         longest = max(live.cached for live in self._live[:rows] if live is not None) + 1
-        columns = -(-longest // _COLUMNS) * _COLUMNS
+        columns = whole_columns(longest)
         if self._is_stale:
             self._write_state()
         self._replay.run((rows, columns), lambda: self._advance(rows, columns))

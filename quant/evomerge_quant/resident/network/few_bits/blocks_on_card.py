@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from evomerge_quant.resident.network.few_bits.blocks import BLOCK
 
 # Weights that are quantised at a time: each takes some float32 numbers meanwhile.
-_AT_ONCE = 1 << 22
+AT_ONCE = 1 << 22
 
 
 def in_blocks(matrix: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ def quantize_in_parts(
 ) -> Tensor:
     """Quantises some rows of `weight` [out, in] at a time to `codes` and `scales`; False, on their device, when a scale is no
     finite number."""
-    at_once = max(1, _AT_ONCE // weight.shape[1])
+    at_once = max(1, AT_ONCE // weight.shape[1])
     for first in range(0, weight.shape[0], at_once):
         some = slice(first, first + at_once)
         quantize(weight[some].to(torch.float32), codes[some], scales[some])
