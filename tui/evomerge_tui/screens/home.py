@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import events, on, work
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
@@ -19,6 +19,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.run.store.live_states import LIVE
 from evomerge_tui.keys.bindings import bindings
 from evomerge_tui.screens.messages import MachineRead, RunsRead
+from evomerge_tui.screens.page import SLIM
 from evomerge_tui.screens.run_actions import RunActions
 from evomerge_tui.text.quantities import amount, duration, gain, percent
 from evomerge_tui.text.run_states import shown_state
@@ -53,7 +54,7 @@ class HomeScreen(RunActions):
             runs: RowsTable[RunOverview] = RowsTable(_columns(), lambda run: str(run.folder), sort="state", id="run-list")
             yield runs
         with Vertical(id="welcome"):
-            yield Static(_welcome(), id="welcome-text", markup=False)
+            yield Static("", id="welcome-text", markup=False)
             with Horizontal(id="welcome-choices"):
                 yield Button(
                     "Quickstart", id="quickstart", variant="primary", tooltip="The paper in miniature: minutes, no GPU"
@@ -72,6 +73,9 @@ class HomeScreen(RunActions):
         self.add_class("-unknown")
         self._look()
         self._list_recipes()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.query_one("#welcome-text", Static).update(_welcome(event.size.width))
 
     @work(thread=True, exclusive=True, group="recipes", exit_on_error=False)
     def _list_recipes(self) -> None:
@@ -286,12 +290,14 @@ def _attach(live: list[RunOverview], key: str) -> Text:
     return Text(f"● {names} {verb} running: press {key} to watch")
 
 
-def _welcome() -> Text:
+def _welcome(width: int) -> Text:
+    """In lines of about the same length, or as they break in a narrow terminal."""
+    end = "\n" if width >= SLIM else " "
     return Text.assemble(
         ("Breed language models.\n", "bold"),
-        "Pick models that share an architecture, say what the child must be good at, "
+        f"Pick models that share an architecture, say what the child must be good at,{end}",
         "and let evolution find out how to mix their weights.\n\n",
-        "The quickstart crosses arithmetic with Japanese on a small model: about ten "
+        f"The quickstart crosses arithmetic with Japanese on a small model: about ten{end}",
         "minutes on a laptop, no GPU, no account. Then you can chat with the child.",
     )
 

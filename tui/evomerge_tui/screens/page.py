@@ -26,7 +26,7 @@ ResultT = TypeVar("ResultT")
 
 # From these sizes on a class is set; the smallest shows the notice instead of a broken layout.
 WIDTHS = [(0, "-tiny"), (40, "-narrow"), (100, "-normal"), (140, "-wide")]
-_PHONE, _SLIM = 60, 80
+_PHONE, SLIM = 60, 80
 HEIGHTS = [(0, "-flat"), (20, "-short"), (34, "-tall")]
 
 
@@ -53,7 +53,7 @@ class Page(Screen[None], TellsFaults):
         """A phone's width leaves out what isn't needed, besides what a narrow terminal does; less than the usual 80 columns
         have no room for all keys."""
         self.set_class(event.size.width < _PHONE, "-phone")
-        self.set_class(event.size.width < _SLIM, "-slim")
+        self.set_class(event.size.width < SLIM, "-slim")
 
     def under_way(self) -> Iterable[UnderWay]:
         """Work that ends with this screen; leaving it asks first."""
