@@ -18,14 +18,20 @@ from evomerge_core.recipe.schema import Recipe
 
 def to_recipe(file: YamlFile) -> Recipe:
     """The recipe; InputError with the first problem and its line."""
-    try:
-        recipe = Recipe.model_validate(file.data, context={"folder": file.path.parent})
-    except ValidationError as error:
-        raise _first_problem(file, error) from error
+    recipe = to_frozen_recipe(file)
     problem = find_inconsistency(recipe)
     if problem is not None:
         raise file.error(problem.location, f"key '{key_name(problem.location)}': {problem.text}", problem.remedy)
     return recipe
+
+
+def to_frozen_recipe(file: YamlFile) -> Recipe:
+    """The recipe of a run, whose parts were found to go together when it began: finding that out loads torch. InputError for
+    what is no recipe any more, as `to_recipe`."""
+    try:
+        return Recipe.model_validate(file.data, context={"folder": file.path.parent})
+    except ValidationError as error:
+        raise _first_problem(file, error) from error
 
 
 def _first_problem(file: YamlFile, error: ValidationError) -> InputError:

@@ -22,7 +22,7 @@ from evomerge_core.recipe.schema import Recipe, SourceSpec, last_part
 from evomerge_core.recipe.validate import to_recipe
 from evomerge_core.run.population.members import to_coefficients, to_genome
 from evomerge_core.run.reopen import frozen_recipe, reopen
-from evomerge_core.run.run_folder.folder import open_store, read_store
+from evomerge_core.run.run_folder.folder import open_store, read_store, require_sound_store
 from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.run.run_folder.state import state_of
 from evomerge_core.run.setup import Setup, create_run
@@ -30,6 +30,7 @@ from evomerge_core.run.store.facts import RunFacts, read_facts, write_facts
 from evomerge_core.run.store.records import FOUNDER, Candidate
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.view.archive import parents_of
+from evomerge_core.run.view.sound_records import sound_records
 from evomerge_core.sources.resolve import split_reference
 from evomerge_core.tasks.spec import TaskSpec
 
@@ -80,7 +81,8 @@ def evolve(
     Raises InputError for a run that bred no archive or isn't finished, for what was changed since (the members were bred on
     items of the search, and of other items some of those would be drawn for the test), and for what doesn't fit.
     """
-    with closing(read_store(run)) as store:
+    require_sound_store(run)
+    with sound_records(run), closing(read_store(run)) as store:
         facts = read_facts(store)
         _require_archive(run, store, facts)
         setup = reopen(run, facts, asks=True)

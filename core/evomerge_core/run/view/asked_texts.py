@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evomerge_core.files.yaml_file import read_yaml
-from evomerge_core.recipe.schema import Recipe
+from evomerge_core.recipe.validate import to_frozen_recipe
 from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.tasks.draw_items import draw_items
 from evomerge_core.tasks.items.pictures import ItemPicture
@@ -30,8 +30,7 @@ class AskedText:
 
 def read_asked_texts(folder: Path) -> AskedTexts:
     """By task and item id. Raises `InputError` when the items can't be read any more. Loads no model and no torch."""
-    # the frozen recipe was checked when the run began; checking again would load torch for its methods
-    recipe = Recipe.model_validate(read_yaml(folder / RECIPE).data, context={"folder": folder})
+    recipe = to_frozen_recipe(read_yaml(folder / RECIPE))
     texts: dict[tuple[str, str], AskedText] = {}
     for spec in recipe.tasks:
         task = make_task(spec)

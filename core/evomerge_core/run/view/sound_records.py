@@ -39,7 +39,8 @@ def sound_records(run: Path) -> Iterator[None]:
 def _are_as_written(run: Path) -> bool:
     try:
         with closing(read_store(run)) as store:
-            known = read_facts(store).winner_files.get(RESULT)
-            return store.is_as_written() and (known is None or hash_file(run / WINNER / RESULT) == known[1])
+            known, result = read_facts(store).winner_files.get(RESULT), run / WINNER / RESULT
+            # what lies there before the run has written one is somebody else's
+            return store.is_as_written() and (not result.exists() if known is None else hash_file(result) == known[1])
     except (InputError, OSError, *_UNSOUND):
         return False

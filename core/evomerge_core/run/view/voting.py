@@ -9,12 +9,13 @@ from typing import Literal
 
 from evomerge_core.errors import InputError
 from evomerge_core.files.yaml_file import read_yaml
-from evomerge_core.recipe.schema import Recipe
+from evomerge_core.recipe.validate import to_frozen_recipe
 from evomerge_core.run.run_folder.folder import open_store, read_store
 from evomerge_core.run.run_folder.names import RECIPE
 from evomerge_core.run.run_folder.state import state_of
 from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.taste.poll import Ballot, next_ballot, open_poll, vote_on
+from evomerge_core.run.view.sound_records import sound_records
 from evomerge_core.tasks.taste import taste_items
 
 Choice = Literal["first", "second", "tie"]
@@ -34,8 +35,7 @@ class Voting:
 
 def prompts_of(folder: Path) -> dict[str, str]:
     """A run's prompts by item. Raises `InputError` for a run that asks people for no votes."""
-    # the frozen recipe was checked when the run began; checking again would load torch
-    taste = Recipe.model_validate(read_yaml(folder / RECIPE).data, context={"folder": folder}).taste
+    taste = to_frozen_recipe(read_yaml(folder / RECIPE)).taste
     if taste is None:
         remedy = "start a run whose recipe has 'taste'"
         raise InputError("asks for no votes", where=folder, remedy=remedy)
@@ -45,8 +45,8 @@ def prompts_of(folder: Path) -> dict[str, str]:
 
 
 def voting_now(folder: Path, prompts: dict[str, str]) -> Voting:
-    """What the run asks now; nothing is written."""
-    with closing(read_store(folder)) as store:
+    """What the run asks now; nothing is written. DamagedStore where its poll is none."""
+    with sound_records(folder), closing(read_store(folder)) as store:
         state, facts, poll = state_of(folder, store), read_facts(store), open_poll(store)
         ballot = None if poll is None or state == "finished" else next_ballot(store, poll, facts.precision)
         asked = 0 if poll is None else poll.until
@@ -55,7 +55,7 @@ def voting_now(folder: Path, prompts: dict[str, str]) -> Voting:
 
 def cast(folder: Path, ballot: Ballot, choice: Choice) -> bool:
     """Keeps a person's vote in the run's store; False where somebody else, or the press before, cast it meanwhile."""
-    with closing(open_store(folder)) as store:
+    with sound_records(folder), closing(open_store(folder)) as store:
         poll = open_poll(store)
         if poll is None or poll.name != ballot.poll or store.count_votes() >= poll.until:
             return False
