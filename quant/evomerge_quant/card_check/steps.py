@@ -141,11 +141,7 @@ def peak_memory(bench: Bench, precision: Precision, rows: int, new_tokens: int) 
     answering = torch.cuda.max_memory_allocated() - before
     config, dtype = model.module.config, model.compute_dtype
     planned = memory.resident_bytes(config, precision, dtype)
-    lengths = RowLengths(read=_PROMPT + _GOLD, whole=_PROMPT + new_tokens, judged=_GOLD + 1)
-    most = planned + max(
-        memory.taking_bytes(config, precision, dtype),
-        answering_bytes(memory.pass_sizes(config, precision, dtype, "cuda"), lengths, rows, rows),
-    )
+    most = planned + max(memory.taking_bytes(config, precision, dtype), _answering_bytes(model, rows, new_tokens))
     good = (
         abs(held - planned) <= _OFF_PLAN * planned + 1_000_000 and max(taken, answering) <= (1 + _OFF_PLAN) * most + _WORKSPACES
     )
@@ -157,11 +153,14 @@ def peak_memory(bench: Bench, precision: Precision, rows: int, new_tokens: int) 
 
 
 def out_of_memory(bench: Bench, precision: Precision) -> Iterator[CardResult]:
-    """The card is filled up on purpose: answers come in smaller batches or not at all, and as before once there is room."""
-    model, questions = _loaded(bench, precision), bench.questions(32, 8)
-    model.batch_size = len(questions)
+    """The card is filled up on purpose, but for half of what answering takes: answers come in smaller batches or not at all,
+    and as before once there is room."""
+    rows, new_tokens = 32, 8
+    model, questions = _loaded(bench, precision), bench.questions(rows, new_tokens)
+    model.batch_size = rows
     expected = model.answer(questions)
-    filler = torch.empty(max(0, memory.available_bytes(CARD) - 2_000_000), dtype=torch.uint8, device=CARD)
+    left = _answering_bytes(model, rows, new_tokens) // 2
+    filler = torch.empty(max(0, memory.available_bytes(CARD) - left), dtype=torch.uint8, device=CARD)
     try:
         model.answer(questions)
         during = f"{model.batch_size} rows at a time"
@@ -171,7 +170,7 @@ def out_of_memory(bench: Bench, precision: Precision) -> Iterator[CardResult]:
     model.load(MergeEngine(bench.sources, reuses_memory=True).stream(merge_plan(bench, "linear")))
     model.batch_size = len(questions)
     same = sum(a.text == b.text for a, b in zip(model.answer(questions), expected, strict=True)) / len(questions)
-    text = f"with 2 MB free: {during}; afterwards {same:.0%} of the answers as before"
+    text = f"with {left / 1e6:.1f} MB free: {during}; afterwards {same:.0%} of the answers as before"
     yield result(f"out of memory, {precision}", same >= _ALIKE, text, same_answers=same)
 
 
@@ -191,6 +190,13 @@ def _loaded(bench: Bench, precision: Precision) -> ResidentModel:
     model = build(bench.folders[0], precision=precision, device="cuda")
     model.load(MergeEngine(bench.sources, reuses_memory=True).stream(merge_plan(bench, "linear")))
     return model
+
+
+def _answering_bytes(model: ResidentModel, rows: int, new_tokens: int) -> int:
+    """What the plan says that answering so many questions at once takes."""
+    lengths = RowLengths(read=_PROMPT + _GOLD, whole=_PROMPT + new_tokens, judged=_GOLD + 1)
+    sizes = memory.pass_sizes(model.module.config, model.precision, model.compute_dtype, "cuda")
+    return answering_bytes(sizes, lengths, rows, rows)
 
 
 def _timed_load(model: ResidentModel, engine: MergeEngine, plan: Sequence[TensorMerge]) -> float:
