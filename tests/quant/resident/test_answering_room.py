@@ -37,9 +37,9 @@ def texts(count: int, words: int, beginning: int = 0) -> list[str]:
 
 
 CASES: dict[str, list[Question]] = {
-    "long answers": [Question(text, "w60 w61", max_new_tokens=150) for text in texts(48, 40)],
-    "long questions": [Question(text, "w60 w61", max_new_tokens=8) for text in texts(48, 300)],
-    "a long shared beginning": [Question(text, "w60", max_new_tokens=20) for text in texts(48, 10, beginning=500)],
+    "long answers": [Question(text, "w60 w61", max_new_tokens=48) for text in texts(48, 40)],
+    "long questions": [Question(text, "w60 w61", max_new_tokens=8) for text in texts(32, 200)],
+    "a long shared beginning": [Question(text, "w60", max_new_tokens=20) for text in texts(32, 10, beginning=300)],
     "choices": [Question(text, choices=("w44", "w55 w66")) for text in texts(48, 60)],
 }
 
@@ -60,7 +60,7 @@ def test_a_card_takes_what_is_planned_and_no_more(tmp_path: Path, case: str, fam
     planned = answering_bytes(sizes, lengths_of(rows), 16)
     assert taken <= planned
     # of what a graph would keep, and attention that bends its scores, the pretended card sees nothing
-    assert family != "llama" or taken > 0.8 * planned
+    assert family != "llama" or taken > 0.9 * planned
 
 
 def test_what_waits_for_a_seat_holds_no_copy(model_folder: MakeFolder) -> None:
