@@ -16,9 +16,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from evomerge_core.errors import InputError
 from evomerge_tui.cli.main import main
-from evomerge_tui.user.settings import load_settings
+from fuzz.inner import INNER, carry_out
 from fuzz.mutations import mutate
 from fuzz.readers import READERS, SHARES
 
@@ -90,9 +89,11 @@ def _judged_apart(words: Sequence[str], folder: Path) -> tuple[str, str]:
 def _judged(words: Sequence[str], folder: Path) -> tuple[str, str]:
     """The kind of a finding and its details, "" for what is as it shall be."""
     said, errors = io.StringIO(), io.StringIO()
+    # whoever is asked leaves at once
+    sys.stdin = io.StringIO("q\n")
     try:
         with contextlib.chdir(folder), contextlib.redirect_stdout(said), contextlib.redirect_stderr(errors), _limited(SECONDS):
-            status = _read_settings(Path(words[1])) if words[0] == "settings" else main(words)
+            status = carry_out(words[:-1]) if words[0] in INNER else main(words)
         if status == 130:
             raise KeyboardInterrupt
     except KeyboardInterrupt:
@@ -100,17 +101,6 @@ def _judged(words: Sequence[str], folder: Path) -> tuple[str, str]:
     except BaseException as error:  # noqa: BLE001 - whatever escapes is what is looked for, a library's panic too
         return _origin(error), "".join(traceback.format_exception(error))
     return _misbehaviour(words, status, said.getvalue(), errors.getvalue()), f"{errors.getvalue()}\n{said.getvalue()[-2000:]}"
-
-
-def _read_settings(path: Path) -> int:
-    """The settings have no command: screens read them. Here an error is told as the commands tell theirs."""
-    try:
-        told = {"theme": load_settings(path).theme}
-    except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
-        told = {"error": str(error)}
-    sys.stdout.write(f"{json.dumps(told)}\n")
-    return 2 if "error" in told else 0
 
 
 def _misbehaviour(words: Sequence[str], status: int, said: str, errors: str) -> str:

@@ -44,6 +44,20 @@ def _recipe(name: str) -> tuple[Words, ...]:
     return (("preflight", name, "--out", "OUT"), ("try", name, "--items", "1"))
 
 
+_PUBLISH: tuple[Words, ...] = (
+    ("publish", "published", "--to", "owner/name", "--dry-run"),
+    ("publish", "published/winner/gguf/model-Q8_0.gguf", "--to", "owner/name", "--dry-run"),
+)
+_COMPARE: tuple[Words, ...] = (("compare", "run", "digested"), ("compare", "digested", "run", "published"))
+_EVOLVE: tuple[Words, ...] = (("evolve", "bred", "OUT"),)
+_POOL: tuple[Words, ...] = (("pool", "first", "base+adapter", "--base", "base", "--tasks", "pool.yaml", "--out", "OUT"),)
+_PICTURED: tuple[Words, ...] = (
+    ("preflight", "eyes/recipe.yaml", "--out", "OUT"),
+    ("try", "eyes/recipe.yaml", "--items", "2"),
+    ("inspect", "eyes/base", "eyes/second"),
+)
+
+
 READERS: Mapping[str, tuple[Target, ...]] = {
     "model": tuple(Target(f"{folder}/{name}", _OF_MODELS) for folder in ("base", "first") for name in _MODEL_FILES),
     "weights": (
@@ -75,6 +89,46 @@ READERS: Mapping[str, tuple[Target, ...]] = {
     "store-json": (Target("run/run.db", _OF_RUNS, "json"),),
     "result": (Target("run/winner/result.json", _OF_RUNS),),
     "run": tuple(Target(f"run/{name}", _OF_RUNS) for name in ("recipe.yaml", "sources.json", "winner/mergekit_config.yml")),
+    "publish": (
+        *(
+            Target(f"published/{name}", _PUBLISH)
+            for name in ("recipe.yaml", "winner/result.json", "winner/mergekit_config.yml")
+        ),
+        *(Target(f"published/winner/model/{name}", _PUBLISH) for name in ("README.md", "config.json", "tokenizer_config.json")),
+        *(Target("published/winner/gguf/model-Q8_0.gguf", _PUBLISH),) * 3,
+        Target("published/run.db", _PUBLISH, "json"),
+        Target("published/run.db", _PUBLISH, "cells"),
+    ),
+    "compare": (
+        *(Target(f"run/{name}", _COMPARE) for name in ("recipe.yaml", "winner/result.json")),
+        *(Target("run/run.db", _COMPARE, way) for way in ("json", "cells")),
+    ),
+    "vote": (
+        Target("asking/recipe.yaml", (("vote", "asking"),)),
+        *(Target("asking/run.db", (("vote", "asking"), ("status", "asking")), way) for way in ("json", "cells", "cells", "")),
+    ),
+    "evolve": (
+        *(Target(f"bred/{name}", _EVOLVE) for name in ("recipe.yaml", "sources.json")),
+        *(
+            Target("bred/run.db", (*_EVOLVE, ("status", "bred"), ("report", "bred", "--out", "OUT")), way)
+            for way in ("json", "cells")
+        ),
+        *(Target(name, _EVOLVE) for name in ("items.jsonl", "adapter/adapter_config.json")),
+    ),
+    "pool": tuple(
+        Target(name, _POOL) for name in ("pool.yaml", "pool.yaml", "adapter/adapter_config.json", "first/config.json")
+    ),
+    "talk": (
+        Target("history.json", (("history", "history.json", "model.gguf"),)),
+        Target("votes.jsonl", (("votes", "."),)),
+    ),
+    "pictures": (
+        *(
+            Target(f"eyes/base/{name}", _PICTURED)
+            for name in ("preprocessor_config.json", "config.json", "tokenizer_config.json")
+        ),
+        *(Target(f"eyes/{name}", _PICTURED[:2]) for name in ("0.png", "1.png", "2.png", "items.jsonl", "recipe.yaml")),
+    ),
     "gguf": (Target("model.gguf", (("chat", "model.gguf", "--prompt", "the cat", "--max-tokens", "2"),)),),
     "settings": (Target("settings.yaml", (("settings", "settings.yaml"),)),),
 }

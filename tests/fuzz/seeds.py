@@ -17,6 +17,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from evomerge_core.run.store.store import Store
 from fuzz.layouts import write_layouts
+from fuzz.runs import write_runs
+from support.seeing_runs import write_seeing_recipe
 from support.tiny_gguf import save_folder, write_gguf
 
 _SIZES: dict[str, Any] = {
@@ -138,6 +140,8 @@ def write_seeds(folder: Path) -> None:
     _write_digested(folder)
     write_gguf(save_folder(folder / "gguf"), folder / "model.gguf")
     write_layouts(folder, _RECIPE)
+    write_runs(folder, _RECIPE)
+    write_seeing_recipe(folder / "eyes", "smolvlm", evaluation=_RECIPE["evaluation"])
     stages = [{**_MERGE, "name": "early"}, {**_SLICES, "name": None, "base_model": "early"}]
     stages[1]["slices"] = json.loads(json.dumps(_SLICES["slices"]).replace('"base"', '"early"'))
     text = "---\n".join(yaml.safe_dump({k: v for k, v in one.items() if v is not None}, sort_keys=False) for one in stages)
