@@ -13,7 +13,7 @@ from evomerge_tui.talk.picture_paths import read_pictures, split_message
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name in ("cat.png", "my cat.JPG", "it's a cat.png"):
+    for name in ("cat.png", "my cat.JPG", "it's a cat.png", "at 10.00\u202fAM.png"):
         (tmp_path / name).write_bytes(b"")
     return tmp_path
 
@@ -38,6 +38,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("file://HERE/my%20cat.JPG", "", ["HERE/my cat.JPG"]),
         ("what is cat.png ?", "what is  ?", ["cat.png"]),
         ("what is dog.png?", "what is dog.png?", []),
+        ("what is in cat.png?", "what is in ?", ["cat.png"]),
+        ("/image cat.png, what is it?", ", what is it?", ["cat.png"]),
+        ("Compare HERE/cat.png, 'my cat.JPG'.", "Compare , .", ["HERE/cat.png", "my cat.JPG"]),
+        ("is /no/such/dog.png! there?", "is ! there?", ["/no/such/dog.png"]),
+        ("cat.png、これは何？", "cat.png、これは何？", []),
+        ("cat.png\u3000これは何？", "これは何？", ["cat.png"]),
+        ("is concat.png cat.png", "is concat.png", ["cat.png"]),
+        ("HERE/at\\ 10.00\u202fAM.png what?", "what?", ["HERE/at 10.00\u202fAM.png"]),
         ("look at https://example.org/cat.png", "look at https://example.org/cat.png", []),
         ("/system describe HERE/cat.png", "/system describe HERE/cat.png", []),
         ("/help", "/help", []),

@@ -13,8 +13,11 @@ from evomerge_core.files.picture import ENDINGS, Picture, is_there, read_picture
 COMMAND = "/image"
 # A shell's apostrophe within single quotes.
 _APOSTROPHE = r"'\''"
-# A path between quotes, or one in which spaces are escaped.
-_WORD = re.compile(rf"""'[^'\n]*'(?:{re.escape(_APOSTROPHE[1:])}[^'\n]*')*|"[^"\n]*"|(?:\\.|[^\s\\])+""")
+# A path between quotes, or one in which spaces are escaped. No terminal escapes no-break spaces, which macOS writes into the
+# names of screenshots.
+_WORD = re.compile(rf"""'[^'\n]*'(?:{re.escape(_APOSTROPHE[1:])}[^'\n]*')*|"[^"\n]*"|(?:\\.|[^\s\\]|[\u00a0\u202f])+""")
+# What ends a sentence or a part of it, behind the name of a picture.
+_PUNCTUATION = ".,;:!?)。、！？"
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _HOST = re.compile(r"^file:(//[^/]*)?")
 
@@ -33,24 +36,31 @@ def split_message(line: str) -> tuple[str, list[Path]]:
         if first is None:
             raise InputError("needs a file", where=COMMAND, remedy=f"name one: {COMMAND} FILE")
         whole = _plain_path(rest)
-        taken = rest if is_there(whole) else first[0]  # a path with spaces that nobody escaped
+        # a path with spaces that nobody escaped
+        taken = rest if is_there(whole) else _named_in(first[0]) or first[0]
         paths.append(_plain_path(taken))
         rest = rest[len(taken) :].strip()
     if _plain_path(rest).suffix.lower() in ENDINGS and is_there(_plain_path(rest)):
         return "", [*paths, _plain_path(rest)]
-    words = [found[0] for found in _WORD.finditer(rest)]
-    if rest.startswith("/") and not _is_dropped(words[0]):
+    words = [(found.start(), _named_in(found[0])) for found in _WORD.finditer(rest)]
+    if rest.startswith("/") and not words[0][1]:
         return rest, paths  # another command
-    for word in words:
-        if _is_dropped(word):
-            paths.append(_plain_path(word))
-            rest = rest.replace(word, "", 1)
-    return rest.strip(), paths
+    text, end = "", 0
+    for start, named in words:
+        if named:
+            paths.append(_plain_path(named))
+            text, end = text + rest[end:start], start + len(named)
+    return (text + rest[end:]).strip(), paths
 
 
 def read_pictures(paths: Sequence[Path]) -> tuple[Picture, ...]:
     """The decoded pictures. InputError in one line for the first that is missing, broken or too large."""
     return tuple(read_picture(path) for path in paths)
+
+
+def _named_in(word: str) -> str:
+    """The picture that a word is, punctuation behind it being none of it; "" where it is none."""
+    return next((named for named in (word, word.rstrip(_PUNCTUATION)) if _is_dropped(named)), "")
 
 
 def _is_dropped(word: str) -> bool:
