@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from evomerge_tui.terminal.ascii_filter import to_ascii
 from evomerge_tui.text.quantities import amount, duration, duration_range, percent
 from support.command_line import command
 
+RECORDED_RUN = Path(__file__).parents[1] / "data" / "quickstart"
 Finished = tuple[Path, "subprocess.CompletedProcess[str]"]
 
 
@@ -59,3 +64,24 @@ def test_watching_as_json_is_refused(finished: Finished) -> None:
 )
 def test_quantities_read_as_people_write_them(found: str, expected: str) -> None:
     assert found == expected
+
+
+def test_the_highest_of_many_scores_is_told_with_what_other_items_say(tmp_path: Path) -> None:
+    """A real run: 80 candidates on 11 items each, of whom 28 of 48 validation items tell how good the best one is."""
+    run = Path(shutil.copytree(RECORDED_RUN, tmp_path / "run"))
+    said = command("status", run, "--plain").stdout
+    assert "The best child, g4.5, has 54.5 % in the search, 58.3 % of 48 validation items." in said
+
+
+def test_the_highest_of_many_scores_is_told_with_what_is_likely(tmp_path: Path) -> None:
+    """Before validation: the highest of 80 on 11 items is likely nearer to the others than it scored."""
+    run = Path(shutil.copytree(RECORDED_RUN, tmp_path / "run"))
+    with closing(sqlite3.connect(run / "run.db")) as store, store:
+        store.execute("DELETE FROM evaluations WHERE split != 'search'")
+    found = json.loads(command("status", run, "--json").stdout)
+    known = found["best_estimate"]
+    assert (known["items"], known["split"]) == (11, "search")
+    assert known["low"] < known["value"] < known["high"]
+    assert known["value"] < found["best"]["score"]
+    said = command("status", run, "--plain").stdout
+    assert f"54.5 % of 11 items, likely {100 * known['value']:.0f} %." in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from evomerge_core.run.run_folder.folder import read_store
 from evomerge_core.run.run_folder.interruption import message_of
 from evomerge_core.run.run_folder.names import RECIPE, RESULT, STORE, WINNER
 from evomerge_core.run.run_folder.state import state_of
-from evomerge_core.run.store.facts import read_facts
+from evomerge_core.run.store.facts import RunFacts, read_facts
+from evomerge_core.run.store.records import Outcome
 from evomerge_core.run.store.store import Store
+from evomerge_core.run.view.child_estimate import child_estimate
 from evomerge_core.run.view.result import read_result
 
 # What reading finds where somebody else has written into a store: values of another kind, other keys.
@@ -26,9 +29,9 @@ _NOT_A_RUNS = (ValueError, LookupError, TypeError, AttributeError)
 class RunOverview:
     """A run's state and its best scores.
 
-    Scores in 0..1 are those of `split`: the held-out test when there is a verdict, else the search's items, and then the best
-    child's so far and the best parent's. `changed` is unix time in seconds, `size` the folder's bytes; `message` says why a
-    run failed.
+    Scores in 0..1 are those of `split`: the held-out test when there is a verdict, else the search's items, and then what is
+    likely of the best child so far, and the best parent's. `changed` is unix time in seconds, `size` the folder's bytes;
+    `message` says why a run failed.
     """
 
     folder: Path
@@ -70,7 +73,7 @@ def _overview(folder: Path, store: Store) -> RunOverview:
     outcomes = store.outcomes(split="search", precision=facts.precision)
     best = best_child(outcomes, facts)
     parents = [outcome.score for outcome in outcomes if outcome.kind == "parent" and outcome.score is not None]
-    split, child, parent = "search", None if best is None else best.score, max(parents, default=None)
+    split, child, parent = "search", _likely(best, outcomes, facts), max(parents, default=None)
     tested = _tested(folder)
     if tested is not None:
         split, (child, parent) = "test", tested
@@ -87,6 +90,14 @@ def _overview(folder: Path, store: Store) -> RunOverview:
         size=_size(folder),
         message=message_of(folder, state, facts),
     )
+
+
+def _likely(best: Outcome | None, outcomes: Sequence[Outcome], facts: RunFacts) -> float | None:
+    """What the best child is likely to score; where votes have a part in that, its score."""
+    if best is None:
+        return None
+    known = child_estimate(best, outcomes, facts)
+    return best.score if known is None else known.value
 
 
 def _tested(folder: Path) -> tuple[float | None, float | None] | None:

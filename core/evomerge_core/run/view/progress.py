@@ -18,11 +18,13 @@ from evomerge_core.run.run_folder.state import state_of
 from evomerge_core.run.store.facts import RunFacts, read_facts
 from evomerge_core.run.store.records import Outcome
 from evomerge_core.run.store.store import Store
+from evomerge_core.run.view.child_estimate import child_estimate
+from evomerge_core.run.view.estimates import Estimate
 from evomerge_core.run.view.expectation import expectation
 from evomerge_core.run.view.result import Winner, read_result, winner_of
+from evomerge_core.run.view.sound_records import sound_records
 from evomerge_core.run.view.workers import WorkerSeen, workers_of
 
-from evomerge_core.run.view.sound_records import sound_records
 _RECENT = 15  # candidates whose median time stands for those to come
 
 
@@ -45,9 +47,10 @@ class Progress:
     `phase_total` those of the phase; `seconds` is the time spent evaluating, `seconds_left` an estimate for the search, for
     validation or for the test, whichever is under way (None when unknown), `age` the seconds since the last event. `priority`
     is that of the last job: low or normal, None when there was none. `scored_on` is the device and what products are computed
-    in, None before anything was scored. `best` is the search's best candidate so far, `chosen` the label of the last stage's
-    winner and `expectation` what is to be expected of it, in words, from the moment that it is known; `winner` is the finished
-    run's. `precision_choice` says what `precision: auto` became and why, `agreement` how the search's precision ranks merges:
+    in, None before anything was scored. `best` is the search's best candidate so far and `best_estimate` what is known of it by
+    other items, or likely (None where votes have a part in its score); `chosen` is the label of the last stage's winner and
+    `expectation` what is to be expected of it, in words, from the moment that it is known; `winner` is the finished run's.
+    `precision_choice` says what `precision: auto` became and why, `agreement` how the search's precision ranks merges:
     sentences, None for nothing to say. `workers` score its candidates, none where its job does.
     """
 
@@ -78,6 +81,7 @@ class Progress:
     precision_choice: str | None = None
     agreement: str | None = None
     workers: tuple[WorkerSeen, ...] = ()
+    best_estimate: Estimate | None = None
 
 
 def read_progress(folder: Path) -> Progress:
@@ -122,6 +126,7 @@ def _progress(folder: Path, store: Store) -> Progress:
         precision_choice=facts.precision_choice,
         agreement=None if agreement is None else agreement.sentence,
         workers=tuple(workers_of(facts)),
+        best_estimate=None if best is None else child_estimate(best, store.outcomes(precision=facts.precision), facts),
     )
 
 

@@ -14,10 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from evomerge_core.run.store.live_states import LIVE
+from evomerge_core.run.view.estimates import Estimate
 from evomerge_core.run.view.progress import Progress, Scored, read_progress
 from evomerge_core.run.view.result import Winner
 from evomerge_core.run.view.sound_records import sound_records
-from evomerge_tui.text.quantities import duration, score_text, scored_in
+from evomerge_tui.text.quantities import duration, percent, score_text, scored_in
 from evomerge_tui.text.worker_lines import worker_lines
 
 _POLL_SECONDS = 0.5
@@ -71,7 +72,8 @@ def _lines(folder: Path, console: Console) -> Progress:
 
 def plain_line(progress: Progress) -> str:
     """One line without the clock, so that it changes only when something happened."""
-    best = "" if progress.best is None else f"  best {score_text(progress.best.score)} ({progress.best.label})"
+    score = "" if progress.best is None else _best_score(progress.best, progress.best_estimate)
+    best = "" if progress.best is None else f"  best {progress.best.label}: {score}"
     failed = f"  failed {progress.failed}" if progress.failed else ""
     winner = "" if progress.winner is None else f"  winner {progress.winner.label}"
     return f"{progress.state}  {_where(progress)}{best}{failed}{winner}"
@@ -87,7 +89,8 @@ def plain_sentences(progress: Progress) -> list[str]:
         for scored in candidates
     ]
     if progress.best is not None:
-        lines.append(f"The best child, {progress.best.label}, has {score_text(progress.best.score)}{_doubt(progress.best)}.")
+        score = _best_score(progress.best, progress.best_estimate)
+        lines.append(f"The best child, {progress.best.label}, has {score}{_doubt(progress.best)}.")
     if progress.chosen is not None and progress.expectation is not None:
         lines.append(f"Chosen before the test: {progress.chosen}, {progress.expectation}.")
     if progress.winner is not None:
@@ -113,9 +116,9 @@ def display(progress: Progress) -> Group:
     for column in ("score", "loss on the correct answer"):
         table.add_column(column, justify="right")
     for scored in (*progress.parents, *progress.uniform):
-        _add(table, scored, "")
+        _add(table, scored, score_text(scored.score))
     if progress.best is not None:
-        _add(table, progress.best, "bold green")
+        _add(table, progress.best, _best_score(progress.best, progress.best_estimate), best=True)
     notes = [Text(note, style="dim") for note in _precision_notes(progress)]
     notes += [Text(line, style="dim") for line in _workers(progress)]
     ends = (*_chosen_lines(progress), *_winner_lines(progress.winner))
@@ -157,6 +160,18 @@ def _verdicts(winner: Winner) -> list[str]:
     return [f"{verdict.precision}: {score_text(verdict.test)} {on}; {verdict.verdict}" for verdict in verdicts]
 
 
+def _best_score(best: Scored, known: Estimate | None) -> str:
+    """A score that is the highest of many is high by luck too: what is known from other items stands beside it, or what is
+    likely."""
+    score = score_text(best.score)
+    if known is None:
+        return score
+    items = f"item{'' if known.items == 1 else 's'}"
+    if known.split == "search":
+        return f"{score} of {known.items} {items}, likely {percent(known.value, 0)}"
+    return f"{score} in the search, {percent(known.value)} of {known.items} {known.split} {items}"
+
+
 def _doubt(best: Scored) -> str:
     return "" if best.mark is None else f", but is incoherent: {best.mark}"
 
@@ -176,11 +191,11 @@ def _priority(progress: Progress) -> str:
     return f" at {progress.priority} priority" if progress.priority and progress.state in LIVE else ""
 
 
-def _add(table: Table, scored: Scored, style: str) -> None:
-    label = f"best child: {scored.label}" if style else scored.label
+def _add(table: Table, scored: Scored, score: str, *, best: bool = False) -> None:
+    style, label = ("bold green", f"best child: {scored.label}") if best else ("", scored.label)
     label += " (incoherent)" if scored.mark else ""
     loss = "" if scored.loss is None else f"{scored.loss:.3f}"
-    table.add_row(Text(label, style=style), Text(score_text(scored.score), style=style), Text(loss))
+    table.add_row(Text(label, style=style), Text(score, style=style), Text(loss))
 
 
 def _clock(progress: Progress) -> str:
