@@ -73,9 +73,15 @@ def decode_picture(content: bytes, where: Path | str) -> Picture:
     from PIL import ImageOps
 
     def decode(opened: Any) -> Any:
-        return ImageOps.exif_transpose(opened).convert("RGB")
+        return _eight_bits(ImageOps.exif_transpose(opened)).convert("RGB")
 
     return Picture(_opened(content, where, decode), content_hash(content), str(where))
+
+
+def _eight_bits(image: Any) -> Any:
+    """A grey picture of 16 bits by its higher eight, as Pillow reads colours of 16 bits; its conversion of grey leaves white of
+    all but the darkest."""
+    return image.point(lambda value: value / 256) if image.mode.startswith("I") else image
 
 
 def upright_size(content: bytes, where: Path | str) -> tuple[int, int]:

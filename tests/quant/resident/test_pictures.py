@@ -219,6 +219,12 @@ def test_a_picture_is_read_upright_and_in_three_colours(tmp_path: Path) -> None:
     assert same(read_picture(tmp_path / "grey.bmp"), pixels.convert("L").convert("RGB"))
 
 
+def test_a_grey_picture_of_sixteen_bits_keeps_its_shades(tmp_path: Path) -> None:
+    shades = np.arange(0, 2**16, 97, dtype=np.uint16).reshape(26, 26)
+    Image.fromarray(shades).save(tmp_path / "deep.png")
+    assert same(read_picture(tmp_path / "deep.png"), Image.fromarray((shades >> 8).astype(np.uint8)).convert("RGB"))
+
+
 def test_a_picture_that_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = tmp_path / "whole.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(whole)
