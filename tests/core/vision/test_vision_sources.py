@@ -268,6 +268,21 @@ def test_a_model_without_its_tower_is_refused(pair: Pair) -> None:
     assert "vision_config says that it sees, but the weights have no vision tower" in refusal(folder)
 
 
+@pytest.mark.parametrize("kind", ["llava", "llava_llama"])
+def test_a_model_in_the_form_of_its_authors_code_is_told_from_a_text_model(kind: str, pair: Pair) -> None:
+    """As LLaVA's authors store it: a text model's config and names, and tower and projector beside them."""
+    folder = pair("llava")
+    copytree(folder / "text", folder / "theirs")
+    stored = tensors(folder / "theirs") | {"model.mm_projector.0.weight": torch.zeros(32, 16)}
+    save_file(stored, folder / "theirs" / "model.safetensors", metadata={"format": "pt"})
+    # settings of their own are not a text_config's
+    change_config(folder / "theirs", model_type=kind, architectures=["LlavaLlamaForCausalLM"], mm_vision_tower="clip")
+    said = "isn't stored beside model.mm_projector.0.weight as transformers' own classes store one; take"
+    for line in (refusal(folder, "text", "theirs"), refusal(folder, "theirs", "text")):
+        assert f"{folder / 'theirs' / 'config.json'}: it reads pictures" in line
+        assert said in line
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

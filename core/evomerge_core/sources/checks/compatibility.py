@@ -9,7 +9,7 @@ from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.architecture import settings
-from evomerge_core.sources.checks.bodies import body_differences, has_eyes, language_kind
+from evomerge_core.sources.checks.bodies import body_differences, has_eyes, language_kind, unread_eyes
 from evomerge_core.sources.checks.finite import check_finite, refuse
 from evomerge_core.sources.checks.soundness import own_problems
 from evomerge_core.sources.checks.special_tokens import special_token_differences
@@ -102,6 +102,10 @@ def _differences(base: Source, source: Source, eyes: Source | None, *, chosen: b
     read = _model_type if eyes is None else language_kind
     ours, theirs = read(base), read(source)
     if ours != theirs:
+        unread = [error for model in (base, source) if (error := unread_eyes(model))]
+        if unread:
+            yield from unread
+            return
         said = "its language part's model_type" if has_eyes(source) else "model_type"
         yield InputError(f"{said} is {theirs!r}, but {ours!r} in {base.reference}", where=where, remedy=SAME_FAMILY)
         return

@@ -9,10 +9,12 @@ from typing import Any
 
 from evomerge_core.errors import InputError
 from evomerge_core.sources.architecture import settings
+from evomerge_core.sources.checks.bodies import unread_eyes
 from evomerge_core.sources.source import Source
 from evomerge_core.sources.tensors.names import EMBEDDING, LAYER, is_head
 from evomerge_core.sources.tensors.tie import stated_tie
 from evomerge_core.sources.tokens import vocabulary
+from evomerge_core.sources.vision.families import is_known
 from evomerge_core.sources.vocabulary.image_rows import image_token
 
 # Classes that end in a head, and so speak.
@@ -22,6 +24,9 @@ _WITH_EYES = ("ForConditionalGeneration", "ForImageTextToText")
 
 def own_problems(source: Source) -> list[InputError]:
     """An error for each contradiction between config.json and the weights or the tokenizer, such as a head that isn't tied."""
+    unread = unread_eyes(source)
+    if unread and is_known(source.config):
+        return [unread]  # what transformers takes for its settings are the defaults of a model in another form
     stated = settings(source)
     return [*_blindness(source), *_tie_problems(source, _ties(source, stated)), *_contradictions(source, stated)]
 

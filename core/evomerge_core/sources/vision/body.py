@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from evomerge_core.sources.stored.weight_file import TensorFacts, WeightFile, with_names
 from evomerge_core.sources.vision.layout import Layout
 
@@ -50,7 +52,16 @@ class Body:
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each tensor, by a name that doesn't depend on the version that saved it."""
-        return {_VARYING.sub("", name): self.facts(name).shape for name in self.tensors}
+        return {own: self.facts(name).shape for own, name in self.stored_names.items()}
+
+    @property
+    def stored_names(self) -> dict[str, str]:
+        """What each tensor is called here, by a name that doesn't depend on the version that saved it."""
+        return {_VARYING.sub("", name): name for name in self.tensors}
+
+    def read(self, name: str) -> Tensor:
+        """A tensor by its stored name."""
+        return self.tensors[name].read(name)
 
 
 def is_seeing(name: str) -> bool:

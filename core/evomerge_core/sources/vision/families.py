@@ -54,6 +54,11 @@ def family_of(config: Mapping[str, Any]) -> Family:
     return family
 
 
+def is_known(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json is one of a family that is known here."""
+    return str(config.get("model_type")) in _FAMILIES
+
+
 def text_kind(model_type: object) -> str:
     """The model type of the text models that a language part of this model type is one of."""
     kind = str(model_type)
