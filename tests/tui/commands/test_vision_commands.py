@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from evomerge_quant.resident.vision.standing_text import standing_texts
 from evomerge_tui.cli.main import main
@@ -103,6 +104,24 @@ def test_the_preflight_counts_what_pictures_take(tmp_path: Path, capsys: pytest.
     processor = Transformers(tmp_path / "base", "smolvlm")
     ids = [processor.inputs(f"w5 {IMAGE} w6 w30", [tmp_path / f"{n}.png"])["input_ids"] for n in range(4)]
     assert length.startswith(f"cards: {max(one.shape[1] for one in ids) + 1 + 3} tokens at most")
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_the_preflight_says_whose_eyes_are_not_the_base_s(
+    trained: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The source's tower is another one, or the base's, stored in bfloat16 under an older version's names."""
+    path = write_seeing_recipe(tmp_path, "llava")
+    if not trained:
+        ours, theirs = (load_file(tmp_path / model / "model.safetensors") for model in ("base", "second"))
+        theirs |= {name: one.bfloat16() for name, one in ours.items() if not name.startswith("language_model.")}
+        old = {re.sub("^vision_tower.", "vision_tower.vision_model.", name): one for name, one in theirs.items()}
+        save_file(old, tmp_path / "second" / "model.safetensors", metadata={"format": "pt"})
+    assert main(["preflight", str(path), "--json"]) == 0
+    told = [check["text"] for check in json.loads(capsys.readouterr().out)["checks"] if check["subject"] == "Eyes"]
+    assert [text.partition(" with which")[0] for text in told] == (
+        ["second: tower and projector have other weights than the base's,"] if trained else []
+    )
 
 
 @pytest.mark.parametrize(

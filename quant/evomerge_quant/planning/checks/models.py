@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from evomerge_core.discovery.headers import OpenedHeaders, is_here
 from evomerge_core.recipe.schema import Recipe
 from evomerge_core.recipe.tokenizer_source import chosen_tokenizer
+from evomerge_core.sources.checks.bodies import sees_otherwise
 from evomerge_core.sources.checks.compatibility import check
 from evomerge_core.sources.checks.scorable import scoring_problems
 from evomerge_core.sources.source import Source
@@ -43,8 +44,18 @@ def model_checks(recipe: Recipe, looked: OpenedHeaders) -> Iterator[PreflightChe
         yield from (refused("Compatibility", difference) for difference in differences)
     else:
         yield ok("Compatibility", "same architecture and tensors; weights are scanned for NaN at the start")
+        yield from _eyes(base, sources)
     yield _tokens(giver or base, [base, *sources])
     yield _licences(opened)
+
+
+def _eyes(base: Source, sources: list[Source]) -> Iterator[PreflightCheck]:
+    """A warning where models that see have been trained to do so on their own."""
+    others = [source for source in sources if is_here(base) and is_here(source) and sees_otherwise(base, source)]
+    if others:
+        names = ", ".join(source.label for source in others)
+        seen = f"{names}: tower and projector have other weights than the base's, with which every model is scored here"
+        yield warning("Eyes", seen, "expect less of such a model than by itself, or choose models that see as the base does")
 
 
 def _tokens(giver: Source, models: list[Source]) -> PreflightCheck:
