@@ -58,8 +58,8 @@ class Task:
         """The item as a question; the prompt is in the tokenizer's chat template, or plain when `chat` is off. `mark` is how a
         vision-language model's prompts show pictures, None for a text model.
 
-        Raises `InputError` when the tokenizer has no chat template, a template names a field that isn't there, or the item
-        shows a picture to a text model.
+        Raises `InputError` when the tokenizer has no chat template, a template names a field that isn't there, the item shows
+        a picture to a text model, or a text holds what stands for one.
         """
         prompt = self.plain_prompt(item) if mark is None and not item.pictures else self._placed(item, mark)
         if self.chat:
@@ -67,10 +67,13 @@ class Task:
             prompt = render_chat(prompt, system, tokenizer, task=self.name, mark=mark)
         elif mark is not None:
             prompt = prompt.replace(PLACE, mark.written)
+        gold, choices = self.gold_text(item), self.expected(item).choices
+        if mark is not None and any(mark.token in text for text in (gold, *choices)):
+            raise _stands_for_picture("an answer", mark, f"{item.origin}: {self.name}", "take it out")
         return Question(
             prompt=prompt,
-            gold=self.gold_text(item),
-            choices=self.expected(item).choices,
+            gold=gold,
+            choices=choices,
             max_new_tokens=self.max_new_tokens,
             stop=self.stop,
             add_special_tokens=not self.chat,
@@ -90,8 +93,10 @@ class Task:
         if not named and count and prompt.count(mark.token) == count:
             return prompt.replace(mark.token, PLACE)
         if mark.token in prompt:
-            problem = f"the text has {mark.token!r}, which stands for a picture"
-            raise InputError(problem, where=where, remedy="take it out, or give the item as many pictures under `image`")
+            raise _stands_for_picture("the text", mark, where, "take it out, or give the item as many pictures under `image`")
+        if named and prompt.count(PLACE) != count:
+            remedy = "write it once: all pictures of an item stand there"
+            raise InputError("shows {image} more than once", where=f"{self.name}: prompt", remedy=remedy)
         return prompt if named else PLACE * count + prompt
 
     def score(self, item: Item, answer: Answer) -> Score:
@@ -161,6 +166,10 @@ def weighted_mean(values: Mapping[str, float], weights: Mapping[str, float]) -> 
     if not values or total <= 0:
         raise ValueError("a score needs at least one task with a weight above 0")
     return sum(weights[task] / total * value for task, value in values.items())
+
+
+def _stands_for_picture(what: str, mark: PictureMark, where: str, remedy: str) -> InputError:
+    return InputError(f"{what} has {mark.token!r}, which stands for a picture", where=where, remedy=remedy)
 
 
 def _gold_loss(answer: Answer) -> float:

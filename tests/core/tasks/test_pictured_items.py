@@ -227,6 +227,24 @@ def test_a_data_set_s_own_token_is_the_place(tmp_path: Path) -> None:
         twice.question(item, Chat(TEXTS), MARK)
 
 
+@pytest.mark.parametrize("chat", [True, False])
+def test_pictures_stand_in_one_place_of_a_prompt(chat: bool, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (item,) = load_items(items_file(tmp_path, "a.png"))
+    spec = {"name": "t", "file": "x.jsonl", "prompt": "{image} or {image}? {question}", "chat": chat}
+    with pytest.raises(InputError, match=r"t: prompt: shows \{image\} more than once; write it once"):
+        make_task(TaskSpec.model_validate(spec)).question(item, Chat(TEXTS), MARK)
+
+
+@pytest.mark.parametrize("answers", [{"gold": "It is <image>"}, {"choices": ["a0", "<image>"], "scorer": "multiple_choice"}])
+def test_an_answer_holds_no_picture(answers: dict[str, object], tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (item,) = load_items(items_file(tmp_path, "a.png"))
+    task = make_task(TaskSpec.model_validate({"name": "t", "file": "x.jsonl", "prompt": "{question}", **answers}))
+    with pytest.raises(InputError, match=r"items.jsonl:1: t: an answer has '<image>', which stands for a picture; take it out"):
+        task.question(item, Chat(TEXTS), MARK)
+
+
 def test_a_text_model_can_not_be_asked_about_a_picture(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     (item,) = load_items(items_file(tmp_path, "a.png"))
