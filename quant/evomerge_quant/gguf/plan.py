@@ -15,6 +15,7 @@ from evomerge_quant.gguf.convert.convert import no_converter
 from evomerge_quant.gguf.quantize.file_types import FileType, find_types
 from evomerge_quant.gguf.quantize.mixture import float_bytes, predict
 from evomerge_quant.gguf.subject.subject import Subject, shapes_of, vocabulary_bytes
+from evomerge_quant.llama.mmproj_file import require_mmproj
 
 EYES_TYPE = "F16"
 # Model types with towers that llama.cpp can run and its converter can't write.
@@ -133,6 +134,7 @@ def _planned_eyes(subject: Subject, folder: Path, given: Path | None) -> Planned
         return PlannedEyes(places[-1], 2 * subject.eyes.parameters, None, ready=False)
     if not given.is_file():
         raise InputError("no such file", where=f"--mmproj {given}", remedy="give a GGUF file")
+    require_mmproj(given)
     path = folder / subject.name.mmproj_name("")
     ready = path.exists()
     if ready and not path.samefile(given) and sha256_of(path) != sha256_of(given):

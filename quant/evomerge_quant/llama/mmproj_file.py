@@ -5,14 +5,30 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from evomerge_core.errors import InputError
+
 MMPROJ = "mmproj"
 # What the name of a file has that failed verification.
 SUSPECT = ".suspect"
+_REMEDY = "give the base's own, such as mmproj-...gguf"
 
 
 def is_mmproj(path: Path) -> bool:
     """Whether a GGUF is by its name one to see with, and no model."""
     return MMPROJ in path.name.lower()
+
+
+def require_mmproj(path: Path) -> None:
+    """InputError for a file that isn't a GGUF with a vision tower, by its head: verification tells another model's."""
+    from gguf import GGUFReader
+
+    try:
+        sees = GGUFReader(path).fields.get("clip.has_vision_encoder")
+        is_one = sees is not None and bool(sees.contents())
+    except (ValueError, LookupError, TypeError, OSError) as error:
+        raise InputError(f"not readable as a GGUF ({type(error).__name__})", where=path, remedy=_REMEDY) from None
+    if not is_one:
+        raise InputError("is no mmproj file with a vision tower", where=path, remedy=_REMEDY)
 
 
 def find_mmproj(gguf: Path) -> Path | None:

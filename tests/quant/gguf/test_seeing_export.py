@@ -83,3 +83,22 @@ def test_what_has_no_effect_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
     assert "--imatrix: isn't measured for a model that sees yet" in capsys.readouterr().err
     assert main(["export", str(seeing), "--plan", "--mmproj", str(tmp_path / "no.gguf")]) == 2
     assert "no.gguf: no such file" in capsys.readouterr().err
+
+
+def test_a_file_that_no_model_sees_with_is_refused_before_anything_is_made(
+    seeing_files: Callable[[str], Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seeing, theirs = write_seeing_gguf_model(tmp_path / "seeing", "llava"), seeing_files("smolvlm")
+    (tmp_path / "page.gguf").write_text("<!doctype html>", encoding="utf-8")
+    (tmp_path / "cut.gguf").write_bytes(theirs.mmproj.read_bytes()[:300])
+    refused = {
+        theirs.text: "is no mmproj file with a vision tower",
+        tmp_path / "page.gguf": "not readable as a GGUF",
+        tmp_path / "cut.gguf": "not readable as a GGUF",
+    }
+    for file, said in refused.items():
+        assert main(["export", str(seeing), "--type", "F16", "--mmproj", str(file)]) == 2
+        line = capsys.readouterr().err
+        assert f"{file}: {said}" in line
+        assert "give the base's own, such as mmproj-...gguf" in line
+    assert not (seeing / "gguf").exists()
