@@ -8,6 +8,7 @@ from pathlib import Path
 from evomerge_core.errors import InputError
 from evomerge_core.tasks.draw_items import DATASET, EXCLUDE, named_files, open_items
 from evomerge_core.tasks.items.items import hash_items
+from evomerge_core.tasks.items.pictures import IMAGE
 from evomerge_core.tasks.make_task import make_task
 from evomerge_core.tasks.ready import get_ready
 from evomerge_core.tasks.spec import TaskSpec
@@ -30,7 +31,9 @@ def require_same_items(spec: TaskSpec, began: Mapping[str, str], now: Mapping[st
             continue
         where = {**named_files(spec), EXCLUDE: spec.exclude}.get(key) or _dataset(spec)
         remedy = "name the revision that it began with, in a new run" if key == DATASET else "restore it, or start a new run"
-        raise InputError(f"the items of {spec.name} changed since the run began", where=where, remedy=remedy)
+        # the file may be as it was, and a picture beside it another
+        shown = ", or pictures that they show," if IMAGE in (spec.fields or ()) or f"{{{IMAGE}}}" in (spec.prompt or "") else ""
+        raise InputError(f"the items of {spec.name}{shown} changed since the run began", where=where, remedy=remedy)
 
 
 def _dataset(spec: TaskSpec) -> str:

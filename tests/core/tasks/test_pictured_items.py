@@ -17,6 +17,7 @@ from PIL import Image
 from evomerge_core.errors import InputError
 from evomerge_core.limited.chat_template import PictureMark
 from evomerge_core.tasks.draw_items import draw_items, read_items
+from evomerge_core.tasks.item_hashes import item_hashes, require_same_items
 from evomerge_core.tasks.items.item_files import load_items
 from evomerge_core.tasks.items.items import Item
 from evomerge_core.tasks.items.pictures import require_whole
@@ -273,3 +274,14 @@ def test_splits_of_pictured_items_are_drawn(tmp_path: Path) -> None:
     drawn = draw_items(spec, make_task(spec), Splits(search=2, validation=2, test=2), folder=tmp_path)
     hashes = {one for item in (*drawn.search, *drawn.validation, *drawn.test) for one in shown(item)}
     assert len(hashes) == 6
+
+
+def test_another_picture_in_a_file_s_place_stops_a_run_that_goes_on(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png", 1)
+    items_file(tmp_path, "a.png")
+    spec = TaskSpec.model_validate({"name": "t", "file": "items.jsonl", "fields": FIELDS, "scorer": "exact"})
+    began = item_hashes(spec, folder=tmp_path)
+    require_same_items(spec, began, item_hashes(spec, folder=tmp_path))
+    picture(tmp_path / "a.png", 2)
+    with pytest.raises(InputError, match="the items of t, or pictures that they show, changed since the run began"):
+        require_same_items(spec, began, item_hashes(spec, folder=tmp_path))
