@@ -20,8 +20,17 @@ MOST_PIXELS = 64_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 # What the names of such files end in.
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
-# EXIF's tag for how a picture was taken, and its values where width and height change places.
+# EXIF's tag for how a picture was taken, its values where width and height change places, and what makes each upright.
 _ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
+_UPRIGHT = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
 # What Pillow raises for a picture that is cut short or makes no sense.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error, zlib.error)
 
@@ -70,12 +79,24 @@ def content_hash(content: bytes) -> str:
 
 def decode_picture(content: bytes, where: Path | str) -> Picture:
     """The picture in the bytes of a file. InputError, at `where`, for one that is broken, huge or in another format."""
-    from PIL import ImageOps
+    from PIL import Image
 
     def decode(opened: Any) -> Any:
-        return _eight_bits(ImageOps.exif_transpose(opened)).convert("RGB")
+        opened.load()  # what is broken behind this is no part of the picture
+        turn = _UPRIGHT.get(_orientation(opened.getexif))
+        upright = opened if turn is None else opened.transpose(Image.Transpose[turn])
+        return _eight_bits(upright).convert("RGB")
 
     return Picture(_opened(content, where, decode), content_hash(content), str(where))
+
+
+def _orientation(exif: Callable[[], Any]) -> Any:
+    """How a picture was taken, by the EXIF that is read; None where it doesn't say, and where it can't be read: viewers show
+    such a picture as it lies."""
+    try:
+        return exif().get(_ORIENTATION)
+    except _BROKEN:
+        return None
 
 
 def _eight_bits(image: Any) -> Any:
@@ -91,10 +112,14 @@ def upright_size(content: bytes, where: Path | str) -> tuple[int, int]:
     from PIL import Image
 
     def size(opened: Any) -> tuple[int, int]:
+        def head() -> Any:
+            """Pillow's own `getexif` decodes a PNG to its end."""
+            exif = Image.Exif()
+            exif.load(opened.info.get("exif", b""))
+            return exif
+
         width, height = opened.size
-        head = Image.Exif()  # Pillow's own `getexif` decodes a PNG to its end
-        head.load(opened.info.get("exif", b""))
-        return (height, width) if head.get(_ORIENTATION) in _LYING else (width, height)
+        return (height, width) if _orientation(head) in _LYING else (width, height)
 
     found: tuple[int, int] = _opened(content, where, size)
     return found

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from evomerge_core.errors import InputError
-from evomerge_core.files.picture import Picture, read_picture
+from evomerge_core.files.picture import Picture, read_picture, upright_size
 from evomerge_core.sources.source import open_source
 from evomerge_core.tasks.evaluator import Question
 from evomerge_quant.resident.model import ResidentModel, build
@@ -217,6 +217,27 @@ def test_a_picture_is_read_upright_and_in_three_colours(tmp_path: Path) -> None:
     assert same(read_picture(tmp_path / "turned.png"), pixels.transpose(Image.Transpose.ROTATE_270))
     pixels.convert("L").save(tmp_path / "grey.bmp")
     assert same(read_picture(tmp_path / "grey.bmp"), pixels.convert("L").convert("RGB"))
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
+def test_every_way_to_hold_a_camera_is_turned_upright(ending: str, tmp_path: Path) -> None:
+    pixels = Image.fromarray(np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8))
+    for way in range(10):  # 1 to 8 mean something
+        held = Image.Exif()
+        held[0x0112] = way
+        pixels.save(tmp_path / f"held.{ending}", exif=held)
+        upright = ImageOps.exif_transpose(Image.open(tmp_path / f"held.{ending}"))
+        assert same(read_picture(tmp_path / f"held.{ending}"), upright)
+        assert upright_size((tmp_path / f"held.{ending}").read_bytes(), "held") == upright.size
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0no TIFF", b"Exif\0\0MM\0*\0\0\0", b"\0" * 40])
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
+def test_a_whole_picture_with_broken_exif_is_read_as_it_lies(ending: str, exif: bytes, tmp_path: Path) -> None:
+    pixels = Image.fromarray(np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8))
+    pixels.save(tmp_path / f"a.{ending}", exif=exif)
+    assert same(read_picture(tmp_path / f"a.{ending}"), Image.open(tmp_path / f"a.{ending}").convert("RGB"))
+    assert upright_size((tmp_path / f"a.{ending}").read_bytes(), "a") == (6, 4)
 
 
 def test_a_grey_picture_of_sixteen_bits_keeps_its_shades(tmp_path: Path) -> None:
