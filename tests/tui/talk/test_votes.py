@@ -29,7 +29,7 @@ _BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("line", _BROKEN, ids=lambda line: line[:30].decode(errors="replace"))
+@pytest.mark.parametrize("line", _BROKEN, ids=range(len(_BROKEN)))
 def test_a_line_that_is_no_vote_is_skipped(tmp_path: Path, line: bytes) -> None:
     keep_vote(tmp_path, _SOUND)
     with (tmp_path / "votes.jsonl").open("ab") as file:
