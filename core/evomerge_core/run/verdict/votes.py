@@ -62,7 +62,8 @@ def judge_by_votes(store: Store, winner: Candidate) -> dict[str, Any]:
     against = {one.id: _comparison(one, winner, votes, sure[one.id]) for one in others}
     rival = min(others, key=lambda one: (sure[one.id], one.id))
     better = sure[rival.id] > 0.5 and against[rival.id].p < SIGNIFICANT
-    figures = f"({against[rival.id].wins} votes won, {against[rival.id].losses} lost, {sure[rival.id]:.0%} sure)"
+    won = against[rival.id].wins
+    figures = f"({won} vote{'' if won == 1 else 's'} won, {against[rival.id].losses} lost, {sure[rival.id]:.0%} sure)"
     beaten = "beats" if better else "is not surely better than"
     return {
         "items": 0,
