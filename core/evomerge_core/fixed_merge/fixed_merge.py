@@ -39,7 +39,7 @@ def open_fixed(fixed: FixedMerge, *, relative_to: Folder, allow_pickle: bool = F
     """The merge's sources by reference, in the vocabulary of the child's tokenizer; paths and errors as `open_aligned`."""
     if isinstance(fixed, MergeConfig):
         return open_aligned(fixed, relative_to=relative_to, allow_pickle=allow_pickle)
-    return open_in_vocabulary(path_references(fixed), fixed.tokenizer, relative_to=relative_to, allow_pickle=allow_pickle)
+    return open_in_vocabulary(fixed_references(fixed), fixed.tokenizer, relative_to=relative_to, allow_pickle=allow_pickle)
 
 
 def stream_fixed(fixed: FixedMerge, sources: Mapping[str, Source], engine: MergeEngine) -> Iterator[tuple[str, Tensor]]:

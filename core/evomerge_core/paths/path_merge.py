@@ -33,7 +33,7 @@ class PathMerge:
     """A path through the layers of `members`, each a fixed merge (of one model as it is, or of several).
 
     The members' dtypes are the first one's; `seed` names their random masks. `tokenizer` names the model whose vocabulary and
-    tokenizer the child has; None: those of the first hop's member.
+    tokenizer the child has, and its eyes where no member sees; None: those of the first hop's member.
     """
 
     members: tuple[MergeConfig, ...]
@@ -90,7 +90,7 @@ def plan_path(child: PathMerge, sources: Mapping[str, Source]) -> tuple[PathTens
 
     InputError for a layer that a member doesn't have, and for scales that the architecture can't fold.
     """
-    eyes = eyes_of(path_references(child), sources)
+    eyes = path_eyes(child, sources)
     members = [plan_member(config, sources, eyes) for config in child.members]
     fold = fold_of(child, sources)
     hops = child.path.hops
@@ -145,7 +145,7 @@ def path_files(
     """All that the child's folder holds besides the numbers."""
     used = {reference: sources[reference] for config in child.members for reference in references(config)}
     layers = path_layers(child, sources)
-    eyes = eyes_of(path_references(child), sources)
+    eyes = path_eyes(child, sources)
     if eyes is None:
         template = template_of(child.members[child.path.hops[0].source], sources)
         tokenizer = template if child.tokenizer is None else sources[child.tokenizer]
@@ -187,6 +187,12 @@ def path_references(child: PathMerge) -> tuple[str, ...]:
     """Every model that the members name, each once, the one whose names the child has first."""
     first = child.members[child.path.hops[0].source]
     return tuple(dict.fromkeys(reference for config in (first, *child.members) for reference in references(config)))
+
+
+def path_eyes(child: PathMerge, sources: Mapping[str, Source]) -> str | None:
+    """The model that the child sees with: the first of its members', else the one that gives the tokenizer; None for a text
+    model."""
+    return eyes_of((*path_references(child), *filter(None, [child.tokenizer])), sources)
 
 
 def only_used(child: PathMerge) -> PathMerge:

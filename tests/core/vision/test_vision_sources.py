@@ -332,6 +332,25 @@ def test_a_path_runs_through_layers_of_both(family: str, pair: Pair) -> None:
     assert all(torch.equal(child[name], base[name]) for name in base if name.startswith(tower))
 
 
+def test_a_path_through_a_text_model_alone_sees_as_the_model_of_its_tokenizer(pair: Pair) -> None:
+    family = "smolvlm"
+    folder = pair(family)
+    path = "evomerge_path: 1\nmodels: {B: ./text}\npath:\n  - {model: B, layers: [1, 2]}\n  - {model: B, layers: [0, 2]}\n"
+    child = tensors(merged_by(folder, f"{path}tokenizer_source: ./eyes\ndtype: float32\nout_dtype: float32\n"))
+    base, text = tensors(folder / "eyes"), tensors(folder / "text")
+    for number, layer in enumerate([1, 0, 1]):
+        made = child[stored_name(family, f"model.layers.{number}.mlp.up_proj.weight")]
+        assert torch.equal(made, text[f"model.layers.{layer}.mlp.up_proj.weight"])
+    rows = stored_name(family, "model.embed_tokens.weight")
+    assert torch.equal(child[rows][: len(WORDS)], text["model.embed_tokens.weight"])
+    assert torch.equal(child[rows][IMAGE_ROW], base[rows][IMAGE_ROW])
+    tower = FAMILIES[family].tower
+    assert all(torch.equal(child[name], base[name]) for name in base if name.startswith(tower))
+    assert (folder / "child" / "preprocessor_config.json").read_bytes() == (
+        folder / "eyes" / "preprocessor_config.json"
+    ).read_bytes()
+
+
 def test_a_depth_that_the_config_leaves_to_a_default_is_written_for_another(tmp_path: Path) -> None:
     """LLaVA's configs on the hub say only what Vicuna's own config says otherwise than transformers' defaults."""
     write_vision_model(tmp_path / "eyes", "llava", num_hidden_layers=32)

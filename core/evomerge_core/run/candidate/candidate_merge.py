@@ -20,6 +20,7 @@ from evomerge_core.run.setup import Setup, StageSetup
 from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.records import POOL, Candidate
 from evomerge_core.run.store.store import Store
+from evomerge_core.sources.checks.bodies import has_eyes
 
 # The weight of each of a pool's members in the merges that are raced.
 POOL_WEIGHT = 0.75
@@ -104,7 +105,9 @@ def _member(setup: Setup, store: Store, name: str) -> MergeConfig:
 
 
 def _tokenizer(setup: Setup, first: MergeConfig) -> str | None:
-    """None where the first member's own tokenizer and vocabulary are the child's."""
+    """None where the first member's own tokenizer and vocabulary are the child's, and it sees where the base does."""
     template, giver = template_of(first, setup.sources), setup.sources[setup.tokenizer]
+    if has_eyes(giver) and not has_eyes(template):
+        return setup.tokenizer
     own = template.rows is None and template.tokenizer_folder == giver.tokenizer_folder
     return None if own else setup.tokenizer
