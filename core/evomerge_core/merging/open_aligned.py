@@ -14,7 +14,7 @@ from evomerge_core.sources.checks.compatibility import require
 from evomerge_core.sources.confinement import absolute_reference
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_core.sources.tokens import align_all
-from evomerge_core.sources.vocabulary.own_head import with_own_head
+from evomerge_core.sources.vocabulary.own_head import with_heads_as
 
 
 def open_aligned(config: MergeConfig, *, relative_to: Path, allow_pickle: bool = False) -> dict[str, Source]:
@@ -63,8 +63,8 @@ def open_in_vocabulary(
     chosen = eyes or chosen
     giver = None if chosen is None else sources[chosen]
     require(sources[named[0]], list(sources.values())[1:], tokenizer=giver)
-    if eyes is not None and not sources[eyes].tied:
-        sources = {reference: with_own_head(source) for reference, source in sources.items()}
+    if eyes is not None:
+        sources = with_heads_as(sources[eyes], sources)
     return align_all(sources[chosen or named[0]], sources, forced=forced, padded=padded)
 
 

@@ -48,6 +48,7 @@ from evomerge_core.sources.pretrained import read_image_processor, read_tokenize
 from evomerge_core.sources.source import Source, open_sources
 from evomerge_core.sources.tokens import align_all
 from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary, child_vocabulary
+from evomerge_core.sources.vocabulary.own_head import with_heads_as
 from evomerge_core.sources.vocabulary.picture_mark import picture_mark
 from evomerge_core.tasks.draw_items import draw_items
 from evomerge_core.tasks.items.items import Item
@@ -113,6 +114,7 @@ def prepare(recipe: Recipe, folder: Path, choose: ChoosePrecision = as_shipped) 
     chosen = chosen_tokenizer(recipe)
     tokenizer = chosen or recipe.base
     require_compatible(base, others, tokenizer=None if chosen is None else opened[chosen])
+    opened = with_heads_as(base, opened)
     sources = align_all(opened[tokenizer], opened)
     speaks = child_vocabulary(sources[tokenizer], sources.values())
     choice = choose(recipe, base) if recipe.evaluation.precision == "auto" else None

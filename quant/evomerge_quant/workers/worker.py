@@ -22,6 +22,7 @@ from evomerge_core.sources.source import Source
 from evomerge_core.sources.stored.file_marks import FileMark, change_of, mark_file
 from evomerge_core.sources.tokens import align_all
 from evomerge_core.sources.vocabulary.child_vocabulary import ChildVocabulary, child_vocabulary
+from evomerge_core.sources.vocabulary.own_head import with_heads_as
 from evomerge_core.tasks.evaluator import CandidateError
 from evomerge_quant.planning.machine.capacity import measure_capacity
 from evomerge_quant.planning.precision import shipped_for
@@ -72,6 +73,7 @@ class Worker:
             found = open_found(described)
         except InputError as error:
             raise error.within(socket.gethostname()) from None
+        found = with_heads_as(found[described.recipe.base], found)
         sources = align_all(found[described.tokenizer], found)
         speaks = child_vocabulary(sources[described.tokenizer], sources.values())
         files = {path for source in sources.values() for path in source.files}

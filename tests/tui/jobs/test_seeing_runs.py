@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from evomerge_core.recipe.load import load_recipe
 from evomerge_core.run.run_folder.delete import delete_run
-from evomerge_core.run.setup import create_run
+from evomerge_core.run.setup import create_run, prepare
 from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.store import Store
 from evomerge_core.run.view.progress import read_progress
@@ -21,7 +23,7 @@ from evomerge_tui.processes.job import work
 from support.seeing_oracle import Transformers
 from support.seeing_runs import write_seeing_recipe
 from support.tiny_run import scores, timeless
-from support.vision_models import FAMILIES, IMAGE, MARKS
+from support.vision_models import FAMILIES, IMAGE, MARKS, WORDS, write_text_model
 
 # The other families answer as these do: tests/quant/resident/test_pictures.py.
 READ = ("llava-next", "qwen3-vl", "gemma3")
@@ -115,3 +117,12 @@ def test_texts_alone_are_asked_of_a_vision_language_model_too(tmp_path: Path) ->
     finish(run)
     assert body(run / "winner" / "model", "llava") == body(tmp_path / "base", "llava")
     assert not (run / "features").exists()
+
+
+def test_a_tied_text_model_is_its_own_head_in_a_run_on_an_untied_base(tmp_path: Path) -> None:
+    """As SmolLM2 is for SmolVLM."""
+    recipe = load_recipe(write_seeing_recipe(tmp_path, "smolvlm"))
+    rmtree(tmp_path / "text")
+    stored = load_file(write_text_model(tmp_path / "text", "smolvlm", tie_word_embeddings=True) / "model.safetensors")
+    head = prepare(recipe, tmp_path).sources["./text"].read("lm_head.weight")
+    assert torch.equal(head[: len(WORDS)], stored["model.embed_tokens.weight"])

@@ -14,6 +14,12 @@ _HEAD = "lm_head.weight"
 _Value = TypeVar("_Value")
 
 
+def with_heads_as(eyes: Source, sources: Mapping[str, Source]) -> dict[str, Source]:
+    """The models of a merge that sees with `eyes`, tied ones with a head of their own where that model has one."""
+    alone = eyes.checkpoint.body is not None and not eyes.tied
+    return {reference: with_own_head(source) if alone else source for reference, source in sources.items()}
+
+
 def with_own_head(source: Source) -> Source:
     """The source with its embedding as a head, as the tied model computes it; an untied one unchanged."""
     if not source.tied:
