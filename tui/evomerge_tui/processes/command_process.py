@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from evomerge_core.errors import InputError
-from evomerge_tui.processes.child_commands import command_environment
+from evomerge_tui.processes.child_commands import command_environment, command_line
 
 _POLL_SECONDS = 0.1
 
@@ -23,7 +22,7 @@ def run_command(words: Sequence[object], *, is_cancelled: Callable[[], bool] = l
     Raises `InputError` with the command's own error. When `is_cancelled` becomes true, the command is ended.
     """
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "evomerge_tui", *(str(word) for word in words), "--json"],
+        command_line(words),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from evomerge_core.errors import InputError
-from evomerge_tui.processes.child_commands import command_environment
+from evomerge_tui.processes.child_commands import command_environment, command_line
 from evomerge_tui.processes.priority import lower
 from evomerge_tui.user.settings import Priority
 
@@ -21,12 +20,7 @@ async def command_lines(words: Sequence[object], *, priority: Priority = "normal
     """Runs `evomerge-tui WORDS --json` and yields each line's object as it is printed. Raises InputError with the command's own
     error. When the iteration is cancelled, the command is ended."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        "evomerge_tui",
-        *(str(word) for word in words),
-        "--json",
+        *command_line(words),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
