@@ -68,7 +68,7 @@ async def test_a_merge_of_two_models_on_a_csv_starts_in_under_twenty_keys(place:
         await press(pilot, "4")
         await until(pilot, lambda: app.screen.query_one(ReviewStep).ready)
         await press(pilot, "s")
-        await until(pilot, lambda: isinstance(app.screen, DashboardScreen))
+        await until(pilot, lambda: isinstance(app.screen, DashboardScreen) and app.screen.query("#filter"))
         run = app.screen.folder  # type: ignore[attr-defined]
         try:
             await until(pilot, lambda: is_held(run) or read_overview(run).state == "finished")
