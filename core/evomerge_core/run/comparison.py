@@ -21,7 +21,7 @@ from evomerge_core.run.statistics import Paired, compare
 from evomerge_core.run.store.facts import RunFacts, read_facts
 from evomerge_core.run.store.records import Outcome
 from evomerge_core.run.store.store import Store
-from evomerge_core.run.view.estimates import own_estimate, population
+from evomerge_core.run.view.child_estimate import search_estimate, search_population
 from evomerge_core.run.view.result import read_result
 from evomerge_core.run.view.sound_records import sound_records
 from evomerge_core.tasks.spec import TaskSpec
@@ -163,16 +163,15 @@ def _scores(store: Store, winner: int, facts: RunFacts, tasks: Mapping[str, _Ask
 def _curve(outcomes: Sequence[Outcome], facts: RunFacts) -> Iterator[tuple[int, float]]:
     """The best of the search by rank, with what its score says of it once luck is allowed for."""
     searched = [outcome for outcome in outcomes if outcome.kind == "search"]
-    scored = [outcome for outcome in searched if outcome.score is not None]
     many = facts.items.get("search", 0)
-    alike = population([one.score or 0.0 for one in scored], [one.items or many for one in scored]) if len(scored) > 1 else None
+    alike, by_votes = search_population(searched, many), TASTE in facts.weights
     highest = None
     for number, outcome in enumerate(searched, 1):
-        if outcome.score is None or (highest is not None and rank(outcome, facts) < highest):
+        known = search_estimate(outcome, alike, many, by_votes=by_votes)
+        if known is None or (highest is not None and rank(outcome, facts) < highest):
             continue
-        highest, items = rank(outcome, facts), outcome.items or many
-        known = own_estimate(outcome.score, items, "search") if alike is None else alike.estimate(outcome.score, items)
-        yield number, outcome.score if TASTE in facts.weights else known.value
+        highest = rank(outcome, facts)
+        yield number, known.value
 
 
 def _paired(first: int, second: int, ours: _Read, theirs: _Read) -> Iterator[PairedWinners]:

@@ -93,11 +93,9 @@ def _overview(folder: Path, store: Store) -> RunOverview:
 
 
 def _likely(best: Outcome | None, outcomes: Sequence[Outcome], facts: RunFacts) -> float | None:
-    """What the best child is likely to score; where votes have a part in that, its score."""
-    if best is None:
-        return None
-    known = child_estimate(best, outcomes, facts)
-    return best.score if known is None else known.value
+    """What the best child is likely to score."""
+    known = None if best is None else child_estimate(best, outcomes, facts)
+    return None if known is None else known.value
 
 
 def _tested(folder: Path) -> tuple[float | None, float | None] | None:

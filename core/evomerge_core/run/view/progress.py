@@ -48,7 +48,7 @@ class Progress:
     validation or for the test, whichever is under way (None when unknown), `age` the seconds since the last event. `priority`
     is that of the last job: low or normal, None when there was none. `scored_on` is the device and what products are computed
     in, None before anything was scored. `best` is the search's best candidate so far and `best_estimate` what is known of it by
-    other items, or likely (None where votes have a part in its score); `chosen` is the label of the last stage's winner and
+    other items, or likely; `chosen` is the label of the last stage's winner and
     `expectation` what is to be expected of it, in words, from the moment that it is known; `winner` is the finished run's.
     `precision_choice` says what `precision: auto` became and why, `agreement` how the search's precision ranks merges:
     sentences, None for nothing to say. `workers` score its candidates, none where its job does.

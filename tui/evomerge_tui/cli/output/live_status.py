@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evomerge_core.run.store.live_states import LIVE
-from evomerge_core.run.view.estimates import Estimate
+from evomerge_core.run.view.estimates import VOTES, Estimate
 from evomerge_core.run.view.progress import Progress, Scored, read_progress
 from evomerge_core.run.view.result import Winner
 from evomerge_core.run.view.sound_records import sound_records
@@ -164,7 +164,7 @@ def _best_score(best: Scored, known: Estimate | None) -> str:
     """A score that is the highest of many is high by luck too: what is known from other items stands beside it, or what is
     likely."""
     score = score_text(best.score)
-    if known is None:
+    if known is None or known.split == VOTES:
         return score
     items = f"item{'' if known.items == 1 else 's'}"
     if known.split == "search":

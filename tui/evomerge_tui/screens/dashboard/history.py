@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from evomerge_core.run.candidate.fitness import Rank, rank
 from evomerge_core.run.store.facts import RunFacts
 from evomerge_core.run.store.records import Outcome
-from evomerge_core.run.view.estimates import Estimate, Population, own_estimate, population, rating
+from evomerge_core.run.view.child_estimate import TELLING, search_estimate, search_population
+from evomerge_core.run.view.estimates import Estimate, Population, own_estimate
 from evomerge_core.tasks.taste import TASTE
 
 
@@ -25,8 +26,6 @@ class Spread:
 
 # A population is found anew when the search has grown by this share.
 _GROWTH = 1.1
-# Which items say more about a candidate: those that it wasn't chosen by.
-_TELLING = ("test", "validation")
 
 
 class History:
@@ -45,9 +44,9 @@ class History:
         # (number of the evaluation, the best candidate since then), wherever another became the best
         self.bests: list[tuple[int, Outcome]] = []
         # by split, of finalists and references
-        self.later: dict[str, dict[int, Outcome]] = {split: {} for split in _TELLING}
+        self.later: dict[str, dict[int, Outcome]] = {split: {} for split in TELLING}
         # evaluations by split, in all precisions
-        self.done: dict[str, int] = dict.fromkeys(_TELLING, 0)
+        self.done: dict[str, int] = dict.fromkeys(TELLING, 0)
         self.population: Population | None = None
         self._populated = 0
         self._search_items = 0
@@ -78,9 +77,8 @@ class History:
 
     def _populate(self) -> None:
         if len(self.search) >= max(2, _GROWTH * self._populated):
-            scored = [outcome for outcome in self.search if outcome.score is not None]
             self._populated = len(self.search)
-            self.population = population([outcome.score or 0.0 for outcome in scored], [self.items(one) for one in scored])
+            self.population = search_population(self.search, self._search_items)
 
     def items(self, outcome: Outcome) -> int:
         """The items that a score is the mean of; stores of earlier versions say only how many a split has."""
@@ -89,7 +87,7 @@ class History:
     def estimate(self, outcome: Outcome) -> Estimate | None:
         """What is known of a candidate: from the test where it was tested, else from validation, else from the search's items,
         for which a child was chosen."""
-        for split in _TELLING:
+        for split in TELLING:
             later = self.later[split].get(outcome.candidate)
             if later is not None and later.score is not None:
                 return own_estimate(later.score, later.items, split)
@@ -97,13 +95,7 @@ class History:
 
     def of_search(self, outcome: Outcome) -> Estimate | None:
         """What the search's items alone say of a candidate, or votes and these."""
-        if outcome.score is None:
-            return None
-        if self._by_votes:
-            return rating(outcome.score)
-        if outcome.kind == "search" and self.population is not None:
-            return self.population.estimate(outcome.score, self.items(outcome))
-        return own_estimate(outcome.score, self.items(outcome), "search")
+        return search_estimate(outcome, self.population, self._search_items, by_votes=self._by_votes)
 
     def _compare(self, outcome: Outcome, facts: RunFacts, highest: Rank | None) -> Rank | None:
         """The highest rank so far, `outcome` included."""
