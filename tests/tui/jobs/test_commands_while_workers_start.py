@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -43,17 +43,27 @@ _SECONDS = 120.0
 
 @contextmanager
 def starting(place: Path) -> Iterator[tuple[Path, psutil.Popen]]:
-    """A run, and its job that waits for the workers and has two processes below it."""
+    """A run, and its job that waits for the workers and has their two processes below it, besides what it works with itself."""
     run = create_run(load_recipe(write_recipe(place)), out=place / "run")
     with closing(Store(run / "run.db")) as store:
         write_facts(store, workers_wanted=1)
     job = psutil.Popen([sys.executable, "-P", "-c", _JOB, str(run)])
     try:
-        until(lambda: len(job.children(recursive=True)) == 2)
+        until(lambda: len(sleepers(job)) == 2)
         yield run, job
     finally:
         kill_all([*suspended_descendants(job), job])
         job.wait()
+
+
+def sleepers(process: psutil.Process) -> list[psutil.Process]:
+    """Those below a process that wait without an end."""
+    found = []
+    for one in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if any("sleep(999)" in word for word in one.cmdline()):
+                found.append(one)
+    return found
 
 
 def until(is_so: Callable[[], bool]) -> None:
