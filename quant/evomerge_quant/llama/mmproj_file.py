@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 from evomerge_core.errors import InputError
+from evomerge_quant.gguf_head import read_head
 
 MMPROJ = "mmproj"
 # What the name of a file has that failed verification.
 SUSPECT = ".suspect"
+_SEES = "clip.has_vision_encoder"
 _REMEDY = "give the base's own, such as mmproj-...gguf"
 
 
@@ -20,14 +22,7 @@ def is_mmproj(path: Path) -> bool:
 
 def require_mmproj(path: Path) -> None:
     """InputError for a file that isn't a GGUF with a vision tower, by its head: verification tells another model's."""
-    from gguf import GGUFReader
-
-    try:
-        sees = GGUFReader(path).fields.get("clip.has_vision_encoder")
-        is_one = sees is not None and bool(sees.contents())
-    except (ValueError, LookupError, TypeError, OSError) as error:
-        raise InputError(f"not readable as a GGUF ({type(error).__name__})", where=path, remedy=_REMEDY) from None
-    if not is_one:
+    if read_head(path, (_SEES,), remedy=_REMEDY).get(_SEES) is not True:
         raise InputError("is no mmproj file with a vision tower", where=path, remedy=_REMEDY)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_quant.gguf_head import read_head
 from evomerge_quant.llama.gpu_memory import free_gpu_memory
 from evomerge_quant.llama.library import load_library
 
@@ -68,6 +69,8 @@ def layer_sizes(path: Path) -> LayerSizes:
     """The sizes in a GGUF's head. InputError for a file that can't be read as one."""
     from gguf import GGUFReader
 
+    # gguf's own reader believes every length
+    read_head(path, (), remedy="export it again")
     try:
         reader = GGUFReader(path)
         stored = {tensor.name: int(tensor.n_bytes) for tensor in reader.tensors}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evomerge_core.errors import InputError
+from evomerge_quant.gguf_head import read_head
 from evomerge_quant.llama.mmproj_file import SUSPECT, is_mmproj
-from evomerge_quant.publishing.gguf_head import MAGIC, general_facts
 
 _ENCODING = re.compile(r"(?:^|[-.])((?:IQ|TQ|Q|MXFP)\d\w*|BF16|F16|F32)$", re.IGNORECASE)
 
@@ -60,19 +59,7 @@ def _text(keys: dict[str, Any], name: str) -> str | None:
 
 
 def _keys(path: Path) -> dict[str, Any]:
-    remedy = "name a GGUF file or a run's folder"
-    try:
-        # a pipe would be waited for
-        if not path.is_file() and path.exists():
-            raise InputError("is no file", where=path, remedy=remedy)
-        with path.open("rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                raise InputError("is no GGUF file", where=path, remedy=remedy)
-            if path.suffix.lower() != ".gguf":
-                raise InputError("hubs and runners know a GGUF by its name", where=path, remedy="end its name in .gguf")
-            return general_facts(file)
-    except OSError as error:
-        raise InputError(f"can't be read ({error.strerror})", where=path, remedy=remedy) from None
-    # struct's own is for a file that was cut meanwhile
-    except (ValueError, struct.error) as error:
-        raise InputError(f"can't be read as a GGUF ({error})", where=path, remedy="export or download it again") from None
+    keys = read_head(path, ("general.",), remedy="name a GGUF file or a run's folder")
+    if path.suffix.lower() != ".gguf":
+        raise InputError("hubs and runners know a GGUF by its name", where=path, remedy="end its name in .gguf")
+    return keys

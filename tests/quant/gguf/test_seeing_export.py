@@ -93,8 +93,8 @@ def test_a_file_that_no_model_sees_with_is_refused_before_anything_is_made(
     (tmp_path / "cut.gguf").write_bytes(theirs.mmproj.read_bytes()[:300])
     refused = {
         theirs.text: "is no mmproj file with a vision tower",
-        tmp_path / "page.gguf": "not readable as a GGUF",
-        tmp_path / "cut.gguf": "not readable as a GGUF",
+        tmp_path / "page.gguf": "is no GGUF file",
+        tmp_path / "cut.gguf": "can't be read as a GGUF",
     }
     for file, said in refused.items():
         assert main(["export", str(seeing), "--type", "F16", "--mmproj", str(file)]) == 2

@@ -1,5 +1,6 @@
 """Preflight of a run by taste: its prompts are counted and measured, with and without tasks beside them."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,16 @@ def test_a_judge_is_looked_at_before_the_run_begins(tmp_path: Path, template: st
     found = _judge(_checks(tmp_path, judge=str(_gguf(tmp_path / "judge.gguf", template))))
     assert found.state == state
     assert text in found.text
+
+
+def test_a_judge_whose_head_lies_is_told_at_once(tmp_path: Path) -> None:
+    """A list of 2**60 texts: gguf's own reader would read until the memory ends."""
+    key = b"tokenizer.chat_template"
+    head = struct.pack("<4sIQQQ", b"GGUF", 3, 0, 1, len(key)) + key + struct.pack("<IIQ", 9, 8, 2**60)
+    (tmp_path / "judge.gguf").write_bytes(head + b"\0" * 1000)
+    found = _judge(_checks(tmp_path, judge=str(tmp_path / "judge.gguf")))
+    assert found.state == "problem"
+    assert "can't be read as a GGUF" in found.text
 
 
 def test_a_judge_that_is_larger_than_the_free_memory_is_told(tmp_path: Path) -> None:

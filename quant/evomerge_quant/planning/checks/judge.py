@@ -10,6 +10,7 @@ from evomerge_core.errors import InputError
 from evomerge_core.limited.chat_template import check_template
 from evomerge_core.limited.limited_process import Refused
 from evomerge_core.recipe.schema import Recipe
+from evomerge_quant.gguf_head import read_head
 from evomerge_quant.planning.check import PreflightCheck, ok, problem, refused, warning
 from evomerge_quant.planning.machine.capacity import Capacity
 
@@ -46,14 +47,8 @@ def judge_checks(recipe: Recipe, capacity: Capacity, ram: int) -> Iterator[Prefl
 
 
 def _require_template(path: Path) -> None:
-    from gguf import GGUFReader
-
-    try:
-        field = GGUFReader(path).fields.get(_TEMPLATE)
-        template = "" if field is None else str(field.contents())
-    except (ValueError, KeyError, IndexError, TypeError, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"not readable as a GGUF ({type(error).__name__})", where=path, remedy="name another") from None
-    if not template.strip():
+    template = read_head(path, (_TEMPLATE,), remedy="name another").get(_TEMPLATE)
+    if not isinstance(template, str) or not template.strip():
         raise InputError("has no chat template, so that it can't be asked", where=path, remedy="name a GGUF of a chat model")
     try:
         check_template(template)

@@ -1,4 +1,4 @@
-"""The head of a GGUF file, by the format's description (ggml, docs/gguf.md), as far as it says what the model is.
+"""The head of a GGUF file, by the format's description (ggml, docs/gguf.md): the values that a caller wants of it.
 
 The file may be a stranger's, so no length in it is believed: `gguf`'s own reader is busy with a list of 2**60 numbers until the
 memory ends.
@@ -9,11 +9,13 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
-MAGIC = b"GGUF"
+from evomerge_core.errors import InputError
+
+_MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
-_SHOWN = "general."
 # Numbers by the format's name for their types; texts and lists have lengths of their own.
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _TEXT, _LIST = 8, 9
@@ -22,9 +24,22 @@ _MOST_BYTES = 1_000_000
 _MOST_VALUES = 2_000_000
 
 
-def general_facts(file: BinaryIO) -> dict[str, Any]:
-    """The values whose keys begin with `general.`, of a file that begins with MAGIC. ValueError says what is wrong in it."""
-    return _Head(file).facts()
+def read_head(path: Path, wanted: tuple[str, ...], *, remedy: str) -> dict[str, Any]:
+    """The values whose keys begin with one of the `wanted`: numbers, texts, and lists of these. The whole head is read, so that
+    lengths that pass here lie within the file. InputError, with this `remedy`, for what is no GGUF or can't be read."""
+    try:
+        # a pipe would be waited for
+        if not path.is_file() and path.exists():
+            raise InputError("is no file", where=path, remedy=remedy)
+        with path.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise InputError("is no GGUF file", where=path, remedy=remedy)
+            return _Head(file, wanted).values_wanted()
+    except OSError as error:
+        raise InputError(f"can't be read ({error.strerror})", where=path, remedy=remedy) from None
+    # struct's own is for a file that was cut meanwhile
+    except (ValueError, struct.error) as error:
+        raise InputError(f"can't be read as a GGUF ({error})", where=path, remedy=remedy) from None
 
 
 @dataclass
@@ -32,15 +47,16 @@ class _Head:
     """How far a file is read: `left` are the bytes to its end, `texts` those of the texts so far, and `values` their number."""
 
     file: BinaryIO
+    wanted: tuple[str, ...]
     order: str = "<"
     left: int = 0
     texts: int = 0
     values: int = 0
 
-    def facts(self) -> dict[str, Any]:
+    def values_wanted(self) -> dict[str, Any]:
         self.left = self.file.seek(0, io.SEEK_END)
         self.file.seek(0)
-        self._skip(len(MAGIC))
+        self._skip(len(_MAGIC))
         version = self._take(4)
         # the other order of bytes has the version's small number at the other end
         self.order = "<" if version[:2] != b"\0\0" else ">"
@@ -50,7 +66,7 @@ class _Head:
         found: dict[str, Any] = {}
         for _ in range(self._number("Q")):
             key, kind = self._text(), self._number("I")
-            wanted = key.startswith(_SHOWN)
+            wanted = key.startswith(self.wanted)
             value = self._value(kind, wanted=wanted)
             if key in found:
                 raise ValueError(f"it says {key[:60]} twice")
