@@ -20,7 +20,8 @@ MOST_PIXELS = 64_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 # What the names of such files end in.
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
-# EXIF's tag for how a picture was taken, its values where width and height change places, and what makes each upright.
+# EXIF's tag for how a picture was taken, its values where width and height change places, and what makes each upright. Pillow's
+# `exif_transpose` writes the EXIF anew too, and fails where any other tag of it is broken.
 _ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
 _UPRIGHT = {
     2: "FLIP_LEFT_RIGHT",

@@ -34,11 +34,11 @@ def commands_heard(folder: Path) -> Iterator[list[float]]:
     ears.start()
     try:
         yield pauses
-    except BaseException:
+        # a pause that is under way is waited for, but by nobody who was interrupted or failed
         over.set()
-        raise
-    over.set()
-    ears.join()
+        ears.join()
+    finally:
+        over.set()
 
 
 def _listen(folder: Path, over: threading.Event, pauses: list[float]) -> None:

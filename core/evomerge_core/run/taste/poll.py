@@ -16,7 +16,7 @@ from itertools import combinations
 from evomerge_core.run.store.facts import read_facts
 from evomerge_core.run.store.records import Vote
 from evomerge_core.run.store.store import Store
-from evomerge_core.run.taste.strengths import strengths_among
+from evomerge_core.run.taste.strengths import DIGITS, strengths_among
 from evomerge_core.search.taste.bradley_terry import Strengths
 from evomerge_core.search.taste.telling_pair import Pair, telling_pairs
 from evomerge_core.tasks.taste import TASTE
@@ -24,7 +24,6 @@ from evomerge_core.tasks.taste import TASTE
 # Of all votes, those at the end of the final that compare the best with what it has to beat: what the verdict says is then
 # known by votes between the two, and not only through others.
 _AGAINST_RIVALS = 0.125
-_DIGITS = 9  # as in `strengths`
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,8 @@ def _against_rivals(poll: Poll, known: Strengths, cast: int) -> list[Pair]:
     others = [place for place in range(len(poll.candidates)) if place not in rivals]
     if not others or poll.until - cast > _AGAINST_RIVALS * poll.until:
         return []
-    best = max(others, key=lambda place: (round(float(known.mean[place]), _DIGITS), -place))
-    return sorted(((best, place) for place in rivals), key=lambda pair: (round(known.above(*pair), _DIGITS), pair))
+    best = max(others, key=lambda place: (round(float(known.mean[place]), DIGITS), -place))
+    return sorted(((best, place) for place in rivals), key=lambda pair: (round(known.above(*pair), DIGITS), pair))
 
 
 def answers_of(store: Store, candidate: int, precision: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from evomerge_core.run.store.store import Store
 from evomerge_core.search.taste.bradley_terry import Preference, Strengths, strengths
 
 # Libraries add up in other orders on other processors; to so many digits what they find is the same.
-_DIGITS = 9
+DIGITS = 9
 
 
 def strengths_among(store: Store, candidates: Sequence[int], *, other_prompts: bool = False) -> Strengths:
@@ -30,7 +30,7 @@ def strengths_among(store: Store, candidates: Sequence[int], *, other_prompts: b
 
 def values_among(store: Store, candidates: Sequence[int]) -> dict[int, float]:
     """What each is worth by the votes, 0..1 by id: the chance that it is preferred to an average one."""
-    values = np.round(strengths_among(store, candidates).values(), _DIGITS)
+    values = np.round(strengths_among(store, candidates).values(), DIGITS)
     return dict(zip(candidates, values.tolist(), strict=True))
 
 

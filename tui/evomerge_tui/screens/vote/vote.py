@@ -33,7 +33,7 @@ _CHOICES: dict[str, Choice] = {"left": "first", "right": "second", "tie": "tie"}
 
 
 @dataclass
-class BoothRead(Message):
+class VotingRead(Message):
     """What the run asks now."""
 
     voting: Voting
@@ -78,7 +78,7 @@ class VoteScreen(Page):
     def _read(self) -> None:
         try:
             self._prompts = self._prompts or prompts_of(self.folder)
-            self.post_message(BoothRead(voting_now(self.folder, self._prompts)))
+            self.post_message(VotingRead(voting_now(self.folder, self._prompts)))
         except (InputError, sqlite3.Error, OSError) as error:
             self.app.call_from_thread(self._fail, str(error))
 
@@ -87,8 +87,8 @@ class VoteScreen(Page):
             self._failure = reason
             self.evomerge.tell(reason, "error")
 
-    @on(BoothRead)
-    def _show(self, message: BoothRead) -> None:
+    @on(VotingRead)
+    def _show(self, message: VotingRead) -> None:
         voting, before = message.voting, self._ballot
         self._ballot, self._failure = voting.ballot, ""
         self.set_class(voting.ballot is not None, "-asked")
